@@ -1,0 +1,12 @@
+//! The detection: rules, and the join that turns observations into alerts. Pure: no I/O, no clock, nothing
+//! of Kafka.
+
+mod revision;
+mod rule;
+mod settings;
+
+pub use revision::{
+    AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
+};
+pub use rule::{Attack, Pipes, Rule};
+pub use settings::{JoinSettings, Limits, Settle};

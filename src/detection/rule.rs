@@ -1,0 +1,52 @@
+//! A detection rule: which pipes it watches on each side, and what an alert says of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// One rule, as its file says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Stable identifier, part of every alert id: lower case letters, digits, `-`, `_`.
+    pub id: Arc<str>,
+    /// What an analyst reads.
+    pub name: String,
+    /// Why it matters and what to do; optional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The watched pipes, by side.
+    pub pipes: Pipes,
+    /// Risk score from 0 to 100 of an alert of high confidence.
+    pub risk: u8,
+    /// Names in other catalogues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<String>,
+    /// MITRE ATT&CK tactics and techniques.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attack: Vec<Attack>,
+}
+
+/// Pipe names by side, since Windows names one pipe differently in the two logs: `samr` of 5145 is
+/// `lsass` of Sysmon 18. In lower case, without leading backslashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipes {
+    /// As Sysmon 18 names them.
+    #[serde(default)]
+    pub pipe_connected: BTreeSet<Arc<str>>,
+    /// As Security 5145 names them.
+    #[serde(default)]
+    pub share_access: BTreeSet<Arc<str>>,
+}
+
+/// One pair of the MITRE ATT&CK matrix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attack {
+    /// `TA` and four digits.
+    pub tactic: String,
+    /// `T` and four digits, with `.` and three digits for a sub-technique.
+    pub technique: String,
+}

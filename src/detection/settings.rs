@@ -1,0 +1,157 @@
+//! The windows, waits and bounds of the join, and the two spans that follow from them.
+
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the join. Durations are written as people write them: `10s`, `15min`, `1h 30m`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JoinSettings {
+    /// How far apart a `pipe_connected` and a `network_connection` may be, either order. Default 10 s.
+    #[serde(with = "friendly")]
+    pub attribution_window: Duration,
+    /// How far apart a `share_access` and a `network_connection` of the same source address and port may
+    /// be, either order: one session carries many pipes. Default 15 min.
+    #[serde(with = "friendly")]
+    pub tuple_window: Duration,
+    /// How far apart a `pipe_connected` and the `share_access` that explains it may be. Default 2 s.
+    #[serde(with = "friendly")]
+    pub pair_window: Duration,
+    /// Width of the aligned time bucket that groups accesses into one alert. Default 10 min.
+    #[serde(with = "friendly")]
+    pub group_by: Duration,
+    /// How long an incomplete alert waits for its missing parts.
+    pub settle: Settle,
+    /// How long a lesser change may wait for its revision. Default 60 s.
+    #[serde(with = "friendly")]
+    pub revise_after: Duration,
+    /// How much later than its event time an observation may arrive and still count in full. Default 30 min.
+    #[serde(with = "friendly")]
+    pub allowed_lateness: Duration,
+    /// How far ahead of arrival a sound clock may be. Default 5 min.
+    #[serde(with = "friendly")]
+    pub clock_skew: Duration,
+    /// What bounds state and documents.
+    pub limits: Limits,
+}
+
+/// How long the first revision of an incomplete alert waits, by its current attribution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settle {
+    /// Audited, but not all three kinds are there yet. Default 10 s.
+    #[serde(with = "friendly")]
+    pub audited: Duration,
+    /// Inferred or ambiguous. Default 20 s.
+    #[serde(with = "friendly")]
+    pub attributed: Duration,
+    /// No candidate source yet. Default 60 s.
+    #[serde(with = "friendly")]
+    pub none: Duration,
+}
+
+/// Bounds on state, per observations partition, and on documents. A flood may cost precision, never memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// `network_connection`s of one asset in state; beyond it the oldest goes. Default 2,048.
+    pub connections_per_asset: usize,
+    /// `network_connection`s of one partition in state; beyond it the oldest goes. Default 65,536.
+    pub connections_per_partition: usize,
+    /// Destination-side observations of one asset within the horizon; more are counted, not joined.
+    /// Default 2,048.
+    pub destination_side_per_asset: usize,
+    /// Destination-side observations of one partition within the horizon; more are counted, not joined.
+    /// Default 16,384.
+    pub destination_side_per_partition: usize,
+    /// Identities remembered by one partition to recognise copies; beyond it the oldest goes.
+    /// Default 262,144.
+    pub identities_per_partition: usize,
+    /// Evidence entries in one document. Default 64.
+    pub evidence: usize,
+    /// Entries of every other list in one document (accounts, candidates, hosts, ..). Default 64.
+    pub list_entries: usize,
+}
+
+impl Default for JoinSettings {
+    fn default() -> Self {
+        Self {
+            attribution_window: Duration::from_secs(10),
+            tuple_window: Duration::from_secs(15 * 60),
+            pair_window: Duration::from_secs(2),
+            group_by: Duration::from_secs(10 * 60),
+            settle: Settle::default(),
+            revise_after: Duration::from_secs(60),
+            allowed_lateness: Duration::from_secs(30 * 60),
+            clock_skew: Duration::from_secs(5 * 60),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Settle {
+    fn default() -> Self {
+        Self {
+            audited: Duration::from_secs(10),
+            attributed: Duration::from_secs(20),
+            none: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_per_asset: 2_048,
+            connections_per_partition: 65_536,
+            destination_side_per_asset: 2_048,
+            destination_side_per_partition: 16_384,
+            identities_per_partition: 262_144,
+            evidence: 64,
+            list_entries: 64,
+        }
+    }
+}
+
+impl JoinSettings {
+    /// The greatest difference in arrival at which two observations still join.
+    pub fn join_span(&self) -> Duration {
+        self.allowed_lateness + self.tuple_window + self.clock_skew
+    }
+
+    /// How long every observation stays in state after its first copy arrived, used or not.
+    pub fn horizon(&self) -> Duration {
+        self.join_span() + self.group_by + self.tuple_window + self.allowed_lateness + self.clock_skew * 2
+    }
+
+    /// How long after the end of its bucket an alert stays open.
+    pub fn closing_delay(&self) -> Duration {
+        self.tuple_window + self.allowed_lateness + self.clock_skew
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_derived_spans_of_the_defaults_are_those_of_the_design() {
+        let settings = JoinSettings::default();
+        assert_eq!(settings.join_span(), Duration::from_secs(50 * 60));
+        assert_eq!(settings.horizon(), Duration::from_secs(115 * 60));
+    }
+
+    #[test]
+    fn durations_are_read_and_written_as_people_write_them() {
+        let settings: JoinSettings =
+            serde_json::from_str(r#"{"tuple_window": "1h 30m", "settle": {"none": "90s"}}"#).unwrap();
+        assert_eq!(settings.tuple_window, Duration::from_secs(5400));
+        assert_eq!(settings.settle.none, Duration::from_secs(90));
+        assert_eq!(
+            serde_json::to_value(&settings).unwrap()["attribution_window"],
+            "10s"
+        );
+    }
+}

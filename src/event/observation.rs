@@ -1,0 +1,329 @@
+//! The vocabulary of what was seen: an [`Event`] as one host logged it, and an [`Observation`], which is
+//! an event whose destination is known.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::time::EventTime;
+
+/// One Windows event that can matter, normalised: names in lower case where Windows ignores case,
+/// addresses as addresses, empty and `-` values gone, the ends of a connection in their true roles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it happened, by the clock of the logging host.
+    pub time: EventTime,
+    /// Which field of the document `time` was read from.
+    #[serde(default, skip_serializing_if = "TimeSource::is_timestamp")]
+    pub time_source: TimeSource,
+    /// The host that logged it (`winlog.computer_name`), in lower case; never the collector.
+    pub computer: Arc<str>,
+    /// The event log, in lower case: `security` or `microsoft-windows-sysmon/operational`.
+    pub channel: Arc<str>,
+    /// The number the event log gave it; missing in some shapes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_id: Option<u64>,
+    /// What happened.
+    pub detail: Detail,
+}
+
+/// Which clock an event's time was read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeSource {
+    /// `@timestamp`, the event log's own time.
+    #[default]
+    Timestamp,
+    /// `event.created`, because a shape had moved Sysmon's drifting clock into `@timestamp`.
+    Created,
+}
+
+impl TimeSource {
+    const fn is_timestamp(&self) -> bool {
+        matches!(self, Self::Timestamp)
+    }
+}
+
+/// The three kinds of event that matter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detail {
+    /// Sysmon 3 to an SMB port.
+    NetworkConnection(NetworkConnection),
+    /// Sysmon 18 on a watched pipe.
+    PipeConnected(PipeConnected),
+    /// Security 5145 on a watched pipe of `IPC$`.
+    ShareAccess(ShareAccess),
+}
+
+/// A kind of observation, for counters, order and evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// See [`Detail::NetworkConnection`].
+    NetworkConnection,
+    /// See [`Detail::PipeConnected`].
+    PipeConnected,
+    /// See [`Detail::ShareAccess`].
+    ShareAccess,
+}
+
+impl Kind {
+    /// Every kind, in the order in which one access produces them.
+    pub const ALL: [Self; 3] = [Self::NetworkConnection, Self::PipeConnected, Self::ShareAccess];
+
+    /// The word used in documents, metrics and docs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NetworkConnection => "network_connection",
+            Self::PipeConnected => "pipe_connected",
+            Self::ShareAccess => "share_access",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Detail {
+    /// Which of the three it is.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::NetworkConnection(_) => Kind::NetworkConnection,
+            Self::PipeConnected(_) => Kind::PipeConnected,
+            Self::ShareAccess(_) => Kind::ShareAccess,
+        }
+    }
+}
+
+/// A TCP connection to an SMB port, its ends in their true roles (un-reversed).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkConnection {
+    /// The client's address.
+    pub source_ip: IpAddr,
+    /// The client's port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_port: Option<u16>,
+    /// The client's name: the logging computer where the client logged it, else what Sysmon resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_host: Option<Arc<str>>,
+    /// The server's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_ip: Option<IpAddr>,
+    /// The server's SMB port, 445 or 139.
+    pub destination_port: u16,
+    /// The server's name as the event gives it, in lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_host: Option<Arc<str>>,
+    /// Sysmon's `Initiated`: true where the client logged it, false where the server did.
+    pub initiated: bool,
+    /// The process on the *logging* computer: the client's only where `initiated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// The user of that process, `DOMAIN\name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Arc<str>>,
+    /// Sysmon's own clock, as text: evidence only, since it was seen to drift by days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_time: Option<Arc<str>>,
+}
+
+/// A process as Sysmon names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Process {
+    /// `Image`: a path, `System`, or `<unknown process>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Arc<str>>,
+    /// `ProcessGuid`, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guid: Option<Arc<str>>,
+    /// `ProcessId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// A named pipe opened by a remote client, as the server saw it: it names no source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PipeConnected {
+    /// The pipe, in lower case, without leading backslashes.
+    pub pipe: Arc<str>,
+    /// The opening process: `System`, `<unknown process>`, or missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Arc<str>>,
+    /// Sysmon's own clock, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_time: Option<Arc<str>>,
+}
+
+/// An audited access to a pipe through the `IPC$` share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShareAccess {
+    /// The pipe (`RelativeTargetName`), in lower case, without leading backslashes.
+    pub pipe: Arc<str>,
+    /// The client's address; missing where the event names none that can be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<IpAddr>,
+    /// The client's port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_port: Option<u16>,
+    /// The account that was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// The rights asked for, as Windows writes them: `0x12019f`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_mask: Option<Arc<str>>,
+    /// Granted or refused; missing where the shape does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// What Windows decided about an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The access was granted.
+    Success,
+    /// The access was refused: a probe.
+    Failure,
+}
+
+/// A Windows account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Account {
+    /// `SubjectUserName`.
+    pub name: Arc<str>,
+    /// `SubjectDomainName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Arc<str>>,
+    /// `SubjectUserSid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<Arc<str>>,
+    /// `SubjectLogonId`, hexadecimal as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logon_id: Option<Arc<str>>,
+}
+
+/// `DOMAIN\name`, or the bare name.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.domain {
+            Some(domain) => write!(f, "{domain}\\{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// The canonical name of a protected host, in lower case: the key of everything downstream.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AssetId(Arc<str>);
+
+impl AssetId {
+    /// From a host's name or, for a host known only by its address, the address as text.
+    pub fn new(name: &str) -> Self {
+        Self(name.to_ascii_lowercase().into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AssetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who an event is, however often and by whichever path it is shipped: 128 bits, 32 hex digits in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObservationId(u128);
+
+impl ObservationId {
+    /// From its 128 bits.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The identity of an event: computer, channel, record id and event time in whole seconds, or, where
+    /// there is no record id, a hash of the normalised fields.
+    pub fn of(event: &Event) -> Self {
+        // Each part ends in a byte that no UTF-8 text holds, so that ("ab", "c") is not ("a", "bc").
+        const END: u8 = 0xff;
+        let mut bytes = Vec::with_capacity(128);
+        bytes.extend_from_slice(event.computer.as_bytes());
+        bytes.push(END);
+        bytes.extend_from_slice(event.channel.as_bytes());
+        bytes.push(END);
+        if let Some(record_id) = event.record_id {
+            bytes.extend_from_slice(&record_id.to_le_bytes());
+            bytes.extend_from_slice(&event.time.as_micros().div_euclid(1_000_000).to_le_bytes());
+        } else {
+            bytes.extend_from_slice(&event.time.as_micros().to_le_bytes());
+            // Serialising plain structs of strings and numbers into memory has no way to fail.
+            serde_json::to_writer(&mut bytes, &event.detail).unwrap_or_default();
+        }
+        Self(xxh3_128(&bytes))
+    }
+}
+
+impl fmt::Display for ObservationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for ObservationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for ObservationId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObservationId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// A normalised, resolved event that can matter: the value of a record on the observations topic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Equal for every copy of the same event.
+    pub id: ObservationId,
+    /// The destination, resolved.
+    pub asset: AssetId,
+    /// The event itself.
+    pub event: Event,
+}
+
+impl Observation {
+    /// An event whose destination has been resolved to `asset`.
+    pub fn new(asset: AssetId, event: Event) -> Self {
+        Self {
+            id: ObservationId::of(&event),
+            asset,
+            event,
+        }
+    }
+
+    /// Which of the three kinds it is.
+    pub const fn kind(&self) -> Kind {
+        self.event.detail.kind()
+    }
+}

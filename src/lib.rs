@@ -1,0 +1,23 @@
+//! Pipewarden: a Kafka stream processor that finds remote use of sensitive named pipes on protected
+//! Windows hosts, and says who did it.
+//!
+//! ```text
+//!   winlogbeat topics          no key, random partition, any order, minutes late
+//!         |
+//!         |  router       prefilter bytes -> decode -> normalise -> resolve the destination host
+//!         v
+//!   pipewarden.observations    key = destination host; LogAppendTime; the only durable state
+//!         |
+//!         |  correlator   per destination host: a windowed join state, rebuilt by rewinding
+//!         v
+//!   pipewarden.alerts          key = alert id; each record is a whole revision (upsert)
+//!
+//!   pipewarden.dead-letters    what could not be decoded: original bytes, reason, origin
+//! ```
+//!
+//! Both halves are pure processors ([`pipeline`]): a record and a clock reading in, records out. A
+//! [`driver`] runs them: Kafka, or an in-process log with the same rules. The processors never know which.
+
+pub mod detection;
+pub mod event;
+pub mod time;
