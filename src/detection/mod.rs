@@ -1,10 +1,12 @@
 //! The detection: rules, and the join that turns observations into alerts. Pure: no I/O, no clock, nothing
 //! of Kafka.
 
+mod join;
 mod revision;
 mod rule;
 mod settings;
 
+pub use join::{Fate, Join, StateSize, Step, Tally};
 pub use revision::{
     AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
 };

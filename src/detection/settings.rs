@@ -61,10 +61,10 @@ pub struct Limits {
     /// `network_connection`s of one partition in state; beyond it the oldest goes. Default 65,536.
     pub connections_per_partition: usize,
     /// Destination-side observations of one asset within the horizon; more are counted, not joined.
-    /// Default 2,048.
+    /// Default 8,192.
     pub destination_side_per_asset: usize,
     /// Destination-side observations of one partition within the horizon; more are counted, not joined.
-    /// Default 16,384.
+    /// Default 32,768.
     pub destination_side_per_partition: usize,
     /// Identities remembered by one partition to recognise copies; beyond it the oldest goes.
     /// Default 262,144.
@@ -106,8 +106,8 @@ impl Default for Limits {
         Self {
             connections_per_asset: 2_048,
             connections_per_partition: 65_536,
-            destination_side_per_asset: 2_048,
-            destination_side_per_partition: 16_384,
+            destination_side_per_asset: 8_192,
+            destination_side_per_partition: 32_768,
             identities_per_partition: 262_144,
             evidence: 64,
             list_entries: 64,

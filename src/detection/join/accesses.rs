@@ -1,0 +1,179 @@
+//! The destination side of one asset under one rule: share accesses, pipe connections, and which of the
+//! first explains which of the second.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::stored::{Slot, Stored, around};
+use crate::detection::{AlertId, JoinSettings};
+use crate::event::ObservationId;
+use crate::time::EventTime;
+
+/// A `share_access` in state.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) stored: Stored,
+    /// The alert it belongs to, for good: audited by its source, or unresolved where it names none.
+    pub(super) alert: AlertId,
+}
+
+/// A `pipe_connected` in state.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    pub(super) stored: Stored,
+    /// The unresolved alert it belongs to while nothing explains it.
+    pub(super) unresolved: AlertId,
+    /// The share access that explains it, and that one's alert.
+    pub(super) explained_by: Option<(Slot, AlertId)>,
+}
+
+/// How well a share access explains a pipe connection; the smallest wins. It is a function of the two
+/// observations alone, so that the order of arrival cannot show.
+type Rank = (Duration, EventTime, Option<IpAddr>, Option<u16>, ObservationId);
+
+/// Destination-side observations of one asset under one rule.
+#[derive(Debug, Default)]
+pub(super) struct Accesses {
+    pub(super) shares: BTreeMap<Slot, Share>,
+    shares_by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
+    pub(super) pipes: BTreeMap<Slot, Pipe>,
+}
+
+/// A pipe connection that changed hands because a better explanation came.
+#[derive(Debug)]
+pub(super) struct Reassigned {
+    pub(super) pipe: Slot,
+    /// The unresolved alert it had, or would have had.
+    pub(super) unresolved: AlertId,
+    /// The alert of the explanation it had before, if any.
+    pub(super) from: Option<AlertId>,
+}
+
+impl Accesses {
+    pub(super) fn is_empty(&self) -> bool {
+        self.shares.is_empty() && self.pipes.is_empty()
+    }
+
+    /// Adds a share access and hands it the pipe connections that it explains better than what explained
+    /// them so far.
+    pub(super) fn insert_share(
+        &mut self,
+        stored: Stored,
+        alert: AlertId,
+        settings: &JoinSettings,
+    ) -> Vec<Reassigned> {
+        let slot = stored.slot();
+        let mut reassigned = Vec::new();
+        for (&pipe_slot, pipe) in self.pipes.range_mut(around(stored.time(), settings.pair_window)) {
+            if !pipe.stored.within_span(&stored, settings.join_span()) {
+                continue;
+            }
+            let current = pipe.explained_by.and_then(|(slot, _)| self.shares.get(&slot));
+            if current.is_none_or(|current| rank(&stored, &pipe.stored) < rank(&current.stored, &pipe.stored))
+            {
+                let from = pipe.explained_by.replace((slot, alert)).map(|(_, alert)| alert);
+                reassigned.push(Reassigned {
+                    pipe: pipe_slot,
+                    unresolved: pipe.unresolved,
+                    from,
+                });
+            }
+        }
+        if let Some((ip, port)) = tuple(&stored) {
+            self.shares_by_tuple.insert((ip, port, slot));
+        }
+        self.shares.insert(slot, Share { stored, alert });
+        reassigned
+    }
+
+    /// Adds a pipe connection and says which alert's share access explains it, if one does.
+    pub(super) fn insert_pipe(
+        &mut self,
+        stored: Stored,
+        unresolved: AlertId,
+        settings: &JoinSettings,
+    ) -> Option<AlertId> {
+        let explained_by = self
+            .shares
+            .range(around(stored.time(), settings.pair_window))
+            .filter(|(_, share)| share.stored.within_span(&stored, settings.join_span()))
+            .min_by_key(|(_, share)| rank(&share.stored, &stored))
+            .map(|(&slot, share)| (slot, share.alert));
+        self.pipes.insert(
+            stored.slot(),
+            Pipe {
+                stored,
+                unresolved,
+                explained_by,
+            },
+        );
+        explained_by.map(|(_, alert)| alert)
+    }
+
+    /// Share accesses from exactly this source address and port within `window` of `time`.
+    pub(super) fn shares_from_tuple(
+        &self,
+        ip: IpAddr,
+        port: u16,
+        time: EventTime,
+        window: Duration,
+    ) -> impl Iterator<Item = &Share> {
+        let (from, to) = around(time, window).into_inner();
+        self.shares_by_tuple
+            .range((ip, port, from)..=(ip, port, to))
+            .filter_map(|key| self.shares.get(&key.2))
+    }
+
+    /// Accesses without a named source within `window` of `time`, and their alerts.
+    pub(super) fn unresolved_around(
+        &self,
+        time: EventTime,
+        window: Duration,
+    ) -> impl Iterator<Item = (&Stored, AlertId)> {
+        let pipes = self
+            .pipes
+            .range(around(time, window))
+            .filter(|(_, pipe)| pipe.explained_by.is_none())
+            .map(|(_, pipe)| (&pipe.stored, pipe.unresolved));
+        let shares = self
+            .shares
+            .range(around(time, window))
+            .filter(|(_, share)| {
+                share
+                    .stored
+                    .share()
+                    .is_some_and(|share| share.source_ip.is_none())
+            })
+            .map(|(_, share)| (&share.stored, share.alert));
+        pipes.chain(shares)
+    }
+
+    /// Removes what stands at `slot`.
+    pub(super) fn expire(&mut self, slot: Slot) {
+        self.pipes.remove(&slot);
+        if let Some(share) = self.shares.remove(&slot)
+            && let Some((ip, port)) = tuple(&share.stored)
+        {
+            self.shares_by_tuple.remove(&(ip, port, slot));
+        }
+    }
+}
+
+/// Nearest first; then earlier, lower address, lower port. The identity comes last and only separates
+/// accesses that belong to one alert anyway.
+fn rank(share: &Stored, pipe: &Stored) -> Rank {
+    let access = share.share();
+    (
+        share.time().distance(pipe.time()),
+        share.time(),
+        access.and_then(|access| access.source_ip),
+        access.and_then(|access| access.source_port),
+        share.observation.id,
+    )
+}
+
+fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
+    let share = stored.share()?;
+    Some((share.source_ip?, share.source_port?))
+}

@@ -1,0 +1,82 @@
+//! The network connections to one asset, by time and by source tuple.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::stored::{Slot, Stored, around};
+use crate::time::EventTime;
+
+/// Connections in state. They leave in the order in which they came, by age or by a bound.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    by_time: BTreeMap<Slot, Stored>,
+    by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
+    /// Oldest offset first: what a bound takes, and what expires.
+    order: VecDeque<Slot>,
+}
+
+impl Connections {
+    pub(super) fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_time.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, stored: Stored) {
+        let slot = stored.slot();
+        if let Some((ip, port)) = tuple(&stored) {
+            self.by_tuple.insert((ip, port, slot));
+        }
+        self.order.push_back(slot);
+        self.by_time.insert(slot, stored);
+    }
+
+    /// Removes the one that came first.
+    pub(super) fn evict_oldest(&mut self) {
+        if let Some(slot) = self.order.pop_front()
+            && let Some(stored) = self.by_time.remove(&slot)
+            && let Some((ip, port)) = tuple(&stored)
+        {
+            self.by_tuple.remove(&(ip, port, slot));
+        }
+    }
+
+    /// Removes the one at `offset`, which is the oldest unless a bound has taken it already. Says whether it
+    /// was still there.
+    pub(super) fn expire(&mut self, offset: u64) -> bool {
+        let is_oldest = self.order.front().is_some_and(|slot| slot.1 == offset);
+        if is_oldest {
+            self.evict_oldest();
+        }
+        is_oldest
+    }
+
+    /// Connections between two event times, both included, in order of time.
+    pub(super) fn between(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = &Stored> {
+        // A range whose start lies behind its end is empty here, where BTreeMap would panic.
+        let range = (from <= to).then(|| self.by_time.range((from, 0)..=(to, u64::MAX)));
+        range.into_iter().flatten().map(|(_, stored)| stored)
+    }
+
+    /// Connections from exactly this source address and port within `window` of `time`.
+    pub(super) fn from_tuple(
+        &self,
+        ip: IpAddr,
+        port: u16,
+        time: EventTime,
+        window: Duration,
+    ) -> impl Iterator<Item = &Stored> {
+        let (from, to) = around(time, window).into_inner();
+        self.by_tuple
+            .range((ip, port, from)..=(ip, port, to))
+            .filter_map(|key| self.by_time.get(&key.2))
+    }
+}
+
+fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
+    let connection = stored.connection()?;
+    Some((connection.source_ip, connection.source_port?))
+}

@@ -1,0 +1,118 @@
+//! An alert that is still open: what it holds, what it said last, and when it must speak again.
+
+use std::collections::BTreeSet;
+
+use super::stored::Slot;
+use crate::detection::{AlertKey, Content, JoinSettings};
+use crate::time::AppendTime;
+
+/// One alert from its first access until it closes.
+#[derive(Debug)]
+pub(super) struct OpenAlert {
+    pub(super) key: AlertKey,
+    /// Its share accesses.
+    pub(super) shares: BTreeSet<Slot>,
+    /// Its pipe connections: accesses of their own where nothing explains them, evidence otherwise.
+    pub(super) pipes: BTreeSet<Slot>,
+    /// Pipe connections that were accesses of this alert until something explained them.
+    pub(super) departed: BTreeSet<Slot>,
+    /// The content of its last revision.
+    pub(super) written: Option<Content>,
+    /// When the oldest difference from `written` arose.
+    pub(super) differs_since: Option<AppendTime>,
+    /// Its entry among the deadlines, if it has one.
+    pub(super) deadline: Option<AppendTime>,
+    /// When it closes: its key alone decides.
+    pub(super) closes: AppendTime,
+}
+
+/// When an alert must write its next revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// With the record that is being applied.
+    Now,
+    /// At a deadline.
+    At(AppendTime),
+    /// There is nothing new to say.
+    Never,
+}
+
+impl OpenAlert {
+    pub(super) fn new(key: AlertKey, settings: &JoinSettings) -> Self {
+        let closes = closes(&key, settings);
+        Self {
+            key,
+            shares: BTreeSet::new(),
+            pipes: BTreeSet::new(),
+            departed: BTreeSet::new(),
+            written: None,
+            differs_since: None,
+            deadline: None,
+            closes,
+        }
+    }
+
+    /// When `content` must be written, if `opened` is the arrival of the first access and it is `now`.
+    pub(super) fn due(
+        &mut self,
+        content: &Content,
+        opened: AppendTime,
+        now: AppendTime,
+        settings: &JoinSettings,
+    ) -> Due {
+        let deadline = match &self.written {
+            None if is_complete(content) => return Due::Now,
+            None => opened.plus(settle(content, settings)),
+            Some(written) if written == content => {
+                self.differs_since = None;
+                return Due::Never;
+            }
+            Some(written) if is_urgent(written, content) => return Due::Now,
+            Some(_) => self.differs_since.get_or_insert(now).plus(settings.revise_after),
+        }
+        .min(self.closes);
+        if deadline <= now {
+            Due::Now
+        } else {
+            Due::At(deadline)
+        }
+    }
+}
+
+/// When an alert with this key closes.
+pub(super) fn closes(key: &AlertKey, settings: &JoinSettings) -> AppendTime {
+    match key.arrival_bucket {
+        Some(arrival) => arrival.plus(settings.group_by).plus(settings.closing_delay()),
+        None => key
+            .bucket
+            .deadline_after(settings.group_by + settings.closing_delay()),
+    }
+}
+
+/// All three kinds of observation are there: nothing to wait for.
+fn is_complete(content: &Content) -> bool {
+    let counts = content.counts;
+    counts.network_connection > 0 && counts.pipe_connected > 0 && counts.share_access > 0
+}
+
+fn settle(content: &Content, settings: &JoinSettings) -> std::time::Duration {
+    use crate::detection::Attribution::{Ambiguous, Audited, Inferred, None};
+    match content.attribution {
+        Audited => settings.settle.audited,
+        Inferred | Ambiguous => settings.settle.attributed,
+        None => settings.settle.none,
+    }
+}
+
+/// Whether the difference matters enough to be told at once.
+fn is_urgent(written: &Content, content: &Content) -> bool {
+    let sources = |content: &Content| -> BTreeSet<_> {
+        content.candidates.iter().map(|candidate| candidate.ip).collect()
+    };
+    written.confidence != content.confidence
+        || written.attribution != content.attribution
+        || written.status != content.status
+        || written.accounts != content.accounts
+        || sources(written) != sources(content)
+        || written.accesses.checked_ilog2() < content.accesses.checked_ilog2()
+}

@@ -1,0 +1,58 @@
+//! The rules in force, by what they watch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::asset::RuleIndex;
+use crate::detection::Rule;
+use crate::event::{Detail, Observation};
+
+/// The rules in force, by what they watch.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) ids: Vec<Arc<str>>,
+    pipe_connected: HashMap<Arc<str>, Vec<RuleIndex>>,
+    share_access: HashMap<Arc<str>, Vec<RuleIndex>>,
+}
+
+impl Rules {
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        let mut index = Self {
+            ids: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
+            pipe_connected: HashMap::new(),
+            share_access: HashMap::new(),
+        };
+        for (number, rule) in rules.iter().enumerate() {
+            for pipe in &rule.pipes.pipe_connected {
+                index
+                    .pipe_connected
+                    .entry(Arc::clone(pipe))
+                    .or_default()
+                    .push(number);
+            }
+            for pipe in &rule.pipes.share_access {
+                index
+                    .share_access
+                    .entry(Arc::clone(pipe))
+                    .or_default()
+                    .push(number);
+            }
+        }
+        index
+    }
+
+    /// Linear, because there are few rules and each revision asks once.
+    pub(super) fn index(&self, id: &str) -> Option<RuleIndex> {
+        self.ids.iter().position(|known| **known == *id)
+    }
+
+    /// The rules that watch the pipe of an observation; none for a connection, which serves all of them.
+    pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
+        let rules = match &observation.event.detail {
+            Detail::NetworkConnection(_) => None,
+            Detail::PipeConnected(pipe) => self.pipe_connected.get(&pipe.pipe),
+            Detail::ShareAccess(share) => self.share_access.get(&share.pipe),
+        };
+        rules.cloned().unwrap_or_default()
+    }
+}

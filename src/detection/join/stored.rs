@@ -1,0 +1,61 @@
+//! An observation in state, and its place in every index.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
+use crate::time::{AppendTime, EventTime};
+
+/// The place of an observation in an index by event time. The offset makes it unique; it never decides
+/// anything that an alert says.
+pub(super) type Slot = (EventTime, u64);
+
+/// An observation and when it came.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) offset: u64,
+    pub(super) arrival: AppendTime,
+    pub(super) observation: Arc<Observation>,
+}
+
+impl Stored {
+    pub(super) fn time(&self) -> EventTime {
+        self.observation.event.time
+    }
+
+    pub(super) fn slot(&self) -> Slot {
+        (self.time(), self.offset)
+    }
+
+    /// Whether two observations may join at all: their arrivals lie close enough for both to be in state
+    /// whatever the order of the rest.
+    pub(super) fn within_span(&self, other: &Self, join_span: Duration) -> bool {
+        self.arrival.distance(other.arrival) <= join_span
+    }
+
+    pub(super) fn connection(&self) -> Option<&NetworkConnection> {
+        match &self.observation.event.detail {
+            Detail::NetworkConnection(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    pub(super) fn share(&self) -> Option<&ShareAccess> {
+        match &self.observation.event.detail {
+            Detail::ShareAccess(share) => Some(share),
+            _ => None,
+        }
+    }
+
+    pub(super) fn pipe(&self) -> Option<&PipeConnected> {
+        match &self.observation.event.detail {
+            Detail::PipeConnected(pipe) => Some(pipe),
+            _ => None,
+        }
+    }
+}
+
+/// All slots within `window` of `time`, both ends included.
+pub(super) fn around(time: EventTime, window: Duration) -> std::ops::RangeInclusive<Slot> {
+    (time.minus(window), 0)..=(time.plus(window), u64::MAX)
+}

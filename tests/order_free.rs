@@ -1,0 +1,67 @@
+//! The final alerts are a function of the set of observations: whatever the order, the delays, the copies.
+
+#[path = "support/reference.rs"]
+mod reference;
+#[path = "support/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+
+use pipewarden::detection::JoinSettings;
+use pipewarden::event::Observation;
+use proptest::prelude::*;
+use world::{Delivery, Seed};
+
+fn observations(seeds: &[Seed]) -> Vec<Observation> {
+    seeds
+        .iter()
+        .enumerate()
+        .map(|(number, seed)| seed.observation(number as u64))
+        .collect()
+}
+
+/// A world and several ways to deliver it.
+fn scenario(settings: JoinSettings, span_ms: i64) -> impl Strategy<Value = (Vec<Seed>, Vec<Vec<Delivery>>)> {
+    world::seeds(span_ms).prop_flat_map(move |seeds| {
+        let one = prop::collection::vec(world::delivery(&settings), seeds.len());
+        (Just(seeds), prop::collection::vec(one, 3))
+    })
+}
+
+fn check(seeds: &[Seed], deliveries: &[Vec<Delivery>], settings: &JoinSettings) {
+    let rules = world::rules();
+    let observations = observations(seeds);
+    let expected = reference::final_alerts(&observations, &rules, settings);
+    for delivery in deliveries {
+        let log = world::log(&observations, delivery);
+        let revisions = world::revisions(&log, &rules, settings);
+        assert_eq!(world::last_active(&revisions), expected);
+
+        let mut numbers = BTreeMap::new();
+        for revision in &revisions {
+            let before = numbers.insert(revision.id, revision.number);
+            assert!(
+                before.is_none_or(|before| before < revision.number),
+                "revisions of an alert must rise"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_order_gives_the_alerts_of_the_reference_with_the_default_windows(
+        (seeds, deliveries) in scenario(JoinSettings::default(), 1_500_000)
+    ) {
+        check(&seeds, &deliveries, &JoinSettings::default());
+    }
+
+    #[test]
+    fn any_order_gives_the_alerts_of_the_reference_when_alerts_close_and_observations_expire_on_the_way(
+        (seeds, deliveries) in scenario(world::scaled_down(60), 600_000)
+    ) {
+        check(&seeds, &deliveries, &world::scaled_down(60));
+    }
+}
