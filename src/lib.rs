@@ -19,5 +19,7 @@
 //! [`driver`] runs them: Kafka, or an in-process log with the same rules. The processors never know which.
 
 pub mod detection;
+pub mod driver;
 pub mod event;
+pub mod pipeline;
 pub mod time;

@@ -1,0 +1,3 @@
+//! Who feeds the processors: Kafka, or an in-process log with the same rules.
+
+pub mod memory;
