@@ -1,5 +1,12 @@
 //! The final alerts are a function of the set of observations: whatever the order, the delays, the copies.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::needless_pass_by_value
+)]
+
 #[path = "support/reference.rs"]
 mod reference;
 #[path = "support/world.rs"]

@@ -212,6 +212,8 @@ pub struct Revision {
     pub id: AlertId,
     /// 2 x offset when a deadline wrote it, 2 x offset + 1 when the record at that offset did.
     pub number: u64,
+    /// Whether the alert had said nothing before.
+    pub is_first: bool,
     /// What it says.
     pub content: Content,
 }

@@ -112,7 +112,7 @@ impl Accesses {
     }
 
     /// Share accesses from exactly this source address and port within `window` of `time`.
-    pub(super) fn shares_from_tuple(
+    pub(super) fn shares_of_tuple(
         &self,
         ip: IpAddr,
         port: u16,

@@ -1,13 +1,10 @@
 //! Everything in state about one asset.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::accesses::Accesses;
-use super::admission::Admission;
 use super::connections::Connections;
 use super::stored::Slot;
-use crate::time::AppendTime;
 
 /// Which rule, as an index into the rules in force.
 pub(super) type RuleIndex = usize;
@@ -17,7 +14,6 @@ pub(super) type RuleIndex = usize;
 pub(super) struct AssetState {
     pub(super) connections: Connections,
     pub(super) accesses: BTreeMap<RuleIndex, Accesses>,
-    pub(super) admission: Admission,
 }
 
 impl AssetState {
@@ -29,9 +25,8 @@ impl AssetState {
         });
     }
 
-    /// Whether nothing is left that could matter to a later observation.
-    pub(super) fn is_spent(&mut self, now: AppendTime, horizon: Duration) -> bool {
-        self.admission.expire(now, horizon);
-        self.connections.is_empty() && self.accesses.is_empty() && self.admission.is_empty()
+    /// Whether nothing is left in state.
+    pub(super) fn is_empty(&self) -> bool {
+        self.connections.is_empty() && self.accesses.is_empty()
     }
 }

@@ -62,7 +62,7 @@ impl Connections {
     }
 
     /// Connections from exactly this source address and port within `window` of `time`.
-    pub(super) fn from_tuple(
+    pub(super) fn of_tuple(
         &self,
         ip: IpAddr,
         port: u16,

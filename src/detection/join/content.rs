@@ -140,7 +140,7 @@ fn audited<'a>(
         ports.insert(port);
         evidence.extend(
             connections
-                .from_tuple(ip, port, share.time(), settings.tuple_window)
+                .of_tuple(ip, port, share.time(), settings.tuple_window)
                 .filter(|connection| connection.within_span(share, settings.join_span()))
                 .map(|connection| (connection.slot(), connection)),
         );
@@ -191,7 +191,7 @@ fn unresolved<'a>(
     let client = only
         .map(|(_, seen)| Client::of(seen.iter().map(|&(stored, _)| stored)))
         .unwrap_or_default();
-    let mut candidates: Vec<(Duration, IpAddr, &Vec<(&Stored, Duration)>)> = by_source
+    let mut candidates: Vec<_> = by_source
         .iter()
         .filter_map(|(&ip, seen)| Some((seen.iter().map(|&(_, distance)| distance).min()?, ip, seen)))
         .collect();
@@ -298,7 +298,7 @@ fn outcome(shares: &[&Stored]) -> Option<Outcome> {
 /// entries are taken in turn from each kind until the bound is reached.
 fn evidence(kinds: [Vec<&Stored>; 3], limits: &Limits, omitted: &mut Omitted) -> Vec<Arc<Observation>> {
     let total: usize = kinds.iter().map(Vec::len).sum();
-    let mut ranked: Vec<(usize, (EventTime, Kind, &str, Option<u64>), &Stored)> = kinds
+    let mut ranked: Vec<_> = kinds
         .into_iter()
         .flat_map(|mut kind| {
             kind.sort_by_key(|stored| (place(stored), stored.observation.id));

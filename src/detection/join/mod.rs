@@ -21,26 +21,25 @@ mod asset;
 mod connections;
 mod content;
 mod identities;
+mod intake;
 mod open_alert;
 mod outcome;
 mod rules;
 mod stored;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use self::accesses::Reassigned;
 use self::admission::Admission;
-use self::asset::{AssetState, RuleIndex};
+use self::asset::AssetState;
 use self::content::current;
 use self::identities::Identities;
 use self::open_alert::{Due, OpenAlert};
 pub use self::outcome::{Fate, StateSize, Step, Tally};
 use self::rules::Rules;
 use self::stored::{Slot, Stored};
-use super::{AlertId, AlertKey, Content, JoinSettings, Revision, Rule, Status};
-use crate::event::{AssetId, Kind, Observation};
+use super::{AlertId, Content, JoinSettings, Revision, Rule, Status};
+use crate::event::{AssetId, Observation};
 use crate::time::AppendTime;
 
 /// The join state of one observations partition.
@@ -52,8 +51,6 @@ pub struct Join {
     identities: Identities,
     admission: Admission,
     assets: HashMap<AssetId, AssetState>,
-    /// Assets left by the last sweep: the next one waits until their number has doubled.
-    swept: usize,
     alerts: HashMap<AlertId, OpenAlert>,
     deadlines: BTreeSet<(AppendTime, AlertId)>,
     closings: BTreeSet<(AppendTime, AlertId)>,
@@ -81,7 +78,6 @@ impl Join {
             identities: Identities::default(),
             admission: Admission::default(),
             assets: HashMap::new(),
-            swept: 0,
             alerts: HashMap::new(),
             deadlines: BTreeSet::new(),
             closings: BTreeSet::new(),
@@ -131,6 +127,7 @@ impl Join {
                     key: alert.key.clone(),
                     id,
                     number: 2 * offset,
+                    is_first: false,
                     content: content.clone(),
                 })
             })
@@ -156,7 +153,9 @@ impl Join {
                 arrival: self.stream_time,
                 observation: Arc::new(observation),
             };
-            step.fate = self.take(stored, &mut step.revisions, &mut step.tally);
+            let (fate, touched) = self.take(&stored, &mut step.tally);
+            step.fate = fate;
+            self.reconsider(touched, offset, &mut step);
         }
         step
     }
@@ -204,11 +203,6 @@ impl Join {
         while let Some(expiry) = self.accesses.pop_front_if(|expiry| expiry.arrival <= oldest_kept) {
             self.with_asset(&expiry.asset, |asset| asset.expire_access(expiry.slot));
         }
-        if self.assets.len() > 2 * self.swept + 1024 {
-            let now = self.stream_time;
-            self.assets.retain(|_, asset| !asset.is_spent(now, horizon));
-            self.swept = self.assets.len();
-        }
     }
 
     /// Removes the oldest connection of the partition; says whether its asset still held it.
@@ -227,197 +221,17 @@ impl Join {
     fn with_asset(&mut self, id: &AssetId, work: impl FnOnce(&mut AssetState)) {
         if let Some(asset) = self.assets.get_mut(id) {
             work(asset);
-            if asset.is_spent(self.stream_time, self.settings.horizon()) {
+            if asset.is_empty() {
                 self.assets.remove(id);
             }
         }
     }
 
-    fn take(&mut self, stored: Stored, revisions: &mut Vec<Revision>, tally: &mut Tally) -> Fate {
-        let kind = stored.observation.kind();
-        let rules = self.rules.watching(&stored.observation);
-        if kind != Kind::NetworkConnection {
-            if rules.is_empty() {
-                return Fate::Unwatched;
-            }
-            if !self.admit(&stored.observation.asset) {
-                return Fate::Refused;
-            }
-        }
-        let limit = self.settings.limits.identities_per_partition;
-        if self
-            .identities
-            .is_copy(stored.observation.id, stored.arrival, limit)
-        {
-            return Fate::Copy;
-        }
-        let expiry = Expiry {
-            arrival: stored.arrival,
-            asset: stored.observation.asset.clone(),
-            slot: stored.slot(),
-        };
-        let touched = match kind {
-            Kind::NetworkConnection => {
-                self.connections.push_back(expiry);
-                self.take_connection(stored.clone(), tally)
-            }
-            Kind::PipeConnected | Kind::ShareAccess => {
-                self.accesses.push_back(expiry);
-                if !self.is_timely(&stored) {
-                    tally.untimely += 1;
-                }
-                rules
-                    .iter()
-                    .flat_map(|&rule| self.take_access(rule, &stored))
-                    .collect()
-            }
-        };
-        self.reconsider(touched, stored.offset, revisions, tally);
-        Fate::Applied
-    }
-
-    /// Counts a destination-side observation against both bounds.
-    fn admit(&mut self, asset: &AssetId) -> bool {
-        let (now, horizon, limits) = (self.stream_time, self.settings.horizon(), &self.settings.limits);
-        let partition = self
-            .admission
-            .admits(now, horizon, limits.destination_side_per_partition);
-        let asset = self.assets.entry(asset.clone()).or_default();
-        asset
-            .admission
-            .admits(now, horizon, limits.destination_side_per_asset)
-            && partition
-    }
-
-    fn take_connection(&mut self, stored: Stored, tally: &mut Tally) -> BTreeSet<AlertId> {
-        let settings = &self.settings;
-        let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
-        let mut touched = BTreeSet::new();
-        for accesses in asset.accesses.values() {
-            if let Some((ip, port)) = stored
-                .connection()
-                .and_then(|connection| Some((connection.source_ip, connection.source_port?)))
-            {
-                touched.extend(
-                    accesses
-                        .shares_from_tuple(ip, port, stored.time(), settings.tuple_window)
-                        .filter(|share| share.stored.within_span(&stored, settings.join_span()))
-                        .map(|share| share.alert),
-                );
-            }
-            touched.extend(
-                accesses
-                    .unresolved_around(stored.time(), settings.attribution_window)
-                    .filter(|(access, _)| access.within_span(&stored, settings.join_span()))
-                    .map(|(_, alert)| alert),
-            );
-        }
-        asset.connections.insert(stored);
-        if asset.connections.len() > settings.limits.connections_per_asset {
-            asset.connections.evict_oldest();
-            tally.evicted_connections += 1;
-        }
-        if self.connections.len() > self.settings.limits.connections_per_partition
-            && self.drop_oldest_connection()
-        {
-            tally.evicted_connections += 1;
-        }
-        touched
-    }
-
-    fn take_access(&mut self, rule: RuleIndex, stored: &Stored) -> BTreeSet<AlertId> {
-        let source = stored.share().and_then(|share| share.source_ip);
-        let key = self.key(rule, stored, source);
-        let id = key.id();
-        let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
-        let accesses = asset.accesses.entry(rule).or_default();
-        let slot = stored.slot();
-        let mut touched = BTreeSet::new();
-        if stored.share().is_some() {
-            let reassigned = accesses.insert_share(stored.clone(), id, &self.settings);
-            self.open(key, id).shares.insert(slot);
-            touched.insert(id);
-            for change in reassigned {
-                self.reassign(&change, id, &mut touched);
-            }
-        } else {
-            match accesses.insert_pipe(stored.clone(), id, &self.settings) {
-                Some(explaining) => {
-                    if let Some(alert) = self.alerts.get_mut(&explaining) {
-                        alert.pipes.insert(slot);
-                    }
-                    touched.insert(explaining);
-                }
-                None => {
-                    self.open(key, id).pipes.insert(slot);
-                    touched.insert(id);
-                }
-            }
-        }
-        touched
-    }
-
-    /// The key of the alert that an access belongs to.
-    fn key(&self, rule: RuleIndex, stored: &Stored, source: Option<IpAddr>) -> AlertKey {
-        AlertKey {
-            rule: Arc::clone(&self.rules.ids[rule]),
-            asset: stored.observation.asset.clone(),
-            source,
-            bucket: stored.time().bucket(self.settings.group_by),
-            arrival_bucket: (!self.is_timely(stored)).then(|| stored.arrival.bucket(self.settings.group_by)),
-        }
-    }
-
-    fn is_timely(&self, stored: &Stored) -> bool {
-        let micros = |span: std::time::Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        let lateness = stored.time().lateness_at(stored.arrival);
-        (-micros(self.settings.clock_skew)..=micros(self.settings.allowed_lateness)).contains(&lateness)
-    }
-
-    /// The open alert with this key, opened if it is new.
-    fn open(&mut self, key: AlertKey, id: AlertId) -> &mut OpenAlert {
-        self.alerts.entry(id).or_insert_with(|| {
-            let alert = OpenAlert::new(key, &self.settings);
-            self.closings.insert((alert.closes, id));
-            alert
-        })
-    }
-
-    /// Moves a pipe connection to the alert `to` whose share access explains it now.
-    fn reassign(&mut self, change: &Reassigned, to: AlertId, touched: &mut BTreeSet<AlertId>) {
-        let pipe = change.pipe;
-        if let Some(alert) = self.alerts.get_mut(&to) {
-            alert.pipes.insert(pipe);
-        }
-        if let Some(from) = change.from
-            && from != to
-            && let Some(alert) = self.alerts.get_mut(&from)
-        {
-            alert.pipes.remove(&pipe);
-            touched.insert(from);
-        }
-        // The unresolved alert loses an access or, if it lost this one before, names another successor.
-        if change.unresolved != to
-            && let Some(alert) = self.alerts.get_mut(&change.unresolved)
-        {
-            if alert.pipes.remove(&pipe) {
-                alert.departed.insert(pipe);
-            }
-            touched.insert(change.unresolved);
-        }
-    }
-
     /// Decides for every alert that the record at `offset` touched whether it speaks now, later or not at all.
-    fn reconsider(
-        &mut self,
-        touched: BTreeSet<AlertId>,
-        offset: u64,
-        revisions: &mut Vec<Revision>,
-        tally: &mut Tally,
-    ) {
+    fn reconsider(&mut self, touched: BTreeSet<AlertId>, offset: u64, step: &mut Step) {
         for id in touched {
             let Some(alert) = self.alerts.get_mut(&id) else {
-                tally.after_close += 1;
+                step.tally.after_close += 1;
                 continue;
             };
             let now = self.stream_time;
@@ -429,7 +243,7 @@ impl Join {
                 self.deadlines.remove(&(deadline, id));
             }
             match due {
-                (Due::Now, Some(content)) => revisions.push(write(alert, id, content, 2 * offset + 1)),
+                (Due::Now, Some(content)) => step.revisions.push(write(alert, id, content, 2 * offset + 1)),
                 (Due::At(deadline), _) => {
                     alert.deadline = Some(deadline);
                     self.deadlines.insert((deadline, id));
@@ -443,11 +257,12 @@ impl Join {
 /// Records that an alert says `content` from now on.
 fn write(alert: &mut OpenAlert, id: AlertId, content: Content, number: u64) -> Revision {
     alert.differs_since = None;
-    alert.written = Some(content.clone());
+    let is_first = alert.written.replace(content.clone()).is_none();
     Revision {
         key: alert.key.clone(),
         id,
         number,
+        is_first,
         content,
     }
 }

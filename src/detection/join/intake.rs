@@ -1,0 +1,180 @@
+//! Taking an observation in: where it goes in state, and which alerts hear of it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::accesses::Reassigned;
+use super::asset::RuleIndex;
+use super::open_alert::OpenAlert;
+use super::stored::Stored;
+use super::{Expiry, Fate, Join, Tally};
+use crate::detection::{AlertId, AlertKey};
+use crate::event::Kind;
+
+impl Join {
+    /// Takes an observation into state and says which alerts it touches.
+    pub(super) fn take(&mut self, stored: &Stored, tally: &mut Tally) -> (Fate, BTreeSet<AlertId>) {
+        let nothing = BTreeSet::new();
+        let kind = stored.observation.kind();
+        let rules = self.rules.watching(&stored.observation);
+        if kind != Kind::NetworkConnection {
+            if rules.is_empty() {
+                return (Fate::Unwatched, nothing);
+            }
+            if !self
+                .admission
+                .admits(&stored.observation.asset, self.stream_time, &self.settings)
+            {
+                return (Fate::Refused, nothing);
+            }
+        }
+        let limit = self.settings.limits.identities_per_partition;
+        if self
+            .identities
+            .is_copy(stored.observation.id, stored.arrival, limit)
+        {
+            return (Fate::Copy, nothing);
+        }
+        let expiry = Expiry {
+            arrival: stored.arrival,
+            asset: stored.observation.asset.clone(),
+            slot: stored.slot(),
+        };
+        let touched = match kind {
+            Kind::NetworkConnection => {
+                self.connections.push_back(expiry);
+                self.take_connection(stored.clone(), tally)
+            }
+            Kind::PipeConnected | Kind::ShareAccess => {
+                self.accesses.push_back(expiry);
+                if !self.is_timely(stored) {
+                    tally.untimely += 1;
+                }
+                rules
+                    .iter()
+                    .flat_map(|&rule| self.take_access(rule, stored))
+                    .collect()
+            }
+        };
+        (Fate::Applied, touched)
+    }
+
+    fn take_connection(&mut self, stored: Stored, tally: &mut Tally) -> BTreeSet<AlertId> {
+        let settings = &self.settings;
+        let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
+        let mut touched = BTreeSet::new();
+        for accesses in asset.accesses.values() {
+            if let Some((ip, port)) = stored
+                .connection()
+                .and_then(|connection| Some((connection.source_ip, connection.source_port?)))
+            {
+                touched.extend(
+                    accesses
+                        .shares_of_tuple(ip, port, stored.time(), settings.tuple_window)
+                        .filter(|share| share.stored.within_span(&stored, settings.join_span()))
+                        .map(|share| share.alert),
+                );
+            }
+            touched.extend(
+                accesses
+                    .unresolved_around(stored.time(), settings.attribution_window)
+                    .filter(|(access, _)| access.within_span(&stored, settings.join_span()))
+                    .map(|(_, alert)| alert),
+            );
+        }
+        asset.connections.insert(stored);
+        if asset.connections.len() > settings.limits.connections_per_asset {
+            asset.connections.evict_oldest();
+            tally.evicted_connections += 1;
+        }
+        if self.connections.len() > self.settings.limits.connections_per_partition
+            && self.drop_oldest_connection()
+        {
+            tally.evicted_connections += 1;
+        }
+        touched
+    }
+
+    fn take_access(&mut self, rule: RuleIndex, stored: &Stored) -> BTreeSet<AlertId> {
+        let source = stored.share().and_then(|share| share.source_ip);
+        let key = self.key(rule, stored, source);
+        let id = key.id();
+        let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
+        let accesses = asset.accesses.entry(rule).or_default();
+        let slot = stored.slot();
+        let mut touched = BTreeSet::new();
+        if stored.share().is_some() {
+            let reassigned = accesses.insert_share(stored.clone(), id, &self.settings);
+            self.open(key, id).shares.insert(slot);
+            touched.insert(id);
+            for change in reassigned {
+                self.reassign(&change, id, &mut touched);
+            }
+        } else {
+            match accesses.insert_pipe(stored.clone(), id, &self.settings) {
+                Some(explaining) => {
+                    if let Some(alert) = self.alerts.get_mut(&explaining) {
+                        alert.pipes.insert(slot);
+                    }
+                    touched.insert(explaining);
+                }
+                None => {
+                    self.open(key, id).pipes.insert(slot);
+                    touched.insert(id);
+                }
+            }
+        }
+        touched
+    }
+
+    /// The key of the alert that an access belongs to.
+    fn key(&self, rule: RuleIndex, stored: &Stored, source: Option<IpAddr>) -> AlertKey {
+        AlertKey {
+            rule: Arc::clone(&self.rules.ids[rule]),
+            asset: stored.observation.asset.clone(),
+            source,
+            bucket: stored.time().bucket(self.settings.group_by),
+            arrival_bucket: (!self.is_timely(stored)).then(|| stored.arrival.bucket(self.settings.group_by)),
+        }
+    }
+
+    fn is_timely(&self, stored: &Stored) -> bool {
+        let micros = |span: std::time::Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        let lateness = stored.time().lateness_at(stored.arrival);
+        (-micros(self.settings.clock_skew)..=micros(self.settings.allowed_lateness)).contains(&lateness)
+    }
+
+    /// The open alert with this key, opened if it is new.
+    fn open(&mut self, key: AlertKey, id: AlertId) -> &mut OpenAlert {
+        self.alerts.entry(id).or_insert_with(|| {
+            let alert = OpenAlert::new(key, &self.settings);
+            self.closings.insert((alert.closes, id));
+            alert
+        })
+    }
+
+    /// Moves a pipe connection to the alert `to` whose share access explains it now.
+    fn reassign(&mut self, change: &Reassigned, to: AlertId, touched: &mut BTreeSet<AlertId>) {
+        let pipe = change.pipe;
+        if let Some(alert) = self.alerts.get_mut(&to) {
+            alert.pipes.insert(pipe);
+        }
+        if let Some(from) = change.from
+            && from != to
+            && let Some(alert) = self.alerts.get_mut(&from)
+        {
+            alert.pipes.remove(&pipe);
+            touched.insert(from);
+        }
+        // The unresolved alert loses an access or, if it lost this one before, names another successor.
+        if change.unresolved != to
+            && let Some(alert) = self.alerts.get_mut(&change.unresolved)
+        {
+            if alert.pipes.remove(&pipe) {
+                alert.departed.insert(pipe);
+            }
+            touched.insert(change.unresolved);
+        }
+    }
+}
