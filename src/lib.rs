@@ -18,8 +18,10 @@
 //! Both halves are pure processors ([`pipeline`]): a record and a clock reading in, records out. A
 //! [`driver`] runs them: Kafka, or an in-process log with the same rules. The processors never know which.
 
+pub mod alert;
 pub mod detection;
 pub mod driver;
 pub mod event;
+pub mod inventory;
 pub mod pipeline;
 pub mod time;

@@ -1,1 +1,3 @@
+//! Pipewarden: parses arguments and calls one command.
+
 fn main() {}

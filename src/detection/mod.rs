@@ -4,6 +4,7 @@
 mod join;
 mod revision;
 mod rule;
+mod rule_set;
 mod settings;
 
 pub use join::{Fate, Join, StateSize, Step, Tally};
@@ -11,4 +12,5 @@ pub use revision::{
     AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
 };
 pub use rule::{Attack, Pipes, Rule};
+pub use rule_set::{RuleError, RuleSet};
 pub use settings::{JoinSettings, Limits, Settle};

@@ -1,8 +1,17 @@
 //! What arrives: every shape in which Winlogbeat and its neighbours publish a Windows event, decoded into
 //! one normalised [`Event`] or told to be none of ours.
 
+mod decoder;
+mod details;
+mod document;
+mod field;
+mod names;
 mod observation;
+mod prefilter;
+mod record;
 
+pub use decoder::{DecodeError, Decoded, Decoder, Lesson, Skip, WatchedPipes};
+pub use names::normalise_pipe;
 pub use observation::{
     Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, ObservationId, Outcome,
     PipeConnected, Process, ShareAccess, TimeSource,

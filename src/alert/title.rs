@@ -1,0 +1,66 @@
+//! The sentence that an analyst reads at three in the morning.
+
+use std::fmt::Write as _;
+
+use crate::detection::{Attribution, Content, Status};
+use crate::event::Outcome;
+
+/// Who, from where, did what, to which host, and how sure that is.
+pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
+    let mut title = String::new();
+    if content.status == Status::Superseded {
+        title.push_str("Superseded: ");
+    }
+    let account = match content.accounts.as_slice() {
+        [] => "An unknown account".to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} and {} more", plural(rest.len(), "account")),
+    };
+    title.push_str(&account);
+    match content.attribution {
+        Attribution::Audited | Attribution::Inferred => {
+            if let Some(ip) = content.source_ip {
+                let _ = write!(title, " from {ip}");
+            }
+            if let [host] = content.hosts.as_slice() {
+                let _ = write!(title, " ({host})");
+            }
+            if content.attribution == Attribution::Inferred {
+                title.push_str(", the only host that connected then,");
+            }
+        }
+        Attribution::Ambiguous => {
+            let number = content.candidates.len() + content.omitted.candidates as usize;
+            let _ = write!(title, " from one of {number} possible sources");
+        }
+        Attribution::None => title.push_str(" from an unknown source"),
+    }
+    let verb = if content.outcome == Some(Outcome::Failure) {
+        "tried to open"
+    } else {
+        "opened"
+    };
+    let pipes = match content.pipes.as_slice() {
+        [only] => format!("the {only} pipe"),
+        pipes => plural(pipes.len(), "pipe"),
+    };
+    let _ = write!(title, " {verb} {pipes} on {asset}");
+    if !roles.is_empty() {
+        let _ = write!(title, " ({})", roles.join(", "));
+    }
+    if content.accesses > 1 {
+        let _ = write!(title, ", {} times", content.accesses);
+    }
+    if content.outcome == Some(Outcome::Failure) {
+        title.push_str(", and was denied");
+    }
+    title
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}

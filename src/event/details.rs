@@ -1,0 +1,310 @@
+//! The three kinds, each from the fields it needs.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::decoder::{DecodeError, Decoded, Lesson, Skip, WatchedPipes};
+use super::field::Scalar;
+use super::record::{Code, Record};
+use super::{
+    Account, Detail, Event, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource, names,
+};
+use crate::time::EventTime;
+
+const SMB_PORTS: [u16; 2] = [445, 139];
+
+/// Reads the payload of an event of ours.
+pub(super) fn decode(
+    record: &Record<'_, '_>,
+    watched: &WatchedPipes,
+    time: (EventTime, TimeSource),
+) -> Result<Decoded, DecodeError> {
+    let mut lessons = Vec::new();
+    let detail = match record.code {
+        Code::NetworkConnection => network_connection(record, time.0, &mut lessons)?,
+        Code::PipeConnected => pipe_connected(record, watched)?,
+        Code::ShareAccess => share_access(record, watched)?,
+    };
+    let outcome = match detail {
+        Err(skip) => Err(skip),
+        Ok(detail) => Ok(Event {
+            time: time.0,
+            time_source: time.1,
+            computer: record.computer()?,
+            channel: record.channel(),
+            record_id: record.record_id()?,
+            detail,
+        }),
+    };
+    Ok(Decoded { outcome, lessons })
+}
+
+/// One end of a connection, before it is known which.
+#[derive(Clone)]
+struct End {
+    ip: Option<IpAddr>,
+    port: Option<u16>,
+    host: Option<Arc<str>>,
+}
+
+impl End {
+    fn is_smb(&self) -> bool {
+        self.port.is_some_and(|port| SMB_PORTS.contains(&port))
+    }
+}
+
+fn network_connection(
+    record: &Record<'_, '_>,
+    time: EventTime,
+    lessons: &mut Vec<Lesson>,
+) -> Result<Result<Detail, Skip>, DecodeError> {
+    let (data, document) = (record.data, record.document);
+    let transport = text(&data.protocol).or(text(&document.network.0.transport));
+    if transport.is_some_and(|transport| !transport.eq_ignore_ascii_case("tcp")) {
+        return Ok(Err(Skip::OtherTransport));
+    }
+    let source = End {
+        ip: ip(either(&data.source_ip, &document.source.0.ip), "SourceIp")?,
+        port: port(either(&data.source_port, &document.source.0.port), "SourcePort")?,
+        host: host(either(&data.source_hostname, &document.source.0.domain)),
+    };
+    let destination = End {
+        ip: ip(
+            either(&data.destination_ip, &document.destination.0.ip),
+            "DestinationIp",
+        )?,
+        port: port(
+            either(&data.destination_port, &document.destination.0.port),
+            "DestinationPort",
+        )?,
+        host: host(either(&data.destination_hostname, &document.destination.0.domain)),
+    };
+    let initiated = initiated(record)?;
+    // Some receivers log themselves as the source. Where nothing says who began, only the ports can tell.
+    let is_reversed = initiated != Some(true) && source.is_smb() && !destination.is_smb();
+    let (client, server) = if is_reversed {
+        (destination, source)
+    } else {
+        (source, destination)
+    };
+    let initiated = initiated.unwrap_or(!is_reversed);
+
+    let computer = record.computer()?;
+    let own = if initiated {
+        client.ip
+    } else {
+        server.ip.filter(|_| server.is_smb())
+    };
+    if let Some(address) = own.filter(|&ip| names::is_telling(ip)) {
+        lessons.push(Lesson {
+            address,
+            computer: Arc::clone(&computer),
+            time,
+        });
+    }
+    let Some(destination_port) = server.port.filter(|_| server.is_smb()) else {
+        return Ok(Err(Skip::OtherPort));
+    };
+    let source_ip = client.ip.ok_or(DecodeError::MissingField("SourceIp"))?;
+    if names::is_local(source_ip) {
+        return Ok(Err(Skip::LocalAddress));
+    }
+    Ok(Ok(Detail::NetworkConnection(NetworkConnection {
+        source_ip,
+        source_port: client.port,
+        source_host: if initiated { Some(computer) } else { client.host },
+        destination_ip: server.ip,
+        destination_port,
+        destination_host: server.host,
+        initiated,
+        process: process(record),
+        user: user(record),
+        utc_time: shared(&data.utc_time),
+    })))
+}
+
+/// Who opened the connection: `Initiated`, or the direction that the Sysmon module makes of it.
+fn initiated(record: &Record<'_, '_>) -> Result<Option<bool>, DecodeError> {
+    let flag = &record.data.initiated;
+    if let Some(text) = flag.text() {
+        return match text.to_ascii_lowercase().as_str() {
+            "true" => Ok(Some(true)),
+            "false" => Ok(Some(false)),
+            _ => Err(DecodeError::BadField {
+                field: "Initiated",
+                expected: "true or false",
+            }),
+        };
+    }
+    if !flag.is_empty() {
+        return Err(DecodeError::BadField {
+            field: "Initiated",
+            expected: "true or false",
+        });
+    }
+    Ok(match record.document.network.0.direction.text() {
+        Some("egress" | "outbound") => Some(true),
+        Some("ingress" | "inbound") => Some(false),
+        _ => None,
+    })
+}
+
+fn pipe_connected(
+    record: &Record<'_, '_>,
+    watched: &WatchedPipes,
+) -> Result<Result<Detail, Skip>, DecodeError> {
+    let data = record.data;
+    let name = either(&data.pipe_name, &record.document.file.0.name);
+    let pipe = watched_pipe(name, "PipeName", &watched.pipe_connected)?;
+    let Some(pipe) = pipe else {
+        return Ok(Err(Skip::OtherPipe));
+    };
+    let image = shared(either(&data.image, &record.document.process.0.executable));
+    // The redirector opens pipes for remote clients as `System`; any other known process runs on this very host.
+    let is_remote = image.as_deref().is_none_or(|image| {
+        image.eq_ignore_ascii_case("System") || image.eq_ignore_ascii_case("<unknown process>")
+    });
+    if !is_remote {
+        return Ok(Err(Skip::LocalClient));
+    }
+    Ok(Ok(Detail::PipeConnected(PipeConnected {
+        pipe,
+        image,
+        utc_time: shared(&data.utc_time),
+    })))
+}
+
+fn share_access(
+    record: &Record<'_, '_>,
+    watched: &WatchedPipes,
+) -> Result<Result<Detail, Skip>, DecodeError> {
+    let (data, document) = (record.data, record.document);
+    let share = data
+        .share_name
+        .text()
+        .ok_or(DecodeError::MissingField("ShareName"))?;
+    if !share
+        .rsplit('\\')
+        .next()
+        .is_some_and(|last| last.eq_ignore_ascii_case("IPC$"))
+    {
+        return Ok(Err(Skip::OtherShare));
+    }
+    let name = either(&data.relative_target_name, &document.file.0.name);
+    let pipe = watched_pipe(name, "RelativeTargetName", &watched.share_access)?;
+    let Some(pipe) = pipe else {
+        return Ok(Err(Skip::OtherPipe));
+    };
+    // An access without a usable address is still an access: one without a named source.
+    let source_ip = either(&data.ip_address, &document.source.0.ip)
+        .text()
+        .and_then(names::address);
+    if source_ip.is_some_and(names::is_local) {
+        return Ok(Err(Skip::LocalAddress));
+    }
+    let source_port = port(either(&data.ip_port, &document.source.0.port), "IpPort")?;
+    Ok(Ok(Detail::ShareAccess(ShareAccess {
+        pipe,
+        source_ip,
+        source_port: source_port.filter(|_| source_ip.is_some()),
+        account: shared(&data.subject_user_name).map(|name| Account {
+            name,
+            domain: shared(&data.subject_domain_name),
+            sid: shared(&data.subject_user_sid),
+            logon_id: shared(&data.subject_logon_id),
+        }),
+        access_mask: shared(&data.access_mask),
+        outcome: record.outcome(),
+    })))
+}
+
+fn watched_pipe(
+    name: &Scalar<'_>,
+    field: &'static str,
+    watched: &std::collections::HashSet<Arc<str>>,
+) -> Result<Option<Arc<str>>, DecodeError> {
+    let Some(name) = name.text() else {
+        return if name.is_empty() {
+            Ok(None)
+        } else {
+            Err(DecodeError::BadField {
+                field,
+                expected: "the name of a pipe",
+            })
+        };
+    };
+    Ok(watched.get(names::normalise_pipe(name).as_str()).cloned())
+}
+
+/// The process on the logging computer.
+fn process(record: &Record<'_, '_>) -> Option<Process> {
+    let (data, moved) = (record.data, &record.document.process.0);
+    let process = Process {
+        image: shared(either(&data.image, &moved.executable)),
+        guid: shared(either(&data.process_guid, &moved.entity_id)),
+        pid: either(&data.process_id, &moved.pid)
+            .number()
+            .and_then(|pid| u32::try_from(pid).ok()),
+    };
+    let is_named = process.image.is_some() || process.guid.is_some() || process.pid.is_some();
+    is_named.then_some(process)
+}
+
+/// The user of that process. The top-level `user` of raw shapes is the account of the Sysmon service itself, so it
+/// counts only where the ends of the connection have been moved to the top level as well.
+fn user(record: &Record<'_, '_>) -> Option<Arc<str>> {
+    if let Some(user) = shared(&record.data.user) {
+        return Some(user);
+    }
+    let (moved, user) = (&record.document.source.0, &record.document.user.0);
+    if !record.data.source_ip.is_empty() || moved.ip.is_empty() {
+        return None;
+    }
+    let name = user.name.text()?;
+    Some(match user.domain.text() {
+        Some(domain) => format!("{domain}\\{name}").into(),
+        None => name.into(),
+    })
+}
+
+fn either<'d, 'a>(raw: &'d Scalar<'a>, moved: &'d Scalar<'a>) -> &'d Scalar<'a> {
+    if raw.is_empty() { moved } else { raw }
+}
+
+fn text<'d>(field: &'d Scalar<'_>) -> Option<&'d str> {
+    field.text()
+}
+
+fn shared(field: &Scalar<'_>) -> Option<Arc<str>> {
+    field.text().map(|text| Arc::from(&*names::undouble(text)))
+}
+
+fn host(field: &Scalar<'_>) -> Option<Arc<str>> {
+    field.text().map(|name| names::host(name).into())
+}
+
+fn ip(field: &Scalar<'_>, name: &'static str) -> Result<Option<IpAddr>, DecodeError> {
+    if field.is_empty() {
+        return Ok(None);
+    }
+    let address = field.text().and_then(names::address);
+    address.map(Some).ok_or(DecodeError::BadField {
+        field: name,
+        expected: "an IP address",
+    })
+}
+
+/// A port; 0 is what Windows writes for none.
+fn port(field: &Scalar<'_>, name: &'static str) -> Result<Option<u16>, DecodeError> {
+    if field.is_empty() {
+        return Ok(None);
+    }
+    let port = field.number().and_then(|port| u16::try_from(port).ok());
+    match port {
+        Some(port) => Ok((port != 0).then_some(port)),
+        None => Err(DecodeError::BadField {
+            field: name,
+            expected: "a port from 0 to 65535",
+        }),
+    }
+}

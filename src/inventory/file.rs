@@ -1,0 +1,209 @@
+//! The inventory file: YAML (and so JSON) with one entry per host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use thiserror::Error;
+
+use super::{Asset, Role};
+use crate::event::AssetId;
+
+/// Why an inventory is refused. Every message names the file, the line and what to change.
+#[derive(Debug, Error)]
+pub enum InventoryError {
+    /// The file cannot be read.
+    #[error("cannot read the inventory {origin}: {source}")]
+    Read {
+        /// The file.
+        origin: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not YAML of the right form.
+    #[error("{origin}: {message}")]
+    Syntax {
+        /// The file.
+        origin: String,
+        /// What the parser says, with the line.
+        message: String,
+    },
+    /// Its entries cannot be used.
+    #[error("{origin}: {problems}")]
+    Entries {
+        /// The file.
+        origin: String,
+        /// Everything that is wrong, not only the first.
+        problems: Problems,
+    },
+}
+
+/// What is wrong with the entries of a file, in order of lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Problems(Vec<(u64, String)>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (line, problem)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}line {line}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    assets: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: Spanned<String>,
+    #[serde(default)]
+    addresses: Vec<Spanned<String>>,
+    #[serde(default)]
+    aliases: Vec<Spanned<String>>,
+    #[serde(default)]
+    roles: Vec<Spanned<String>>,
+}
+
+/// Reads the assets of an inventory file.
+pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<Asset>, InventoryError> {
+    let origin = origin.to_owned();
+    if text.trim().is_empty() {
+        let message = "the inventory is empty; write `assets:` and an entry with `name:` below it".to_owned();
+        return Err(InventoryError::Syntax { origin, message });
+    }
+    let file: File = serde_saphyr::from_str(text).map_err(|error| InventoryError::Syntax {
+        origin: origin.clone(),
+        message: error.to_string(),
+    })?;
+    let mut check = Check::default();
+    let mut assets: Vec<Asset> = file
+        .assets
+        .iter()
+        .filter_map(|entry| check.entry(entry))
+        .collect();
+    assets.sort_by(|a, b| a.id.cmp(&b.id));
+    check.problems.0.sort();
+    if check.problems.0.is_empty() {
+        Ok(assets)
+    } else {
+        Err(InventoryError::Entries {
+            origin,
+            problems: check.problems,
+        })
+    }
+}
+
+/// Collects what is wrong, and who holds which name and address.
+#[derive(Default)]
+struct Check {
+    problems: Problems,
+    names: BTreeMap<String, String>,
+    addresses: BTreeMap<IpAddr, String>,
+}
+
+impl Check {
+    fn entry(&mut self, entry: &Entry) -> Option<Asset> {
+        let name = self.name(&entry.name, &entry.name.value)?;
+        let aliases = entry
+            .aliases
+            .iter()
+            .filter_map(|alias| self.name(alias, &name))
+            .collect::<BTreeSet<_>>();
+        let addresses = entry
+            .addresses
+            .iter()
+            .filter_map(|text| self.address(text, &name))
+            .collect::<BTreeSet<_>>();
+        let roles = entry
+            .roles
+            .iter()
+            .filter_map(|text| self.role(text, &name))
+            .collect::<BTreeSet<_>>();
+        Some(Asset {
+            id: AssetId::new(&name),
+            aliases: aliases.into_iter().collect(),
+            addresses: addresses.into_iter().collect(),
+            roles: roles.into_iter().collect(),
+        })
+    }
+
+    fn name(&mut self, text: &Spanned<String>, owner: &str) -> Option<String> {
+        let name = text.value.trim().trim_end_matches('.').to_ascii_lowercase();
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            self.complain(text, format!("{:?} is not a host name", text.value));
+            return None;
+        }
+        let owner = owner.trim().trim_end_matches('.').to_ascii_lowercase();
+        match self.names.insert(name.clone(), owner.clone()) {
+            Some(before) if before != owner || name == owner => {
+                self.complain(
+                    text,
+                    format!("the name {name} is already used by the asset {before}"),
+                );
+                None
+            }
+            _ => Some(name),
+        }
+    }
+
+    fn address(&mut self, text: &Spanned<String>, owner: &str) -> Option<IpAddr> {
+        let Ok(address) = text.value.trim().parse::<IpAddr>() else {
+            self.complain(
+                text,
+                format!("{:?} of the asset {owner} is not an IP address", text.value),
+            );
+            return None;
+        };
+        let address = address.to_canonical();
+        if address.is_loopback() || address.is_unspecified() || address.is_multicast() {
+            self.complain(
+                text,
+                format!("{address} of the asset {owner} cannot belong to one host"),
+            );
+            return None;
+        }
+        match self.addresses.insert(address, owner.to_owned()) {
+            Some(before) if before != owner => {
+                self.complain(
+                    text,
+                    format!("the address {address} of {owner} is already used by {before}"),
+                );
+                None
+            }
+            _ => Some(address),
+        }
+    }
+
+    fn role(&mut self, text: &Spanned<String>, owner: &str) -> Option<Role> {
+        let known = Role::ALL.iter().copied().find(|role| role.as_str() == text.value);
+        if known.is_none() {
+            let nearest = Role::ALL
+                .iter()
+                .max_by(|a, b| {
+                    let likeness = |role: &Role| strsim::jaro_winkler(role.as_str(), &text.value);
+                    likeness(a).total_cmp(&likeness(b))
+                })
+                .map_or("tier0", |role| role.as_str());
+            self.complain(
+                text,
+                format!(
+                    "unknown role {:?} of the asset {owner}; did you mean {nearest}?",
+                    text.value
+                ),
+            );
+        }
+        known
+    }
+
+    fn complain(&mut self, at: &Spanned<String>, problem: String) {
+        self.problems.0.push((u64::from(at.referenced.line()), problem));
+    }
+}

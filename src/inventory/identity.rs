@@ -1,0 +1,219 @@
+//! Which asset an event is about.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::learned::Learned;
+use super::{Asset, Inventory, UnlistedHosts};
+use crate::event::{AssetId, Detail, Event, Lesson, NetworkConnection};
+
+/// The inventory and what the stream has taught.
+#[derive(Debug)]
+pub struct Identity {
+    inventory: Arc<Inventory>,
+    learned: Learned,
+    unlisted_hosts: UnlistedHosts,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The destination, or why the event does not matter.
+    pub outcome: Outcome,
+    /// What named the destination.
+    pub resolved_by: ResolvedBy,
+    /// Whether the destination's address and name belong to different assets; the address won.
+    pub conflict: bool,
+}
+
+/// Where an event belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// To this asset.
+    Asset(AssetId),
+    /// To a host that is not listed, and those are ignored.
+    Ignored,
+    /// Nowhere: its source is the asset itself.
+    Local,
+    /// Nowhere: nothing names the destination.
+    Unresolved,
+}
+
+/// What named a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResolvedBy {
+    /// Its address in the inventory.
+    Address,
+    /// Its full name in the inventory.
+    FullName,
+    /// Its short name in the inventory.
+    ShortName,
+    /// A binding that the stream taught.
+    Learned,
+    /// Nothing: it is an unlisted host under the name the event gives it.
+    Unlisted,
+}
+
+impl ResolvedBy {
+    /// The word used in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::FullName => "full_name",
+            Self::ShortName => "short_name",
+            Self::Learned => "learned",
+            Self::Unlisted => "unlisted",
+        }
+    }
+}
+
+/// A destination: an asset of the inventory, or a name for one that is not listed.
+enum Found<'a> {
+    Listed(&'a Asset, ResolvedBy),
+    Unlisted(String, ResolvedBy),
+}
+
+impl Identity {
+    /// Knows the inventory and nothing else. `unlisted_hosts` is the inventory's default where `None`.
+    pub fn new(inventory: Arc<Inventory>, unlisted_hosts: Option<UnlistedHosts>) -> Self {
+        let unlisted_hosts = unlisted_hosts.unwrap_or_else(|| UnlistedHosts::default_for(&inventory));
+        Self {
+            inventory,
+            learned: Learned::default(),
+            unlisted_hosts,
+        }
+    }
+
+    /// Takes a lesson in.
+    pub fn learn(&mut self, lesson: &Lesson) {
+        self.learned.learn(lesson);
+    }
+
+    /// Says which asset an event is about.
+    pub fn resolve(&self, event: &Event) -> Resolution {
+        let (found, conflict) = match &event.detail {
+            Detail::NetworkConnection(connection) if connection.initiated => self.destination(connection),
+            Detail::NetworkConnection(connection) => (self.logged_by_server(event, connection), false),
+            Detail::PipeConnected(_) | Detail::ShareAccess(_) => {
+                let found = self.listed(&event.computer);
+                (
+                    Some(found.unwrap_or_else(|| self.unlisted(&event.computer))),
+                    false,
+                )
+            }
+        };
+        let Some(found) = found else {
+            let outcome = Outcome::Unresolved;
+            return Resolution {
+                outcome,
+                resolved_by: ResolvedBy::Unlisted,
+                conflict,
+            };
+        };
+        let resolved_by = match &found {
+            Found::Listed(_, by) | Found::Unlisted(_, by) => *by,
+        };
+        let outcome = if self.is_local(event, &found) {
+            Outcome::Local
+        } else {
+            match found {
+                Found::Listed(asset, _) => Outcome::Asset(asset.id.clone()),
+                Found::Unlisted(name, _) if self.unlisted_hosts == UnlistedHosts::Watch => {
+                    Outcome::Asset(AssetId::new(&name))
+                }
+                Found::Unlisted(..) => Outcome::Ignored,
+            }
+        };
+        Resolution {
+            outcome,
+            resolved_by,
+            conflict,
+        }
+    }
+
+    /// The destination of a connection that its client logged: by address, by name, by what the stream taught.
+    fn destination(&self, connection: &NetworkConnection) -> (Option<Found<'_>>, bool) {
+        let name = connection.destination_host.as_deref();
+        let named = name.and_then(|name| self.listed(name));
+        if let Some(asset) = connection
+            .destination_ip
+            .and_then(|ip| self.inventory.by_address(ip))
+        {
+            let conflict = matches!(named, Some(Found::Listed(other, _)) if other.id != asset.id);
+            return (Some(Found::Listed(asset, ResolvedBy::Address)), conflict);
+        }
+        let found = named
+            .or_else(|| self.taught(connection.destination_ip?))
+            .or_else(|| Some(self.unlisted(name?)))
+            .or_else(|| {
+                Some(Found::Unlisted(
+                    connection.destination_ip?.to_string(),
+                    ResolvedBy::Unlisted,
+                ))
+            });
+        (found, false)
+    }
+
+    /// The destination of a connection that its server logged is that server. Its address counts only where its name
+    /// says nothing.
+    fn logged_by_server(&self, event: &Event, connection: &NetworkConnection) -> Option<Found<'_>> {
+        let by_address = || {
+            let asset = self.inventory.by_address(connection.destination_ip?)?;
+            Some(Found::Listed(asset, ResolvedBy::Address))
+        };
+        self.listed(&event.computer)
+            .or_else(by_address)
+            .or_else(|| Some(self.unlisted(&event.computer)))
+    }
+
+    /// By full name, then by short name.
+    fn listed(&self, name: &str) -> Option<Found<'_>> {
+        let full = self
+            .inventory
+            .by_full_name(name)
+            .map(|asset| (asset, ResolvedBy::FullName));
+        let found = full.or_else(|| Some((self.inventory.by_short_name(name)?, ResolvedBy::ShortName)));
+        found.map(|(asset, by)| Found::Listed(asset, by))
+    }
+
+    /// By a learned address, through the inventory where it lists the computer.
+    fn taught(&self, address: IpAddr) -> Option<Found<'_>> {
+        let computer = self.learned.host_of(address)?;
+        Some(match self.listed(computer) {
+            Some(Found::Listed(asset, _)) => Found::Listed(asset, ResolvedBy::Learned),
+            _ => Found::Unlisted(computer.to_string(), ResolvedBy::Learned),
+        })
+    }
+
+    /// A host that is not listed, under its full name where the stream has taught it.
+    fn unlisted(&self, name: &str) -> Found<'_> {
+        let full = if name.contains('.') {
+            None
+        } else {
+            self.learned.host_named(name)
+        };
+        match full {
+            Some(full) => Found::Unlisted(full.to_string(), ResolvedBy::Learned),
+            None => Found::Unlisted(name.to_owned(), ResolvedBy::Unlisted),
+        }
+    }
+
+    /// Whether the source is the destination itself. For a listed asset only its inventory addresses are its own: a
+    /// learned binding may be stale or forged and must not silence an alert.
+    fn is_local(&self, event: &Event, found: &Found<'_>) -> bool {
+        let (source, destination) = match &event.detail {
+            Detail::NetworkConnection(connection) => (Some(connection.source_ip), connection.destination_ip),
+            Detail::ShareAccess(share) => (share.source_ip, None),
+            Detail::PipeConnected(_) => (None, None),
+        };
+        let Some(source) = source else { return false };
+        let is_own = match found {
+            Found::Listed(asset, _) => asset.addresses.contains(&source),
+            Found::Unlisted(name, _) => self
+                .learned
+                .host_of(source)
+                .is_some_and(|host| host.eq_ignore_ascii_case(name)),
+        };
+        is_own || destination == Some(source)
+    }
+}

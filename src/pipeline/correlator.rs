@@ -1,0 +1,266 @@
+//! The correlator of one observations partition: records of the log in, whole alert documents out.
+//!
+//! It adds to the [join](crate::detection::Join) what a log demands. *Recovery*: the state is rebuilt by
+//! replaying the log from the offset that the last commit's [`Checkpoint`] names; what a record below the
+//! committed offset causes has been written already and is suppressed. *A changed program*: where settings,
+//! rules or inventory are not those of the checkpoint, every alert that is open and written is written once
+//! more at the first live record: a repeat is an upsert, a loss is not.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::checkpoint::Marks;
+use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
+use crate::detection::{AlertId, Attribution, Confidence, Fate, Join, Revision, StateSize, Status, Tally};
+use crate::event::Kind;
+use crate::time::AppendTime;
+
+/// One record of an observations partition.
+#[derive(Clone, Copy, Debug)]
+pub struct LogRecord<'a> {
+    /// Its offset. Offsets rise, with gaps.
+    pub offset: u64,
+    /// The broker's LogAppendTime.
+    pub append_time: AppendTime,
+    /// An [`ObservationRecord`], as JSON.
+    pub value: &'a [u8],
+}
+
+/// A record for the alerts topic, and what metrics tell of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertRecord {
+    /// The Kafka key: the alert's id, so that a sink that upserts by key keeps one document per alert.
+    pub key: String,
+    /// The document, as JSON.
+    pub value: Vec<u8>,
+    /// The rule's id.
+    pub rule: Arc<str>,
+    /// How sure the alert is of its source.
+    pub confidence: Confidence,
+    /// How the source is known.
+    pub attribution: Attribution,
+    /// Whether the alert stands.
+    pub status: Status,
+    /// Whether this is the alert's first revision since it opened.
+    pub is_first: bool,
+}
+
+/// What came of one record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// Records to write, in order. Empty while the log is being replayed below the committed offset.
+    pub alerts: Vec<AlertRecord>,
+    /// How many of them repeat an alert because the program changed.
+    pub reemitted: usize,
+    /// What the record was, if it was an observation.
+    pub kind: Option<Kind>,
+    /// What became of it; `None` if its value could not be read.
+    pub fate: Option<Fate>,
+    /// What metrics tell of it.
+    pub tally: Tally,
+    /// Why the value could not be read; such a record only lets time pass.
+    pub undecodable: Option<String>,
+}
+
+/// Where a partition's owner must start to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// At this offset or, if the log starts later, at its start (which is a loud event).
+    Offset(u64),
+    /// At the start of the log.
+    Beginning,
+}
+
+/// A correlator that is ready to replay the log.
+#[derive(Debug)]
+pub struct Recovery {
+    /// The correlator, silent below the committed offset.
+    pub correlator: Correlator,
+    /// Where to start.
+    pub seek: Seek,
+    /// Why the log must be replayed from its start, if it must.
+    pub problem: Option<CheckpointError>,
+    /// Whether the program is not the one that wrote the checkpoint.
+    pub program_changed: bool,
+}
+
+/// The observations topic does not have the number of partitions it had when the offset was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the observations topic has {now} partitions and had {before} when its offsets were committed: keys have moved \
+     between partitions; drain the old topic and switch to a new one"
+)]
+pub struct PartitionsChanged {
+    /// The number in the checkpoint.
+    pub before: u32,
+    /// The number now.
+    pub now: u32,
+}
+
+/// The correlator of one observations partition.
+#[derive(Debug)]
+pub struct Correlator {
+    program: Arc<Program>,
+    join: Join,
+    marks: Marks,
+    partitions: u32,
+    /// Records below this offset have been answered by an earlier owner.
+    committed: u64,
+    /// The next offset to apply.
+    position: u64,
+    /// Whether open alerts must be written once more at the first live record.
+    must_reemit: bool,
+}
+
+impl Correlator {
+    /// For a partition that nobody has committed anything for: live from its first record.
+    pub fn fresh(program: Arc<Program>, partitions: u32) -> Self {
+        let join = Join::new(program.rules.rules(), program.join.clone());
+        let marks = Marks::new(program.join.horizon());
+        Self {
+            program,
+            join,
+            marks,
+            partitions,
+            committed: 0,
+            position: 0,
+            must_reemit: false,
+        }
+    }
+
+    /// For a partition whose offset `committed` carries `metadata`.
+    ///
+    /// Metadata that cannot be read is not guessed at: the log is replayed from its start, which gives the same
+    /// state as long as the log holds two horizons.
+    ///
+    /// # Errors
+    /// [`PartitionsChanged`] if the topic has another number of partitions than the checkpoint says.
+    pub fn recover(
+        program: Arc<Program>,
+        committed: u64,
+        metadata: &str,
+        partitions: u32,
+    ) -> Result<Recovery, PartitionsChanged> {
+        let mut correlator = Self::fresh(program, partitions);
+        correlator.committed = committed;
+        let checkpoint: Checkpoint = match metadata.parse() {
+            Ok(checkpoint) => checkpoint,
+            Err(problem) => {
+                return Ok(Recovery {
+                    correlator,
+                    seek: Seek::Beginning,
+                    problem: Some(problem),
+                    program_changed: false,
+                });
+            }
+        };
+        if checkpoint.partitions != partitions {
+            return Err(PartitionsChanged {
+                before: checkpoint.partitions,
+                now: partitions,
+            });
+        }
+        let program_changed = checkpoint.program != correlator.program.fingerprint();
+        correlator.must_reemit = program_changed;
+        correlator.join.advance_to(checkpoint.before);
+        correlator.position = checkpoint.rewind;
+        Ok(Recovery {
+            correlator,
+            seek: Seek::Offset(checkpoint.rewind),
+            problem: None,
+            program_changed,
+        })
+    }
+
+    /// Applies the next record of the partition.
+    pub fn apply(&mut self, record: LogRecord<'_>) -> Applied {
+        let LogRecord {
+            offset,
+            append_time,
+            value,
+        } = record;
+        let (observation, undecodable) = match ObservationRecord::decode(value) {
+            Ok(ObservationRecord::Observation(observation)) => (Some(observation), None),
+            Ok(ObservationRecord::Tick {}) => (None, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let kind = observation.as_ref().map(|observation| observation.kind());
+        let before = self.join.stream_time();
+        let step = self.join.apply(offset, append_time, observation);
+        self.marks.pass(offset, before, self.join.stream_time());
+        self.position = offset + 1;
+
+        let mut applied = Applied {
+            kind,
+            fate: undecodable.is_none().then_some(step.fate),
+            tally: step.tally,
+            undecodable,
+            ..Applied::default()
+        };
+        if offset >= self.committed {
+            let mut revisions = step.revisions;
+            if std::mem::take(&mut self.must_reemit) {
+                let said: BTreeSet<AlertId> = revisions.iter().map(|revision| revision.id).collect();
+                let again = self.join.written_alerts(offset);
+                let before = revisions.len();
+                revisions.extend(again.into_iter().filter(|revision| !said.contains(&revision.id)));
+                applied.reemitted = revisions.len() - before;
+            }
+            applied.alerts = revisions
+                .iter()
+                .map(|revision| self.alert_record(revision))
+                .collect();
+        }
+        applied
+    }
+
+    /// The next offset to apply, which is also the one to commit.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether everything that was answered before has been replayed. At the end of the partition a correlator
+    /// is caught up as well, which only its driver can see.
+    pub fn is_caught_up(&self) -> bool {
+        self.position >= self.committed
+    }
+
+    /// What to commit beside [`Correlator::position`].
+    pub fn checkpoint(&self) -> Checkpoint {
+        let (rewind, before) = self.marks.rewind(self.position, self.join.stream_time());
+        let program = self.program.fingerprint().to_owned();
+        Checkpoint {
+            rewind,
+            before,
+            partitions: self.partitions,
+            program,
+        }
+    }
+
+    /// When the next revision is due, if one is pending: an idle partition needs a tick by then.
+    pub fn next_deadline(&self) -> Option<AppendTime> {
+        self.join.next_deadline()
+    }
+
+    /// The greatest append time seen.
+    pub fn stream_time(&self) -> AppendTime {
+        self.join.stream_time()
+    }
+
+    /// How much is in state.
+    pub fn state_size(&self) -> StateSize {
+        self.join.state_size()
+    }
+
+    fn alert_record(&self, revision: &Revision) -> AlertRecord {
+        AlertRecord {
+            key: revision.id.to_string(),
+            value: self.program.document(revision),
+            rule: Arc::clone(&revision.key.rule),
+            confidence: revision.content.confidence,
+            attribution: revision.content.attribution,
+            status: revision.content.status,
+            is_first: revision.is_first,
+        }
+    }
+}

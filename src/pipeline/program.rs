@@ -1,0 +1,66 @@
+//! Everything that decisions follow from, apart from the log itself.
+
+use std::sync::Arc;
+
+use crate::alert::{self, AssetFacts};
+use crate::detection::{JoinSettings, Revision, RuleSet};
+use crate::inventory::{Inventory, UnlistedHosts};
+
+/// Settings, rules and inventory in force, validated and immutable.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The rules.
+    pub rules: RuleSet,
+    /// The protected hosts.
+    pub inventory: Arc<Inventory>,
+    /// What to do with the others; by default, ignore them where the inventory lists any host.
+    pub unlisted_hosts: UnlistedHosts,
+    /// Windows, waits and bounds.
+    pub join: JoinSettings,
+    fingerprint: String,
+}
+
+impl Program {
+    /// Puts the parts together. `fingerprint` must differ whenever a part differs; it is ASCII letters and
+    /// digits, since it rides in the committed offset's metadata.
+    pub fn new(
+        rules: RuleSet,
+        inventory: Arc<Inventory>,
+        unlisted_hosts: UnlistedHosts,
+        join: JoinSettings,
+        fingerprint: String,
+    ) -> Self {
+        Self {
+            rules,
+            inventory,
+            unlisted_hosts,
+            join,
+            fingerprint,
+        }
+    }
+
+    /// Tells programs apart: equal only if every decision would be.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The document of one revision, as JSON.
+    pub fn document(&self, revision: &Revision) -> Vec<u8> {
+        let asset = self.inventory.asset(&revision.key.asset);
+        let roles: Vec<&str> = match asset {
+            Some(asset) => asset.roles.iter().map(|role| role.as_str()).collect(),
+            None => vec!["unlisted"],
+        };
+        let facts = AssetFacts {
+            id: revision.key.asset.as_str(),
+            addresses: asset.map_or(&[], |asset| asset.addresses.as_slice()),
+            roles: &roles,
+        };
+        let rule = self
+            .rules
+            .get(&revision.key.rule)
+            .expect("a revision names a rule in force");
+        // Serialising plain structs of strings and numbers into memory has no way to fail.
+        serde_json::to_vec(&alert::document(revision, rule, &facts)).unwrap_or_default()
+    }
+}

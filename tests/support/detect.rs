@@ -1,0 +1,135 @@
+//! From Winlogbeat documents to final alert documents, through router and correlator.
+
+use std::sync::Arc;
+
+use pipewarden::detection::{JoinSettings, RuleSet};
+use pipewarden::driver::memory::{FinalView, Replayer};
+use pipewarden::event::Observation;
+use pipewarden::inventory::{Inventory, UnlistedHosts};
+use pipewarden::pipeline::{Origin, Program, Routed, Router};
+use pipewarden::time::AppendTime;
+use serde_json::Value;
+
+/// The inventory of most tests: atlas, a primary site server.
+pub const INVENTORY: &str = "
+assets:
+  - name: atlas.aperture.local
+    addresses: [10.1.0.50, 'fd00::50']
+    roles: [primary-site-server]
+";
+
+/// What a test detects with.
+pub struct Bench {
+    program: Arc<Program>,
+}
+
+impl Bench {
+    pub fn new(inventory: &str, join: JoinSettings) -> Self {
+        let inventory = Inventory::parse(inventory, "test").unwrap();
+        Self::of(inventory, UnlistedHosts::Ignore, join)
+    }
+
+    /// No inventory: every host is watched.
+    pub fn watching_all() -> Self {
+        Self::of(Inventory::empty(), UnlistedHosts::Watch, JoinSettings::default())
+    }
+
+    fn of(inventory: Inventory, unlisted: UnlistedHosts, join: JoinSettings) -> Self {
+        let rules = RuleSet::builtin();
+        Self {
+            program: Arc::new(Program::new(
+                rules,
+                Arc::new(inventory),
+                unlisted,
+                join,
+                "test".into(),
+            )),
+        }
+    }
+
+    /// The final alerts where every event arrives at its own time.
+    pub fn detect(&self, events: &[Value]) -> Vec<Value> {
+        let mut arrivals: Vec<(AppendTime, Observation)> = self
+            .observations(events)
+            .into_iter()
+            .map(|observation| (AppendTime::at_event(observation.event.time), observation))
+            .collect();
+        arrivals.sort_by_key(|(at, _)| *at);
+        self.final_alerts(arrivals)
+    }
+
+    /// The final alerts where events arrive in this order, each so many milliseconds after the test's start.
+    pub fn detect_arriving(&self, events: &[(i64, Value)]) -> Vec<Value> {
+        let messages: Vec<Value> = events.iter().map(|(_, event)| event.clone()).collect();
+        let observations = self.observations(&messages);
+        assert_eq!(
+            observations.len(),
+            events.len(),
+            "every event must be an observation here"
+        );
+        let arrivals = events
+            .iter()
+            .zip(observations)
+            .map(|((ms, _), observation)| {
+                (
+                    AppendTime::from_millis(super::winlogbeat::START + ms),
+                    observation,
+                )
+            })
+            .collect();
+        self.final_alerts(arrivals)
+    }
+
+    /// The observations among the events.
+    pub fn observations(&self, events: &[Value]) -> Vec<Observation> {
+        let messages: Vec<Vec<u8>> = events
+            .iter()
+            .map(|event| serde_json::to_vec(event).unwrap())
+            .collect();
+        let mut router = Router::new(&self.program);
+        for message in &messages {
+            router.learn(message);
+        }
+        router.stop_learning();
+        let origin = Origin {
+            topic: "test",
+            partition: 0,
+            offset: 0,
+        };
+        messages
+            .iter()
+            .filter_map(|message| match router.route(message, origin) {
+                Routed::Observation(routed) => Some(routed.observation),
+                Routed::Skipped(_) => None,
+                Routed::DeadLetter(letter) => panic!("undecodable: {letter:?}"),
+            })
+            .collect()
+    }
+
+    fn final_alerts(&self, arrivals: Vec<(AppendTime, Observation)>) -> Vec<Value> {
+        let mut replayer = Replayer::new(&self.program);
+        let mut view = FinalView::default();
+        for (at, observation) in arrivals {
+            replayer
+                .observe(at, observation)
+                .alerts
+                .into_iter()
+                .for_each(|alert| view.upsert(alert));
+        }
+        replayer
+            .finish()
+            .alerts
+            .into_iter()
+            .for_each(|alert| view.upsert(alert));
+        let mut alerts: Vec<Value> = view
+            .active()
+            .map(|alert| serde_json::from_slice(&alert.value).unwrap())
+            .collect();
+        for alert in &mut alerts {
+            super::schema::assert_valid("alert", alert);
+            alert["pipewarden"].as_object_mut().unwrap().remove("revision");
+        }
+        alerts.sort_by_key(|alert| alert["event"]["start"].as_str().map(str::to_owned));
+        alerts
+    }
+}
