@@ -19,6 +19,9 @@
 //! [`driver`] runs them: Kafka, or an in-process log with the same rules. The processors never know which.
 
 pub mod alert;
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod detection;
 pub mod driver;
 pub mod event;

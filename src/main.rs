@@ -1,3 +1,31 @@
-//! Pipewarden: parses arguments and calls one command.
+//! Parses arguments and calls one command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use pipewarden::cli::{Cli, Command};
+use pipewarden::commands;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no failure; nothing can be done where even printing fails.
+            let _ = error.print();
+            return if error.use_stderr() {
+                commands::USAGE
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let outcome = match &cli.command {
+        Command::Check(args) => commands::check::run(args),
+        Command::Replay(args) => commands::replay::run(args),
+        Command::Run(_) | Command::Topics(_) => Ok(commands::USAGE),
+    };
+    outcome.unwrap_or_else(|error| {
+        commands::report(&error);
+        commands::USAGE
+    })
+}

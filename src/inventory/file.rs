@@ -204,6 +204,6 @@ impl Check {
     }
 
     fn complain(&mut self, at: &Spanned<String>, problem: String) {
-        self.problems.0.push((u64::from(at.referenced.line()), problem));
+        self.problems.0.push((at.referenced.line(), problem));
     }
 }

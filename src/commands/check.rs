@@ -1,0 +1,63 @@
+//! `pipewarden check`: what is in force, and what is wrong with it.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use owo_colors::OwoColorize as _;
+
+use super::{program, settings};
+use crate::cli::CheckArgs;
+
+/// Validates settings, rules and inventory, and prints them as they are in force.
+///
+/// # Errors
+/// The first thing that is wrong; a layer's errors name everything that is wrong in it.
+pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let settings = settings(&args.settings)?;
+    let program = program(&settings)?;
+    let mut out = anstream::stdout();
+    writeln!(out, "{}", "settings".bold())?;
+    for line in settings.to_display().lines() {
+        writeln!(out, "  {line}")?;
+    }
+    let span = |span: std::time::Duration| {
+        jiff::SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
+    };
+    writeln!(out, "\n{}", "derived".bold())?;
+    writeln!(out, "  join_span: {}", span(program.join.join_span()))?;
+    writeln!(out, "  horizon: {}", span(program.join.horizon()))?;
+    writeln!(out, "  fingerprint: {}", program.fingerprint())?;
+    writeln!(out, "\n{}", "rules".bold())?;
+    for rule in program.rules.rules() {
+        let pipes = |pipes: &std::collections::BTreeSet<std::sync::Arc<str>>| {
+            pipes.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" ")
+        };
+        writeln!(
+            out,
+            "  {}: {} (risk {}; sysmon 18: {}; 5145: {})",
+            rule.id,
+            rule.name,
+            rule.risk,
+            pipes(&rule.pipes.pipe_connected),
+            pipes(&rule.pipes.share_access)
+        )?;
+    }
+    writeln!(out, "\n{}", "inventory".bold())?;
+    if program.inventory.is_empty() {
+        writeln!(out, "  no asset is listed")?;
+    }
+    for asset in program.inventory.assets() {
+        let addresses: Vec<String> = asset.addresses.iter().map(ToString::to_string).collect();
+        let roles: Vec<&str> = asset.roles.iter().map(|role| role.as_str()).collect();
+        writeln!(
+            out,
+            "  {}  {}  {}",
+            asset.id,
+            addresses.join(" "),
+            roles.join(" ")
+        )?;
+    }
+    let unlisted = serde_json::to_value(program.unlisted_hosts)?;
+    writeln!(out, "  unlisted hosts: {}", unlisted.as_str().unwrap_or_default())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,307 @@
+//! The files of a replay: found, opened, uncompressed, and cut into messages.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use evtx::{EvtxParser, ParserSettings};
+use flate2::read::MultiGzDecoder;
+use indicatif::ProgressBar;
+use thiserror::Error;
+use walkdir::WalkDir;
+
+use super::lines::{Lines, Piece};
+
+/// What a name must end in, before `.gz` or `.zst`.
+const ENDINGS: [(&str, Form); 4] = [
+    ("ndjson", Form::Lines),
+    ("jsonl", Form::Lines),
+    ("json", Form::Json),
+    ("evtx", Form::Evtx),
+];
+
+/// How a file holds its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// One message a line.
+    Lines,
+    /// Documents, an array of them, or one message a line.
+    Json,
+    /// A Windows event log.
+    Evtx,
+}
+
+/// Why input cannot be read.
+#[derive(Debug, Error)]
+pub enum InputError {
+    /// A file or folder cannot be opened or read.
+    #[error("cannot read {name}: {source}")]
+    Read {
+        /// The file.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file that was named has no known ending.
+    #[error("cannot tell what {name} is: expected .ndjson, .jsonl, .json or .evtx, each also .gz or .zst")]
+    Ending {
+        /// The file.
+        name: String,
+    },
+    /// A folder holds nothing to read.
+    #[error("{name} holds no .ndjson, .jsonl, .json or .evtx file")]
+    Nothing {
+        /// The folder.
+        name: String,
+    },
+    /// A file is not what its ending says.
+    #[error("cannot read {name}: {message}")]
+    Format {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// One input, ready to be read as often as needed.
+#[derive(Debug)]
+pub struct Input {
+    /// Its name, as errors and evidence give it.
+    pub name: String,
+    path: PathBuf,
+    form: Form,
+    /// Keeps what came by standard input until the end.
+    _spool: Option<tempfile::NamedTempFile>,
+}
+
+/// Finds all inputs: files as they are named, folders from end to end in order of names.
+///
+/// # Errors
+/// [`InputError`] for the first that cannot be found.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        let name = path.display().to_string();
+        if path.as_os_str() == "-" {
+            inputs.push(spool_stdin()?);
+        } else if path.is_dir() {
+            let before = inputs.len();
+            for entry in WalkDir::new(path).sort_by_file_name() {
+                let entry = entry.map_err(|error| InputError::Read {
+                    name: name.clone(),
+                    source: error.into(),
+                })?;
+                if entry.file_type().is_file()
+                    && let Some(form) = form(entry.path())
+                {
+                    inputs.push(Input::new(entry.into_path(), form));
+                }
+            }
+            if inputs.len() == before {
+                return Err(InputError::Nothing { name });
+            }
+        } else {
+            std::fs::metadata(path).map_err(|source| InputError::Read {
+                name: name.clone(),
+                source,
+            })?;
+            let form = form(path).ok_or(InputError::Ending { name })?;
+            inputs.push(Input::new(path.clone(), form));
+        }
+    }
+    Ok(inputs)
+}
+
+/// What a file holds, by its ending.
+fn form(path: &Path) -> Option<Form> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let name = name
+        .strip_suffix(".gz")
+        .or_else(|| name.strip_suffix(".zst"))
+        .unwrap_or(&name);
+    let ending = name.rsplit_once('.')?.1;
+    ENDINGS
+        .iter()
+        .find(|(known, _)| *known == ending)
+        .map(|(_, form)| *form)
+}
+
+/// Standard input cannot be read twice, and a replay makes two passes.
+fn spool_stdin() -> Result<Input, InputError> {
+    let read = |source| InputError::Read {
+        name: "standard input".to_owned(),
+        source,
+    };
+    let mut spool = tempfile::Builder::new()
+        .prefix("pipewarden-")
+        .tempfile()
+        .map_err(read)?;
+    io::copy(&mut io::stdin().lock(), &mut spool).map_err(read)?;
+    spool.flush().map_err(read)?;
+    Ok(Input {
+        name: "-".to_owned(),
+        path: spool.path().to_owned(),
+        form: Form::Lines,
+        _spool: Some(spool),
+    })
+}
+
+/// One message of an input.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Its line from 1, its place in an array, or its record id in an event log.
+    pub line: u64,
+    /// The message, or why there is none.
+    pub content: Result<&'a [u8], &'a str>,
+}
+
+impl Input {
+    fn new(path: PathBuf, form: Form) -> Self {
+        Self {
+            name: path.display().to_string(),
+            path,
+            form,
+            _spool: None,
+        }
+    }
+
+    /// Size on disk in bytes, for progress.
+    pub fn size(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Reads every message in order.
+    ///
+    /// # Errors
+    /// [`InputError`] where the rest of the input cannot be read; what came before has been visited.
+    pub fn read(&self, progress: &ProgressBar, visit: &mut dyn FnMut(Message<'_>)) -> Result<(), InputError> {
+        let failed = |source| InputError::Read {
+            name: self.name.clone(),
+            source,
+        };
+        let mut file = File::open(&self.path).map_err(failed)?;
+        let mut magic = Vec::with_capacity(4);
+        Read::take(&mut file, 4).read_to_end(&mut magic).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        let counted = BufReader::with_capacity(1 << 16, progress.wrap_read(file));
+        let plain: Box<dyn Read> = match magic.as_slice() {
+            [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(counted)),
+            [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::with_buffer(counted).map_err(failed)?),
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                let message = "it is UTF-16; convert it to UTF-8 first".to_owned();
+                return Err(InputError::Format {
+                    name: self.name.clone(),
+                    message,
+                });
+            }
+            _ => Box::new(counted),
+        };
+        match self.form {
+            Form::Lines => read_lines(plain, visit).map_err(failed),
+            Form::Json => read_json(plain, visit).map_err(failed),
+            Form::Evtx => self.read_evtx(plain, visit),
+        }
+    }
+
+    /// A Windows event log needs to be read in chunks from anywhere, so it is held in memory whole.
+    fn read_evtx(
+        &self,
+        mut from: Box<dyn Read + '_>,
+        visit: &mut dyn FnMut(Message<'_>),
+    ) -> Result<(), InputError> {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).map_err(|source| InputError::Read {
+            name: self.name.clone(),
+            source,
+        })?;
+        let settings = ParserSettings::new().num_threads(1).indent(false);
+        let mut parser = EvtxParser::from_buffer(bytes)
+            .map_err(|error| InputError::Format {
+                name: self.name.clone(),
+                message: error.to_string(),
+            })?
+            .with_configuration(settings);
+        for (place, record) in (1..).zip(parser.records_json()) {
+            match record {
+                Ok(record) => visit(Message {
+                    line: record.event_record_id,
+                    content: Ok(record.data.as_bytes()),
+                }),
+                Err(error) => visit(Message {
+                    line: place,
+                    content: Err(&error.to_string()),
+                }),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_lines(from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
+    let mut lines = Lines::new(BufReader::with_capacity(1 << 18, from));
+    while let Some((line, piece)) = lines.next()? {
+        match piece {
+            Piece::Line(text) if text.iter().all(u8::is_ascii_whitespace) => {}
+            Piece::Line(text) => visit(Message {
+                line,
+                content: Ok(text),
+            }),
+            Piece::TooLong => visit(Message {
+                line,
+                content: Err("longer than 16 MiB"),
+            }),
+        }
+    }
+    Ok(())
+}
+
+/// One document over many lines, an array of documents, or one a line: the first line that holds anything tells.
+fn read_json(mut from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
+    let mut text = Vec::new();
+    from.read_to_end(&mut text)?;
+    let body = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    let first = body
+        .split(|&byte| byte == b'\n')
+        .find(|line| !line.trim_ascii().is_empty());
+    let is_lines = first.is_some_and(|line| serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok())
+        && !first.is_some_and(|line| line.trim_ascii_start().starts_with(b"["));
+    if is_lines {
+        return read_lines(body, visit);
+    }
+    if body.trim_ascii_start().starts_with(b"[") {
+        match serde_json::from_slice::<Vec<Box<serde_json::value::RawValue>>>(body) {
+            Ok(items) => {
+                for (place, item) in (1..).zip(&items) {
+                    visit(Message {
+                        line: place,
+                        content: Ok(item.get().as_bytes()),
+                    });
+                }
+            }
+            Err(error) => visit(Message {
+                line: error.line() as u64,
+                content: Err(&error.to_string()),
+            }),
+        }
+        return Ok(());
+    }
+    let mut documents =
+        serde_json::Deserializer::from_slice(body).into_iter::<Box<serde_json::value::RawValue>>();
+    let mut begin = 0;
+    while let Some(document) = documents.next() {
+        let newlines = body[..begin].iter().filter(|&&byte| byte == b'\n').count();
+        match document {
+            Ok(document) => visit(Message {
+                line: newlines as u64 + 1,
+                content: Ok(document.get().as_bytes()),
+            }),
+            Err(error) => visit(Message {
+                line: error.line() as u64,
+                content: Err(&error.to_string()),
+            }),
+        }
+        begin = documents.byte_offset();
+    }
+    Ok(())
+}

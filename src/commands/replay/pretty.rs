@@ -1,0 +1,236 @@
+//! An alert as a block for people: what, who, from where, how sure, why.
+
+use std::io::{self, Write};
+
+use owo_colors::OwoColorize as _;
+
+use crate::alert::{Document, Evidence, Own, Process};
+use crate::detection::{Attribution, Confidence, Status};
+use crate::event::{Kind, Outcome};
+
+/// Writes one alert. Colours are always written; the stream takes them out where they don't belong.
+pub(super) fn write_alert(out: &mut impl Write, alert: &Document) -> io::Result<()> {
+    let own = &alert.pipewarden;
+    let level = own.confidence.as_str().to_uppercase();
+    let level = match own.confidence {
+        Confidence::High => level.red().bold().to_string(),
+        Confidence::Medium => level.yellow().bold().to_string(),
+        Confidence::Low => level.cyan().bold().to_string(),
+    };
+    writeln!(out, "{level}  {}", clean(&alert.message).bold())?;
+    let mut row = |name: &str, text: &str| {
+        if text.is_empty() {
+            Ok(())
+        } else {
+            writeln!(out, "  {:<10} {text}", name.dimmed())
+        }
+    };
+    row(
+        "rule",
+        &format!(
+            "{} ({}), risk {}",
+            clean(&alert.rule.name),
+            alert.rule.id,
+            alert.event.risk_score
+        ),
+    )?;
+    row("when", &when(alert))?;
+    row(
+        "who",
+        &own.accounts
+            .iter()
+            .map(|account| clean(account))
+            .collect::<Vec<_>>()
+            .join(", "),
+    )?;
+    row("from", &from(alert))?;
+    row(
+        "to",
+        &format!("{}{}", clean(&own.asset.id), parenthesised(&own.asset.roles)),
+    )?;
+    row("sure", why(own.attribution, own.confidence))?;
+    if own.status == Status::Superseded {
+        let ids: Vec<String> = own.superseded_by.iter().map(ToString::to_string).collect();
+        row("superseded", &format!("by {}", ids.join(", ")))?;
+    }
+    row("alert", &own.alert_id.to_string())?;
+    candidates(out, own)?;
+    timeline(out, alert)?;
+    writeln!(out)
+}
+
+fn when(alert: &Document) -> String {
+    let own = &alert.pipewarden;
+    if alert.event.start == alert.event.end {
+        alert.event.start.to_string()
+    } else {
+        format!(
+            "{} to {}, {} accesses",
+            alert.event.start, alert.event.end, own.accesses
+        )
+    }
+}
+
+fn from(alert: &Document) -> String {
+    let own = &alert.pipewarden;
+    let Some(source) = &alert.source else {
+        return String::new();
+    };
+    let mut text = source.ip.to_string();
+    if let Some(port) = source.port {
+        text.push_str(&format!(" port {port}"));
+    }
+    text.push_str(&parenthesised(&own.source.hosts));
+    for process in &own.source.processes {
+        text.push_str(&format!(", {}", describe(process)));
+    }
+    if !own.source.users.is_empty() {
+        text.push_str(&format!(", user {}", joined(&own.source.users)));
+    }
+    text
+}
+
+fn describe(process: &Process) -> String {
+    let image = process.executable.as_deref().unwrap_or("process");
+    match process.pid {
+        Some(pid) => format!("{} (pid {pid})", clean(image)),
+        None => clean(image),
+    }
+}
+
+fn why(attribution: Attribution, confidence: Confidence) -> &'static str {
+    match (attribution, confidence) {
+        (Attribution::Audited, Confidence::High) => "audited: 5145 names the source, and a second log agrees",
+        (Attribution::Audited, _) => "audited: 5145 names the source; no second log tells of it",
+        (Attribution::Inferred, _) => "inferred: the only host that connected within the window",
+        (Attribution::Ambiguous, _) => "ambiguous: several hosts connected within the window",
+        (Attribution::None, _) => "no source: nothing tells who connected",
+    }
+}
+
+fn candidates(out: &mut impl Write, own: &Own) -> io::Result<()> {
+    if own.attribution != Attribution::Ambiguous {
+        return Ok(());
+    }
+    writeln!(out, "  {}", "candidates, nearest first".dimmed())?;
+    for (place, candidate) in (1..).zip(&own.candidates) {
+        let connections = candidate.connections;
+        let plural = if connections == 1 { "" } else { "s" };
+        let ip = candidate.ip.to_string();
+        let hosts = parenthesised(&candidate.hosts);
+        writeln!(
+            out,
+            "    {place}. {ip}{hosts}, {connections} connection{plural}, {} ms away",
+            candidate.nearest_ms
+        )?;
+    }
+    Ok(())
+}
+
+fn timeline(out: &mut impl Write, alert: &Document) -> io::Result<()> {
+    writeln!(out, "  {}", "evidence".dimmed())?;
+    let start = alert.event.start.as_micros();
+    for evidence in &alert.pipewarden.evidence {
+        let micros = evidence.time.as_micros() - start;
+        let sign = if micros < 0 { '-' } else { '+' };
+        let apart = micros.unsigned_abs() / 1_000;
+        let offset = format!("{sign}{}.{:03} s", apart / 1_000, apart % 1_000);
+        writeln!(
+            out,
+            "    {offset:>12}  {:<18}  {}",
+            evidence.kind.to_string(),
+            tell(evidence)
+        )?;
+    }
+    if let Some(omitted) = &alert.pipewarden.omitted
+        && omitted.evidence > 0
+    {
+        writeln!(out, "                  and {} more", omitted.evidence)?;
+    }
+    Ok(())
+}
+
+fn tell(evidence: &Evidence) -> String {
+    let source = match (evidence.source_ip, evidence.source_port) {
+        (Some(ip), Some(port)) => format!("from {ip} port {port}"),
+        (Some(ip), None) => format!("from {ip}"),
+        (None, _) => String::new(),
+    };
+    let mut parts = Vec::new();
+    match evidence.kind {
+        Kind::NetworkConnection => {
+            parts.push(source);
+            parts.extend(evidence.image.as_deref().map(clean));
+        }
+        Kind::PipeConnected => parts.extend(
+            evidence
+                .pipe
+                .as_deref()
+                .map(|pipe| format!("pipe {}", clean(pipe))),
+        ),
+        Kind::ShareAccess => {
+            parts.extend(
+                evidence
+                    .pipe
+                    .as_deref()
+                    .map(|pipe| format!("pipe {}", clean(pipe))),
+            );
+            parts.push(source);
+            parts.extend(evidence.account.as_deref().map(clean));
+            parts.extend(
+                evidence
+                    .access_mask
+                    .as_deref()
+                    .map(|mask| format!("mask {}", clean(mask))),
+            );
+            parts.extend((evidence.outcome == Some(Outcome::Failure)).then(|| "denied".to_owned()));
+        }
+    }
+    parts.push(format!("logged by {}", clean(&evidence.computer)));
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
+}
+
+fn joined(names: &[String]) -> String {
+    names
+        .iter()
+        .map(|name| clean(name))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn parenthesised(names: &[String]) -> String {
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", joined(names))
+    }
+}
+
+/// Text from an event, made safe for a terminal: what would move the cursor or colour the screen is shown as an
+/// escape instead, and so is what would turn the direction of writing.
+pub(super) fn clean(text: &str) -> String {
+    let is_risky = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut safe, c| {
+            if is_risky(c) {
+                safe.extend(c.escape_default())
+            } else {
+                safe.push(c)
+            }
+            safe
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_cannot_write_to_the_terminal() {
+        assert_eq!(clean("a\u{1b}[2Jb\r\n\u{202e}c"), "a\\u{1b}[2Jb\\r\\n\\u{202e}c");
+    }
+}

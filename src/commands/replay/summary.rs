@@ -1,0 +1,105 @@
+//! What a replay tells at its end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use owo_colors::OwoColorize as _;
+
+use super::pretty::clean;
+use crate::detection::Confidence;
+use crate::event::Kind;
+
+/// How many undecodable lines are listed one by one.
+const LISTED: usize = 20;
+
+/// Counts of one replay.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    pub(super) files: usize,
+    /// Inputs that could not be read to their end.
+    pub(super) unreadable: usize,
+    pub(super) events: u64,
+    pub(super) undecodable: u64,
+    pub(super) listed: Vec<String>,
+    pub(super) skipped: BTreeMap<&'static str, u64>,
+    pub(super) observations: BTreeMap<Kind, u64>,
+    pub(super) conflicts: u64,
+    pub(super) alerts: BTreeMap<Confidence, u64>,
+    pub(super) elapsed: Duration,
+}
+
+impl Summary {
+    /// Notes a line that could not be decoded.
+    pub(super) fn undecodable(&mut self, file: &str, line: u64, reason: &str) {
+        self.undecodable += 1;
+        if self.listed.len() < LISTED {
+            self.listed
+                .push(format!("{}:{line}: {}", clean(file), clean(reason)));
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.listed {
+            writeln!(f, "{} {line}", "undecodable:".yellow())?;
+        }
+        if self.undecodable > self.listed.len() as u64 {
+            writeln!(
+                f,
+                "{} and {} more",
+                "undecodable:".yellow(),
+                self.undecodable - self.listed.len() as u64
+            )?;
+        }
+        let seconds = self.elapsed.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate is read by people")]
+        let rate = if seconds > 0.0 {
+            self.events as f64 / seconds
+        } else {
+            0.0
+        };
+        let files = if self.files == 1 {
+            "1 file".to_owned()
+        } else {
+            format!("{} files", self.files)
+        };
+        writeln!(
+            f,
+            "{} events in {files}, {} undecodable",
+            self.events, self.undecodable
+        )?;
+        let kinds: Vec<String> = Kind::ALL
+            .iter()
+            .map(|kind| {
+                format!(
+                    "{kind} {}",
+                    self.observations.get(kind).copied().unwrap_or_default()
+                )
+            })
+            .collect();
+        writeln!(f, "observations: {}", kinds.join(", "))?;
+        if !self.skipped.is_empty() {
+            let skipped: Vec<String> = self
+                .skipped
+                .iter()
+                .map(|(reason, number)| format!("{reason} {number}"))
+                .collect();
+            writeln!(f, "skipped: {}", skipped.join(", "))?;
+        }
+        if self.conflicts > 0 {
+            writeln!(
+                f,
+                "destinations whose address and name disagree: {}",
+                self.conflicts
+            )?;
+        }
+        let alerts: Vec<String> = [Confidence::High, Confidence::Medium, Confidence::Low]
+            .iter()
+            .map(|how| format!("{how} {}", self.alerts.get(how).copied().unwrap_or_default()))
+            .collect();
+        writeln!(f, "alerts: {}", alerts.join(", "))?;
+        writeln!(f, "{seconds:.2} s, {rate:.0} events/s")
+    }
+}

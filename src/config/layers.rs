@@ -1,0 +1,258 @@
+//! Reading the layers, and saying which key of which layer is wrong.
+
+use std::path::{Path, PathBuf};
+
+use config::{Config, FileFormat};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::Settings;
+
+/// The environment variables that set something begin so.
+const PREFIX: &str = "PIPEWARDEN_";
+
+/// Names under the prefix that are not settings.
+const NOT_SETTINGS: [&str; 2] = ["PIPEWARDEN_REQUIRE_BROKER", "PIPEWARDEN_TEST_BROKERS"];
+
+/// Why settings are refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read or is not of its format.
+    #[error("cannot read the configuration {}: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A key that does not exist.
+    #[error("{origin}: unknown key {key}{}", hint(.nearest.as_deref()))]
+    UnknownKey {
+        /// The file or the environment variable.
+        origin: String,
+        /// The whole key.
+        key: String,
+        /// The key that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A value of the wrong type or form.
+    #[error("{key}: {message}")]
+    Value {
+        /// The whole key.
+        key: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// Values that cannot work, alone or together.
+    #[error("{}", .0.join("; "))]
+    Invalid(Vec<String>),
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest
+        .map(|key| format!("; did you mean {key}?"))
+        .unwrap_or_default()
+}
+
+impl Settings {
+    /// The defaults, then `file`, then the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the key and where it stands.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let defaults = tree(&Self::default());
+        let mut merged = defaults.clone();
+        if let Some(path) = file {
+            let layer = read_file(path)?;
+            known_keys(&layer, &defaults, &path.display().to_string())?;
+            merge(&mut merged, layer);
+        }
+        for (name, value) in environment {
+            if let Some(layer) = from_environment(&name, &value, &defaults)? {
+                merge(&mut merged, layer);
+            }
+        }
+        let text = Value::Object(merged).to_string();
+        let mut deserializer = serde_json::Deserializer::from_str(&text);
+        let settings: Self = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let message = error.inner().to_string();
+            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+            ConfigError::Value {
+                key: error.path().to_string(),
+                message,
+            }
+        })?;
+        let problems = settings.problems();
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(ConfigError::Invalid(problems))
+        }
+    }
+}
+
+/// The settings as a tree of JSON values.
+pub(super) fn tree(settings: &Settings) -> Map<String, Value> {
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(tree)) => tree,
+        _ => Map::new(),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
+    let broken = |message: String| ConfigError::File {
+        path: path.to_owned(),
+        message,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| broken(error.to_string()))?;
+    if text.trim().is_empty() {
+        return Ok(Map::new());
+    }
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => FileFormat::Toml,
+        Some("json") => FileFormat::Json,
+        _ => FileFormat::Yaml,
+    };
+    Config::builder()
+        .add_source(config::File::from_str(&text, format))
+        .build()
+        .and_then(Config::try_deserialize)
+        .map_err(|error| broken(error.to_string()))
+}
+
+/// Whether a key holds names of librdkafka's choice, which no default can list.
+fn is_free(path: &str) -> bool {
+    path == "kafka.client"
+}
+
+fn known_keys(
+    layer: &Map<String, Value>,
+    known: &Map<String, Value>,
+    origin: &str,
+) -> Result<(), ConfigError> {
+    fn walk(
+        layer: &Map<String, Value>,
+        known: &Map<String, Value>,
+        path: &str,
+        origin: &str,
+        all: &[String],
+    ) -> Result<(), ConfigError> {
+        for (key, value) in layer {
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            let Some(expected) = known.get(key) else {
+                let nearest = nearest(&path, all);
+                return Err(ConfigError::UnknownKey {
+                    origin: origin.to_owned(),
+                    key: path,
+                    nearest,
+                });
+            };
+            if let (Value::Object(value), Value::Object(expected)) = (value, expected)
+                && !is_free(&path)
+            {
+                walk(value, expected, &path, origin, all)?;
+            }
+        }
+        Ok(())
+    }
+    walk(layer, known, "", origin, &keys(known))
+}
+
+/// Every key, whole.
+fn keys(tree: &Map<String, Value>) -> Vec<String> {
+    fn walk(tree: &Map<String, Value>, path: &str, all: &mut Vec<String>) {
+        for (key, value) in tree {
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            if let Value::Object(below) = value {
+                walk(below, &path, all);
+            }
+            all.push(path);
+        }
+    }
+    let mut all = Vec::new();
+    walk(tree, "", &mut all);
+    all
+}
+
+fn nearest(key: &str, all: &[String]) -> Option<String> {
+    all.iter()
+        .map(|known| (strsim::jaro_winkler(known, key), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .map(|(_, known)| known.clone())
+}
+
+/// `PIPEWARDEN_KAFKA__TOPICS__INPUT=a,b` as a layer. Under `kafka.client`, underscores stand for the dots of
+/// librdkafka's names: `PIPEWARDEN_KAFKA__CLIENT__SECURITY_PROTOCOL`.
+fn from_environment(
+    name: &str,
+    value: &str,
+    defaults: &Map<String, Value>,
+) -> Result<Option<Map<String, Value>>, ConfigError> {
+    let Some(rest) = name
+        .strip_prefix(PREFIX)
+        .filter(|_| !NOT_SETTINGS.contains(&name))
+    else {
+        return Ok(None);
+    };
+    let mut path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
+    if path.len() == 3 && path[..2] == ["kafka", "client"] {
+        path[2] = path[2].replace('_', ".");
+        return Ok(Some(nested(&path, Value::String(value.to_owned()))));
+    }
+    let mut place = Some(defaults);
+    let mut default = None;
+    for part in &path {
+        default = place.and_then(|place| place.get(part));
+        place = default.and_then(Value::as_object);
+    }
+    let typed = match default {
+        Some(Value::Bool(_)) => value.parse().ok().map(Value::Bool),
+        Some(Value::Number(_)) => value.parse::<i64>().ok().map(Value::from),
+        Some(Value::Array(_)) => Some(value.split(',').map(|item| Value::from(item.trim())).collect()),
+        Some(Value::Object(_)) | None => {
+            let key = path.join(".");
+            let nearest = nearest(&key, &keys(defaults));
+            return Err(ConfigError::UnknownKey {
+                origin: name.to_owned(),
+                key,
+                nearest,
+            });
+        }
+        Some(Value::String(_) | Value::Null) => Some(Value::from(value)),
+    };
+    // A value of the wrong type goes on as text, so that the error names the key and the expected type.
+    Ok(Some(nested(&path, typed.unwrap_or_else(|| Value::from(value)))))
+}
+
+fn nested(path: &[String], value: Value) -> Map<String, Value> {
+    let value = path.iter().rev().fold(value, |below, part| {
+        Value::Object(Map::from_iter([(part.clone(), below)]))
+    });
+    match value {
+        Value::Object(tree) => tree,
+        _ => Map::new(),
+    }
+}
+
+fn merge(into: &mut Map<String, Value>, layer: Map<String, Value>) {
+    for (key, value) in layer {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Object(below)), Value::Object(layer)) => merge(below, layer),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Settings: defaults, then the file, then the environment. A layer says only what differs.
+
+mod fingerprint;
+mod layers;
+mod secrets;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use fingerprint::fingerprint;
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+pub use layers::ConfigError;
+use serde::{Deserialize, Serialize};
+
+use crate::detection::JoinSettings;
+use crate::inventory::UnlistedHosts;
+
+/// Everything that can be set. Every section and every key is optional.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The brokers and the topics.
+    pub kafka: Kafka,
+    /// The half that decodes and resolves.
+    pub router: Router,
+    /// The half that joins.
+    pub correlator: Correlator,
+    /// Windows, waits and bounds of the join.
+    pub detection: JoinSettings,
+    /// The protected hosts.
+    pub inventory: InventorySource,
+    /// The rules.
+    pub rules: RuleSource,
+    /// Health and metrics.
+    pub http: Http,
+    /// The service's own log.
+    pub log: Log,
+}
+
+/// `kafka`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kafka {
+    /// Bootstrap servers, separated by commas. Default `localhost:9092`.
+    pub brokers: String,
+    /// Prefix of consumer groups, client ids and transactional ids. Default `pipewarden`.
+    pub application_id: String,
+    /// The topics.
+    pub topics: Topics,
+    /// Any other librdkafka property, passed through: `security.protocol`, `sasl.mechanisms`, ..
+    pub client: BTreeMap<String, String>,
+}
+
+/// `kafka.topics`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Topics {
+    /// Where Winlogbeat publishes. Default `[winlogbeat]`.
+    pub input: Vec<String>,
+    /// Where observations go. Default `pipewarden.observations`.
+    pub observations: String,
+    /// Where alerts go. Default `pipewarden.alerts`.
+    pub alerts: String,
+    /// Where undecodable messages go. Default `pipewarden.dead-letters`.
+    pub dead_letters: String,
+    /// Partitions of the observations topic, fixed for its life. Default 12.
+    pub partitions: i32,
+    /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
+    pub replication_factor: i32,
+    /// How long an outage may last without losing state: the observations topic keeps two horizons plus this.
+    /// Default 24 h.
+    #[serde(with = "friendly")]
+    pub longest_outage: Duration,
+}
+
+/// `router`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Router {
+    /// Whether this process routes. Default true.
+    pub enabled: bool,
+    /// Worker threads. Default 1.
+    pub threads: usize,
+    /// How often input offsets are committed, after a flush. Default 1 s.
+    #[serde(with = "friendly")]
+    pub commit_interval: Duration,
+}
+
+/// `correlator`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Correlator {
+    /// Whether this process correlates. Default true.
+    pub enabled: bool,
+    /// Worker threads. Default 1.
+    pub threads: usize,
+    /// This process's name among its replicas: stable across restarts and unique, as a StatefulSet's pod name is.
+    /// Default `0`.
+    pub instance: String,
+    /// How long a transaction gathers records. Default 100 ms.
+    #[serde(with = "friendly")]
+    pub commit_interval: Duration,
+}
+
+/// `inventory`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InventorySource {
+    /// The inventory file. Without one, every host is watched.
+    pub file: Option<PathBuf>,
+    /// What to do with hosts that it does not list. Default `ignore` with an inventory, `watch` without.
+    pub unlisted_hosts: Option<UnlistedHosts>,
+}
+
+/// `rules`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuleSource {
+    /// A folder of rule files, in place of the built-in DETECT-8.
+    pub directory: Option<PathBuf>,
+}
+
+/// `http`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Where `/metrics`, `/healthz` and `/readyz` listen. Default `127.0.0.1:9464`; in a container, `0.0.0.0:9464`.
+    pub listen: SocketAddr,
+}
+
+/// `log`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// One JSON object a line, or lines for people. Default: by whether stderr is a terminal.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter by module as tracing takes it. Default `info`.
+    pub level: String,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            brokers: "localhost:9092".to_owned(),
+            application_id: "pipewarden".to_owned(),
+            topics: Topics::default(),
+            client: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            input: vec!["winlogbeat".to_owned()],
+            observations: "pipewarden.observations".to_owned(),
+            alerts: "pipewarden.alerts".to_owned(),
+            dead_letters: "pipewarden.dead-letters".to_owned(),
+            partitions: 12,
+            replication_factor: 3,
+            longest_outage: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+impl Default for Router {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            threads: 1,
+            commit_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Default for Correlator {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            threads: 1,
+            instance: "0".to_owned(),
+            commit_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Auto,
+            level: "info".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What the types cannot say: values that cannot work, alone or together.
+
+use std::time::Duration;
+
+use super::Settings;
+
+impl Settings {
+    /// Everything that is wrong, each with its key and what would be right.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut demand = |holds: bool, problem: &str| {
+            if !holds {
+                problems.push(problem.to_owned());
+            }
+        };
+        let detection = &self.detection;
+        for (key, span) in [
+            ("detection.attribution_window", detection.attribution_window),
+            ("detection.tuple_window", detection.tuple_window),
+            ("detection.pair_window", detection.pair_window),
+            ("detection.group_by", detection.group_by),
+            ("detection.allowed_lateness", detection.allowed_lateness),
+            ("correlator.commit_interval", self.correlator.commit_interval),
+            ("router.commit_interval", self.router.commit_interval),
+        ] {
+            demand(
+                span >= Duration::from_millis(1),
+                &format!("{key} must be at least 1ms"),
+            );
+            demand(
+                span <= Duration::from_secs(86_400),
+                &format!("{key} must be at most 1 day"),
+            );
+        }
+        for (key, window) in [
+            ("detection.attribution_window", detection.attribution_window),
+            ("detection.pair_window", detection.pair_window),
+        ] {
+            demand(
+                window <= detection.tuple_window,
+                &format!(
+                    "{key} must not be wider than detection.tuple_window, which the horizon is made for"
+                ),
+            );
+        }
+        let limits = &detection.limits;
+        for (key, limit) in [
+            ("connections_per_asset", limits.connections_per_asset),
+            ("connections_per_partition", limits.connections_per_partition),
+            ("destination_side_per_asset", limits.destination_side_per_asset),
+            (
+                "destination_side_per_partition",
+                limits.destination_side_per_partition,
+            ),
+            ("identities_per_partition", limits.identities_per_partition),
+            ("evidence", limits.evidence),
+            ("list_entries", limits.list_entries),
+        ] {
+            demand(limit >= 1, &format!("detection.limits.{key} must be at least 1"));
+        }
+        demand(
+            limits.evidence <= 1_000,
+            "detection.limits.evidence must be at most 1000: a record has a size limit",
+        );
+        demand(
+            limits.list_entries <= 1_000,
+            "detection.limits.list_entries must be at most 1000: a record has a size limit",
+        );
+        demand(self.router.threads >= 1, "router.threads must be at least 1");
+        demand(
+            self.correlator.threads >= 1,
+            "correlator.threads must be at least 1",
+        );
+        demand(
+            self.router.enabled || self.correlator.enabled,
+            "router.enabled and correlator.enabled are both false: nothing would run",
+        );
+        let topics = &self.kafka.topics;
+        demand(
+            !self.kafka.brokers.trim().is_empty(),
+            "kafka.brokers is empty: name host:port",
+        );
+        demand(
+            !topics.input.is_empty(),
+            "kafka.topics.input is empty: name the topic that Winlogbeat publishes to",
+        );
+        demand(
+            topics.partitions >= 1,
+            "kafka.topics.partitions must be at least 1",
+        );
+        demand(
+            topics.replication_factor >= 1,
+            "kafka.topics.replication_factor must be at least 1",
+        );
+        let own = [&topics.observations, &topics.alerts, &topics.dead_letters];
+        demand(
+            own.iter()
+                .enumerate()
+                .all(|(index, name)| !own[..index].contains(name) && !topics.input.contains(name)),
+            "kafka.topics: input, observations, alerts and dead_letters must be different topics",
+        );
+        for key in [
+            "bootstrap.servers",
+            "group.id",
+            "transactional.id",
+            "enable.auto.commit",
+            "isolation.level",
+        ] {
+            demand(
+                !self.kafka.client.contains_key(key),
+                &format!("kafka.client.{key} is set by Pipewarden itself: its guarantees hang on it"),
+            );
+        }
+        problems
+    }
+}
