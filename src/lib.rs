@@ -27,4 +27,5 @@ pub mod driver;
 pub mod event;
 pub mod inventory;
 pub mod pipeline;
+pub mod telemetry;
 pub mod time;

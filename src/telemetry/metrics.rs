@@ -1,0 +1,342 @@
+//! Prometheus metrics, one place for each fact that an operator can see.
+
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::detection::{Fate, StateSize, Tally};
+use crate::event::TimeSource;
+use crate::pipeline::{AlertRecord, Applied, Routed};
+use crate::time::AppendTime;
+
+/// Everything that is counted. Each instance has a registry of its own, so that tests do not share counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    consumed: IntCounterVec,
+    skipped: IntCounterVec,
+    observations: IntCounterVec,
+    resolutions: IntCounterVec,
+    identity_conflicts: IntCounter,
+    created_times: IntCounter,
+    dead_letters: IntCounterVec,
+    applied: IntCounterVec,
+    evicted_connections: IntCounter,
+    untimely: IntCounter,
+    after_close: IntCounter,
+    alerts: IntCounterVec,
+    revisions: IntCounterVec,
+    reemitted: IntCounter,
+    alert_seconds: Histogram,
+    ticks: IntCounter,
+    transactions: IntCounterVec,
+    commits: IntCounter,
+    rebalances: IntCounterVec,
+    losses: IntCounterVec,
+    restored_records: IntCounter,
+    restore_seconds: Histogram,
+    lag: IntGaugeVec,
+    state: IntGaugeVec,
+}
+
+/// What is told of a partition that a correlator owns.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionState {
+    /// The partition.
+    pub partition: i32,
+    /// What is in state.
+    pub size: StateSize,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All counts at zero.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let make = Make(&registry);
+        let metrics = Self {
+            consumed: make.counters("messages_consumed_total", "Messages read from Kafka.", &["topic"]),
+            skipped: make.counters("messages_skipped_total", "Messages that do not matter, by reason.", &["reason"]),
+            observations: make.counters("observations_total", "Observations written, by kind.", &["kind"]),
+            resolutions: make.counters(
+                "destinations_resolved_total",
+                "Observations by what named their destination; `learned` ones are outside the promise of order-freedom.",
+                &["resolved_by"],
+            ),
+            identity_conflicts: make.counter(
+                "identity_conflicts_total",
+                "Destinations whose address and name belong to different assets; the address won.",
+            ),
+            created_times: make.counter(
+                "event_created_times_total",
+                "Connections whose time was taken from event.created, because @timestamp held a drifting clock.",
+            ),
+            dead_letters: make.counters(
+                "dead_letters_total",
+                "Messages that could not be decoded, by reason.",
+                &["reason"],
+            ),
+            applied: make.counters(
+                "observations_applied_total",
+                "Records of the observations topic, by what became of them.",
+                &["fate"],
+            ),
+            evicted_connections: make.counter(
+                "connections_evicted_total",
+                "Network connections that a bound pushed out of state: precision is being lost to a flood.",
+            ),
+            untimely: make.counter(
+                "accesses_untimely_total",
+                "Accesses whose event time is too far from their arrival: a sick clock, or a host back from offline.",
+            ),
+            after_close: make.counter(
+                "evidence_after_close_total",
+                "Observations that would have been evidence for an alert that is closed.",
+            ),
+            alerts: make.counters("alerts_total", "Alerts opened, by rule and confidence of their first revision.", &[
+                "rule",
+                "confidence",
+            ]),
+            revisions: make.counters("alert_revisions_total", "Revisions written, by rule and status.", &[
+                "rule", "status",
+            ]),
+            reemitted: make.counter(
+                "reemitted_alerts_total",
+                "Alerts written once more because settings, rules or inventory changed between stop and start.",
+            ),
+            alert_seconds: make.histogram(
+                "alert_latency_seconds",
+                "Time from the append of the record that caused a revision until its transaction was committed.",
+                &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0],
+            ),
+            ticks: make.counter("ticks_total", "Tick records appended to idle partitions."),
+            transactions: make.counters("transactions_total", "Transactions ended, by outcome.", &["outcome"]),
+            commits: make.counter("router_commits_total", "Commits of input offsets."),
+            rebalances: make.counters("rebalances_total", "Changes of the assignment, by event.", &["event"]),
+            losses: make.counters(
+                "log_losses_total",
+                "Partitions whose state could not be rebuilt as promised, by reason.",
+                &["reason"],
+            ),
+            restored_records: make.counter("restored_records_total", "Records replayed to rebuild state."),
+            restore_seconds: make.histogram(
+                "restore_seconds",
+                "Time from taking a partition over until it was caught up.",
+                &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0],
+            ),
+            lag: make.gauges("partition_lag_records", "Records between the next to read and the end.", &[
+                "topic",
+                "partition",
+            ]),
+            state: make.gauges("state_entries", "Entries in the state of a partition, by kind.", &[
+                "partition",
+                "kind",
+            ]),
+            registry: registry.clone(),
+        };
+        make.build_info();
+        metrics
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub fn render(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Writing to memory does not fail, and metrics are registered only once.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        text
+    }
+
+    /// A message was read.
+    pub fn consumed(&self, topic: &str) {
+        self.consumed.with_label_values(&[topic]).inc();
+    }
+
+    /// The router has dealt with a message.
+    pub fn routed(&self, routed: &Routed) {
+        match routed {
+            Routed::Observation(observation) => {
+                self.observations
+                    .with_label_values(&[observation.kind().as_str()])
+                    .inc();
+                self.resolutions
+                    .with_label_values(&[observation.resolved_by.as_str()])
+                    .inc();
+                self.identity_conflicts.inc_by(u64::from(observation.conflict));
+                self.created_times
+                    .inc_by(u64::from(observation.time_source() == TimeSource::Created));
+            }
+            Routed::DeadLetter(letter) => self.dead_letter(&letter.reason),
+            Routed::Skipped(reason) => self.skipped.with_label_values(&[reason.as_str()]).inc(),
+        }
+    }
+
+    /// A message went to the dead letters.
+    pub fn dead_letter(&self, reason: &str) {
+        self.dead_letters.with_label_values(&[reason]).inc();
+    }
+
+    /// The correlator has applied a live record.
+    pub fn applied(&self, applied: &Applied) {
+        let fate = match applied.fate {
+            Some(Fate::Applied) => "applied",
+            Some(Fate::Copy) => "copy",
+            Some(Fate::Unwatched) => "unwatched",
+            Some(Fate::Refused) => "refused",
+            Some(Fate::Tick) => "tick",
+            None => "undecodable",
+        };
+        self.applied.with_label_values(&[fate]).inc();
+        let Tally {
+            evicted_connections,
+            untimely,
+            after_close,
+        } = applied.tally;
+        self.evicted_connections.inc_by(evicted_connections);
+        self.untimely.inc_by(untimely);
+        self.after_close.inc_by(after_close);
+        self.reemitted.inc_by(applied.reemitted as u64);
+    }
+
+    /// A revision is committed, `seconds` after the record that caused it was appended.
+    pub fn alert(&self, alert: &AlertRecord, appended: AppendTime, now: AppendTime) {
+        if alert.is_first {
+            self.alerts
+                .with_label_values(&[&*alert.rule, alert.confidence.as_str()])
+                .inc();
+        }
+        self.revisions
+            .with_label_values(&[&*alert.rule, alert.status.as_str()])
+            .inc();
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a latency fit")]
+        let seconds = (now.as_millis() - appended.as_millis()).max(0) as f64 / 1000.0;
+        self.alert_seconds.observe(seconds);
+    }
+
+    /// A tick was appended.
+    pub fn tick(&self) {
+        self.ticks.inc();
+    }
+
+    /// A transaction ended.
+    pub fn transaction(&self, committed: bool) {
+        self.transactions
+            .with_label_values(&[if committed { "committed" } else { "aborted" }])
+            .inc();
+    }
+
+    /// The router has committed.
+    pub fn router_commit(&self) {
+        self.commits.inc();
+    }
+
+    /// The assignment changed.
+    pub fn rebalance(&self, event: &str) {
+        self.rebalances.with_label_values(&[event]).inc();
+    }
+
+    /// State could not be rebuilt as promised.
+    pub fn loss(&self, reason: &str) {
+        self.losses.with_label_values(&[reason]).inc();
+    }
+
+    /// A record was replayed.
+    pub fn restored_record(&self) {
+        self.restored_records.inc();
+    }
+
+    /// A partition is caught up.
+    pub fn restored(&self, seconds: f64) {
+        self.restore_seconds.observe(seconds);
+    }
+
+    /// How far behind a partition is.
+    pub fn lag(&self, topic: &str, partition: i32, records: i64) {
+        self.lag
+            .with_label_values(&[topic, &partition.to_string()])
+            .set(records.max(0));
+    }
+
+    /// What a partition holds in state.
+    pub fn state(&self, state: PartitionState) {
+        let partition = state.partition.to_string();
+        let StateSize {
+            connections,
+            accesses,
+            alerts,
+            identities,
+            assets,
+        } = state.size;
+        for (kind, number) in [
+            ("connections", connections),
+            ("accesses", accesses),
+            ("alerts", alerts),
+            ("identities", identities),
+            ("assets", assets),
+        ] {
+            let number = i64::try_from(number).unwrap_or(i64::MAX);
+            self.state.with_label_values(&[&*partition, kind]).set(number);
+        }
+    }
+
+    /// A partition is no longer this process's.
+    pub fn forget(&self, topic: &str, partition: i32) {
+        let partition = partition.to_string();
+        // What was never set need not be removed.
+        let _ = self.lag.remove_label_values(&[topic, &partition]);
+        for kind in ["connections", "accesses", "alerts", "identities", "assets"] {
+            let _ = self.state.remove_label_values(&[&*partition, kind]);
+        }
+    }
+}
+
+/// Makes metrics and registers them.
+struct Make<'a>(&'a Registry);
+
+/// Names are constants of this file: a bad or repeated one fails every test that makes metrics.
+const SOUND: &str = "metric names are valid and used once";
+
+impl Make<'_> {
+    fn name(name: &str) -> String {
+        format!("pipewarden_{name}")
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        let counter = IntCounter::new(Self::name(name), help).expect(SOUND);
+        self.0.register(Box::new(counter.clone())).expect(SOUND);
+        counter
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        let counters = IntCounterVec::new(Opts::new(Self::name(name), help), labels).expect(SOUND);
+        self.0.register(Box::new(counters.clone())).expect(SOUND);
+        counters
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        let gauges = IntGaugeVec::new(Opts::new(Self::name(name), help), labels).expect(SOUND);
+        self.0.register(Box::new(gauges.clone())).expect(SOUND);
+        gauges
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        let options = HistogramOpts::new(Self::name(name), help).buckets(buckets.to_vec());
+        let histogram = Histogram::with_opts(options).expect(SOUND);
+        self.0.register(Box::new(histogram.clone())).expect(SOUND);
+        histogram
+    }
+
+    fn build_info(&self) {
+        let info = self.gauges(
+            "build_info",
+            "Always 1; the version is in the label.",
+            &["version"],
+        );
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    }
+}

@@ -1,0 +1,25 @@
+//! What operators see: metrics, logs, health and readiness.
+
+mod http;
+mod logging;
+mod metrics;
+mod status;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use http::serve;
+pub use logging::init as init_logging;
+pub use metrics::{Metrics, PartitionState};
+pub use status::{Status, WorkerStatus};
+
+use crate::time::AppendTime;
+
+/// Now, by this machine's clock. Only for ticks, lag and latencies: no decision about an alert may hang on it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the edge that the ban points to"
+)]
+pub fn wall_clock() -> AppendTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    AppendTime::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

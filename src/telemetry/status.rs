@@ -1,0 +1,105 @@
+//! Whether the workers live, and whether they are ready.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+/// What one worker is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WorkerStatus {
+    /// It runs; false once it has ended, for whatever reason.
+    pub is_alive: bool,
+    /// The group has given it its share, which may be empty.
+    pub is_assigned: bool,
+    /// How many partitions it owns.
+    pub partitions: usize,
+    /// How many of those are still being restored from the log.
+    pub restoring: usize,
+    /// Why it ended, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// All workers of this process, by name.
+#[derive(Debug, Default)]
+pub struct Status {
+    workers: Mutex<BTreeMap<String, WorkerStatus>>,
+}
+
+impl Status {
+    /// Changes what is known of a worker, which exists from its first change on.
+    pub fn update(&self, worker: &str, change: impl FnOnce(&mut WorkerStatus)) {
+        let mut workers = self
+            .workers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        change(workers.entry(worker.to_owned()).or_default());
+    }
+
+    /// What is known of every worker.
+    pub fn workers(&self) -> BTreeMap<String, WorkerStatus> {
+        self.workers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Why the process is not healthy: some worker has ended.
+    pub fn unhealthy(&self) -> Vec<String> {
+        let workers = self.workers();
+        workers
+            .iter()
+            .filter(|(_, worker)| !worker.is_alive)
+            .map(|(name, _)| format!("{name} has ended"))
+            .collect()
+    }
+
+    /// Why the process is not ready: some worker has no share yet, or has not caught up.
+    pub fn unready(&self) -> Vec<String> {
+        let workers = self.workers();
+        let mut reasons = self.unhealthy();
+        for (name, worker) in &workers {
+            if !worker.is_assigned {
+                reasons.push(format!("{name} waits for its partitions"));
+            } else if worker.restoring > 0 {
+                let WorkerStatus {
+                    restoring,
+                    partitions,
+                    ..
+                } = worker;
+                reasons.push(format!(
+                    "{name} is restoring {restoring} of {partitions} partitions"
+                ));
+            }
+        }
+        if workers.is_empty() {
+            reasons.push("no worker has started".to_owned());
+        }
+        reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_that_every_worker_has_its_share_and_has_caught_up() {
+        let status = Status::default();
+        assert!(!status.unready().is_empty());
+        status.update("router-0", |worker| worker.is_alive = true);
+        assert!(status.unhealthy().is_empty());
+        assert_eq!(status.unready(), ["router-0 waits for its partitions"]);
+        status.update("router-0", |worker| {
+            worker.is_assigned = true;
+            worker.partitions = 3;
+            worker.restoring = 1;
+        });
+        assert_eq!(status.unready(), ["router-0 is restoring 1 of 3 partitions"]);
+        status.update("router-0", |worker| worker.restoring = 0);
+        assert!(status.unready().is_empty());
+        status.update("router-0", |worker| worker.is_alive = false);
+        assert_eq!(status.unhealthy(), ["router-0 has ended"]);
+    }
+}

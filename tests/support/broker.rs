@@ -1,0 +1,261 @@
+//! A real Apache Kafka broker for tests, one per test binary.
+//!
+//! Found in this order: `PIPEWARDEN_TEST_BROKERS`; a Docker daemon, through testcontainers; the Apache Kafka distribution
+//! from Maven Central, started on the JDK. A test that finds none skips loudly, or fails where
+//! `PIPEWARDEN_REQUIRE_BROKER=1` says that it must run.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use testcontainers::core::{ContainerPort, WaitFor};
+use testcontainers::runners::SyncRunner as _;
+use testcontainers::{Container, GenericImage, ImageExt as _};
+
+/// Kafka's version, as the pom and the image name it.
+const VERSION: &str = "4.1.0";
+
+/// How long a broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The broker of this test binary, or `None` with a loud word where there is none and none is required.
+pub fn broker() -> Option<&'static Broker> {
+    static BROKER: OnceLock<Result<Broker, String>> = OnceLock::new();
+    match BROKER.get_or_init(Broker::find) {
+        Ok(broker) => Some(broker),
+        Err(reason) if std::env::var("PIPEWARDEN_REQUIRE_BROKER").is_ok_and(|value| value == "1") => {
+            panic!("PIPEWARDEN_REQUIRE_BROKER=1 and there is no broker: {reason}")
+        }
+        Err(reason) => {
+            eprintln!("SKIPPED: this test needs a Kafka broker and there is none: {reason}");
+            None
+        }
+    }
+}
+
+/// A broker and how to reach it.
+pub struct Broker {
+    servers: String,
+    _source: Source,
+}
+
+/// What keeps the broker alive.
+#[allow(dead_code)]
+enum Source {
+    Given,
+    Docker(Box<Container<GenericImage>>),
+    Jdk(Jdk),
+}
+
+impl Broker {
+    fn find() -> Result<Self, String> {
+        if let Ok(servers) = std::env::var("PIPEWARDEN_TEST_BROKERS") {
+            return await_answer(&servers).map(|()| Self { servers, _source: Source::Given });
+        }
+        let docker = match docker() {
+            Ok(broker) => return Ok(broker),
+            Err(reason) => reason,
+        };
+        let jdk = Jdk::start().map_err(|reason| format!("no Docker ({docker}); no broker on the JDK ({reason})"))?;
+        let servers = format!("127.0.0.1:{}", jdk.port);
+        await_answer(&servers).map_err(|reason| format!("{reason}\n{}", jdk.log()))?;
+        Ok(Self { servers, _source: Source::Jdk(jdk) })
+    }
+
+    /// Bootstrap servers.
+    pub fn servers(&self) -> &str {
+        &self.servers
+    }
+
+    /// A prefix for topics and groups that no other test uses.
+    pub fn prefix(&self, test: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        format!("{test}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A client configuration with nothing but the servers.
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.servers);
+        config
+    }
+}
+
+/// Returns when a broker answers a metadata request.
+fn await_answer(servers: &str) -> Result<(), String> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", servers)
+        .set("log_level", "0")
+        .create()
+        .map_err(|error| error.to_string())?;
+    let began = Instant::now();
+    loop {
+        match consumer.fetch_metadata(None, Duration::from_secs(2)) {
+            Ok(metadata) if !metadata.brokers().is_empty() => return Ok(()),
+            Ok(_) => {}
+            Err(error) if began.elapsed() > PATIENCE => return Err(format!("{servers} does not answer: {error}")),
+            Err(_) => {}
+        }
+    }
+}
+
+fn docker() -> Result<Broker, String> {
+    let port = free_port()?;
+    // Asked first: testcontainers would wait long for a daemon that is not there.
+    let socket = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    if let Some(path) = socket.strip_prefix("unix://") {
+        std::os::unix::net::UnixStream::connect(path).map_err(|error| format!("{path}: {error}"))?;
+    }
+    let listeners = "PLAINTEXT://0.0.0.0:9092,CONTROLLER://0.0.0.0:9093";
+    let container = GenericImage::new("apache/kafka", VERSION)
+        .with_wait_for(WaitFor::message_on_stdout("Kafka Server started"))
+        .with_mapped_port(port, ContainerPort::Tcp(9092))
+        .with_env_var("KAFKA_NODE_ID", "1")
+        .with_env_var("KAFKA_PROCESS_ROLES", "broker,controller")
+        .with_env_var("KAFKA_LISTENERS", listeners)
+        .with_env_var("KAFKA_ADVERTISED_LISTENERS", format!("PLAINTEXT://127.0.0.1:{port}"))
+        .with_env_var("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER")
+        .with_env_var("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT")
+        .with_env_var("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093")
+        .with_env_var("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1")
+        .with_env_var("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
+        .with_env_var("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
+        .with_env_var("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
+        .with_env_var("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+        .start()
+        .map_err(|error| error.to_string())?;
+    let servers = format!("127.0.0.1:{port}");
+    await_answer(&servers)?;
+    Ok(Broker { servers, _source: Source::Docker(Box::new(container)) })
+}
+
+/// A broker on the JDK. A shell stands between it and the tests: when the pipe to that shell closes, with the test binary
+/// however that ends, the shell ends the broker.
+struct Jdk {
+    port: u16,
+    folder: tempfile::TempDir,
+    child: Child,
+    lifeline: Option<ChildStdin>,
+}
+
+impl Jdk {
+    fn start() -> Result<Self, String> {
+        let libraries = libraries()?;
+        let (port, controller) = (free_port()?, free_port()?);
+        let folder = tempfile::Builder::new()
+            .prefix("pipewarden-kafka-")
+            .tempdir()
+            .map_err(|error| error.to_string())?;
+        let properties = folder.path().join("server.properties");
+        std::fs::write(&properties, server_properties(port, controller, &folder.path().join("data")))
+            .map_err(|error| error.to_string())?;
+        let classpath = format!("{}/*", libraries.display());
+        let format = Command::new("java")
+            .args(["-Xmx256m", "-cp", &classpath, "kafka.tools.StorageTool", "format", "--standalone"])
+            .args(["-t", "cGlwZXdhcmRlbi10ZXN0cw", "-c"])
+            .arg(&properties)
+            .output()
+            .map_err(|error| format!("java: {error}"))?;
+        if !format.status.success() {
+            return Err(format!("StorageTool: {}", String::from_utf8_lossy(&format.stderr)));
+        }
+        let log = File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
+        let errors = log.try_clone().map_err(|error| error.to_string())?;
+        let script = "java -Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp \"$0\" kafka.Kafka \"$1\" </dev/null &
+            broker=$!
+            while read -r _; do :; done
+            kill -9 $broker
+            wait $broker 2>/dev/null
+            rm -rf \"$2\"";
+        let mut child = Command::new("sh")
+            .args(["-c", script, &classpath])
+            .arg(&properties)
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let lifeline = child.stdin.take();
+        Ok(Self { port, folder, child, lifeline })
+    }
+
+    /// The end of the broker's log.
+    fn log(&self) -> String {
+        let mut text = String::new();
+        let read = File::open(self.folder.path().join("log")).and_then(|mut log| log.read_to_string(&mut text));
+        if let Err(error) = read {
+            return error.to_string();
+        }
+        text.lines().rev().take(20).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Jdk {
+    fn drop(&mut self) {
+        drop(self.lifeline.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn server_properties(port: u16, controller: u16, data: &Path) -> String {
+    format!(
+        "process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+log.dirs={}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+",
+        data.display()
+    )
+}
+
+/// Kafka's libraries, fetched once and kept below `target`. Test binaries that start at once wait for each other.
+fn libraries() -> Result<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let folder = target.join(format!("kafka-{VERSION}"));
+    std::fs::create_dir_all(&target).map_err(|error| error.to_string())?;
+    let lock = File::create(target.join("kafka.lock")).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    if folder.join("complete").exists() {
+        return Ok(folder.join("lib"));
+    }
+    eprintln!("fetching Apache Kafka {VERSION} from Maven Central");
+    let fetched = Command::new("mvn")
+        .args(["-q", "-B", "-f"])
+        .arg(root.join("tests/support/kafka/pom.xml"))
+        .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
+        .arg(format!("-DoutputDirectory={}", folder.join("lib").display()))
+        .output()
+        .map_err(|error| format!("mvn: {error}"))?;
+    if !fetched.status.success() {
+        return Err(format!("mvn: {}", String::from_utf8_lossy(&fetched.stdout)));
+    }
+    File::create(folder.join("complete")).map_err(|error| error.to_string())?;
+    Ok(folder.join("lib"))
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,90 @@
+//! Topics of a test: created, filled, read to their end.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::broker::Broker;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A record as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub partition: i32,
+    pub offset: i64,
+    pub key: Vec<u8>,
+    pub value: Vec<u8>,
+}
+
+impl Broker {
+    /// Creates a topic with these settings.
+    pub fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+        let created = runtime().block_on(admin.create_topics([&topic], &AdminOptions::new())).unwrap();
+        created.into_iter().for_each(|result| {
+            result.unwrap();
+        });
+    }
+
+    /// Appends values to given partitions of a topic.
+    pub fn produce(&self, topic: &str, records: &[(i32, Vec<u8>)]) {
+        let producer: BaseProducer = self.client().set("enable.idempotence", "true").create().unwrap();
+        for (partition, value) in records {
+            let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(*partition).payload(value);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Every committed record of a topic, partition by partition, to where the topic ends now.
+    pub fn read_all(&self, topic: &str) -> Vec<Read> {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", "unused")
+            .set("enable.auto.commit", "false")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let mut assignment = TopicPartitionList::new();
+        let mut open = 0;
+        for partition in metadata.topics()[0].partitions() {
+            assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+            open += 1;
+        }
+        consumer.assign(&assignment).unwrap();
+        let mut all = Vec::new();
+        while open > 0 {
+            match consumer.poll(PATIENCE) {
+                Some(Ok(message)) => all.push(read(&message)),
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => open -= 1,
+                Some(Err(error)) => panic!("{topic}: {error}"),
+                None => panic!("{topic} does not answer"),
+            }
+        }
+        all.sort_by_key(|read: &Read| (read.partition, read.offset));
+        all
+    }
+}
+
+fn read(message: &BorrowedMessage<'_>) -> Read {
+    Read {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().unwrap_or_default().to_vec(),
+        value: message.payload().unwrap_or_default().to_vec(),
+    }
+}
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
