@@ -16,7 +16,7 @@ pub fn at(ms: i64) -> String {
     EventTime::from_micros((START + ms) * 1000).to_string()
 }
 
-fn envelope(ms: i64, computer: &str, provider: &str, channel: &str, code: u32, event_data: Value) -> Value {
+fn envelope(ms: i64, computer: &str, provider: &str, channel: &str, code: u32, event_data: &Value) -> Value {
     // A record id that differs from event to event, and is equal for equal events.
     let seed = format!("{ms}{computer}{code}{event_data}");
     let record_id = seed.bytes().fold(7u32, |hash, byte| {
@@ -38,7 +38,7 @@ fn envelope(ms: i64, computer: &str, provider: &str, channel: &str, code: u32, e
     })
 }
 
-fn sysmon(ms: i64, computer: &str, code: u32, event_data: Value) -> Value {
+fn sysmon(ms: i64, computer: &str, code: u32, event_data: &Value) -> Value {
     envelope(
         ms,
         computer,
@@ -55,7 +55,7 @@ pub fn connection(ms: i64, computer: &str, ip: &str, port: u16) -> Value {
         ms,
         computer,
         3,
-        json!({
+        &json!({
             "UtcTime": "2024-10-24 15:02:05.024", "ProcessGuid": "{00000000-0000-0000-0000-000000000000}",
             "ProcessId": "6392", "Image": "<unknown process>", "User": "-", "Protocol": "tcp",
             "Initiated": "true", "SourceIsIpv6": "false", "SourceIp": ip, "SourceHostname": computer,
@@ -72,7 +72,7 @@ pub fn pipe(ms: i64) -> Value {
         ms,
         "atlas.aperture.local",
         18,
-        json!({
+        &json!({
             "EventType": "ConnectPipe", "UtcTime": "2024-10-24 15:02:05.541",
             "ProcessGuid": "{8288158a-ce46-66cf-eb03-000000000000}", "ProcessId": "4",
             "PipeName": "\\winreg", "Image": "System", "User": "NT AUTHORITY\\SYSTEM",
@@ -88,7 +88,7 @@ pub fn share(ms: i64, ip: &str, port: u16) -> Value {
         "Microsoft-Windows-Security-Auditing",
         "Security",
         5145,
-        json!({
+        &json!({
             "SubjectUserSid": "S-1-5-21-1004336348-1177238915-682003330-1105",
             "SubjectUserName": "TESTSUBJECT4", "SubjectDomainName": "APERTURE",
             "SubjectLogonId": "0x6cb896c6", "ObjectType": "File", "IpAddress": ip,
