@@ -22,7 +22,8 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Check(args) => commands::check::run(args),
         Command::Replay(args) => commands::replay::run(args),
-        Command::Run(_) | Command::Topics(_) => Ok(commands::USAGE),
+        Command::Run(args) => commands::run::run(args),
+        Command::Topics(args) => commands::topics::run(args),
     };
     outcome.unwrap_or_else(|error| {
         commands::report(&error);

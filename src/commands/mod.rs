@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod replay;
+pub mod run;
+pub mod topics;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -172,6 +172,22 @@ impl Correlator {
         })
     }
 
+    /// Tells where the log starts: an offset below it can neither be read nor be committed.
+    pub fn log_starts_at(&mut self, offset: u64) {
+        self.position = self.position.max(offset);
+    }
+
+    /// Tells that the log ends at [`Correlator::position`]. Whatever was committed beyond it is gone, so the next
+    /// record, whatever its offset, is a new one.
+    pub fn reach_end(&mut self) {
+        self.committed = self.committed.min(self.position);
+    }
+
+    /// Whether what the record at this offset causes is yet to be written.
+    pub fn is_new(&self, offset: u64) -> bool {
+        offset >= self.committed
+    }
+
     /// Applies the next record of the partition.
     pub fn apply(&mut self, record: LogRecord<'_>) -> Applied {
         let LogRecord {
@@ -197,7 +213,7 @@ impl Correlator {
             undecodable,
             ..Applied::default()
         };
-        if offset >= self.committed {
+        if self.is_new(offset) {
             let mut revisions = step.revisions;
             if std::mem::take(&mut self.must_reemit) {
                 let said: BTreeSet<AlertId> = revisions.iter().map(|revision| revision.id).collect();
@@ -219,8 +235,7 @@ impl Correlator {
         self.position
     }
 
-    /// Whether everything that was answered before has been replayed. At the end of the partition a correlator
-    /// is caught up as well, which only its driver can see.
+    /// Whether everything that was answered before has been replayed.
     pub fn is_caught_up(&self) -> bool {
         self.position >= self.committed
     }

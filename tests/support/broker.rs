@@ -57,16 +57,23 @@ enum Source {
 impl Broker {
     fn find() -> Result<Self, String> {
         if let Ok(servers) = std::env::var("PIPEWARDEN_TEST_BROKERS") {
-            return await_answer(&servers).map(|()| Self { servers, _source: Source::Given });
+            return await_answer(&servers).map(|()| Self {
+                servers,
+                _source: Source::Given,
+            });
         }
         let docker = match docker() {
             Ok(broker) => return Ok(broker),
             Err(reason) => reason,
         };
-        let jdk = Jdk::start().map_err(|reason| format!("no Docker ({docker}); no broker on the JDK ({reason})"))?;
+        let jdk = Jdk::start()
+            .map_err(|reason| format!("no Docker ({docker}); no broker on the JDK ({reason})"))?;
         let servers = format!("127.0.0.1:{}", jdk.port);
         await_answer(&servers).map_err(|reason| format!("{reason}\n{}", jdk.log()))?;
-        Ok(Self { servers, _source: Source::Jdk(jdk) })
+        Ok(Self {
+            servers,
+            _source: Source::Jdk(jdk),
+        })
     }
 
     /// Bootstrap servers.
@@ -77,7 +84,11 @@ impl Broker {
     /// A prefix for topics and groups that no other test uses.
     pub fn prefix(&self, test: &str) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        format!("{test}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+        format!(
+            "{test}-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        )
     }
 
     /// A client configuration with nothing but the servers.
@@ -100,7 +111,9 @@ fn await_answer(servers: &str) -> Result<(), String> {
         match consumer.fetch_metadata(None, Duration::from_secs(2)) {
             Ok(metadata) if !metadata.brokers().is_empty() => return Ok(()),
             Ok(_) => {}
-            Err(error) if began.elapsed() > PATIENCE => return Err(format!("{servers} does not answer: {error}")),
+            Err(error) if began.elapsed() > PATIENCE => {
+                return Err(format!("{servers} does not answer: {error}"));
+            }
             Err(_) => {}
         }
     }
@@ -120,9 +133,15 @@ fn docker() -> Result<Broker, String> {
         .with_env_var("KAFKA_NODE_ID", "1")
         .with_env_var("KAFKA_PROCESS_ROLES", "broker,controller")
         .with_env_var("KAFKA_LISTENERS", listeners)
-        .with_env_var("KAFKA_ADVERTISED_LISTENERS", format!("PLAINTEXT://127.0.0.1:{port}"))
+        .with_env_var(
+            "KAFKA_ADVERTISED_LISTENERS",
+            format!("PLAINTEXT://127.0.0.1:{port}"),
+        )
         .with_env_var("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER")
-        .with_env_var("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT")
+        .with_env_var(
+            "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        )
         .with_env_var("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093")
         .with_env_var("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1")
         .with_env_var("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
@@ -133,7 +152,10 @@ fn docker() -> Result<Broker, String> {
         .map_err(|error| error.to_string())?;
     let servers = format!("127.0.0.1:{port}");
     await_answer(&servers)?;
-    Ok(Broker { servers, _source: Source::Docker(Box::new(container)) })
+    Ok(Broker {
+        servers,
+        _source: Source::Docker(Box::new(container)),
+    })
 }
 
 /// A broker on the JDK. A shell stands between it and the tests: when the pipe to that shell closes, with the test binary
@@ -154,17 +176,30 @@ impl Jdk {
             .tempdir()
             .map_err(|error| error.to_string())?;
         let properties = folder.path().join("server.properties");
-        std::fs::write(&properties, server_properties(port, controller, &folder.path().join("data")))
-            .map_err(|error| error.to_string())?;
+        std::fs::write(
+            &properties,
+            server_properties(port, controller, &folder.path().join("data")),
+        )
+        .map_err(|error| error.to_string())?;
         let classpath = format!("{}/*", libraries.display());
         let format = Command::new("java")
-            .args(["-Xmx256m", "-cp", &classpath, "kafka.tools.StorageTool", "format", "--standalone"])
+            .args([
+                "-Xmx256m",
+                "-cp",
+                &classpath,
+                "kafka.tools.StorageTool",
+                "format",
+                "--standalone",
+            ])
             .args(["-t", "cGlwZXdhcmRlbi10ZXN0cw", "-c"])
             .arg(&properties)
             .output()
             .map_err(|error| format!("java: {error}"))?;
         if !format.status.success() {
-            return Err(format!("StorageTool: {}", String::from_utf8_lossy(&format.stderr)));
+            return Err(format!(
+                "StorageTool: {}",
+                String::from_utf8_lossy(&format.stderr)
+            ));
         }
         let log = File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
         let errors = log.try_clone().map_err(|error| error.to_string())?;
@@ -184,13 +219,19 @@ impl Jdk {
             .spawn()
             .map_err(|error| error.to_string())?;
         let lifeline = child.stdin.take();
-        Ok(Self { port, folder, child, lifeline })
+        Ok(Self {
+            port,
+            folder,
+            child,
+            lifeline,
+        })
     }
 
     /// The end of the broker's log.
     fn log(&self) -> String {
         let mut text = String::new();
-        let read = File::open(self.folder.path().join("log")).and_then(|mut log| log.read_to_string(&mut text));
+        let read =
+            File::open(self.folder.path().join("log")).and_then(|mut log| log.read_to_string(&mut text));
         if let Err(error) = read {
             return error.to_string();
         }
@@ -257,5 +298,8 @@ fn libraries() -> Result<PathBuf, String> {
 
 fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
+    listener
+        .local_addr()
+        .map(|address| address.port())
+        .map_err(|error| error.to_string())
 }

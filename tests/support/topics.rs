@@ -27,8 +27,12 @@ impl Broker {
     pub fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-        let created = runtime().block_on(admin.create_topics([&topic], &AdminOptions::new())).unwrap();
+        let topic = settings
+            .iter()
+            .fold(topic, |topic, (key, value)| topic.set(key, value));
+        let created = runtime()
+            .block_on(admin.create_topics([&topic], &AdminOptions::new()))
+            .unwrap();
         created.into_iter().for_each(|result| {
             result.unwrap();
         });
@@ -38,7 +42,8 @@ impl Broker {
     pub fn produce(&self, topic: &str, records: &[(i32, Vec<u8>)]) {
         let producer: BaseProducer = self.client().set("enable.idempotence", "true").create().unwrap();
         for (partition, value) in records {
-            let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(*partition).payload(value);
+            let record: BaseRecord<'_, [u8], [u8]> =
+                BaseRecord::to(topic).partition(*partition).payload(value);
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         producer.flush(PATIENCE).unwrap();
@@ -58,7 +63,9 @@ impl Broker {
         let mut assignment = TopicPartitionList::new();
         let mut open = 0;
         for partition in metadata.topics()[0].partitions() {
-            assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+            assignment
+                .add_partition_offset(topic, partition.id(), Offset::Beginning)
+                .unwrap();
             open += 1;
         }
         consumer.assign(&assignment).unwrap();
@@ -86,5 +93,8 @@ fn read(message: &BorrowedMessage<'_>) -> Read {
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }

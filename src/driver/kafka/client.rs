@@ -1,0 +1,161 @@
+//! librdkafka clients: their properties, and what they log.
+
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
+use tracing::{debug, error, trace, warn};
+
+use crate::config::Kafka;
+
+/// The largest record that any client writes or takes, in bytes: a dead letter holds a whole message.
+pub(super) const MAX_RECORD: usize = 8 << 20;
+
+/// Ours unless `kafka.client` says otherwise.
+fn with_defaults(kafka: &Kafka, name: &str, defaults: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("client.id", format!("{}-{name}", kafka.application_id));
+    config.set("reconnect.backoff.max.ms", "5000");
+    for (key, value) in defaults {
+        config.set(*key, *value);
+    }
+    for (key, value) in &kafka.client {
+        config.set(key, value);
+    }
+    config.set("bootstrap.servers", &kafka.brokers);
+    config.set_log_level(RDKafkaLogLevel::Info);
+    config
+}
+
+/// A client for metadata and administration.
+pub(super) fn plain(kafka: &Kafka, name: &str) -> ClientConfig {
+    with_defaults(kafka, name, &[])
+}
+
+/// A member of a consumer group. What guarantees hang on comes last, so that `kafka.client` cannot change it.
+pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str) -> ClientConfig {
+    let mut config = with_defaults(
+        kafka,
+        name,
+        &[
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("auto.offset.reset", "earliest"),
+            ("statistics.interval.ms", "2000"),
+            ("queued.max.messages.kbytes", "32768"),
+        ],
+    );
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("allow.auto.create.topics", "false");
+    config
+}
+
+/// A producer that neither loses nor reorders nor repeats what it was given.
+pub(super) fn producer(kafka: &Kafka, name: &str) -> ClientConfig {
+    let max_record = MAX_RECORD.to_string();
+    let mut config = with_defaults(
+        kafka,
+        name,
+        &[
+            ("compression.type", "lz4"),
+            ("message.max.bytes", &max_record),
+            ("queue.buffering.max.kbytes", "65536"),
+        ],
+    );
+    config
+        .set("enable.idempotence", "true")
+        .set("partitioner", "murmur2_random");
+    config
+}
+
+/// Writes librdkafka's own log. What a broken connection says is for debugging: the service says it once, in its own
+/// words.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    use RDKafkaLogLevel as Level;
+    let is_connection = matches!(facility, "FAIL" | "ERROR" | "CONFWARN");
+    match level {
+        Level::Emerg | Level::Alert | Level::Critical | Level::Error | Level::Warning if !is_connection => {
+            warn!(facility, "librdkafka: {message}");
+        }
+        Level::Debug => trace!(facility, "librdkafka: {message}"),
+        _ => debug!(facility, "librdkafka: {message}"),
+    }
+}
+
+/// Writes an error that a client recovers from by itself.
+pub(super) fn passing(code: Option<RDKafkaErrorCode>, reason: &str) {
+    match code {
+        Some(RDKafkaErrorCode::AllBrokersDown) => {
+            warn!("no broker can be reached; the client goes on trying")
+        }
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut,
+        ) => debug!("{reason}"),
+        Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
+            error!("the broker refuses this client: {reason}");
+        }
+        _ => warn!("{reason}"),
+    }
+}
+
+/// The context of clients that neither consume nor produce.
+#[derive(Debug, Default)]
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        passing(error.rdkafka_error_code(), reason);
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// The context of a producer: keeps the first record that was refused for good.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    refused: Mutex<Option<(String, KafkaError)>>,
+}
+
+impl Deliveries {
+    /// The first refused record's topic and why, once.
+    pub(super) fn take_refused(&self) -> Option<(String, KafkaError)> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        passing(error.rdkafka_error_code(), reason);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            self.refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert_with(|| (message.topic().to_owned(), error.clone()));
+        }
+    }
+}

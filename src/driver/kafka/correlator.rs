@@ -1,0 +1,365 @@
+//! The correlator worker: consumes observations, writes alerts and offsets in one transaction per batch.
+//!
+//! ```text
+//!   assigned    committed offset and metadata -> correlator, start offset          (in the callback)
+//!   record      apply; alerts wait in the partition's batch
+//!   commit      begin, alerts, offsets with checkpoints, commit                    (every commit_interval)
+//!   aborted     the batch stays and is tried again: nothing of it was seen
+//!   revoked     commit what is there, drop the partitions                          (in the callback)
+//!   lost        drop the partitions with their batch: the next owner repeats it
+//! ```
+//!
+//! Alerts are held back until the commit, so no transaction is ever open while a rebalance is served, and an aborted
+//! batch needs no recovery: state and batch are still what the log says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::Offset;
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::{info, warn};
+
+use super::client::{self, Deliveries};
+use super::error::DriverError;
+use super::group::{GroupConsumer, GroupContext, hold};
+use super::partition::{Partition, Pending};
+use super::service::Shared;
+use super::transaction::{Failure, Transaction, TransactionalProducer};
+use crate::config::Topics;
+use crate::pipeline::{LogRecord, ObservationRecord, Origin};
+use crate::telemetry::{PartitionState, wall_clock};
+use crate::time::AppendTime;
+
+/// How often ticks, gauges and progress are looked after.
+const CHORES: Duration = Duration::from_millis(50);
+
+/// How often the gauges of state and the progress of a restoration are told.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// How long a failed batch waits before it is tried again: doubled each time, up to the second.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// A batch is committed before its time when this many alerts wait in it.
+const MAX_BATCH: usize = 1_000;
+
+/// Runs until the service ends or the worker fails.
+pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
+    let name = format!("correlator-{index}");
+    let kafka = &shared.settings.kafka;
+    let group = format!("{}-correlator", kafka.application_id);
+    let id = format!(
+        "{}-{}-{index}",
+        kafka.application_id, shared.settings.correlator.instance
+    );
+    let Some(producer) = TransactionalProducer::start(kafka, &name, &id, &shared.stop)? else {
+        return Ok(());
+    };
+    let ticker = client::producer(kafka, &format!("{name}-ticks"))
+        .set("linger.ms", "0")
+        .set("message.timeout.ms", "10000")
+        .create_with_context(Deliveries::default())
+        .map_err(|source| DriverError::Client {
+            client: format!("producer of ticks of {name}"),
+            source,
+        })?;
+    let consumer: GroupConsumer<CorrelatorMember> = client::consumer(kafka, &name, &group)
+        .create_with_context(GroupContext::new(CorrelatorMember {
+            shared: shared.clone(),
+            name,
+            group: group.clone(),
+            producer,
+            ticker,
+            membership: None,
+            partitions: BTreeMap::new(),
+            batch_since: None,
+            retry: None,
+            chores_done: Instant::now(),
+            reported: Instant::now(),
+            failure: None,
+        }))
+        .map_err(|source| DriverError::Client {
+            client: format!("consumer of group {group}"),
+            source,
+        })?;
+    consumer
+        .subscribe(&[&kafka.topics.observations])
+        .map_err(|source| DriverError::Client {
+            client: format!("consumer of group {group}"),
+            source,
+        })?;
+
+    let context = Arc::clone(consumer.context());
+    while !shared.stop.is_set() && context.member().failure.is_none() {
+        let wait = context.member().may_sleep(Instant::now());
+        let polled = consumer.poll(wait);
+        let mut member = context.member();
+        let now = Instant::now();
+        match polled {
+            Some(Ok(message)) => member.record(&message, now),
+            Some(Err(KafkaError::PartitionEOF(partition))) => member.end_of(partition, now),
+            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+                member.failure = Some(DriverError::Consumer {
+                    group: group.clone(),
+                    source,
+                });
+            }
+            Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
+            None => {}
+        }
+        member.turn(&consumer, now);
+    }
+    // Leaving the group calls `revoked`, which commits.
+    drop(consumer);
+    let failure = context.member().failure.take();
+    failure.map_or(Ok(()), Err)
+}
+
+/// Everything the worker owns, but for its consumer.
+pub(super) struct CorrelatorMember {
+    pub(super) shared: Shared,
+    pub(super) name: String,
+    pub(super) group: String,
+    producer: TransactionalProducer,
+    /// Not the transactional producer: a tick must be there even if the batch is aborted.
+    ticker: BaseProducer<Deliveries>,
+    /// Which generation of the group the partitions were given in, as last told by a callback. librdkafka renews it in
+    /// the background: a fresh reading could let a batch pass that belongs to partitions lost meanwhile, while a stale
+    /// one costs an abort.
+    pub(super) membership: Option<ConsumerGroupMetadata>,
+    pub(super) partitions: BTreeMap<i32, Partition>,
+    /// When the first thing that is not committed was read.
+    batch_since: Option<Instant>,
+    /// After an abort: when to try again, and how long to wait after the next.
+    pub(super) retry: Option<(Instant, Duration)>,
+    chores_done: Instant,
+    reported: Instant,
+    pub(super) failure: Option<DriverError>,
+}
+
+impl CorrelatorMember {
+    /// How long the worker may wait for a record.
+    fn may_sleep(&self, now: Instant) -> Duration {
+        self.batch_since.map_or(CHORES, |since| {
+            let due = since + self.shared.settings.correlator.commit_interval;
+            due.saturating_duration_since(now).min(CHORES)
+        })
+    }
+
+    fn record(&mut self, message: &BorrowedMessage<'_>, now: Instant) {
+        let Some(partition) = self.partitions.get_mut(&message.partition()) else {
+            return;
+        };
+        let Timestamp::LogAppendTime(millis) = message.timestamp() else {
+            let topic = message.topic().to_owned();
+            self.failure = Some(DriverError::TimestampType { topic });
+            return;
+        };
+        let record = LogRecord {
+            offset: u64::try_from(message.offset()).unwrap_or_default(),
+            append_time: AppendTime::from_millis(millis),
+            value: message.payload().unwrap_or_default(),
+        };
+        let origin = Origin {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+        };
+        partition.apply(record, origin, now, &self.shared.metrics);
+        self.batch_since.get_or_insert(now);
+    }
+
+    fn end_of(&mut self, partition: i32, now: Instant) {
+        if let Some(owned) = self.partitions.get_mut(&partition) {
+            owned.reach_end(now, &self.shared.metrics);
+            self.batch_since.get_or_insert(now);
+        }
+        self.tell_status();
+    }
+
+    /// What is due between two records.
+    fn turn(&mut self, consumer: &GroupConsumer<Self>, now: Instant) {
+        if self.failure.is_none() && self.is_commit_due(now) {
+            self.commit_or_back_off(consumer, now);
+        }
+        if now >= self.chores_done + CHORES {
+            self.chores_done = now;
+            self.send_ticks(now);
+        }
+        if now >= self.reported + REPORT {
+            self.reported = now;
+            self.report();
+        }
+    }
+
+    /// At the end of the interval; earlier if alerts wait and everything has been read, or very many wait.
+    fn is_commit_due(&self, now: Instant) -> bool {
+        let Some(since) = self.batch_since else {
+            return false;
+        };
+        if let Some((not_before, _)) = self.retry {
+            return now >= not_before;
+        }
+        let waiting = || {
+            self.partitions
+                .values()
+                .filter(|partition| !partition.alerts.is_empty())
+        };
+        now >= since + self.shared.settings.correlator.commit_interval
+            || waiting().any(|partition| partition.is_at_end)
+            || waiting().map(|partition| partition.alerts.len()).sum::<usize>() >= MAX_BATCH
+    }
+
+    /// While a batch cannot be committed, nothing more is read: what waits must not grow without bound.
+    fn commit_or_back_off(&mut self, consumer: &GroupConsumer<Self>, now: Instant) {
+        let was_failing = self.retry.is_some();
+        match self.commit() {
+            Ok(()) => {
+                self.retry = None;
+                if was_failing {
+                    info!(worker = self.name, "transactions are committed again");
+                    hold(consumer, false);
+                }
+            }
+            Err(Failure::Aborted(problem)) => {
+                let pause = self
+                    .retry
+                    .map_or(BACK_OFF.0, |(_, pause)| (pause * 2).min(BACK_OFF.1));
+                warn!(
+                    worker = self.name,
+                    "a transaction was aborted and will be repeated: {problem}"
+                );
+                self.retry = Some((now + pause, pause));
+                // Also when it was failing before: there may be new partitions.
+                hold(consumer, true);
+            }
+            Err(Failure::Fatal(source)) => self.fail(source),
+        }
+    }
+
+    pub(super) fn fail(&mut self, source: KafkaError) {
+        let id = self.producer.id().to_owned();
+        self.failure = Some(DriverError::Fenced { id, source });
+    }
+
+    /// Alerts, dead letters and offsets of all live partitions, in one transaction.
+    pub(super) fn commit(&mut self) -> Result<(), Failure> {
+        let topics = &self.shared.settings.kafka.topics;
+        let mut offsets = TopicPartitionList::new();
+        for (number, partition) in &self.partitions {
+            if partition.is_live() && partition.is_dirty {
+                let mut element = offsets.add_partition(&topics.observations, *number);
+                let position = i64::try_from(partition.correlator.position()).unwrap_or(i64::MAX);
+                // The only failure is an offset that Kafka reserves, which no log reaches.
+                let _ = element.set_offset(Offset::Offset(position));
+                element.set_metadata(partition.correlator.checkpoint().to_string());
+            }
+        }
+        self.batch_since = None;
+        let (Some(membership), 1..) = (&self.membership, offsets.count()) else {
+            return Ok(());
+        };
+        let outcome = self.producer.begin().and_then(|transaction| {
+            match write(&transaction, self.partitions.values(), topics) {
+                Ok(()) => transaction.commit(&offsets, membership),
+                Err(error) => Err(transaction.fail(error)),
+            }
+        });
+        self.shared.metrics.transaction(outcome.is_ok());
+        if let Err(failure) = outcome {
+            self.batch_since = Some(Instant::now());
+            return Err(failure);
+        }
+        let now = wall_clock();
+        for partition in self
+            .partitions
+            .values_mut()
+            .filter(|partition| partition.is_live())
+        {
+            partition.is_dirty = false;
+            partition.dead_letters.clear();
+            for Pending { alert, appended } in partition.alerts.drain(..) {
+                self.shared.metrics.alert(&alert, appended, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn send_ticks(&mut self, now: Instant) {
+        let wall_clock = wall_clock();
+        let topic = &self.shared.settings.kafka.topics.observations;
+        for (number, partition) in &mut self.partitions {
+            let deadline = partition.correlator.next_deadline();
+            if !partition.is_at_end || !partition.tick.is_due(deadline, wall_clock, now) {
+                continue;
+            }
+            let value = ObservationRecord::Tick {}.encode();
+            let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(*number).payload(&value);
+            match self.ticker.send(record) {
+                Ok(()) => {
+                    partition.tick.sent(now);
+                    self.shared.metrics.tick();
+                }
+                Err((problem, _)) => warn!("a tick could not be sent and will be repeated: {problem}"),
+            }
+        }
+        // Not `poll(CHORES)`: it always takes its whole time.
+        self.ticker.poll(Duration::ZERO);
+        if let Some((topic, problem)) = self.ticker.context().take_refused() {
+            warn!("a tick for topic {topic} was not delivered and will be repeated: {problem}");
+        }
+    }
+
+    fn report(&self) {
+        for (number, partition) in &self.partitions {
+            let size = partition.correlator.state_size();
+            self.shared.metrics.state(PartitionState {
+                partition: *number,
+                size,
+            });
+        }
+        self.tell_status();
+    }
+
+    pub(super) fn tell_status(&self) {
+        let restoring = self
+            .partitions
+            .values()
+            .filter(|partition| !partition.is_live())
+            .count();
+        self.shared.status.update(&self.name, |status| {
+            status.is_assigned = self.membership.is_some();
+            status.partitions = self.partitions.len();
+            status.restoring = restoring;
+        });
+    }
+
+    pub(super) fn forget(&mut self, list: &TopicPartitionList) {
+        for element in list.elements() {
+            self.partitions.remove(&element.partition());
+            self.shared.metrics.forget(element.topic(), element.partition());
+        }
+        self.tell_status();
+    }
+}
+
+/// What the batch holds, partition by partition.
+fn write<'a>(
+    transaction: &Transaction<'_>,
+    partitions: impl Iterator<Item = &'a Partition>,
+    topics: &Topics,
+) -> Result<(), KafkaError> {
+    for partition in partitions {
+        for Pending { alert, .. } in &partition.alerts {
+            transaction.send(&topics.alerts, &alert.key, &alert.value)?;
+        }
+        for letter in &partition.dead_letters {
+            transaction.send(&topics.dead_letters, &letter.key(), &letter.encode())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! The router worker: consumes Winlogbeat's topics, writes observations and dead letters.
+//!
+//! At least once: everything that came of a message is acknowledged by the broker before the message's offset is
+//! committed. What is routed again after a crash is a copy, which the correlator drops.
+//!
+//! Back-pressure: a producer whose queue is full, because the broker is slow or away, makes the worker pause its
+//! partitions. It goes on polling, as a member of the group must, and resumes when there is room.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::{info, warn};
+
+use super::client::{self, Deliveries, MAX_RECORD};
+use super::error::DriverError;
+use super::group::{GroupConsumer, GroupContext, Member, hold};
+use super::positions::Positions;
+use super::service::Shared;
+use crate::pipeline::{DeadLetter, Origin, Routed, Router};
+
+/// How long the worker may wait for a message.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// How long a flush may take before the worker goes back to polling. Well below librdkafka's `max.poll.interval.ms`.
+const FLUSH: Duration = Duration::from_secs(30);
+
+/// Room for a key, headers and the batch around a record.
+const OVERHEAD: usize = 4 << 10;
+
+/// Runs until the service ends or the worker fails.
+pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
+    let name = format!("router-{index}");
+    let kafka = &shared.settings.kafka;
+    let group = format!("{}-router", kafka.application_id);
+    let refused = |client: String| move |source| DriverError::Client { client, source };
+    let producer = client::producer(kafka, &name)
+        // A record waits for its broker, however long that is away.
+        .set("message.timeout.ms", "0")
+        .create_with_context(Deliveries::default())
+        .map_err(refused(format!("producer of {name}")))?;
+    let consumer: GroupConsumer<RouterMember> = client::consumer(kafka, &name, &group)
+        .set("enable.partition.eof", "false")
+        .create_with_context(GroupContext::new(RouterMember {
+            router: Router::new(&shared.program),
+            shared: shared.clone(),
+            name,
+            producer,
+            positions: Positions::default(),
+            waiting: VecDeque::new(),
+            is_held: false,
+            committed: Instant::now(),
+            failure: None,
+        }))
+        .map_err(refused(format!("consumer of group {group}")))?;
+    let topics: Vec<&str> = kafka.topics.input.iter().map(String::as_str).collect();
+    consumer
+        .subscribe(&topics)
+        .map_err(refused(format!("consumer of group {group}")))?;
+
+    let context = Arc::clone(consumer.context());
+    while !shared.stop.is_set() && context.member().failure.is_none() {
+        let polled = consumer.poll(WAIT);
+        let mut member = context.member();
+        match polled {
+            Some(Ok(message)) => member.route(&message),
+            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+                member.failure = Some(DriverError::Consumer {
+                    group: group.clone(),
+                    source,
+                });
+            }
+            Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
+            None => {}
+        }
+        member.turn(&consumer);
+    }
+    // Leaving the group calls `revoked`, which flushes and commits.
+    drop(consumer);
+    let failure = context.member().failure.take();
+    failure.map_or(Ok(()), Err)
+}
+
+/// A record on its way out.
+struct Outgoing {
+    is_dead_letter: bool,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// Everything the worker owns, but for its consumer.
+struct RouterMember {
+    router: Router,
+    shared: Shared,
+    name: String,
+    producer: BaseProducer<Deliveries>,
+    positions: Positions,
+    /// Records that the producer had no room for. While there are any, partitions are held and nothing is committed.
+    waiting: VecDeque<Outgoing>,
+    is_held: bool,
+    committed: Instant,
+    failure: Option<DriverError>,
+}
+
+impl RouterMember {
+    fn route(&mut self, message: &BorrowedMessage<'_>) {
+        let origin = Origin {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+        };
+        let payload = message.payload().unwrap_or_default();
+        let routed = self.router.route(payload, origin);
+        self.shared.metrics.consumed(origin.topic);
+        self.shared.metrics.routed(&routed);
+        let outgoing = match routed {
+            Routed::Skipped(_) => None,
+            Routed::DeadLetter(letter) => Some(dead(&letter)),
+            Routed::Observation(observation) => {
+                let key = observation.key().as_str().as_bytes().to_vec();
+                let value = observation.encode();
+                Some(if value.len() + key.len() + OVERHEAD > MAX_RECORD {
+                    self.shared.metrics.dead_letter(TOO_LARGE);
+                    let told = format!(
+                        "the observation takes {} bytes and would not fit a record",
+                        value.len()
+                    );
+                    dead(&DeadLetter::of(TOO_LARGE, told, origin, payload))
+                } else {
+                    Outgoing {
+                        is_dead_letter: false,
+                        key,
+                        value,
+                    }
+                })
+            }
+        };
+        self.positions
+            .set(origin.topic, origin.partition, origin.offset + 1);
+        self.waiting.extend(outgoing);
+        self.send();
+    }
+
+    /// Gives the producer what waits, as far as it has room.
+    fn send(&mut self) {
+        let topics = &self.shared.settings.kafka.topics;
+        while let Some(next) = self.waiting.front() {
+            let topic = if next.is_dead_letter {
+                &topics.dead_letters
+            } else {
+                &topics.observations
+            };
+            let record = BaseRecord::to(topic).key(&next.key).payload(&next.value);
+            match self.producer.send(record) {
+                Ok(()) => {
+                    self.waiting.pop_front();
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => return,
+                Err((source, _)) => {
+                    self.failure = Some(DriverError::Delivery {
+                        topic: topic.clone(),
+                        source,
+                    });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is due between two messages.
+    fn turn(&mut self, consumer: &GroupConsumer<Self>) {
+        self.producer.poll(Duration::ZERO);
+        self.send();
+        let must_hold = !self.waiting.is_empty();
+        if must_hold || self.is_held != must_hold {
+            // Again and again while it lasts: there may be new partitions.
+            hold(consumer, must_hold);
+        }
+        if must_hold && !self.is_held {
+            warn!(
+                worker = self.name,
+                "the broker takes no more records for now: reading is paused"
+            );
+        } else if self.is_held && !must_hold {
+            info!(worker = self.name, "reading goes on");
+        }
+        self.is_held = must_hold;
+        self.note_refused();
+        if self.committed.elapsed() >= self.shared.settings.router.commit_interval && self.failure.is_none() {
+            self.commit(consumer);
+        }
+    }
+
+    fn note_refused(&mut self) {
+        if let Some((topic, source)) = self.producer.context().take_refused() {
+            self.failure
+                .get_or_insert(DriverError::Delivery { topic, source });
+        }
+    }
+
+    /// Flushes, then commits what was routed since the last commit.
+    fn commit(&mut self, consumer: &GroupConsumer<Self>) {
+        self.committed = Instant::now();
+        if !self.positions.is_dirty() || !self.waiting.is_empty() {
+            return;
+        }
+        let deadline = Instant::now() + FLUSH;
+        // rdkafka's own flush sleeps in steps of 100 ms.
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            if Instant::now() >= deadline {
+                warn!(
+                    worker = self.name,
+                    "the broker has not taken all records yet: offsets are not committed"
+                );
+                return;
+            }
+        }
+        self.note_refused();
+        if self.failure.is_some() {
+            return;
+        }
+        match consumer.commit(&self.positions.dirty(), CommitMode::Sync) {
+            Ok(()) => {
+                self.positions.clean();
+                self.shared.metrics.router_commit();
+            }
+            // In the midst of a rebalance, or the broker is away: nothing is lost but time.
+            Err(problem) => warn!(worker = self.name, "offsets will be committed later: {problem}"),
+        }
+    }
+
+    fn tell_status(&self, consumer: &GroupConsumer<Self>, change: isize) {
+        let owned = consumer.assignment().map_or(0, |assignment| assignment.count());
+        self.shared.status.update(&self.name, |status| {
+            status.is_assigned = true;
+            status.partitions = owned.saturating_add_signed(change);
+        });
+    }
+}
+
+impl Member for RouterMember {
+    fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList) {
+        self.shared.metrics.rebalance("assigned");
+        let partitions = list.count();
+        if partitions > 0 {
+            info!(worker = self.name, partitions, "partitions are taken over");
+        }
+        self.tell_status(consumer, partitions.cast_signed());
+    }
+
+    fn revoked(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList, lost: bool) {
+        let partitions = list.count();
+        self.shared
+            .metrics
+            .rebalance(if lost { "lost" } else { "revoked" });
+        if lost {
+            warn!(
+                worker = self.name,
+                partitions, "partitions were lost; their new owner routes again what was not committed"
+            );
+        } else if self.failure.is_none() {
+            info!(worker = self.name, partitions, "partitions are handed over");
+            self.commit(consumer);
+        }
+        for element in list.elements() {
+            self.positions.forget(element.topic(), element.partition());
+            self.shared.metrics.forget(element.topic(), element.partition());
+        }
+        self.tell_status(consumer, -partitions.cast_signed());
+    }
+
+    fn lag(&mut self, topic: &str, partition: i32, records: i64) {
+        if self.positions.owns(topic, partition) {
+            self.shared.metrics.lag(topic, partition, records);
+        }
+    }
+}
+
+/// The reason of a dead letter whose observation would not fit a record.
+const TOO_LARGE: &str = "observation_too_large";
+
+fn dead(letter: &DeadLetter) -> Outgoing {
+    Outgoing {
+        is_dead_letter: true,
+        key: letter.key().into_bytes(),
+        value: letter.encode(),
+    }
+}

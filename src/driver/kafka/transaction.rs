@@ -1,0 +1,180 @@
+//! Transactions: one per batch, all or nothing.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::{debug, warn};
+
+use super::client::{self, Deliveries};
+use super::error::DriverError;
+use super::stop::Stop;
+use crate::config::Kafka;
+
+/// How long the broker keeps a transaction that nobody ends. Whoever takes the partition over waits no longer.
+const TRANSACTION_TIMEOUT: &str = "10000";
+
+/// How long one request may take before it is asked again.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long a transaction may take altogether before the worker gives up. Well below librdkafka's
+/// `max.poll.interval.ms` of 5 min, after which the group would give its partitions away.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a transaction did not commit.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It is aborted: nothing of it will ever be seen. The same batch may be tried again.
+    Aborted(KafkaError),
+    /// The producer is of no more use; the broker aborts what is open.
+    Fatal(KafkaError),
+}
+
+/// What an error of the transactional API demands, as librdkafka flags it.
+#[derive(Debug, PartialEq, Eq)]
+enum Demand {
+    Retry,
+    Abort,
+    GiveUp,
+}
+
+/// An error without a flag is fatal, by librdkafka's manual.
+fn demand(error: &KafkaError) -> Demand {
+    match error {
+        KafkaError::Transaction(error) if error.is_fatal() => Demand::GiveUp,
+        KafkaError::Transaction(error) if error.txn_requires_abort() => Demand::Abort,
+        KafkaError::Transaction(error) if error.is_retriable() => Demand::Retry,
+        // Of the flush that precedes a commit: the records are still on their way.
+        KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut) => Demand::Retry,
+        // Of a record that could not even be queued: too large, most likely.
+        KafkaError::MessageProduction(_) => Demand::Abort,
+        _ => Demand::GiveUp,
+    }
+}
+
+/// A producer with a stable name, which fences whoever had that name before.
+pub(super) struct TransactionalProducer {
+    producer: BaseProducer<Deliveries>,
+    id: String,
+}
+
+impl TransactionalProducer {
+    /// Makes the producer and fences its predecessor, however long the broker takes. `None` if the service is to
+    /// end before that.
+    pub(super) fn start(
+        kafka: &Kafka,
+        name: &str,
+        id: &str,
+        stop: &Stop,
+    ) -> Result<Option<Self>, DriverError> {
+        let producer: BaseProducer<Deliveries> = client::producer(kafka, name)
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT)
+            .set("linger.ms", "0")
+            .create_with_context(Deliveries::default())
+            .map_err(|source| DriverError::Client {
+                client: format!("transactional producer {id}"),
+                source,
+            })?;
+        let id = id.to_owned();
+        while !stop.is_set() {
+            match producer.init_transactions(REQUEST) {
+                Ok(()) => return Ok(Some(Self { producer, id })),
+                Err(source) if demand(&source) == Demand::Retry => {
+                    warn!("transactional producer {id} waits for its predecessor's end: {source}");
+                }
+                Err(source) => return Err(DriverError::Fenced { id, source }),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Its transactional id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Begins a transaction, which borrows the producer: there is never a second one.
+    pub(super) fn begin(&mut self) -> Result<Transaction<'_>, Failure> {
+        self.producer.begin_transaction().map_err(Failure::Fatal)?;
+        Ok(Transaction {
+            producer: &self.producer,
+            deadline: Instant::now() + PATIENCE,
+        })
+    }
+}
+
+/// An open transaction. It ends with [`Transaction::commit`] or [`Transaction::fail`].
+pub(super) struct Transaction<'a> {
+    producer: &'a BaseProducer<Deliveries>,
+    deadline: Instant,
+}
+
+impl Transaction<'_> {
+    /// Writes a record.
+    pub(super) fn send(&self, topic: &str, key: &str, value: &[u8]) -> Result<(), KafkaError> {
+        let mut record = BaseRecord::to(topic).key(key.as_bytes()).payload(value);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), unsent)) => {
+                    record = unsent;
+                    self.producer.poll(Duration::from_millis(1));
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes the offsets and commits. Returns only when the outcome is known.
+    pub(super) fn commit(
+        self,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), Failure> {
+        let sent = self.insist(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST));
+        // rdkafka's own flush sleeps in steps of 100 ms.
+        while sent.is_ok() && self.producer.in_flight_count() > 0 && Instant::now() < self.deadline {
+            self.producer.poll(Duration::from_millis(1));
+        }
+        let committed = sent.and_then(|()| self.insist(|| self.producer.commit_transaction(REQUEST)));
+        committed.map_err(|error| self.fail(error))
+    }
+
+    /// Asks again as long as librdkafka says that it may.
+    fn insist(&self, mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+        loop {
+            match request() {
+                Err(error) if demand(&error) == Demand::Retry && Instant::now() < self.deadline => {
+                    debug!("transaction: {error}; trying again");
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Ends a transaction that cannot be committed.
+    pub(super) fn fail(&self, error: KafkaError) -> Failure {
+        if demand(&error) != Demand::Abort {
+            // What is fatal cannot be aborted; after a commit whose outcome is unknown nothing but a new producer,
+            // which asks the broker, can go on.
+            return Failure::Fatal(error);
+        }
+        match self.insist(|| self.producer.abort_transaction(REQUEST)) {
+            Ok(()) => Failure::Aborted(error),
+            Err(second) => Failure::Fatal(second),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_without_a_flag_ends_the_producer() {
+        assert_eq!(demand(&KafkaError::Canceled), Demand::GiveUp);
+    }
+}
