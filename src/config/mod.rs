@@ -13,13 +13,14 @@ use std::time::Duration;
 pub use fingerprint::fingerprint;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 pub use layers::ConfigError;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::detection::JoinSettings;
 use crate::inventory::UnlistedHosts;
 
 /// Everything that can be set. Every section and every key is optional.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The brokers and the topics.
@@ -41,7 +42,7 @@ pub struct Settings {
 }
 
 /// `kafka`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kafka {
     /// Bootstrap servers, separated by commas. Default `localhost:9092`.
@@ -55,7 +56,7 @@ pub struct Kafka {
 }
 
 /// `kafka.topics`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Topics {
     /// Where Winlogbeat publishes. Default `[winlogbeat]`.
@@ -73,11 +74,12 @@ pub struct Topics {
     /// How long an outage may last without losing state: the observations topic keeps two horizons plus this.
     /// Default 24 h.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub longest_outage: Duration,
 }
 
 /// `router`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Router {
     /// Whether this process routes. Default true.
@@ -86,11 +88,12 @@ pub struct Router {
     pub threads: usize,
     /// How often input offsets are committed, after a flush. Default 1 s.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub commit_interval: Duration,
 }
 
 /// `correlator`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Correlator {
     /// Whether this process correlates. Default true.
@@ -102,11 +105,12 @@ pub struct Correlator {
     pub instance: String,
     /// How long a transaction gathers records. Default 100 ms.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub commit_interval: Duration,
 }
 
 /// `inventory`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct InventorySource {
     /// The inventory file. Without one, every host is watched.
@@ -116,7 +120,7 @@ pub struct InventorySource {
 }
 
 /// `rules`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleSource {
     /// A folder of rule files, in place of the built-in DETECT-8.
@@ -124,15 +128,16 @@ pub struct RuleSource {
 }
 
 /// `http`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Where `/metrics`, `/healthz` and `/readyz` listen. Default `127.0.0.1:9464`; in a container, `0.0.0.0:9464`.
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
 }
 
 /// `log`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// One JSON object a line, or lines for people. Default: by whether stderr is a terminal.
@@ -142,7 +147,7 @@ pub struct Log {
 }
 
 /// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// For people on a terminal, JSON otherwise.
@@ -152,6 +157,11 @@ pub enum LogFormat {
     Json,
     /// For people.
     Pretty,
+}
+
+/// The JSON Schema of the settings file.
+pub fn json_schema() -> Schema {
+    schemars::schema_for!(Settings)
 }
 
 impl Default for Kafka {

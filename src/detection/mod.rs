@@ -11,6 +11,6 @@ pub use join::{Fate, Join, StateSize, Step, Tally};
 pub use revision::{
     AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
 };
-pub use rule::{Attack, Pipes, Rule};
+pub use rule::{Attack, Pipes, Rule, json_schema};
 pub use rule_set::{RuleError, RuleSet};
 pub use settings::{JoinSettings, Limits, Settle};

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 /// One rule, as its file says it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Stable identifier, part of every alert id: lower case letters, digits, `-`, `_`.
+    #[schemars(regex(pattern = "^[a-z0-9_-]+$"))]
     pub id: Arc<str>,
     /// What an analyst reads.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Why it matters and what to do; optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,6 +22,7 @@ pub struct Rule {
     /// The watched pipes, by side.
     pub pipes: Pipes,
     /// Risk score from 0 to 100 of an alert of high confidence.
+    #[schemars(range(max = 100))]
     pub risk: u8,
     /// Names in other catalogues.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -30,7 +34,7 @@ pub struct Rule {
 
 /// Pipe names by side, since Windows names one pipe differently in the two logs: `samr` of 5145 is
 /// `lsass` of Sysmon 18. In lower case, without leading backslashes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pipes {
     /// As Sysmon 18 names them.
@@ -42,11 +46,18 @@ pub struct Pipes {
 }
 
 /// One pair of the MITRE ATT&CK matrix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attack {
     /// `TA` and four digits.
+    #[schemars(regex(pattern = "^TA[0-9]{4}$"))]
     pub tactic: String,
     /// `T` and four digits, with `.` and three digits for a sub-technique.
+    #[schemars(regex(pattern = "^T[0-9]{4}([.][0-9]{3})?$"))]
     pub technique: String,
+}
+
+/// The JSON Schema of a rule file.
+pub fn json_schema() -> Schema {
+    schemars::schema_for!(Rule)
 }

@@ -3,57 +3,68 @@
 use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the join. Durations are written as people write them: `10s`, `15min`, `1h 30m`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JoinSettings {
     /// How far apart a `pipe_connected` and a `network_connection` may be, either order. Default 10 s.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub attribution_window: Duration,
     /// How far apart a `share_access` and a `network_connection` of the same source address and port may
     /// be, either order: one session carries many pipes. Default 15 min.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub tuple_window: Duration,
     /// How far apart a `pipe_connected` and the `share_access` that explains it may be. Default 2 s.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub pair_window: Duration,
     /// Width of the aligned time bucket that groups accesses into one alert. Default 10 min.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub group_by: Duration,
     /// How long an incomplete alert waits for its missing parts.
     pub settle: Settle,
     /// How long a lesser change may wait for its revision. Default 60 s.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub revise_after: Duration,
     /// How much later than its event time an observation may arrive and still count in full. Default 30 min.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub allowed_lateness: Duration,
     /// How far ahead of arrival a sound clock may be. Default 5 min.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub clock_skew: Duration,
     /// What bounds state and documents.
     pub limits: Limits,
 }
 
 /// How long the first revision of an incomplete alert waits, by its current attribution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settle {
     /// Audited, but not all three kinds are there yet. Default 10 s.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub audited: Duration,
     /// Inferred or ambiguous. Default 20 s.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub attributed: Duration,
     /// No candidate source yet. Default 60 s.
     #[serde(with = "friendly")]
+    #[schemars(with = "String")]
     pub none: Duration,
 }
 
 /// Bounds on state, per observations partition, and on documents. A flood may cost precision, never memory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// `network_connection`s of one asset in state; beyond it the oldest goes. Default 2,048.

@@ -59,7 +59,7 @@ fn network_connection(
     lessons: &mut Vec<Lesson>,
 ) -> Result<Result<Detail, Skip>, DecodeError> {
     let (data, document) = (record.data, record.document);
-    let transport = text(&data.protocol).or(text(&document.network.0.transport));
+    let transport = data.protocol.text().or(document.network.0.transport.text());
     if transport.is_some_and(|transport| !transport.eq_ignore_ascii_case("tcp")) {
         return Ok(Err(Skip::OtherTransport));
     }
@@ -269,10 +269,6 @@ fn user(record: &Record<'_, '_>) -> Option<Arc<str>> {
 
 fn either<'d, 'a>(raw: &'d Scalar<'a>, moved: &'d Scalar<'a>) -> &'d Scalar<'a> {
     if raw.is_empty() { moved } else { raw }
-}
-
-fn text<'d>(field: &'d Scalar<'_>) -> Option<&'d str> {
-    field.text()
 }
 
 fn shared(field: &Scalar<'_>) -> Option<Arc<str>> {

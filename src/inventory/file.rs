@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use thiserror::Error;
@@ -54,22 +55,37 @@ impl fmt::Display for Problems {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Inventory")]
 struct File {
+    /// The protected hosts.
     assets: Vec<Entry>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    /// The canonical name: the full name, or the short one where the domain does not matter.
+    #[schemars(with = "String", length(min = 1))]
     name: Spanned<String>,
+    /// IPv4 and IPv6 addresses. No two assets share one.
     #[serde(default)]
+    #[schemars(with = "Vec<IpAddr>")]
     addresses: Vec<Spanned<String>>,
+    /// Other names. No two assets share one.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     aliases: Vec<Spanned<String>>,
+    /// What the host is for.
     #[serde(default)]
+    #[schemars(with = "Vec<Role>")]
     roles: Vec<Spanned<String>>,
+}
+
+/// The JSON Schema of an inventory file.
+pub fn json_schema() -> Schema {
+    schemars::schema_for!(File)
 }
 
 /// Reads the assets of an inventory file.

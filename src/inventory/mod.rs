@@ -8,10 +8,11 @@ mod lookup;
 use std::fmt;
 use std::net::IpAddr;
 
-pub use file::InventoryError;
+pub use file::{InventoryError, json_schema};
 pub use identity::{Identity, Outcome, Resolution, ResolvedBy};
 pub use learned::Learned;
 pub use lookup::Inventory;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::AssetId;
@@ -32,8 +33,8 @@ pub struct Asset {
 macro_rules! roles {
     ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
         /// What a host is for.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Role { $($(#[$doc])* $variant),+ }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+        pub enum Role { $($(#[$doc])* #[schemars(rename = $word)] $variant),+ }
 
         impl Role {
             /// Every role that an inventory may name.
@@ -78,7 +79,7 @@ impl fmt::Display for Role {
 pub const UNLISTED: &str = "unlisted";
 
 /// What to do with hosts that the inventory does not list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnlistedHosts {
     /// Drop what concerns them; the default with an inventory.
