@@ -66,7 +66,8 @@ impl Settings {
         let defaults = tree(&Self::default());
         let mut merged = defaults.clone();
         if let Some(path) = file {
-            let layer = read_file(path)?;
+            let mut layer = read_file(path)?;
+            spell_out(&mut layer);
             known_keys(&layer, &defaults, &path.display().to_string())?;
             merge(&mut merged, layer);
         }
@@ -121,6 +122,18 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
         .build()
         .and_then(Config::try_deserialize)
         .map_err(|error| broken(error.to_string()))
+}
+
+/// librdkafka takes every property as text; people write `true` and `30000`.
+fn spell_out(layer: &mut Map<String, Value>) {
+    let client = layer.get_mut("kafka").and_then(|kafka| kafka.get_mut("client"));
+    if let Some(Value::Object(client)) = client {
+        for value in client.values_mut() {
+            if value.is_number() || value.is_boolean() {
+                *value = Value::from(value.to_string());
+            }
+        }
+    }
 }
 
 /// Whether a key holds names of librdkafka's choice, which no default can list.

@@ -57,6 +57,7 @@ impl Learned {
                 }
             }
         }
+        self.by_address.to_back(&lesson.address);
     }
 
     fn learn_name(&mut self, computer: &Arc<str>) {

@@ -1,0 +1,187 @@
+//! Settings in layers, as operators write them, and what is said of those that are wrong.
+
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use pipewarden::config::Settings;
+
+fn load(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load(Some(&path), environment).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn refused(text: &str, environment: &[(&str, &str)], words: &[&str]) {
+    let said = load("pipewarden.yaml", text, environment).unwrap_err();
+    for word in words {
+        assert!(said.contains(word), "{said:?} does not say {word:?}");
+    }
+}
+
+#[test]
+fn a_layer_says_only_what_differs_and_the_environment_comes_after_the_file() {
+    let text = "kafka: {brokers: 'a:1', topics: {input: [x, y]}}\ndetection: {tuple_window: 20min}";
+    let settings = load(
+        "pipewarden.yaml",
+        text,
+        &[
+            ("PIPEWARDEN_KAFKA__BROKERS", "b:2,c:3"),
+            ("PIPEWARDEN_ROUTER__THREADS", "2"),
+            ("PIPEWARDEN_CORRELATOR__ENABLED", "false"),
+            ("PIPEWARDEN_DETECTION__SETTLE__NONE", "1h 30m"),
+            ("PIPEWARDEN_INVENTORY__FILE", "hosts.yaml"),
+            ("UNRELATED", "x"),
+        ],
+    )
+    .unwrap();
+    let mut expected = Settings::default();
+    expected.kafka.brokers = "b:2,c:3".to_owned();
+    expected.kafka.topics.input = vec!["x".to_owned(), "y".to_owned()];
+    expected.detection.tuple_window = Duration::from_secs(20 * 60);
+    expected.detection.settle.none = Duration::from_secs(90 * 60);
+    expected.router.threads = 2;
+    expected.correlator.enabled = false;
+    expected.inventory.file = Some("hosts.yaml".into());
+    assert_eq!(settings, expected);
+}
+
+#[test]
+fn a_list_in_the_environment_is_separated_by_commas() {
+    let settings = load(
+        "c.yaml",
+        "",
+        &[("PIPEWARDEN_KAFKA__TOPICS__INPUT", "winlogbeat, wec-security")],
+    )
+    .unwrap();
+    assert_eq!(settings.kafka.topics.input, ["winlogbeat", "wec-security"]);
+}
+
+#[test]
+fn yaml_toml_and_json_say_the_same() {
+    let yaml = load("a.yaml", "kafka:\n  brokers: a:1\n", &[]).unwrap();
+    let toml = load("a.toml", "[kafka]\nbrokers = 'a:1'\n", &[]).unwrap();
+    let json = load("a.json", r#"{"kafka": {"brokers": "a:1"}}"#, &[]).unwrap();
+    assert!(yaml == toml && toml == json);
+    assert_eq!(load("empty.yaml", "\n", &[]).unwrap(), Settings::default());
+}
+
+#[test]
+fn librdkafka_properties_pass_through_under_their_own_names() {
+    let text = "kafka: {client: {security.protocol: SASL_SSL, enable.ssl.certificate.verification: false, \
+                socket.timeout.ms: 30000}}";
+    let environment = [
+        ("PIPEWARDEN_KAFKA__CLIENT__SASL_PASSWORD", "s3cret"),
+        ("PIPEWARDEN_KAFKA__CLIENT__SASL_MECHANISMS", "PLAIN"),
+    ];
+    let settings = load("c.yaml", text, &environment).unwrap();
+    let client: Vec<(&str, &str)> = settings
+        .kafka
+        .client
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        client,
+        [
+            ("enable.ssl.certificate.verification", "false"),
+            ("sasl.mechanisms", "PLAIN"),
+            ("sasl.password", "s3cret"),
+            ("security.protocol", "SASL_SSL"),
+            ("socket.timeout.ms", "30000"),
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_known_one() {
+    refused(
+        "detection: {tuple_windw: 5min}",
+        &[],
+        &[
+            "pipewarden.yaml",
+            "detection.tuple_windw",
+            "detection.tuple_window",
+        ],
+    );
+    refused("kafak: {brokers: x}", &[], &["kafak", "kafka"]);
+    refused(
+        "",
+        &[("PIPEWARDEN_ROUTER__THREDS", "2")],
+        &["PIPEWARDEN_ROUTER__THREDS", "router.threads"],
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_form_is_named_by_its_key() {
+    refused("detection: {pair_window: 2}", &[], &["detection.pair_window"]);
+    refused("detection: {pair_window: soon}", &[], &["detection.pair_window"]);
+    refused("router: {threads: many}", &[], &["router.threads"]);
+    refused("http: {listen: nowhere}", &[], &["http.listen"]);
+    refused("", &[("PIPEWARDEN_ROUTER__THREADS", "many")], &["router.threads"]);
+    refused("kafka: [", &[], &["pipewarden.yaml"]);
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_all_at_once() {
+    refused(
+        "detection: {pair_window: 1h}\nrouter: {enabled: false, threads: 0}\ncorrelator: {enabled: false}",
+        &[],
+        &[
+            "detection.pair_window",
+            "detection.tuple_window",
+            "router.threads",
+            "nothing would run",
+        ],
+    );
+    refused(
+        "kafka: {topics: {input: [pipewarden.alerts]}}",
+        &[],
+        &["must be different topics"],
+    );
+    refused(
+        "kafka: {client: {group.id: mine}}",
+        &[],
+        &["kafka.client.group.id"],
+    );
+}
+
+#[test]
+fn check_prints_what_is_in_force_and_hides_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipewarden.yaml");
+    std::fs::write(
+        &path,
+        "kafka: {client: {sasl.password: swordfish-1, ssl.key.password: swordfish-2, ssl.key.pem: swordfish-3, \
+         sasl.oauthbearer.client.secret: swordfish-4, security.protocol: SASL_SSL}}",
+    )
+    .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+        .args(["check", "--config"])
+        .arg(&path)
+        .args([
+            "--inventory",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/samples/inventory.yaml"),
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(!said.contains("swordfish"), "{said}");
+    for word in [
+        "SASL_SSL",
+        "join_span: 50m",
+        "horizon: 1h 55m",
+        "detect-8",
+        "atlas.aperture.local",
+        "primary-site-server",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
