@@ -5,6 +5,7 @@
 
 mod support {
     pub(crate) mod reference;
+    pub(crate) mod schema;
     pub(crate) mod simulation;
     #[allow(dead_code)]
     pub(crate) mod world;

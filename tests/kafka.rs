@@ -163,6 +163,9 @@ fn shuffled_samples_give_the_one_alert_that_replay_prints_and_wrong_messages_are
     assert!(status.success());
     assert!(is_expected(), "one alert id to the end");
 
+    for record in broker.read_all(settings.topic("observations")) {
+        schema::assert_valid("observation", &serde_json::from_slice(&record.value).unwrap());
+    }
     let input = broker.read_all(settings.topic("input"));
     let origins: BTreeMap<(i32, i64), &Read> = input
         .iter()

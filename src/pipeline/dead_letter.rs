@@ -22,9 +22,16 @@ pub struct DeadLetter {
     pub offset: i64,
     /// How `payload` is written.
     pub payload_encoding: PayloadEncoding,
-    /// The original bytes, whole.
+    /// The original bytes, whole unless `truncated`.
     pub payload: String,
+    /// Whether only the first bytes are here, because the whole would not fit a record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
+
+/// How many bytes of a message are kept. As base64 they take a third more, which leaves room for the rest of a record
+/// of 8 MiB.
+const KEPT: usize = 5 << 20;
 
 /// How a payload is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +39,7 @@ pub enum PayloadEncoding {
     /// As it is.
     #[serde(rename = "utf-8")]
     Utf8,
-    /// As base64, because it is not UTF-8.
+    /// As base64, because it is not UTF-8 or holds so many control characters that escaping would swell it.
     #[serde(rename = "base64")]
     Base64,
 }
@@ -45,9 +52,11 @@ impl DeadLetter {
 
     /// For a message that was refused for any other reason.
     pub fn of(reason: &str, message: String, origin: Origin<'_>, payload: &[u8]) -> Self {
+        let truncated = payload.len() > KEPT;
+        let payload = &payload[..payload.len().min(KEPT)];
         let (payload_encoding, payload) = match std::str::from_utf8(payload) {
-            Ok(text) => (PayloadEncoding::Utf8, text.to_owned()),
-            Err(_) => (PayloadEncoding::Base64, STANDARD.encode(payload)),
+            Ok(text) if !grows_in_json(text) => (PayloadEncoding::Utf8, text.to_owned()),
+            _ => (PayloadEncoding::Base64, STANDARD.encode(payload)),
         };
         Self {
             reason: reason.to_owned(),
@@ -57,6 +66,7 @@ impl DeadLetter {
             offset: origin.offset,
             payload_encoding,
             payload,
+            truncated,
         }
     }
 
@@ -80,6 +90,19 @@ impl DeadLetter {
     }
 }
 
+/// Whether escaping makes a text more than a third longer, which is what base64 does.
+fn grows_in_json(text: &str) -> bool {
+    let extra: usize = text
+        .bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+            0..b' ' => 5,
+            _ => 0,
+        })
+        .sum();
+    extra > text.len() / 3
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +119,22 @@ mod tests {
             let read: DeadLetter = serde_json::from_slice(&letter.encode()).unwrap();
             assert_eq!(read.original().unwrap(), bytes);
             assert_eq!(read.key(), "winlogbeat-3-7");
+            assert!(!read.truncated);
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_fits_a_record_of_eight_mebibytes_whatever_it_holds() {
+        let origin = Origin {
+            topic: "winlogbeat",
+            partition: 3,
+            offset: 7,
+        };
+        for byte in [0, b'"', b'x', 0xff] {
+            let message = vec![byte; 9 << 20];
+            let letter = DeadLetter::of("invalid_json", "cut off".to_owned(), origin, &message);
+            assert!(letter.truncated && letter.encode().len() < 8_000_000);
+            assert_eq!(letter.original().unwrap(), message[..KEPT]);
         }
     }
 }

@@ -16,8 +16,8 @@ use pipewarden::time::AppendTime;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::reference;
 use super::world::{self, Seed, millis};
+use super::{reference, schema};
 
 /// What happened in one run, to show that the interesting things did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -353,6 +353,8 @@ impl Simulation {
                 );
             }
         }
+        last.values()
+            .for_each(|document| schema::assert_valid("alert", document));
         last.retain(|_, document| document["pipewarden"]["status"] == "active");
         let expected = reference::final_alerts(&world.observations, &world::rules(), settings);
         let expected: BTreeMap<Vec<u8>, _> = expected
