@@ -1,5 +1,8 @@
 //! Prometheus metrics, one place for each fact that an operator can see.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -14,6 +17,7 @@ use crate::time::AppendTime;
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    names: BTreeSet<String>,
     consumed: IntCounterVec,
     skipped: IntCounterVec,
     observations: IntCounterVec,
@@ -59,8 +63,12 @@ impl Metrics {
     /// All counts at zero.
     pub fn new() -> Self {
         let registry = Registry::new();
-        let make = Make(&registry);
-        let metrics = Self {
+        let make = Make {
+            registry: &registry,
+            names: RefCell::default(),
+        };
+        make.build_info();
+        Self {
             consumed: make.counters("messages_consumed_total", "Messages read from Kafka.", &["topic"]),
             skipped: make.counters("messages_skipped_total", "Messages that do not matter, by reason.", &["reason"]),
             observations: make.counters("observations_total", "Observations written, by kind.", &["kind"]),
@@ -138,10 +146,14 @@ impl Metrics {
                 "partition",
                 "kind",
             ]),
+            names: make.names.take(),
             registry: registry.clone(),
-        };
-        make.build_info();
-        metrics
+        }
+    }
+
+    /// The name of every metric, with or without a value so far.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.names.clone()
     }
 
     /// All metrics in Prometheus' text format.
@@ -296,38 +308,43 @@ impl Metrics {
 }
 
 /// Makes metrics and registers them.
-struct Make<'a>(&'a Registry);
+struct Make<'a> {
+    registry: &'a Registry,
+    names: RefCell<BTreeSet<String>>,
+}
 
 /// Names are constants of this file: a bad or repeated one fails every test that makes metrics.
 const SOUND: &str = "metric names are valid and used once";
 
 impl Make<'_> {
-    fn name(name: &str) -> String {
-        format!("pipewarden_{name}")
+    fn name(&self, name: &str) -> String {
+        let name = format!("pipewarden_{name}");
+        self.names.borrow_mut().insert(name.clone());
+        name
     }
 
     fn counter(&self, name: &str, help: &str) -> IntCounter {
-        let counter = IntCounter::new(Self::name(name), help).expect(SOUND);
-        self.0.register(Box::new(counter.clone())).expect(SOUND);
+        let counter = IntCounter::new(self.name(name), help).expect(SOUND);
+        self.registry.register(Box::new(counter.clone())).expect(SOUND);
         counter
     }
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        let counters = IntCounterVec::new(Opts::new(Self::name(name), help), labels).expect(SOUND);
-        self.0.register(Box::new(counters.clone())).expect(SOUND);
+        let counters = IntCounterVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
+        self.registry.register(Box::new(counters.clone())).expect(SOUND);
         counters
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        let gauges = IntGaugeVec::new(Opts::new(Self::name(name), help), labels).expect(SOUND);
-        self.0.register(Box::new(gauges.clone())).expect(SOUND);
+        let gauges = IntGaugeVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
+        self.registry.register(Box::new(gauges.clone())).expect(SOUND);
         gauges
     }
 
     fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        let options = HistogramOpts::new(Self::name(name), help).buckets(buckets.to_vec());
+        let options = HistogramOpts::new(self.name(name), help).buckets(buckets.to_vec());
         let histogram = Histogram::with_opts(options).expect(SOUND);
-        self.0.register(Box::new(histogram.clone())).expect(SOUND);
+        self.registry.register(Box::new(histogram.clone())).expect(SOUND);
         histogram
     }
 
