@@ -6,15 +6,21 @@
 mod support {
     pub(crate) mod reference;
     pub(crate) mod schema;
+    #[allow(dead_code)]
     pub(crate) mod simulation;
     #[allow(dead_code)]
     pub(crate) mod world;
 }
 
+use pipewarden::detection::JoinSettings;
+use pipewarden::driver::memory::{Broker, Layout, Worker};
+use pipewarden::pipeline::ObservationRecord;
+use pipewarden::time::AppendTime;
 use support::simulation::{self, Faults};
+use support::world::Seed;
 
 #[test]
-fn any_interleaving_of_crashes_aborts_and_takeovers_gives_the_records_of_an_undisturbed_run() {
+fn any_interleaving_of_faults_gives_the_records_of_an_undisturbed_run() {
     let mut faults = Faults::default();
     for seed in 0..3_000 {
         match simulation::run(seed) {
@@ -22,10 +28,74 @@ fn any_interleaving_of_crashes_aborts_and_takeovers_gives_the_records_of_an_undi
             Err(difference) => panic!("seed {seed}: {difference}"),
         }
     }
-    println!("{faults:?}");
+    println!("{faults:#?}");
+    let Faults {
+        crashes,
+        torn_commits,
+        handovers,
+        frozen,
+        zombies,
+        aborts,
+        ..
+    } = faults;
     assert!(
-        faults.crashes > 1_000 && faults.aborts > 1_000 && faults.zombies > 1_000,
+        crashes > 1_000 && torn_commits > 200 && handovers > 1_000,
         "{faults:?}"
     );
-    assert!(faults.ticks > 1_000 && faults.rewinds_moved > 100, "{faults:?}");
+    assert!(frozen > 500 && zombies > 100 && aborts > 1_000, "{faults:?}");
+    assert!(faults.stale_commits > 500 && faults.ticks > 1_000, "{faults:?}");
+    assert!(
+        faults.rewinds_moved > 100 && faults.changed_programs > 100,
+        "{faults:?}"
+    );
+}
+
+/// Three share accesses by three sources, each an alert that stays open.
+fn three_open_alerts(broker: &mut Broker, layout: &Layout) -> AppendTime {
+    let mut now = AppendTime::MIN;
+    for source in 0..3 {
+        let seed = Seed {
+            kind: 2,
+            asset: 0,
+            source,
+            port: 1,
+            at: i64::from(source) * 1_000,
+            account: 0,
+            other_rule: false,
+            client_side: false,
+        };
+        let observation = seed.observation(u64::from(source));
+        now = AppendTime::at_event(observation.event.time);
+        broker.append(
+            &layout.input(0),
+            now,
+            b"",
+            &ObservationRecord::Observation(observation).encode(),
+        );
+    }
+    now.plus(JoinSettings::default().settle.audited)
+}
+
+#[test]
+fn a_start_with_other_settings_writes_every_open_alert_once_more_and_a_start_with_the_same_none() {
+    let (mut broker, layout) = (Broker::new(), Layout::new(1));
+    let due = three_open_alerts(&mut broker, &layout);
+    let tick = ObservationRecord::Tick {}.encode();
+    let mut live = |fingerprint: &str| {
+        broker.append(&layout.input(0), due, b"", &tick);
+        let program = simulation::program(&JoinSettings::default(), fingerprint);
+        let mut worker = Worker::start(&mut broker, &layout, "worker");
+        worker.take_over(&broker, 0, &program).unwrap();
+        let mut reemitted = 0;
+        while let Some(applied) = worker.step(&broker, 0) {
+            reemitted += applied.reemitted;
+        }
+        worker.commit(&mut broker).unwrap();
+        (reemitted, broker.read_committed(&layout.output(0)).count())
+    };
+    assert_eq!(live("first"), (0, 3));
+    assert_eq!(live("first"), (0, 3));
+    assert_eq!(live("second"), (3, 6));
+    assert_eq!(live("second"), (0, 6));
+    assert_eq!(live("first"), (3, 9));
 }

@@ -27,10 +27,11 @@ use tracing::{info, warn};
 use super::client::{self, Deliveries};
 use super::error::DriverError;
 use super::group::{GroupConsumer, GroupContext, hold};
-use super::partition::{Partition, Pending};
+use super::partition::Partition;
 use super::service::Shared;
 use super::transaction::{Failure, Transaction, TransactionalProducer};
 use crate::config::Topics;
+use crate::driver::owned::Pending;
 use crate::pipeline::{LogRecord, ObservationRecord, Origin};
 use crate::telemetry::{PartitionState, wall_clock};
 use crate::time::AppendTime;
@@ -40,6 +41,9 @@ const CHORES: Duration = Duration::from_millis(50);
 
 /// How often the gauges of state and the progress of a restoration are told.
 const REPORT: Duration = Duration::from_secs(1);
+
+/// How often a long restoration says how far it is.
+const PROGRESS: Duration = Duration::from_secs(10);
 
 /// How long a failed batch waits before it is tried again: doubled each time, up to the second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -80,6 +84,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             retry: None,
             chores_done: Instant::now(),
             reported: Instant::now(),
+            progress_told: Instant::now(),
             failure: None,
         }))
         .map_err(|source| DriverError::Client {
@@ -138,6 +143,7 @@ pub(super) struct CorrelatorMember {
     pub(super) retry: Option<(Instant, Duration)>,
     chores_done: Instant,
     reported: Instant,
+    progress_told: Instant,
     pub(super) failure: Option<DriverError>,
 }
 
@@ -192,7 +198,7 @@ impl CorrelatorMember {
         }
         if now >= self.reported + REPORT {
             self.reported = now;
-            self.report();
+            self.report(now);
         }
     }
 
@@ -207,11 +213,14 @@ impl CorrelatorMember {
         let waiting = || {
             self.partitions
                 .values()
-                .filter(|partition| !partition.alerts.is_empty())
+                .filter(|partition| !partition.owned.alerts().is_empty())
         };
         now >= since + self.shared.settings.correlator.commit_interval
             || waiting().any(|partition| partition.is_at_end)
-            || waiting().map(|partition| partition.alerts.len()).sum::<usize>() >= MAX_BATCH
+            || waiting()
+                .map(|partition| partition.owned.alerts().len())
+                .sum::<usize>()
+                >= MAX_BATCH
     }
 
     /// While a batch cannot be committed, nothing more is read: what waits must not grow without bound.
@@ -251,12 +260,12 @@ impl CorrelatorMember {
         let topics = &self.shared.settings.kafka.topics;
         let mut offsets = TopicPartitionList::new();
         for (number, partition) in &self.partitions {
-            if partition.is_live() && partition.is_dirty {
+            if let Some((position, checkpoint)) = partition.owned.commit() {
                 let mut element = offsets.add_partition(&topics.observations, *number);
-                let position = i64::try_from(partition.correlator.position()).unwrap_or(i64::MAX);
+                let position = i64::try_from(position).unwrap_or(i64::MAX);
                 // The only failure is an offset that Kafka reserves, which no log reaches.
                 let _ = element.set_offset(Offset::Offset(position));
-                element.set_metadata(partition.correlator.checkpoint().to_string());
+                element.set_metadata(checkpoint.to_string());
             }
         }
         self.batch_since = None;
@@ -275,16 +284,12 @@ impl CorrelatorMember {
             return Err(failure);
         }
         let now = wall_clock();
-        for partition in self
+        let committed = self
             .partitions
             .values_mut()
-            .filter(|partition| partition.is_live())
-        {
-            partition.is_dirty = false;
-            partition.dead_letters.clear();
-            for Pending { alert, appended } in partition.alerts.drain(..) {
-                self.shared.metrics.alert(&alert, appended, now);
-            }
+            .filter(|partition| !partition.is_restoring());
+        for Pending { alert, appended } in committed.flat_map(|partition| partition.owned.committed()) {
+            self.shared.metrics.alert(&alert, appended, now);
         }
         Ok(())
     }
@@ -293,7 +298,7 @@ impl CorrelatorMember {
         let wall_clock = wall_clock();
         let topic = &self.shared.settings.kafka.topics.observations;
         for (number, partition) in &mut self.partitions {
-            let deadline = partition.correlator.next_deadline();
+            let deadline = partition.owned.correlator().next_deadline();
             if !partition.is_at_end || !partition.tick.is_due(deadline, wall_clock, now) {
                 continue;
             }
@@ -314,22 +319,33 @@ impl CorrelatorMember {
         }
     }
 
-    fn report(&self) {
+    fn report(&mut self, now: Instant) {
         for (number, partition) in &self.partitions {
-            let size = partition.correlator.state_size();
+            let size = partition.owned.correlator().state_size();
             self.shared.metrics.state(PartitionState {
                 partition: *number,
                 size,
             });
         }
         self.tell_status();
+        let so_far = self.partitions.values().filter_map(Partition::restored_so_far);
+        let (partitions, records) = so_far.fold((0, 0), |(partitions, all), records| {
+            (partitions + 1, all + records)
+        });
+        if partitions > 0 && now >= self.progress_told + PROGRESS {
+            self.progress_told = now;
+            info!(
+                worker = self.name,
+                partitions, records, "partitions are being restored"
+            );
+        }
     }
 
     pub(super) fn tell_status(&self) {
         let restoring = self
             .partitions
             .values()
-            .filter(|partition| !partition.is_live())
+            .filter(|partition| partition.is_restoring())
             .count();
         self.shared.status.update(&self.name, |status| {
             status.is_assigned = self.membership.is_some();
@@ -354,10 +370,10 @@ fn write<'a>(
     topics: &Topics,
 ) -> Result<(), KafkaError> {
     for partition in partitions {
-        for Pending { alert, .. } in &partition.alerts {
+        for Pending { alert, .. } in partition.owned.alerts() {
             transaction.send(&topics.alerts, &alert.key, &alert.value)?;
         }
-        for letter in &partition.dead_letters {
+        for letter in partition.owned.dead_letters() {
             transaction.send(&topics.dead_letters, &letter.key(), &letter.encode())?;
         }
     }

@@ -1,64 +1,47 @@
-//! One observations partition that a worker owns: its correlator, and what waits for the next transaction.
+//! One observations partition of a Kafka worker: what it owns, how far its restoration is, when it needs a tick.
 
 use std::time::Instant;
 
 use super::tick::Tick;
-use crate::pipeline::{AlertRecord, Applied, Correlator, DeadLetter, LogRecord, Origin};
+use crate::driver::owned::{Owned, UNDECODABLE};
+use crate::pipeline::{Correlator, LogRecord, Origin};
 use crate::telemetry::Metrics;
-use crate::time::AppendTime;
-
-/// An alert that waits for its transaction.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) alert: AlertRecord,
-    /// When the record that caused it was appended.
-    pub(super) appended: AppendTime,
-}
-
-/// How far a partition has come.
-#[derive(Debug)]
-pub(super) enum Phase {
-    /// The log is being replayed; nothing is written and nothing committed.
-    Restoring { since: Instant, records: u64 },
-    /// What is read is new.
-    Live,
-}
 
 /// An owned partition.
 #[derive(Debug)]
 pub(super) struct Partition {
     number: i32,
-    pub(super) correlator: Correlator,
-    pub(super) phase: Phase,
+    pub(super) owned: Owned,
+    restoration: Option<Restoration>,
     /// Whether the last thing read was the end of the partition.
     pub(super) is_at_end: bool,
-    /// Whether something was read, or taken over, since the last commit.
-    pub(super) is_dirty: bool,
-    pub(super) alerts: Vec<Pending>,
-    pub(super) dead_letters: Vec<DeadLetter>,
     pub(super) tick: Tick,
+}
+
+/// The log is being replayed; nothing is written and nothing committed.
+#[derive(Debug)]
+struct Restoration {
+    since: Instant,
+    records: u64,
 }
 
 impl Partition {
     pub(super) fn new(number: i32, correlator: Correlator, now: Instant) -> Self {
         Self {
             number,
-            correlator,
-            phase: Phase::Restoring {
+            owned: Owned::new(correlator),
+            restoration: Some(Restoration {
                 since: now,
                 records: 0,
-            },
+            }),
             is_at_end: false,
-            is_dirty: true,
-            alerts: Vec::new(),
-            dead_letters: Vec::new(),
             tick: Tick::default(),
         }
     }
 
-    /// Whether its offset may be committed.
-    pub(super) fn is_live(&self) -> bool {
-        matches!(self.phase, Phase::Live)
+    /// Whether the log is still being replayed.
+    pub(super) fn is_restoring(&self) -> bool {
+        self.restoration.is_some()
     }
 
     /// Applies a record. What it causes waits for the next transaction.
@@ -70,51 +53,39 @@ impl Partition {
         metrics: &Metrics,
     ) {
         self.is_at_end = false;
-        if self.correlator.is_new(record.offset) {
-            self.go_live(now, metrics);
-        }
-        let applied = self.correlator.apply(record);
-        match &mut self.phase {
-            Phase::Live => metrics.applied(&applied),
-            Phase::Restoring { records, .. } => {
-                *records += 1;
-                metrics.restored_record();
+        let is_new = self.owned.correlator().is_new(record.offset);
+        let applied = self.owned.apply(record, origin);
+        if is_new {
+            metrics.applied(&applied);
+            if applied.undecodable.is_some() {
+                metrics.dead_letter(UNDECODABLE);
             }
+        } else {
+            metrics.restored_record();
         }
-        let Applied {
-            alerts, undecodable, ..
-        } = applied;
-        let appended = record.append_time;
-        self.alerts
-            .extend(alerts.into_iter().map(|alert| Pending { alert, appended }));
-        if let Some(message) = undecodable
-            && self.is_live()
-        {
-            metrics.dead_letter(UNDECODABLE);
-            let letter = DeadLetter::of(UNDECODABLE, message, origin, record.value);
-            self.dead_letters.push(letter);
+        if let Some(restoration) = &mut self.restoration {
+            restoration.records += u64::from(!is_new);
         }
-        self.is_dirty = true;
-        self.tick.read(
-            self.correlator.next_deadline(),
-            self.correlator.stream_time(),
-            now,
-        );
+        self.note_restored(now, metrics);
+        let correlator = self.owned.correlator();
+        self.tick
+            .read(correlator.next_deadline(), correlator.stream_time(), now);
     }
 
     /// There is nothing more to read for now.
     pub(super) fn reach_end(&mut self, now: Instant, metrics: &Metrics) {
         self.is_at_end = true;
-        self.correlator.reach_end();
-        self.go_live(now, metrics);
+        self.owned.reach_end();
+        self.note_restored(now, metrics);
     }
 
-    fn go_live(&mut self, now: Instant, metrics: &Metrics) {
-        if let Phase::Restoring { since, records } = self.phase {
+    fn note_restored(&mut self, now: Instant, metrics: &Metrics) {
+        if self.owned.correlator().is_caught_up()
+            && let Some(Restoration { since, records }) = self.restoration.take()
+        {
             let seconds = now.duration_since(since).as_secs_f64();
             metrics.restored(seconds);
-            self.phase = Phase::Live;
-            let offset = self.correlator.position();
+            let offset = self.owned.correlator().position();
             tracing::info!(
                 partition = self.number,
                 offset,
@@ -124,7 +95,9 @@ impl Partition {
             );
         }
     }
-}
 
-/// The reason of a dead letter that stood on the observations topic: not written by a router, or damaged.
-const UNDECODABLE: &str = "undecodable_observation";
+    /// How many records have been replayed so far, while the log is being replayed.
+    pub(super) fn restored_so_far(&self) -> Option<u64> {
+        self.restoration.as_ref().map(|restoration| restoration.records)
+    }
+}

@@ -54,6 +54,12 @@ pub enum BrokerError {
     /// A producer with the same transactional id was started after this one.
     #[error("the producer is fenced: a later one uses its transactional id")]
     Fenced,
+    /// The group has been rebalanced since the member last looked.
+    #[error("the generation is stale: the group has been rebalanced")]
+    StaleGeneration,
+    /// The producer's last transaction has not been ended.
+    #[error("a transaction is open: end it first")]
+    TransactionOpen,
     /// There is no open transaction.
     #[error("no transaction is open: begin one first")]
     NoTransaction,
@@ -102,6 +108,7 @@ pub struct Broker {
     partitions: BTreeMap<TopicPartition, Partition>,
     transactions: BTreeMap<String, Transaction>,
     committed: BTreeMap<(String, TopicPartition), Committed>,
+    generations: BTreeMap<String, u64>,
 }
 
 impl Broker {
@@ -164,6 +171,13 @@ impl Broker {
         self.committed.get(&(group.to_owned(), of.clone()))
     }
 
+    /// Begins a new generation of a group, whose members must look before they can commit again.
+    pub fn rebalance(&mut self, group: &str) -> u64 {
+        let generation = self.generations.entry(group.to_owned()).or_default();
+        *generation += 1;
+        *generation
+    }
+
     /// Starts a transactional producer: fences the one before it and aborts what that left open.
     pub fn start_producer(&mut self, transactional_id: &str) -> Producer {
         self.end_transaction(transactional_id, false);
@@ -178,9 +192,12 @@ impl Broker {
     /// Opens a transaction.
     ///
     /// # Errors
-    /// [`BrokerError::Fenced`] if a later producer uses the id.
+    /// [`BrokerError::Fenced`] if a later producer uses the id, [`BrokerError::TransactionOpen`] if one is open.
     pub fn begin(&mut self, producer: &Producer) -> Result<(), BrokerError> {
         let transaction = self.current(producer)?;
+        if transaction.is_open {
+            return Err(BrokerError::TransactionOpen);
+        }
         transaction.is_open = true;
         Ok(())
     }
@@ -205,17 +222,22 @@ impl Broker {
         Ok(offset)
     }
 
-    /// Adds a consumed offset to the producer's transaction.
+    /// Adds a consumed offset to the producer's transaction, as a member that knows this generation of the group.
     ///
     /// # Errors
-    /// [`BrokerError`] if the producer is fenced or has no transaction open.
+    /// [`BrokerError`] if the producer is fenced or has no transaction open, or the generation is not the latest.
     pub fn send_offset(
         &mut self,
         producer: &Producer,
-        group: &str,
+        group: (&str, u64),
         of: &TopicPartition,
         committed: Committed,
     ) -> Result<(), BrokerError> {
+        let (group, generation) = group;
+        self.open_transaction(producer)?;
+        if self.generations.get(group).copied().unwrap_or_default() != generation {
+            return Err(BrokerError::StaleGeneration);
+        }
         self.open_transaction(producer)?
             .offsets
             .push((group.to_owned(), of.clone(), committed));
@@ -343,7 +365,7 @@ mod tests {
             broker.begin(&producer).unwrap();
             broker.append_in(&producer, &alerts(), NOW, b"", value).unwrap();
             broker
-                .send_offset(&producer, "group", &input, committed(7))
+                .send_offset(&producer, ("group", 0), &input, committed(7))
                 .unwrap();
             assert!(values(&broker).is_empty());
             assert_eq!(broker.committed("group", &input), None);
@@ -386,6 +408,22 @@ mod tests {
             .unwrap();
         broker.commit(&successor).unwrap();
         assert_eq!(values(&broker), [b"kept"]);
+    }
+
+    #[test]
+    fn a_member_that_has_not_seen_the_latest_rebalance_cannot_commit() {
+        let (mut broker, input) = (Broker::new(), TopicPartition::new("observations", 0));
+        let producer = broker.start_producer("worker");
+        let old = broker.rebalance("group");
+        let new = broker.rebalance("group");
+        broker.begin(&producer).unwrap();
+        let stale = broker.send_offset(&producer, ("group", old), &input, committed(7));
+        assert_eq!(stale, Err(BrokerError::StaleGeneration));
+        broker
+            .send_offset(&producer, ("group", new), &input, committed(8))
+            .unwrap();
+        broker.commit(&producer).unwrap();
+        assert_eq!(broker.committed("group", &input), Some(&committed(8)));
     }
 
     #[test]

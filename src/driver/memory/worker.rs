@@ -1,9 +1,11 @@
 //! A correlator worker on the in-process log: what a Kafka worker does, one step at a time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::broker::{Broker, BrokerError, Committed, Producer, TopicPartition};
-use crate::pipeline::{Applied, Correlator, LogRecord, PartitionsChanged, Program, Seek};
+use crate::driver::owned::Owned;
+use crate::pipeline::{Applied, Correlator, LogRecord, Origin, PartitionsChanged, Program, Seek};
 use crate::time::AppendTime;
 
 /// Names on the in-process log.
@@ -13,19 +15,19 @@ pub struct Layout {
     pub observations: String,
     /// How many partitions it has.
     pub partitions: u32,
-    /// Where alerts go.
-    pub alerts: TopicPartition,
+    /// Where alerts go: the partition of the same number.
+    pub alerts: String,
     /// The consumer group.
     pub group: String,
 }
 
 impl Layout {
-    /// One observations topic with this many partitions, one partition of alerts.
+    /// Topics with this many partitions.
     pub fn new(partitions: u32) -> Self {
         Self {
             observations: "pipewarden.observations".to_owned(),
             partitions,
-            alerts: TopicPartition::new("pipewarden.alerts", 0),
+            alerts: "pipewarden.alerts".to_owned(),
             group: "pipewarden-correlator".to_owned(),
         }
     }
@@ -34,37 +36,53 @@ impl Layout {
     pub fn input(&self, partition: u32) -> TopicPartition {
         TopicPartition::new(&self.observations, partition)
     }
+
+    /// Where the alerts of that partition go.
+    pub fn output(&self, partition: u32) -> TopicPartition {
+        TopicPartition::new(&self.alerts, partition)
+    }
 }
 
-/// The owner of one observations partition. Dropping it is a crash: what it has not committed is lost.
+/// A worker and its partitions. Dropping it is a crash: what it has not committed is lost.
 #[derive(Debug)]
 pub struct Worker {
     layout: Layout,
-    input: TopicPartition,
     producer: Producer,
-    correlator: Correlator,
-    next: u64,
-    in_transaction: bool,
+    generation: u64,
+    partitions: BTreeMap<u32, (Owned, u64)>,
 }
 
 impl Worker {
-    /// Takes over a partition: fences whoever had it, and goes back as far as the state demands.
+    /// Starts a worker without partitions, and fences whoever had its name.
+    pub fn start(broker: &mut Broker, layout: &Layout, name: &str) -> Self {
+        Self {
+            layout: layout.clone(),
+            producer: broker.start_producer(name),
+            generation: 0,
+            partitions: BTreeMap::new(),
+        }
+    }
+
+    /// Learns of the group's latest generation, as the callback of a rebalance does.
+    pub fn rejoin(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
+    /// Takes over a partition: goes back as far as the state demands.
     ///
     /// # Errors
     /// [`PartitionsChanged`] where keys have moved.
     pub fn take_over(
-        broker: &mut Broker,
-        layout: &Layout,
+        &mut self,
+        broker: &Broker,
         partition: u32,
         program: &Arc<Program>,
-    ) -> Result<Self, PartitionsChanged> {
-        let producer = broker.start_producer(&format!("{}-{partition}", layout.group));
-        let input = layout.input(partition);
-        let (correlator, next) = match broker.committed(&layout.group, &input) {
-            None => (Correlator::fresh(Arc::clone(program), layout.partitions), 0),
+    ) -> Result<(), PartitionsChanged> {
+        let (program, partitions) = (Arc::clone(program), self.layout.partitions);
+        let (correlator, next) = match broker.committed(&self.layout.group, &self.layout.input(partition)) {
+            None => (Correlator::fresh(program, partitions), 0),
             Some(Committed { offset, metadata }) => {
-                let recovery =
-                    Correlator::recover(Arc::clone(program), *offset, metadata, layout.partitions)?;
+                let recovery = Correlator::recover(program, *offset, metadata, partitions)?;
                 let next = match recovery.seek {
                     Seek::Offset(rewind) => rewind,
                     Seek::Beginning => 0,
@@ -72,94 +90,112 @@ impl Worker {
                 (recovery.correlator, next)
             }
         };
-        Ok(Self {
-            layout: layout.clone(),
-            input,
-            producer,
-            correlator,
-            next,
-            in_transaction: false,
-        })
+        self.partitions.insert(partition, (Owned::new(correlator), next));
+        Ok(())
     }
 
-    /// Applies the next record and writes what it causes into the open transaction. `None` at the end of the
-    /// partition.
-    ///
-    /// # Errors
-    /// [`BrokerError::Fenced`] if another worker has taken over.
-    pub fn step(&mut self, broker: &mut Broker) -> Result<Option<Applied>, BrokerError> {
-        let Some(record) = broker.fetch(&self.input, self.next) else {
-            return Ok(None);
+    /// Gives a partition up, with whatever waited to be committed.
+    pub fn drop_partition(&mut self, partition: u32) {
+        self.partitions.remove(&partition);
+    }
+
+    /// The partitions it believes to own.
+    pub fn partitions(&self) -> impl Iterator<Item = u32> {
+        self.partitions.keys().copied()
+    }
+
+    /// Applies the next record of a partition; what it causes waits for the commit. `None` at the end.
+    pub fn step(&mut self, broker: &Broker, partition: u32) -> Option<Applied> {
+        let input = self.layout.input(partition);
+        let (owned, next) = self.partitions.get_mut(&partition)?;
+        let Some(record) = broker.fetch(&input, *next) else {
+            owned.reach_end();
+            return None;
         };
-        let (offset, append_time) = (record.offset, record.append_time);
-        let applied = self.correlator.apply(LogRecord {
-            offset,
-            append_time,
+        let origin = Origin {
+            topic: &input.topic,
+            partition: i32::try_from(partition).unwrap_or(i32::MAX),
+            offset: i64::try_from(record.offset).unwrap_or(i64::MAX),
+        };
+        *next = record.offset + 1;
+        let log_record = LogRecord {
+            offset: record.offset,
+            append_time: record.append_time,
             value: &record.value,
-        });
-        self.next = offset + 1;
-        if !applied.alerts.is_empty() {
-            self.begin(broker)?;
-            for alert in &applied.alerts {
-                broker.append_in(
-                    &self.producer,
-                    &self.layout.alerts,
-                    self.correlator.stream_time(),
-                    alert.key.as_bytes(),
-                    &alert.value,
-                )?;
-            }
-        }
-        Ok(Some(applied))
+        };
+        Some(owned.apply(log_record, origin))
     }
 
-    /// Commits alerts and offset in one transaction. Does nothing while the log is still being replayed: its
-    /// offset must not go back.
+    /// Commits alerts and offsets in one transaction. Where the log refuses, the batch stays.
     ///
     /// # Errors
-    /// [`BrokerError::Fenced`] if another worker has taken over.
+    /// [`BrokerError::Fenced`] if the worker's name has been taken, [`BrokerError::StaleGeneration`] if the group has
+    /// been rebalanced since [`Worker::rejoin`].
     pub fn commit(&mut self, broker: &mut Broker) -> Result<(), BrokerError> {
-        if !self.correlator.is_caught_up() {
+        if self
+            .partitions
+            .values()
+            .all(|(owned, _)| owned.commit().is_none())
+        {
             return Ok(());
         }
-        self.begin(broker)?;
-        let committed = Committed {
-            offset: self.correlator.position(),
-            metadata: self.correlator.checkpoint().to_string(),
-        };
-        broker.send_offset(&self.producer, &self.layout.group, &self.input, committed)?;
-        self.in_transaction = false;
-        broker.commit(&self.producer)
-    }
-
-    /// Throws the open transaction away. The state has run ahead of what is written then: the partition must be
-    /// taken over again.
-    ///
-    /// # Errors
-    /// [`BrokerError::Fenced`] if another worker has taken over.
-    pub fn abort(&mut self, broker: &mut Broker) -> Result<(), BrokerError> {
-        if std::mem::take(&mut self.in_transaction) {
-            broker.abort(&self.producer)
-        } else {
-            Ok(())
+        let written = self.write(broker).and_then(|()| broker.commit(&self.producer));
+        if let Err(error) = written {
+            // A producer that is fenced cannot abort; its successor has.
+            let _ = broker.abort(&self.producer);
+            return Err(error);
         }
-    }
-
-    /// When the next revision is due.
-    pub fn next_deadline(&self) -> Option<AppendTime> {
-        self.correlator.next_deadline()
-    }
-
-    /// The state it holds.
-    pub fn correlator(&self) -> &Correlator {
-        &self.correlator
-    }
-
-    fn begin(&mut self, broker: &mut Broker) -> Result<(), BrokerError> {
-        if !self.in_transaction {
-            broker.begin(&self.producer)?;
-            self.in_transaction = true;
+        for (owned, _) in self.partitions.values_mut() {
+            if owned.commit().is_some() {
+                owned.committed().for_each(drop);
+            }
         }
         Ok(())
+    }
+
+    /// Writes the batch and leaves its transaction open, as a worker does that dies in the midst of a commit.
+    ///
+    /// # Errors
+    /// As [`Worker::commit`].
+    pub fn write(&self, broker: &mut Broker) -> Result<(), BrokerError> {
+        broker.begin(&self.producer)?;
+        for (&partition, (owned, _)) in &self.partitions {
+            let time = owned.correlator().stream_time();
+            for pending in owned.alerts() {
+                let output = self.layout.output(partition);
+                let key = pending.alert.key.as_bytes();
+                broker.append_in(&self.producer, &output, time, key, &pending.alert.value)?;
+            }
+            if let Some((offset, checkpoint)) = owned.commit() {
+                let committed = Committed {
+                    offset,
+                    metadata: checkpoint.to_string(),
+                };
+                let group = (self.layout.group.as_str(), self.generation);
+                broker.send_offset(&self.producer, group, &self.layout.input(partition), committed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the batch and aborts it: the batch stays, to be tried again.
+    ///
+    /// # Errors
+    /// As [`Worker::commit`].
+    pub fn abort(&mut self, broker: &mut Broker) -> Result<(), BrokerError> {
+        let written = self.write(broker);
+        written.and(broker.abort(&self.producer))
+    }
+
+    /// When the next revision of a partition is due.
+    pub fn next_deadline(&self, partition: u32) -> Option<AppendTime> {
+        self.correlator(partition)?.next_deadline()
+    }
+
+    /// The state it holds for a partition.
+    pub fn correlator(&self, partition: u32) -> Option<&Correlator> {
+        self.partitions
+            .get(&partition)
+            .map(|(owned, _)| owned.correlator())
     }
 }
