@@ -5,7 +5,7 @@
 //! `PIPEWARDEN_REQUIRE_BROKER=1` says that it must run.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -30,13 +30,26 @@ pub fn broker() -> Option<&'static Broker> {
     static BROKER: OnceLock<Result<Broker, String>> = OnceLock::new();
     match BROKER.get_or_init(Broker::find) {
         Ok(broker) => Some(broker),
-        Err(reason) if std::env::var("PIPEWARDEN_REQUIRE_BROKER").is_ok_and(|value| value == "1") => {
-            panic!("PIPEWARDEN_REQUIRE_BROKER=1 and there is no broker: {reason}")
-        }
         Err(reason) => {
-            eprintln!("SKIPPED: this test needs a Kafka broker and there is none: {reason}");
+            skip(reason);
             None
         }
+    }
+}
+
+/// Says loudly that a test is skipped for want of a broker; fails it where one is required.
+pub fn skip(reason: &str) {
+    if std::env::var("PIPEWARDEN_REQUIRE_BROKER").is_ok_and(|value| value == "1") {
+        panic!("PIPEWARDEN_REQUIRE_BROKER=1 and there is no broker: {reason}");
+    }
+    eprintln!("SKIPPED: this test needs a Kafka broker and there is none: {reason}");
+}
+
+/// A broker that somebody else looks after.
+pub fn at(servers: &str) -> Broker {
+    Broker {
+        servers: servers.to_owned(),
+        _source: Source::Given,
     }
 }
 
@@ -68,10 +81,8 @@ impl Broker {
         };
         let jdk = Jdk::start()
             .map_err(|reason| format!("no Docker ({docker}); no broker on the JDK ({reason})"))?;
-        let servers = format!("127.0.0.1:{}", jdk.port);
-        await_answer(&servers).map_err(|reason| format!("{reason}\n{}", jdk.log()))?;
         Ok(Self {
-            servers,
+            servers: jdk.servers(),
             _source: Source::Jdk(jdk),
         })
     }
@@ -159,17 +170,26 @@ fn docker() -> Result<Broker, String> {
 }
 
 /// A broker on the JDK. A shell stands between it and the tests: when the pipe to that shell closes, with the test binary
-/// however that ends, the shell ends the broker.
-struct Jdk {
+/// however that ends, the shell ends the broker and removes its folder.
+pub struct Jdk {
     port: u16,
     folder: tempfile::TempDir,
-    child: Child,
-    lifeline: Option<ChildStdin>,
+    classpath: String,
+    shell: Option<(Child, ChildStdin)>,
+}
+
+/// How a broker ends that will be started again.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// In order.
+    Stop,
+    /// At once.
+    Kill,
 }
 
 impl Jdk {
-    fn start() -> Result<Self, String> {
-        let libraries = libraries()?;
+    /// Starts a broker of its own, with nothing in it, and waits until it answers.
+    pub fn start() -> Result<Self, String> {
         let (port, controller) = (free_port()?, free_port()?);
         let folder = tempfile::Builder::new()
             .prefix("pipewarden-kafka-")
@@ -181,7 +201,7 @@ impl Jdk {
             server_properties(port, controller, &folder.path().join("data")),
         )
         .map_err(|error| error.to_string())?;
-        let classpath = format!("{}/*", libraries.display());
+        let classpath = format!("{}/*", libraries()?.display());
         let format = Command::new("java")
             .args([
                 "-Xmx256m",
@@ -201,30 +221,63 @@ impl Jdk {
                 String::from_utf8_lossy(&format.stderr)
             ));
         }
-        let log = File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
+        let mut broker = Self {
+            port,
+            folder,
+            classpath,
+            shell: None,
+        };
+        broker.launch()?;
+        Ok(broker)
+    }
+
+    /// Bootstrap servers.
+    pub fn servers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the broker's process and waits until it answers.
+    pub fn launch(&mut self) -> Result<(), String> {
+        let folder = self.folder.path();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"))
+            .map_err(|error| error.to_string())?;
         let errors = log.try_clone().map_err(|error| error.to_string())?;
         let script = "java -Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp \"$0\" kafka.Kafka \"$1\" </dev/null &
             broker=$!
-            while read -r _; do :; done
-            kill -9 $broker
-            wait $broker 2>/dev/null
-            rm -rf \"$2\"";
+            while read -r word; do last=$word; done
+            case $last in
+                stop) kill $broker; wait $broker ;;
+                kill) kill -9 $broker; wait $broker ;;
+                *) kill -9 $broker; wait $broker; rm -rf \"$2\" ;;
+            esac 2>/dev/null";
         let mut child = Command::new("sh")
-            .args(["-c", script, &classpath])
-            .arg(&properties)
-            .arg(folder.path())
+            .args(["-c", script, &self.classpath])
+            .arg(folder.join("server.properties"))
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(log)
             .stderr(errors)
             .spawn()
             .map_err(|error| error.to_string())?;
-        let lifeline = child.stdin.take();
-        Ok(Self {
-            port,
-            folder,
-            child,
-            lifeline,
-        })
+        let lifeline = child.stdin.take().ok_or("no pipe to the shell")?;
+        self.shell = Some((child, lifeline));
+        await_answer(&self.servers()).map_err(|reason| format!("{reason}\n{}", self.log()))
+    }
+
+    /// Ends the broker's process; its data stay.
+    pub fn end(&mut self, how: End) {
+        let word: &[u8] = match how {
+            End::Stop => b"stop\n",
+            End::Kill => b"kill\n",
+        };
+        if let Some((mut child, mut lifeline)) = self.shell.take() {
+            lifeline.write_all(word).unwrap();
+            drop(lifeline);
+            child.wait().unwrap();
+        }
     }
 
     /// The end of the broker's log.
@@ -241,8 +294,10 @@ impl Jdk {
 
 impl Drop for Jdk {
     fn drop(&mut self) {
-        drop(self.lifeline.take());
-        let _ = self.child.wait();
+        if let Some((mut child, lifeline)) = self.shell.take() {
+            drop(lifeline);
+            let _ = child.wait();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -59,9 +60,11 @@ impl Settings {
         topic.as_str().or_else(|| topic[0].as_str()).unwrap()
     }
 
-    /// The file, written anew.
+    /// The settings of now in a file that is never written again: a process may read it late.
     pub fn file(&self) -> PathBuf {
-        let path = self.folder.path().join("pipewarden.json");
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.path().join(format!("pipewarden-{number}.json"));
         std::fs::write(&path, self.value.to_string()).unwrap();
         path
     }
@@ -177,17 +180,7 @@ impl Service {
 
     /// Status and body of an endpoint.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: pipewarden\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, body.to_owned())
+        get(self.address(), path).unwrap()
     }
 
     /// Asks until the service says that it is ready.
@@ -223,6 +216,27 @@ impl Service {
         }
     }
 
+    /// Whether it answers that it is ready; false where it does not answer at all.
+    pub fn is_ready(&self) -> bool {
+        let address = self
+            .log()
+            .iter()
+            .find_map(|entry| entry["address"].as_str()?.parse().ok());
+        address
+            .is_some_and(|address: SocketAddr| get(address, "/readyz").is_ok_and(|(status, _)| status == 200))
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Sends a signal: `TERM`, `INT`, `KILL`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
@@ -253,4 +267,18 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: pipewarden\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.unwrap_or_default(), body.to_owned()))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -20,6 +20,8 @@ pub struct Read {
     pub offset: i64,
     pub key: Vec<u8>,
     pub value: Vec<u8>,
+    /// The broker's clock, in milliseconds; `None` where the topic keeps the producer's.
+    pub append_time: Option<i64>,
 }
 
 impl Broker {
@@ -89,6 +91,10 @@ fn read(message: &BorrowedMessage<'_>) -> Read {
         offset: message.offset(),
         key: message.key().unwrap_or_default().to_vec(),
         value: message.payload().unwrap_or_default().to_vec(),
+        append_time: match message.timestamp() {
+            Timestamp::LogAppendTime(millis) => Some(millis),
+            Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! librdkafka clients: their properties, and what they log.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -93,9 +94,7 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 /// Writes an error that a client recovers from by itself.
 pub(super) fn passing(code: Option<RDKafkaErrorCode>, reason: &str) {
     match code {
-        Some(RDKafkaErrorCode::AllBrokersDown) => {
-            warn!("no broker can be reached; the client goes on trying")
-        }
+        Some(RDKafkaErrorCode::AllBrokersDown) => warn_of_no_broker(),
         Some(
             RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::Resolve
@@ -105,6 +104,17 @@ pub(super) fn passing(code: Option<RDKafkaErrorCode>, reason: &str) {
             error!("the broker refuses this client: {reason}");
         }
         _ => warn!("{reason}"),
+    }
+}
+
+/// Every client says it at every attempt; one line in a while is enough.
+fn warn_of_no_broker() {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    let now = Instant::now();
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.is_none_or(|last| now.duration_since(last) > Duration::from_secs(10)) {
+        *last = Some(now);
+        warn!("no broker can be reached; the clients go on trying");
     }
 }
 

@@ -67,9 +67,9 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         .set("linger.ms", "0")
         .set("message.timeout.ms", "10000")
         .create_with_context(Deliveries::default())
-        .map_err(|source| DriverError::Client {
+        .map_err(|problem| DriverError::Client {
             client: format!("producer of ticks of {name}"),
-            source,
+            problem,
         })?;
     let consumer: GroupConsumer<CorrelatorMember> = client::consumer(kafka, &name, &group)
         .create_with_context(GroupContext::new(CorrelatorMember {
@@ -87,15 +87,15 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             progress_told: Instant::now(),
             failure: None,
         }))
-        .map_err(|source| DriverError::Client {
+        .map_err(|problem| DriverError::Client {
             client: format!("consumer of group {group}"),
-            source,
+            problem,
         })?;
     consumer
         .subscribe(&[&kafka.topics.observations])
-        .map_err(|source| DriverError::Client {
+        .map_err(|problem| DriverError::Client {
             client: format!("consumer of group {group}"),
-            source,
+            problem,
         })?;
 
     let context = Arc::clone(consumer.context());
@@ -107,10 +107,10 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         match polled {
             Some(Ok(message)) => member.record(&message, now),
             Some(Err(KafkaError::PartitionEOF(partition))) => member.end_of(partition, now),
-            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+            Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
                 member.failure = Some(DriverError::Consumer {
                     group: group.clone(),
-                    source,
+                    problem,
                 });
             }
             Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
@@ -246,13 +246,13 @@ impl CorrelatorMember {
                 // Also when it was failing before: there may be new partitions.
                 hold(consumer, true);
             }
-            Err(Failure::Fatal(source)) => self.fail(source),
+            Err(Failure::Fatal(problem)) => self.fail(problem),
         }
     }
 
-    pub(super) fn fail(&mut self, source: KafkaError) {
+    pub(super) fn fail(&mut self, problem: KafkaError) {
         let id = self.producer.id().to_owned();
-        self.failure = Some(DriverError::Fenced { id, source });
+        self.failure = Some(DriverError::Fenced { id, problem });
     }
 
     /// Alerts, dead letters and offsets of all live partitions, in one transaction.

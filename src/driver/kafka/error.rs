@@ -9,12 +9,12 @@ use crate::pipeline::PartitionsChanged;
 #[derive(Debug, Error)]
 pub enum DriverError {
     /// librdkafka refused the properties.
-    #[error("kafka.client: the {client} cannot be made: {source}")]
+    #[error("kafka.client: the {client} cannot be made: {problem}")]
     Client {
         /// Which client.
         client: String,
         /// What librdkafka says.
-        source: KafkaError,
+        problem: KafkaError,
     },
     /// A topic that is Pipewarden's own does not exist.
     #[error("topic {topic} does not exist; create it with: pipewarden topics create")]
@@ -57,47 +57,47 @@ pub enum DriverError {
     #[error(transparent)]
     PartitionsChanged(#[from] PartitionsChanged),
     /// The committed offsets could not be read.
-    #[error("the committed offsets of group {group} could not be read: {source}")]
+    #[error("the committed offsets of group {group} could not be read: {problem}")]
     Offsets {
         /// The consumer group.
         group: String,
         /// What the broker says.
-        source: KafkaError,
+        problem: KafkaError,
     },
     /// The transactional producer is of no more use: another process has its name, or the broker gave it up.
     #[error(
-        "the transactional producer {id} has ended: {source}; is there another process with correlator.instance of the \
+        "the transactional producer {id} has ended: {problem}; is there another process with correlator.instance of the \
          same name?"
     )]
     Fenced {
         /// Its transactional id.
         id: String,
         /// What librdkafka says.
-        source: KafkaError,
+        problem: KafkaError,
     },
     /// The consumer is of no more use.
-    #[error("the consumer of group {group} has ended: {source}")]
+    #[error("the consumer of group {group} has ended: {problem}")]
     Consumer {
         /// The consumer group.
         group: String,
         /// What librdkafka says.
-        source: KafkaError,
+        problem: KafkaError,
     },
     /// A record was refused for good.
-    #[error("topic {topic} refuses a record: {source}; pipewarden topics check tells more")]
+    #[error("topic {topic} refuses a record: {problem}; pipewarden topics check tells more")]
     Delivery {
         /// Where it should have gone.
         topic: String,
         /// What the broker says.
-        source: KafkaError,
+        problem: KafkaError,
     },
     /// A request of `topics` failed.
-    #[error("{what}: {source}")]
+    #[error("{what}: {problem}")]
     Admin {
         /// What was asked for.
         what: String,
         /// What the broker says.
-        source: KafkaError,
+        problem: KafkaError,
     },
     /// A thread could not be started.
     #[error("a worker thread cannot be started: {0}")]

@@ -38,7 +38,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
     let name = format!("router-{index}");
     let kafka = &shared.settings.kafka;
     let group = format!("{}-router", kafka.application_id);
-    let refused = |client: String| move |source| DriverError::Client { client, source };
+    let refused = |client: String| move |problem| DriverError::Client { client, problem };
     let producer = client::producer(kafka, &name)
         // A record waits for its broker, however long that is away.
         .set("message.timeout.ms", "0")
@@ -69,10 +69,10 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         let mut member = context.member();
         match polled {
             Some(Ok(message)) => member.route(&message),
-            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+            Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
                 member.failure = Some(DriverError::Consumer {
                     group: group.clone(),
-                    source,
+                    problem,
                 });
             }
             Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
@@ -161,10 +161,10 @@ impl RouterMember {
                     self.waiting.pop_front();
                 }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => return,
-                Err((source, _)) => {
+                Err((problem, _)) => {
                     self.failure = Some(DriverError::Delivery {
                         topic: topic.clone(),
-                        source,
+                        problem,
                     });
                     return;
                 }
@@ -197,9 +197,9 @@ impl RouterMember {
     }
 
     fn note_refused(&mut self) {
-        if let Some((topic, source)) = self.producer.context().take_refused() {
+        if let Some((topic, problem)) = self.producer.context().take_refused() {
             self.failure
-                .get_or_insert(DriverError::Delivery { topic, source });
+                .get_or_insert(DriverError::Delivery { topic, problem });
         }
     }
 

@@ -207,9 +207,9 @@ fn check_topics(shared: &Shared) -> Result<(), DriverError> {
 fn partitions_of(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<usize, DriverError> {
     let metadata = consumer
         .fetch_metadata(Some(topic), REQUEST)
-        .map_err(|source| DriverError::Admin {
+        .map_err(|problem| DriverError::Admin {
             what: format!("metadata of topic {topic}"),
-            source,
+            problem,
         })?;
     Ok(metadata
         .topics()
@@ -222,8 +222,8 @@ fn metadata_client(shared: &Shared) -> Result<BaseConsumer<Quiet>, DriverError> 
     client::plain(&shared.settings.kafka, "start")
         .set("allow.auto.create.topics", "false")
         .create_with_context(Quiet)
-        .map_err(|source| DriverError::Client {
+        .map_err(|problem| DriverError::Client {
             client: "client for metadata".to_owned(),
-            source,
+            problem,
         })
 }

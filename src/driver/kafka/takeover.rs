@@ -107,9 +107,9 @@ impl CorrelatorMember {
             correlator.log_starts_at(start);
             if let Some(mut place) = list.find_partition(&topic, number) {
                 let start = Offset::Offset(i64::try_from(start).unwrap_or(i64::MAX));
-                place.set_offset(start).map_err(|source| DriverError::Offsets {
+                place.set_offset(start).map_err(|problem| DriverError::Offsets {
                     group: self.group.clone(),
-                    source,
+                    problem,
                 })?;
             }
             self.partitions
@@ -199,10 +199,10 @@ impl CorrelatorMember {
             match question() {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(_) if self.shared.stop.is_set() => return Ok(None),
-                Err(source) if Instant::now() >= deadline => {
+                Err(problem) if Instant::now() >= deadline => {
                     return Err(DriverError::Offsets {
                         group: self.group.clone(),
-                        source,
+                        problem,
                     });
                 }
                 Err(problem) => {

@@ -178,9 +178,9 @@ impl Topics {
     pub fn new(settings: &Settings) -> Result<Self, DriverError> {
         let admin = client::plain(&settings.kafka, "topics")
             .create_with_context(Quiet)
-            .map_err(|source| DriverError::Client {
+            .map_err(|problem| DriverError::Client {
                 client: "administration client".to_owned(),
-                source,
+                problem,
             })?;
         Ok(Self {
             admin,
@@ -202,9 +202,9 @@ impl Topics {
             .settings
             .iter()
             .fold(topic, |topic, setting| topic.set(setting.key, &setting.value));
-        let failed = |source| DriverError::Admin {
+        let failed = |problem| DriverError::Admin {
             what: format!("creating topic {}", plan.name),
-            source,
+            problem,
         };
         let results = self
             .admin
@@ -223,9 +223,9 @@ impl Topics {
     /// # Errors
     /// What the broker refuses, or that there is none.
     pub async fn check(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
-        let failed = |source| DriverError::Admin {
+        let failed = |problem| DriverError::Admin {
             what: format!("looking at topic {}", plan.name),
-            source,
+            problem,
         };
         let metadata = self
             .admin

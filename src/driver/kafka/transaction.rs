@@ -1,10 +1,11 @@
 //! Transactions: one per batch, all or nothing.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tracing::{debug, warn};
 
@@ -18,6 +19,9 @@ const TRANSACTION_TIMEOUT: &str = "10000";
 
 /// How long one request may take before it is asked again.
 const REQUEST: Duration = Duration::from_secs(5);
+
+/// How often to look whether records have been delivered.
+const STEP: Duration = Duration::from_micros(200);
 
 /// How long a transaction may take altogether before the worker gives up. Well below librdkafka's
 /// `max.poll.interval.ms` of 5 min, after which the group would give its partitions away.
@@ -56,7 +60,8 @@ fn demand(error: &KafkaError) -> Demand {
 
 /// A producer with a stable name, which fences whoever had that name before.
 pub(super) struct TransactionalProducer {
-    producer: BaseProducer<Deliveries>,
+    /// Polled by a thread of its own: an abort waits for delivery reports that nobody else would serve meanwhile.
+    producer: ThreadedProducer<Deliveries>,
     id: String,
 }
 
@@ -69,23 +74,23 @@ impl TransactionalProducer {
         id: &str,
         stop: &Stop,
     ) -> Result<Option<Self>, DriverError> {
-        let producer: BaseProducer<Deliveries> = client::producer(kafka, name)
+        let producer: ThreadedProducer<Deliveries> = client::producer(kafka, name)
             .set("transactional.id", id)
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT)
             .set("linger.ms", "0")
             .create_with_context(Deliveries::default())
-            .map_err(|source| DriverError::Client {
+            .map_err(|problem| DriverError::Client {
                 client: format!("transactional producer {id}"),
-                source,
+                problem,
             })?;
         let id = id.to_owned();
         while !stop.is_set() {
             match producer.init_transactions(REQUEST) {
                 Ok(()) => return Ok(Some(Self { producer, id })),
-                Err(source) if demand(&source) == Demand::Retry => {
-                    warn!("transactional producer {id} waits for its predecessor's end: {source}");
+                Err(problem) if demand(&problem) == Demand::Retry => {
+                    warn!("transactional producer {id} waits for its predecessor's end: {problem}");
                 }
-                Err(source) => return Err(DriverError::Fenced { id, source }),
+                Err(problem) => return Err(DriverError::Fenced { id, problem }),
             }
         }
         Ok(None)
@@ -108,7 +113,7 @@ impl TransactionalProducer {
 
 /// An open transaction. It ends with [`Transaction::commit`] or [`Transaction::fail`].
 pub(super) struct Transaction<'a> {
-    producer: &'a BaseProducer<Deliveries>,
+    producer: &'a ThreadedProducer<Deliveries>,
     deadline: Instant,
 }
 
@@ -121,7 +126,7 @@ impl Transaction<'_> {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), unsent)) => {
                     record = unsent;
-                    self.producer.poll(Duration::from_millis(1));
+                    thread::sleep(STEP);
                 }
                 Err((error, _)) => return Err(error),
             }
@@ -137,7 +142,7 @@ impl Transaction<'_> {
         let sent = self.insist(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST));
         // rdkafka's own flush sleeps in steps of 100 ms.
         while sent.is_ok() && self.producer.in_flight_count() > 0 && Instant::now() < self.deadline {
-            self.producer.poll(Duration::from_millis(1));
+            thread::sleep(STEP);
         }
         let committed = sent.and_then(|()| self.insist(|| self.producer.commit_transaction(REQUEST)));
         committed.map_err(|error| self.fail(error))
