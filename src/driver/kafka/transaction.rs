@@ -44,9 +44,12 @@ enum Demand {
     GiveUp,
 }
 
-/// An error without a flag is fatal, by librdkafka's manual.
+/// An error without a flag is fatal, by librdkafka's manual. Some errors of a fenced producer are flagged as abortable;
+/// the next transaction would only meet them again.
 fn demand(error: &KafkaError) -> Demand {
+    use RDKafkaErrorCode::{Fenced, ProducerFenced};
     match error {
+        KafkaError::Transaction(error) if matches!(error.code(), Fenced | ProducerFenced) => Demand::GiveUp,
         KafkaError::Transaction(error) if error.is_fatal() => Demand::GiveUp,
         KafkaError::Transaction(error) if error.txn_requires_abort() => Demand::Abort,
         KafkaError::Transaction(error) if error.is_retriable() => Demand::Retry,
@@ -175,11 +178,4 @@ impl Transaction<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_without_a_flag_ends_the_producer() {
-        assert_eq!(demand(&KafkaError::Canceled), Demand::GiveUp);
-    }
-}
+mod tests;
