@@ -119,6 +119,21 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
+fn what_kubernetes_puts_into_the_environment_is_no_setting_and_an_underscore_too_few_is_told() {
+    let environment = [
+        ("PIPEWARDEN_SERVICE_HOST", "10.96.0.7"),
+        ("PIPEWARDEN_PORT_9464_TCP", "tcp://10.96.0.7:9464"),
+        ("PIPEWARDEN_REQUIRE_BROKER", "1"),
+    ];
+    assert_eq!(load("c.yaml", "", &environment).unwrap(), Settings::default());
+    let words = [
+        "PIPEWARDEN_KAFKA_BROKERS",
+        "did you mean PIPEWARDEN_KAFKA__BROKERS?",
+    ];
+    refused("", &[("PIPEWARDEN_KAFKA_BROKERS", "a:1")], &words);
+}
+
+#[test]
 fn a_value_of_the_wrong_form_is_named_by_its_key() {
     refused("detection: {pair_window: 2}", &[], &["detection.pair_window"]);
     refused("detection: {pair_window: soon}", &[], &["detection.pair_window"]);

@@ -11,9 +11,6 @@ use super::Settings;
 /// The environment variables that set something begin so.
 const PREFIX: &str = "PIPEWARDEN_";
 
-/// Names under the prefix that are not settings.
-const NOT_SETTINGS: [&str; 2] = ["PIPEWARDEN_REQUIRE_BROKER", "PIPEWARDEN_TEST_BROKERS"];
-
 /// Why settings are refused.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -213,12 +210,25 @@ fn from_environment(
     value: &str,
     defaults: &Map<String, Value>,
 ) -> Result<Option<Map<String, Value>>, ConfigError> {
-    let Some(rest) = name
-        .strip_prefix(PREFIX)
-        .filter(|_| !NOT_SETTINGS.contains(&name))
-    else {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
         return Ok(None);
     };
+    // Every setting has a section. Other names are not ours to judge: Kubernetes, for one, puts
+    // `PIPEWARDEN_SERVICE_HOST` and the like there. But a setting with an underscore too few is a mistake.
+    if !rest.contains("__") {
+        let flat = |key: &str| key.replace('.', "_").eq_ignore_ascii_case(rest);
+        return match keys(defaults)
+            .into_iter()
+            .find(|key| key.contains('.') && flat(key))
+        {
+            None => Ok(None),
+            Some(key) => Err(ConfigError::UnknownKey {
+                origin: name.to_owned(),
+                key: rest.to_ascii_lowercase(),
+                nearest: Some(format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))),
+            }),
+        };
+    }
     let mut path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
     if path.len() == 3 && path[..2] == ["kafka", "client"] {
         path[2] = path[2].replace('_', ".");

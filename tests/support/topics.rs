@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -49,6 +49,52 @@ impl Broker {
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Makes a topic larger.
+    pub fn grow_topic(&self, name: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let grown = runtime()
+            .block_on(admin.create_partitions([&NewPartitions::new(name, partitions)], &AdminOptions::new()))
+            .unwrap();
+        grown.into_iter().for_each(|result| {
+            result.unwrap();
+        });
+    }
+
+    /// Forgets the records of a partition before an offset, as retention does.
+    pub fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        offsets
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .unwrap();
+        runtime()
+            .block_on(admin.delete_records(&offsets, &AdminOptions::new()))
+            .unwrap();
+    }
+
+    /// What a group has committed for a partition: the offset and what stands beside it.
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<(i64, String)> {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut question = TopicPartitionList::new();
+        question.add_partition(topic, partition);
+        let answer = consumer.committed_offsets(question, PATIENCE).unwrap();
+        let element = answer.find_partition(topic, partition).unwrap();
+        match element.offset() {
+            Offset::Offset(offset) => Some((offset, element.metadata().to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Commits for a group that has no members.
+    pub fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64, metadata: &str) {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        let mut element = offsets.add_partition(topic, partition);
+        element.set_offset(Offset::Offset(offset)).unwrap();
+        element.set_metadata(metadata);
+        consumer.commit(&offsets, CommitMode::Sync).unwrap();
     }
 
     /// Every committed record of a topic, partition by partition, to where the topic ends now.
