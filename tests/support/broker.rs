@@ -178,6 +178,16 @@ pub struct Jdk {
     shell: Option<(Child, ChildStdin)>,
 }
 
+/// What one broker has beyond the others.
+#[derive(Default)]
+pub struct Extra {
+    /// Lines of `server.properties`; the last of equal keys counts. `PLAINTEXT_PORT` and `CONTROLLER_PORT` stand for the
+    /// ports of the usual listeners.
+    pub properties: String,
+    /// Arguments of the formatting tool.
+    pub format: Vec<String>,
+}
+
 /// How a broker ends that will be started again.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
@@ -190,17 +200,23 @@ pub enum End {
 impl Jdk {
     /// Starts a broker of its own, with nothing in it, and waits until it answers.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(|_| Ok(Extra::default()))
+    }
+
+    /// The same, with more settings, which are told the broker's folder.
+    pub fn start_with(extra: impl FnOnce(&Path) -> Result<Extra, String>) -> Result<Self, String> {
         let (port, controller) = (free_port()?, free_port()?);
         let folder = tempfile::Builder::new()
             .prefix("pipewarden-kafka-")
             .tempdir()
             .map_err(|error| error.to_string())?;
+        let extra = extra(folder.path())?;
         let properties = folder.path().join("server.properties");
-        std::fs::write(
-            &properties,
-            server_properties(port, controller, &folder.path().join("data")),
-        )
-        .map_err(|error| error.to_string())?;
+        let text = server_properties(port, controller, &folder.path().join("data")) + &extra.properties;
+        let text = text
+            .replace("PLAINTEXT_PORT", &port.to_string())
+            .replace("CONTROLLER_PORT", &controller.to_string());
+        std::fs::write(&properties, text).map_err(|error| error.to_string())?;
         let classpath = format!("{}/*", libraries()?.display());
         let format = Command::new("java")
             .args([
@@ -213,6 +229,7 @@ impl Jdk {
             ])
             .args(["-t", "cGlwZXdhcmRlbi10ZXN0cw", "-c"])
             .arg(&properties)
+            .args(&extra.format)
             .output()
             .map_err(|error| format!("java: {error}"))?;
         if !format.status.success() {
@@ -229,6 +246,20 @@ impl Jdk {
         };
         broker.launch()?;
         Ok(broker)
+    }
+
+    /// Runs one of Kafka's own command line tools to its end, as its class.
+    pub fn tool(&self, class: &str, arguments: &[&str]) {
+        let output = Command::new("java")
+            .args(["-Xmx128m", "-cp", &self.classpath, class])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{class} {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// Bootstrap servers.
@@ -333,13 +364,16 @@ fn libraries() -> Result<PathBuf, String> {
     std::fs::create_dir_all(&target).map_err(|error| error.to_string())?;
     let lock = File::create(target.join("kafka.lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
-    if folder.join("complete").exists() {
+    // The pom that the libraries were fetched by stands beside them.
+    let (pom, fetched_by) = (root.join("tests/support/kafka/pom.xml"), folder.join("pom.xml"));
+    let wanted = std::fs::read(&pom).map_err(|error| error.to_string())?;
+    if std::fs::read(&fetched_by).is_ok_and(|fetched| fetched == wanted) {
         return Ok(folder.join("lib"));
     }
     eprintln!("fetching Apache Kafka {VERSION} from Maven Central");
     let fetched = Command::new("mvn")
         .args(["-q", "-B", "-f"])
-        .arg(root.join("tests/support/kafka/pom.xml"))
+        .arg(&pom)
         .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", folder.join("lib").display()))
         .output()
@@ -347,11 +381,11 @@ fn libraries() -> Result<PathBuf, String> {
     if !fetched.status.success() {
         return Err(format!("mvn: {}", String::from_utf8_lossy(&fetched.stdout)));
     }
-    File::create(folder.join("complete")).map_err(|error| error.to_string())?;
+    std::fs::write(&fetched_by, wanted).map_err(|error| error.to_string())?;
     Ok(folder.join("lib"))
 }
 
-fn free_port() -> Result<u16, String> {
+pub fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     listener
         .local_addr()
