@@ -31,8 +31,8 @@ fn tight() -> JoinSettings {
     let limits = Limits {
         connections_per_asset: 50,
         connections_per_partition: 80,
-        destination_side_per_asset: 20,
-        destination_side_per_partition: 30,
+        destination_side_per_asset: 80,
+        destination_side_per_partition: 120,
         identities_per_partition: 200,
         evidence: 10,
         list_entries: 5,
@@ -115,6 +115,18 @@ fn destination_side_observations_beyond_the_bound_are_refused_until_the_horizon_
         .collect();
     assert_eq!(fates.iter().filter(|fate| **fate == Fate::Applied).count(), 20);
     assert!(fates[20..].iter().all(|fate| *fate == Fate::Refused));
+    // Another source at the same asset is still heard.
+    assert_eq!(
+        flood
+            .send(Seed {
+                kind: 2,
+                source: 2,
+                at: 1_000,
+                ..SEED
+            })
+            .0,
+        Fate::Applied
+    );
     // Another asset is still heard.
     assert_eq!(
         flood

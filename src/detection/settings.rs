@@ -71,8 +71,8 @@ pub struct Limits {
     pub connections_per_asset: usize,
     /// `network_connection`s of one partition in state; beyond it the oldest goes. Default 65,536.
     pub connections_per_partition: usize,
-    /// Destination-side observations of one asset within the horizon; more are counted, not joined.
-    /// Default 8,192.
+    /// Destination-side observations of one asset within the horizon; more are counted, not joined. One source may
+    /// take a quarter of it, and those that name no source a half. Default 8,192.
     pub destination_side_per_asset: usize,
     /// Destination-side observations of one partition within the horizon; more are counted, not joined.
     /// Default 32,768.

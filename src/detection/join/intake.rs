@@ -22,9 +22,11 @@ impl Join {
             if rules.is_empty() {
                 return (Fate::Unwatched, nothing);
             }
+            let asset = &stored.observation.asset;
+            let source = stored.share().and_then(|share| share.source_ip);
             if !self
                 .admission
-                .admits(&stored.observation.asset, self.stream_time, &self.settings)
+                .admits(asset, source, self.stream_time, &self.settings)
             {
                 return (Fate::Refused, nothing);
             }

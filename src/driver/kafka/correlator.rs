@@ -31,7 +31,7 @@ use super::partition::Partition;
 use super::service::Shared;
 use super::transaction::{Failure, Transaction, TransactionalProducer};
 use crate::config::Topics;
-use crate::driver::owned::Pending;
+use crate::driver::owned::{Owned, Pending};
 use crate::pipeline::{LogRecord, ObservationRecord, Origin};
 use crate::telemetry::{PartitionState, wall_clock};
 use crate::time::AppendTime;
@@ -82,6 +82,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             partitions: BTreeMap::new(),
             batch_since: None,
             retry: None,
+            is_held: false,
             chores_done: Instant::now(),
             reported: Instant::now(),
             progress_told: Instant::now(),
@@ -141,6 +142,7 @@ pub(super) struct CorrelatorMember {
     batch_since: Option<Instant>,
     /// After an abort: when to try again, and how long to wait after the next.
     pub(super) retry: Option<(Instant, Duration)>,
+    is_held: bool,
     chores_done: Instant,
     reported: Instant,
     progress_told: Instant,
@@ -190,8 +192,9 @@ impl CorrelatorMember {
     /// What is due between two records.
     fn turn(&mut self, consumer: &GroupConsumer<Self>, now: Instant) {
         if self.failure.is_none() && self.is_commit_due(now) {
-            self.commit_or_back_off(consumer, now);
+            self.commit_or_back_off(now);
         }
+        self.hold_or_go_on(consumer);
         if now >= self.chores_done + CHORES {
             self.chores_done = now;
             self.send_ticks(now);
@@ -223,31 +226,33 @@ impl CorrelatorMember {
                 >= MAX_BATCH
     }
 
-    /// While a batch cannot be committed, nothing more is read: what waits must not grow without bound.
-    fn commit_or_back_off(&mut self, consumer: &GroupConsumer<Self>, now: Instant) {
-        let was_failing = self.retry.is_some();
+    fn commit_or_back_off(&mut self, now: Instant) {
+        let before = self.retry;
         match self.commit() {
-            Ok(()) => {
-                self.retry = None;
-                if was_failing {
-                    info!(worker = self.name, "transactions are committed again");
-                    hold(consumer, false);
-                }
-            }
+            Ok(()) => {}
             Err(Failure::Aborted(problem)) => {
-                let pause = self
-                    .retry
-                    .map_or(BACK_OFF.0, |(_, pause)| (pause * 2).min(BACK_OFF.1));
+                let pause = before.map_or(BACK_OFF.0, |(_, pause)| (pause * 2).min(BACK_OFF.1));
                 warn!(
                     worker = self.name,
                     "a transaction was aborted and will be repeated: {problem}"
                 );
                 self.retry = Some((now + pause, pause));
-                // Also when it was failing before: there may be new partitions.
-                hold(consumer, true);
             }
             Err(Failure::Fatal(problem)) => self.fail(problem),
         }
+    }
+
+    /// While a batch cannot be committed, nothing more is read: what waits must not grow without bound.
+    fn hold_or_go_on(&mut self, consumer: &GroupConsumer<Self>) {
+        let must_hold = self.retry.is_some();
+        if must_hold || self.is_held {
+            // Again and again while it lasts: there may be new partitions.
+            hold(consumer, must_hold);
+        }
+        if self.is_held && !must_hold {
+            info!(worker = self.name, "transactions are committed again");
+        }
+        self.is_held = must_hold;
     }
 
     pub(super) fn fail(&mut self, problem: KafkaError) {
@@ -269,6 +274,7 @@ impl CorrelatorMember {
             }
         }
         self.batch_since = None;
+        self.retry = None;
         let (Some(membership), 1..) = (&self.membership, offsets.count()) else {
             return Ok(());
         };
@@ -284,11 +290,9 @@ impl CorrelatorMember {
             return Err(failure);
         }
         let now = wall_clock();
-        let committed = self
-            .partitions
-            .values_mut()
-            .filter(|partition| !partition.is_restoring());
-        for Pending { alert, appended } in committed.flat_map(|partition| partition.owned.committed()) {
+        let owned = self.partitions.values_mut().map(|partition| &mut partition.owned);
+        let committed = owned.filter(|owned| owned.commit().is_some());
+        for Pending { alert, appended } in committed.flat_map(Owned::committed) {
             self.shared.metrics.alert(&alert, appended, now);
         }
         Ok(())

@@ -57,9 +57,8 @@ impl<M: Member> ClientContext for GroupContext<M> {
         client::log(level, facility, message);
     }
 
-    fn error(&self, error: KafkaError, reason: &str) {
-        client::passing(error.rdkafka_error_code(), reason);
-    }
+    /// `poll` hands the same error to the worker.
+    fn error(&self, _: KafkaError, _: &str) {}
 
     fn stats(&self, statistics: Statistics) {
         let mut member = self.member();
