@@ -93,6 +93,20 @@ fn connections_beyond_the_bound_push_out_the_oldest_and_are_counted() {
 }
 
 #[test]
+fn a_flood_at_one_asset_costs_no_other_asset_its_connections() {
+    let mut flood = Flood::new();
+    flood.send(Seed { asset: 1, ..SEED });
+    for at in 0..1_000 {
+        flood.send(Seed { at, ..SEED });
+    }
+    assert_eq!(
+        flood.join.state_size().connections,
+        51,
+        "fifty of the flood and the other"
+    );
+}
+
+#[test]
 fn the_bound_of_the_partition_holds_over_many_assets() {
     let mut flood = Flood::new();
     for at in 0..10_000 {

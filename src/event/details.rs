@@ -271,12 +271,13 @@ fn either<'d, 'a>(raw: &'d Scalar<'a>, moved: &'d Scalar<'a>) -> &'d Scalar<'a> 
     if raw.is_empty() { moved } else { raw }
 }
 
+/// A text as it is kept. Memory is bounded by the number of observations, so each must be: what Windows writes is shorter.
 fn shared(field: &Scalar<'_>) -> Option<Arc<str>> {
-    field.text().map(|text| Arc::from(&*names::undouble(text)))
+    field.text().map(|text| names::cut(&names::undouble(text)).into())
 }
 
 fn host(field: &Scalar<'_>) -> Option<Arc<str>> {
-    field.text().map(|name| names::host(name).into())
+    field.text().map(|name| names::cut(&names::host(name)).into())
 }
 
 fn ip(field: &Scalar<'_>, name: &'static str) -> Result<Option<IpAddr>, DecodeError> {

@@ -40,6 +40,18 @@ pub(super) fn same_host(a: &str, b: &str) -> bool {
     a == b || (!(a.contains('.') && b.contains('.')) && label(&a) == label(&b))
 }
 
+/// The longest text that is kept of an event, in bytes. Paths and names that Windows writes are shorter.
+const LONGEST: usize = 512;
+
+/// The text, or its beginning and `..` where it is absurdly long.
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{}..", &text[..text.floor_char_boundary(LONGEST - 2)]))
+    }
+}
+
 /// Undoes the doubling of backslashes that one Logstash configuration was seen to do. A pair at the start is a
 /// network path and stays.
 pub(super) fn undouble(text: &str) -> Cow<'_, str> {
@@ -83,6 +95,13 @@ mod tests {
         assert!(same_host("Atlas.Aperture.Local.", "atlas.aperture.local"));
         assert!(!same_host("atlas.other.example", "atlas.aperture.local"));
         assert!(!same_host("atlas2", "atlas.aperture.local"));
+    }
+
+    #[test]
+    fn an_absurdly_long_text_is_cut_between_two_characters() {
+        assert_eq!(cut("C:\\Windows"), "C:\\Windows");
+        let long = cut(&"é".repeat(1_000)).into_owned();
+        assert!(long.len() <= LONGEST && long.ends_with("é.."), "{long}");
     }
 
     #[test]

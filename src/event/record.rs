@@ -110,7 +110,7 @@ impl<'d, 'a> Record<'d, 'a> {
             .computer
             .text()
             .ok_or(DecodeError::MissingField("computer_name"))?;
-        Ok(names::host(computer).into())
+        Ok(names::cut(&names::host(computer)).into())
     }
 
     /// The event log, in lower case; the one its provider writes to where a shape leaves it out.
@@ -120,7 +120,7 @@ impl<'d, 'a> Record<'d, 'a> {
         } else {
             SYSMON_CHANNEL
         };
-        self.channel.text().unwrap_or(usual).to_ascii_lowercase().into()
+        names::cut(&self.channel.text().unwrap_or(usual).to_ascii_lowercase()).into()
     }
 
     pub(super) fn record_id(&self) -> Result<Option<u64>, DecodeError> {

@@ -25,6 +25,11 @@ impl Connections {
         self.by_time.is_empty()
     }
 
+    /// Whether the connection in this slot is still in state.
+    pub(super) fn holds(&self, slot: Slot) -> bool {
+        self.by_time.contains_key(&slot)
+    }
+
     pub(super) fn insert(&mut self, stored: Stored) {
         let slot = stored.slot();
         if let Some((ip, port)) = tuple(&stored) {

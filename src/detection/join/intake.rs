@@ -85,16 +85,10 @@ impl Join {
                     .map(|(_, alert)| alert),
             );
         }
+        let id = stored.observation.asset.clone();
         asset.connections.insert(stored);
-        if asset.connections.len() > settings.limits.connections_per_asset {
-            asset.connections.evict_oldest();
-            tally.evicted_connections += 1;
-        }
-        if self.connections.len() > self.settings.limits.connections_per_partition
-            && self.drop_oldest_connection()
-        {
-            tally.evicted_connections += 1;
-        }
+        self.live_connections += 1;
+        self.bound_connections(&id, tally);
         touched
     }
 

@@ -24,6 +24,7 @@ mod identities;
 mod intake;
 mod open_alert;
 mod outcome;
+mod retention;
 mod rules;
 mod stored;
 
@@ -54,8 +55,11 @@ pub struct Join {
     alerts: HashMap<AlertId, OpenAlert>,
     deadlines: BTreeSet<(AppendTime, AlertId)>,
     closings: BTreeSet<(AppendTime, AlertId)>,
-    /// Connections in the order of their offsets: what expires, and what the partition's bound takes.
+    /// Connections in the order of their offsets: what expires, and what the partition's bound takes. Those that an
+    /// asset's bound has taken already may still stand here.
     connections: VecDeque<Expiry>,
+    /// How many connections are in state.
+    live_connections: usize,
     /// Destination-side observations in the order of their offsets.
     accesses: VecDeque<Expiry>,
 }
@@ -82,6 +86,7 @@ impl Join {
             deadlines: BTreeSet::new(),
             closings: BTreeSet::new(),
             connections: VecDeque::new(),
+            live_connections: 0,
             accesses: VecDeque::new(),
         }
     }
@@ -104,7 +109,7 @@ impl Join {
     /// How much is in state.
     pub fn state_size(&self) -> StateSize {
         StateSize {
-            connections: self.connections.len(),
+            connections: self.live_connections,
             accesses: self.accesses.len(),
             alerts: self.alerts.len(),
             identities: self.identities.len(),
@@ -186,44 +191,6 @@ impl Join {
         {
             self.closings.pop_first();
             self.alerts.remove(&id);
-        }
-    }
-
-    fn expire_observations(&mut self) {
-        let horizon = self.settings.horizon();
-        let oldest_kept = self.stream_time.minus(horizon);
-        self.identities.expire(self.stream_time, horizon);
-        while self
-            .connections
-            .front()
-            .is_some_and(|expiry| expiry.arrival <= oldest_kept)
-        {
-            self.drop_oldest_connection();
-        }
-        while let Some(expiry) = self.accesses.pop_front_if(|expiry| expiry.arrival <= oldest_kept) {
-            self.with_asset(&expiry.asset, |asset| asset.expire_access(expiry.slot));
-        }
-    }
-
-    /// Removes the oldest connection of the partition; says whether its asset still held it.
-    fn drop_oldest_connection(&mut self) -> bool {
-        let Some(expiry) = self.connections.pop_front() else {
-            return false;
-        };
-        let mut held = false;
-        self.with_asset(&expiry.asset, |asset| {
-            held = asset.connections.expire(expiry.slot.1)
-        });
-        held
-    }
-
-    /// Works on an asset and forgets it if nothing of it is left.
-    fn with_asset(&mut self, id: &AssetId, work: impl FnOnce(&mut AssetState)) {
-        if let Some(asset) = self.assets.get_mut(id) {
-            work(asset);
-            if asset.is_empty() {
-                self.assets.remove(id);
-            }
         }
     }
 
