@@ -100,6 +100,14 @@ impl RuleSet {
         Self::of(rules, &origin)
     }
 
+    /// Reads one rule from YAML; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// [`RuleError`], which says what is wrong.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, RuleError> {
+        parse(text, origin).map(|rule| Self { rules: vec![rule] })
+    }
+
     /// Checks rules and puts them in order.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod decoder;
 mod details;
 mod document;
+mod evtx;
 mod field;
 mod names;
 mod observation;
@@ -11,6 +12,7 @@ mod prefilter;
 mod record;
 
 pub use decoder::{DecodeError, Decoded, Decoder, Lesson, Skip, WatchedPipes};
+pub use evtx::{Record as EvtxRecord, read_evtx};
 pub use names::normalise_pipe;
 pub use observation::{
     Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, ObservationId, Outcome,

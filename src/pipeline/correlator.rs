@@ -202,6 +202,13 @@ impl Correlator {
         };
         let kind = observation.as_ref().map(|observation| observation.kind());
         let before = self.join.stream_time();
+        // Taken before the record closes what is open: what was due under the old settings may never have been written.
+        let again = if self.must_reemit && self.is_new(offset) {
+            self.must_reemit = false;
+            self.join.written_alerts(offset)
+        } else {
+            Vec::new()
+        };
         let step = self.join.apply(offset, append_time, observation);
         self.marks.pass(offset, before, self.join.stream_time());
         self.position = offset + 1;
@@ -214,18 +221,15 @@ impl Correlator {
             ..Applied::default()
         };
         if self.is_new(offset) {
-            let mut revisions = step.revisions;
-            if std::mem::take(&mut self.must_reemit) {
-                let said: BTreeSet<AlertId> = revisions.iter().map(|revision| revision.id).collect();
-                let again = self.join.written_alerts(offset);
-                let before = revisions.len();
-                revisions.extend(again.into_iter().filter(|revision| !said.contains(&revision.id)));
-                applied.reemitted = revisions.len() - before;
-            }
-            applied.alerts = revisions
-                .iter()
-                .map(|revision| self.alert_record(revision))
-                .collect();
+            let said: BTreeSet<AlertId> = step.revisions.iter().map(|revision| revision.id).collect();
+            let again = again.iter().filter(|revision| !said.contains(&revision.id));
+            let again: Vec<AlertRecord> = again.map(|revision| self.alert_record(revision)).collect();
+            applied.reemitted = again.len();
+            applied.alerts = again;
+            let revisions = step.revisions.iter();
+            applied
+                .alerts
+                .extend(revisions.map(|revision| self.alert_record(revision)));
         }
         applied
     }

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use evtx::{EvtxParser, ParserSettings};
 use flate2::read::MultiGzDecoder;
 use indicatif::ProgressBar;
 use thiserror::Error;
 use walkdir::WalkDir;
 
 use super::lines::{Lines, Piece};
+use crate::event::read_evtx;
 
 /// What a name must end in, before `.gz` or `.zst`.
 const ENDINGS: [(&str, Form); 4] = [
@@ -215,26 +215,12 @@ impl Input {
             name: self.name.clone(),
             source,
         })?;
-        let settings = ParserSettings::new().num_threads(1).indent(false);
-        let mut parser = EvtxParser::from_buffer(bytes)
-            .map_err(|error| InputError::Format {
+        read_evtx(bytes, &mut |line, content| visit(Message { line, content })).map_err(|message| {
+            InputError::Format {
                 name: self.name.clone(),
-                message: error.to_string(),
-            })?
-            .with_configuration(settings);
-        for (place, record) in (1..).zip(parser.records_json()) {
-            match record {
-                Ok(record) => visit(Message {
-                    line: record.event_record_id,
-                    content: Ok(record.data.as_bytes()),
-                }),
-                Err(error) => visit(Message {
-                    line: place,
-                    content: Err(&error.to_string()),
-                }),
+                message,
             }
-        }
-        Ok(())
+        })
     }
 }
 

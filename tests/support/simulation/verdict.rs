@@ -45,7 +45,17 @@ pub fn check(cluster: &Cluster, arrivals: &Arrivals, settings: &JoinSettings) ->
         .map(|(key, content)| (key.id().to_string().into_bytes(), content))
         .collect();
     if !last.keys().eq(expected.keys()) {
-        return Err("the alerts that stand are not those of the reference".to_owned());
+        let missing: Vec<_> = expected
+            .iter()
+            .filter(|(key, _)| !last.contains_key(*key))
+            .collect();
+        let surplus: Vec<_> = last
+            .iter()
+            .filter(|(key, _)| !expected.contains_key(*key))
+            .collect();
+        return Err(format!(
+            "the alerts that stand are not the reference's: missing {missing:#?}, surplus {surplus:#?}"
+        ));
     }
     for (document, content) in last.values().zip(expected.values()) {
         let own = &document["pipewarden"];
