@@ -263,6 +263,36 @@ fn a_second_process_takes_its_share_and_gives_it_back() {
 }
 
 #[test]
+fn a_static_member_comes_back_to_its_partitions_without_a_rebalance() {
+    let Some(broker) = broker() else { return };
+    let settings = quick(broker, "static")
+        .with("kafka/topics/partitions", 4.into())
+        .with("kafka/static_membership", true.into());
+    settings.create_topics();
+    let first = Service::start(&settings);
+    first.await_ready();
+    let settings = settings.with("correlator", json!({"instance": "second"}));
+    let owned = |service: &Service| -> i64 {
+        let status: Value = serde_json::from_str(&service.get("/readyz").1).unwrap();
+        status["workers"]["correlator-0"]["partitions"].as_i64().unwrap()
+    };
+    let second = Service::start(&settings);
+    second.await_that("half the partitions each", || {
+        owned(&first) == 2 && owned(&second) == 2
+    });
+    let rebalances = || first.metric("pipewarden_rebalances_total", "");
+    let before = rebalances();
+    second.signal("TERM");
+    assert!(second.wait().0.success());
+    let second = Service::start(&settings);
+    second.await_that("its partitions back", || owned(&second) == 2);
+    second.await_ready();
+    assert_eq!(rebalances(), before, "the other member has noticed nothing");
+    (1..9).for_each(|source| attack(broker, &settings, source));
+    second.await_that("all alerts", || alerts(broker, &settings) == 8);
+}
+
+#[test]
 fn a_process_with_the_name_of_another_ends_it() {
     let Some(broker) = broker() else { return };
     let settings = quick(broker, "namesake");

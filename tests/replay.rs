@@ -351,3 +351,32 @@ fn whole_dumps_of_other_attacks_raise_nothing_and_every_line_is_read() {
         stderr(&output)
     );
 }
+
+#[test]
+fn a_damaged_event_log_is_refused_or_read_as_far_as_it_goes_and_never_crashes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("damaged.evtx");
+    let published = root().join("../shared/data/evtx/donpapi-full-extraction.evtx");
+    // Without a published log, at least its signature.
+    let whole = std::fs::read(published).unwrap_or_else(|_| [b"ElfFile\0".as_slice(), &[7; 70_000]].concat());
+    for seed in 0..24usize {
+        let mut bytes = whole.clone();
+        if seed % 3 == 0 {
+            bytes.truncate(bytes.len() * seed / 24);
+        }
+        let length = bytes.len().max(1);
+        for place in 0..seed * 40 {
+            if let Some(byte) = bytes.get_mut((place * 7_919 + seed * 104_729) % length) {
+                *byte = byte.wrapping_add(u8::try_from(seed).unwrap()).rotate_left(3);
+            }
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        let output = replay(&[file.to_str().unwrap(), "--format", "ndjson"]);
+        let code = output.status.code();
+        assert!(
+            code == Some(0) || code == Some(2),
+            "seed {seed}: {code:?} {}",
+            stderr(&output)
+        );
+    }
+}

@@ -113,3 +113,15 @@ fn what_the_program_refuses_in_an_inventory_or_a_rule_the_schema_refuses_too() {
         assert!(!schema::is_valid("rule", &yaml(&sound.replace(from, to))), "{to}");
     }
 }
+
+#[test]
+fn no_rule_file_panics() {
+    let sound = std::fs::read_to_string(root().join("rules/detect-8.yaml")).unwrap();
+    for cut in 0..sound.len() {
+        if let (Some(head), Some(tail)) = (sound.get(..cut), sound.get(cut + 1..)) {
+            let _ = RuleSet::parse(head, "test");
+            let _ = RuleSet::parse(&format!("{head}{tail}"), "test");
+            let _ = RuleSet::parse(&format!("{head}: [{tail}"), "test");
+        }
+    }
+}

@@ -49,6 +49,9 @@ pub struct Kafka {
     pub brokers: String,
     /// Prefix of consumer groups, client ids and transactional ids. Default `pipewarden`.
     pub application_id: String,
+    /// Whether a process that restarts within `session.timeout.ms` gets its partitions back without a rebalance, as the
+    /// group's static member `correlator.instance`. Its partitions wait for it meanwhile. Default false.
+    pub static_membership: bool,
     /// The topics.
     pub topics: Topics,
     /// Any other librdkafka property, passed through: `security.protocol`, `sasl.mechanisms`, ..
@@ -169,6 +172,7 @@ impl Default for Kafka {
         Self {
             brokers: "localhost:9092".to_owned(),
             application_id: "pipewarden".to_owned(),
+            static_membership: false,
             topics: Topics::default(),
             client: BTreeMap::new(),
         }

@@ -102,6 +102,7 @@ impl Settings {
         for key in [
             "bootstrap.servers",
             "group.id",
+            "group.instance.id",
             "transactional.id",
             "enable.auto.commit",
             "isolation.level",

@@ -38,8 +38,9 @@ pub(super) fn plain(kafka: &Kafka, name: &str) -> ClientConfig {
     with_defaults(kafka, name, &[])
 }
 
-/// A member of a consumer group. What guarantees hang on comes last, so that `kafka.client` cannot change it.
-pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str) -> ClientConfig {
+/// A member of a consumer group, of a process called `instance`. What guarantees hang on comes last, so that
+/// `kafka.client` cannot change it.
+pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -> ClientConfig {
     let mut config = with_defaults(
         kafka,
         name,
@@ -56,6 +57,9 @@ pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str) -> ClientConfig {
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
         .set("allow.auto.create.topics", "false");
+    if kafka.static_membership {
+        config.set("group.instance.id", format!("{instance}-{name}"));
+    }
     config
 }
 

@@ -71,27 +71,28 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             client: format!("producer of ticks of {name}"),
             problem,
         })?;
-    let consumer: GroupConsumer<CorrelatorMember> = client::consumer(kafka, &name, &group)
-        .create_with_context(GroupContext::new(CorrelatorMember {
-            shared: shared.clone(),
-            name,
-            group: group.clone(),
-            producer,
-            ticker,
-            membership: None,
-            partitions: BTreeMap::new(),
-            batch_since: None,
-            retry: None,
-            is_held: false,
-            chores_done: Instant::now(),
-            reported: Instant::now(),
-            progress_told: Instant::now(),
-            failure: None,
-        }))
-        .map_err(|problem| DriverError::Client {
-            client: format!("consumer of group {group}"),
-            problem,
-        })?;
+    let consumer: GroupConsumer<CorrelatorMember> =
+        client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
+            .create_with_context(GroupContext::new(CorrelatorMember {
+                shared: shared.clone(),
+                name,
+                group: group.clone(),
+                producer,
+                ticker,
+                membership: None,
+                partitions: BTreeMap::new(),
+                batch_since: None,
+                retry: None,
+                is_held: false,
+                chores_done: Instant::now(),
+                reported: Instant::now(),
+                progress_told: Instant::now(),
+                failure: None,
+            }))
+            .map_err(|problem| DriverError::Client {
+                client: format!("consumer of group {group}"),
+                problem,
+            })?;
     consumer
         .subscribe(&[&kafka.topics.observations])
         .map_err(|problem| DriverError::Client {

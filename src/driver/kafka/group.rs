@@ -76,7 +76,15 @@ impl<M: Member> ClientContext for GroupContext<M> {
 impl<M: Member> ConsumerContext for GroupContext<M> {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(list) => self.member().assigned(consumer, list),
+            Rebalance::Assign(list) => {
+                // librdkafka remembers that a partition was paused even after it was lost.
+                if list.count() > 0
+                    && let Err(problem) = consumer.resume(list)
+                {
+                    warn!("partitions could not be resumed: {problem}");
+                }
+                self.member().assigned(consumer, list);
+            }
             Rebalance::Revoke(list) => {
                 let lost = consumer.assignment_lost();
                 self.member().revoked(consumer, list, lost);

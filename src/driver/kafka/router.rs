@@ -44,20 +44,21 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         .set("message.timeout.ms", "0")
         .create_with_context(Deliveries::default())
         .map_err(refused(format!("producer of {name}")))?;
-    let consumer: GroupConsumer<RouterMember> = client::consumer(kafka, &name, &group)
-        .set("enable.partition.eof", "false")
-        .create_with_context(GroupContext::new(RouterMember {
-            router: Router::new(&shared.program),
-            shared: shared.clone(),
-            name,
-            producer,
-            positions: Positions::default(),
-            waiting: VecDeque::new(),
-            is_held: false,
-            committed: Instant::now(),
-            failure: None,
-        }))
-        .map_err(refused(format!("consumer of group {group}")))?;
+    let consumer: GroupConsumer<RouterMember> =
+        client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
+            .set("enable.partition.eof", "false")
+            .create_with_context(GroupContext::new(RouterMember {
+                router: Router::new(&shared.program),
+                shared: shared.clone(),
+                name,
+                producer,
+                positions: Positions::default(),
+                waiting: VecDeque::new(),
+                is_held: false,
+                committed: Instant::now(),
+                failure: None,
+            }))
+            .map_err(refused(format!("consumer of group {group}")))?;
     let topics: Vec<&str> = kafka.topics.input.iter().map(String::as_str).collect();
     consumer
         .subscribe(&topics)
@@ -225,7 +226,13 @@ impl RouterMember {
         if self.failure.is_some() {
             return;
         }
-        match consumer.commit(&self.positions.dirty(), CommitMode::Sync) {
+        let positions = self.positions.dirty();
+        if positions.count() == 0 {
+            // What had moved was lost meanwhile.
+            self.positions.clean();
+            return;
+        }
+        match consumer.commit(&positions, CommitMode::Sync) {
             Ok(()) => {
                 self.positions.clean();
                 self.shared.metrics.router_commit();

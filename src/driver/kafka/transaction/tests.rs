@@ -28,7 +28,7 @@ impl Bench {
             ..Kafka::default()
         };
         let producer = TransactionalProducer::start(&kafka, "worker", "worker-0", &Stop::default());
-        let consumer: BaseConsumer = client::consumer(&kafka, "worker", "group").create().unwrap();
+        let consumer: BaseConsumer = client::consumer(&kafka, "worker", "group", "0").create().unwrap();
         Self {
             producer: producer.unwrap().unwrap(),
             membership: consumer.group_metadata().unwrap(),
