@@ -60,6 +60,14 @@ fn records(broker: &Broker, settings: &Settings) -> Vec<(String, u64)> {
     records.collect()
 }
 
+/// How many observations partitions a process owns; none before its worker has started.
+fn owned(service: &Service) -> i64 {
+    let status: Value = serde_json::from_str(&service.get("/readyz").1).unwrap();
+    status["workers"]["correlator-0"]["partitions"]
+        .as_i64()
+        .unwrap_or_default()
+}
+
 fn alerts(broker: &Broker, settings: &Settings) -> usize {
     records(broker, settings)
         .into_iter()
@@ -228,10 +236,6 @@ fn a_second_process_takes_its_share_and_gives_it_back() {
     let Some(broker) = broker() else { return };
     let settings = quick(broker, "shared").with("kafka/topics/partitions", 6.into());
     settings.create_topics();
-    let owned = |service: &Service| -> i64 {
-        let status: Value = serde_json::from_str(&service.get("/readyz").1).unwrap();
-        status["workers"]["correlator-0"]["partitions"].as_i64().unwrap()
-    };
     let first = Service::start(&settings);
     first.await_ready();
     assert_eq!(owned(&first), 6);
@@ -272,10 +276,6 @@ fn a_static_member_comes_back_to_its_partitions_without_a_rebalance() {
     let first = Service::start(&settings);
     first.await_ready();
     let settings = settings.with("correlator", json!({"instance": "second"}));
-    let owned = |service: &Service| -> i64 {
-        let status: Value = serde_json::from_str(&service.get("/readyz").1).unwrap();
-        status["workers"]["correlator-0"]["partitions"].as_i64().unwrap()
-    };
     let second = Service::start(&settings);
     second.await_that("half the partitions each", || {
         owned(&first) == 2 && owned(&second) == 2
