@@ -179,8 +179,9 @@ impl Service {
     }
 
     /// Status and body of an endpoint.
+    #[track_caller]
     pub fn get(&self, path: &str) -> (u16, String) {
-        get(self.address(), path).unwrap()
+        get(self.address(), path).unwrap_or_else(|error| panic!("{path}: {error}\n{:#?}", self.log()))
     }
 
     /// Asks until the service says that it is ready.

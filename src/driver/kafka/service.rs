@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::client::Quiet;
 use super::error::DriverError;
@@ -20,6 +20,11 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_s
 
 /// How long one request for metadata may take.
 const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long a missing topic is asked for again, and how often: one that was created a moment ago is not known to every
+/// broker yet.
+const GRACE: Duration = Duration::from_secs(3);
+const GRACE_STEP: Duration = Duration::from_millis(300);
 
 /// What all workers share.
 #[derive(Clone)]
@@ -71,10 +76,9 @@ impl Service {
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
         let shared = self.shared;
-        if !await_broker(&shared)? {
+        if !await_topics(&shared)? {
             return Ok(());
         }
-        check_topics(&shared)?;
         let mut workers = Vec::new();
         let settings = &shared.settings;
         if settings.router.enabled {
@@ -146,43 +150,50 @@ impl Drop for EndsAll<'_> {
     }
 }
 
-/// Asks until a broker answers. False if the service is to end before that.
-fn await_broker(shared: &Shared) -> Result<bool, DriverError> {
+/// Asks until a broker answers and all topics are there. False if the service is to end before that.
+fn await_topics(shared: &Shared) -> Result<bool, DriverError> {
     let brokers = &shared.settings.kafka.brokers;
     let consumer = metadata_client(shared)?;
-    let mut pause = BACK_OFF.0;
+    let (mut pause, mut grace) = (BACK_OFF.0, GRACE);
     while !shared.stop.is_set() {
-        match consumer.fetch_metadata(Some(&shared.settings.kafka.topics.observations), REQUEST) {
-            Ok(_) => return Ok(true),
-            Err(problem) => {
+        match check_topics(shared, &consumer) {
+            Ok(()) => return Ok(true),
+            Err(DriverError::Admin { problem, .. }) => {
                 let seconds = pause.as_secs();
                 warn!(
                     brokers,
                     "no broker answers ({problem}); trying again in {seconds} s"
                 );
+                shared.stop.wait(pause);
+                pause = (pause * 2).min(BACK_OFF.1);
             }
+            Err(missing @ (DriverError::MissingTopic { .. } | DriverError::MissingInput { .. }))
+                if !grace.is_zero() =>
+            {
+                debug!("{missing}; asking again");
+                shared.stop.wait(GRACE_STEP);
+                grace = grace.saturating_sub(GRACE_STEP);
+            }
+            Err(wrong) => return Err(wrong),
         }
         // Drops what librdkafka has queued for its log.
         let _ = consumer.poll(Duration::ZERO);
-        shared.stop.wait(pause);
-        pause = (pause * 2).min(BACK_OFF.1);
     }
     Ok(false)
 }
 
 /// All topics must be there; the one that holds the state must have the partitions that the settings say.
-fn check_topics(shared: &Shared) -> Result<(), DriverError> {
-    let consumer = metadata_client(shared)?;
+fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), DriverError> {
     let topics = &shared.settings.kafka.topics;
     if shared.settings.router.enabled {
         for topic in &topics.input {
-            if partitions_of(&consumer, topic)? == 0 {
+            if partitions_of(consumer, topic)? == 0 {
                 return Err(DriverError::MissingInput { topic: topic.clone() });
             }
         }
     }
     for topic in [&topics.observations, &topics.alerts, &topics.dead_letters] {
-        let has = partitions_of(&consumer, topic)?;
+        let has = partitions_of(consumer, topic)?;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });
         }
