@@ -49,6 +49,9 @@ pub struct SettingsArgs {
     /// Folder of rules, in place of the built-in DETECT-8
     #[arg(long, value_name = "DIR")]
     pub rules: Option<PathBuf>,
+    /// File of exceptions (YAML): accesses that are known and answered for
+    #[arg(long, value_name = "FILE")]
+    pub exceptions: Option<PathBuf>,
 }
 
 /// `pipewarden run`
@@ -87,6 +90,9 @@ pub struct ReplayArgs {
     /// Print every revision as it is written, not only the last of each alert
     #[arg(long)]
     pub revisions: bool,
+    /// Print suppressed alerts too, with the exception that covers each
+    #[arg(long)]
+    pub show_suppressed: bool,
     /// Deliver the observations in another order, made from this seed; the final alerts must be the same
     #[arg(long, value_name = "SEED")]
     pub shuffle: Option<u64>,

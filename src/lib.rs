@@ -27,5 +27,6 @@ pub mod driver;
 pub mod event;
 pub mod inventory;
 pub mod pipeline;
+pub mod problems;
 pub mod telemetry;
 pub mod time;

@@ -14,8 +14,9 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use pipewarden::detection::JoinSettings;
+use pipewarden::detection::{AlertKey, Content, Join, JoinSettings, Status};
 use pipewarden::event::Observation;
+use pipewarden::time::AppendTime;
 use proptest::prelude::*;
 use world::{Delivery, Seed};
 
@@ -43,6 +44,7 @@ fn check(seeds: &[Seed], deliveries: &[Vec<Delivery>], settings: &JoinSettings) 
         let log = world::log(&observations, delivery);
         let revisions = world::revisions(&log, &rules, settings);
         assert_eq!(world::last_active(&revisions), expected);
+        check_exceptions(&log, &expected, settings);
 
         let mut numbers = BTreeMap::new();
         for revision in &revisions {
@@ -52,6 +54,29 @@ fn check(seeds: &[Seed], deliveries: &[Vec<Delivery>], settings: &JoinSettings) 
                 "revisions of an alert must rise"
             );
         }
+    }
+}
+
+/// With exceptions in force the alerts say the same, and each is covered as the reference says.
+fn check_exceptions(
+    log: &[(u64, AppendTime, Observation)],
+    expected: &BTreeMap<AlertKey, Content>,
+    settings: &JoinSettings,
+) {
+    let join = Join::new(&world::rules(), settings.clone()).excepting(world::exceptions());
+    let last = world::last_active(&world::revisions_of(join, log));
+    assert!(last.keys().eq(expected.keys()));
+    for ((key, content), expected) in last.iter().zip(expected.values()) {
+        let covering = content.exception.as_ref().map(|exception| &*exception.id);
+        assert_eq!(covering, reference::exception(key, expected, settings));
+        let is_suppressed = matches!(covering, Some("scanner" | "passing"));
+        assert_eq!(content.status == Status::Suppressed, is_suppressed);
+        let plain = Content {
+            status: Status::Active,
+            exception: None,
+            ..content.clone()
+        };
+        assert_eq!(plain, *expected);
     }
 }
 

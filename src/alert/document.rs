@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detection::{AlertId, Attribution, Confidence, Counts, Omitted, Status};
+use crate::detection::{Action, AlertId, Attribution, Confidence, Counts, Omitted, Status};
 use crate::event::{Kind, Outcome};
 use crate::time::EventTime;
 
@@ -219,6 +219,11 @@ pub struct Own {
     /// The alerts that replace it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded_by: Vec<AlertId>,
+    /// The exception that covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Excepted>,
+    /// The fingerprint of settings, rules, inventory and exceptions that it was decided by.
+    pub config_version: String,
     /// How sure the source is.
     pub confidence: Confidence,
     /// How the source is known.
@@ -244,6 +249,19 @@ pub struct Own {
     /// What the bounds of the document left out; absent where nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub omitted: Option<Omitted>,
+}
+
+/// `pipewarden.exception.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Excepted {
+    /// The entry's id.
+    pub id: String,
+    /// What became of the alert.
+    pub action: Action,
+    /// Why this is no attack.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
 }
 
 /// `pipewarden.asset.*`

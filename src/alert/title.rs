@@ -8,8 +8,10 @@ use crate::event::Outcome;
 /// Who, from where, did what, to which host, and how sure that is.
 pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
     let mut title = String::new();
-    if content.status == Status::Superseded {
-        title.push_str("Superseded: ");
+    match content.status {
+        Status::Active => {}
+        Status::Superseded => title.push_str("Superseded: "),
+        Status::Suppressed => title.push_str("Suppressed: "),
     }
     let account = match content.accounts.as_slice() {
         [] => "An unknown account".to_owned(),

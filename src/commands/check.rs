@@ -1,20 +1,23 @@
 //! `pipewarden check`: what is in force, and what is wrong with it.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
 
-use super::{program, settings};
+use super::settings;
 use crate::cli::CheckArgs;
+use crate::pipeline::Program;
+use crate::telemetry;
+use crate::time::AppendTime;
 
-/// Validates settings, rules and inventory, and prints them as they are in force.
+/// Validates settings, rules, inventory and exceptions, and prints them as they are in force.
 ///
 /// # Errors
 /// The first thing that is wrong; a layer's errors name everything that is wrong in it.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
-    let program = program(&settings)?;
+    let program = settings.program()?;
     let mut out = anstream::stdout();
     writeln!(out, "{}", "settings".bold())?;
     for line in settings.to_display().lines() {
@@ -59,5 +62,40 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let unlisted = serde_json::to_value(program.unlisted_hosts)?;
     writeln!(out, "  unlisted hosts: {}", unlisted.as_str().unwrap_or_default())?;
+    exceptions(&mut out, &program)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every entry, and what is wrong with it that is no error: it has expired, or names a host that is not listed.
+fn exceptions(out: &mut impl Write, program: &Program) -> std::io::Result<()> {
+    writeln!(out, "\n{}", "exceptions".bold())?;
+    let exceptions = &program.exceptions;
+    let now = telemetry::wall_clock();
+    for entry in exceptions.entries() {
+        let ends = match entry.expires {
+            Some(expires) if expires <= now => format!("expired {}", moment(expires)).red().to_string(),
+            Some(expires) => format!("expires {}", moment(expires)),
+            None => "built in".to_owned(),
+        };
+        writeln!(
+            out,
+            "  {}: {}, {ends}, {}: {}",
+            entry.id,
+            entry.action.as_str(),
+            entry.owner,
+            entry.reason
+        )?;
+    }
+    for (entry, name) in exceptions.unlisted_assets() {
+        if !program.inventory.is_empty() {
+            let warning = format!("{} names {name}, which the inventory does not list", entry.id);
+            writeln!(out, "  {}", warning.yellow())?;
+        }
+    }
+    Ok(())
+}
+
+fn moment(time: AppendTime) -> String {
+    jiff::Timestamp::from_millisecond(time.as_millis())
+        .map_or_else(|_| "at no time".to_owned(), |time| time.to_string())
 }

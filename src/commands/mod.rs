@@ -6,13 +6,9 @@ pub mod run;
 pub mod topics;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use crate::cli::SettingsArgs;
-use crate::config::{Settings, fingerprint};
-use crate::detection::RuleSet;
-use crate::inventory::{Inventory, UnlistedHosts};
-use crate::pipeline::Program;
+use crate::config::Settings;
 
 /// Usage or configuration.
 pub const USAGE: ExitCode = ExitCode::FAILURE;
@@ -26,31 +22,10 @@ pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     if let Some(folder) = &args.rules {
         settings.rules.directory = Some(folder.clone());
     }
+    if let Some(file) = &args.exceptions {
+        settings.exceptions.file = Some(file.clone());
+    }
     Ok(settings)
-}
-
-/// What the settings make of rules and inventory.
-pub(crate) fn program(settings: &Settings) -> anyhow::Result<Arc<Program>> {
-    let rules = match &settings.rules.directory {
-        Some(folder) => RuleSet::load(folder)?,
-        None => RuleSet::builtin(),
-    };
-    let inventory = match &settings.inventory.file {
-        Some(file) => Inventory::load(file)?,
-        None => Inventory::empty(),
-    };
-    let unlisted = settings
-        .inventory
-        .unlisted_hosts
-        .unwrap_or(UnlistedHosts::default_for(&inventory));
-    let fingerprint = fingerprint(&settings.detection, &rules, &inventory, unlisted);
-    Ok(Arc::new(Program::new(
-        rules,
-        Arc::new(inventory),
-        unlisted,
-        settings.detection.clone(),
-        fingerprint,
-    )))
 }
 
 /// Prints an error and everything that led to it, as one line.

@@ -8,8 +8,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{program, settings};
+use super::settings;
 use crate::cli::RunArgs;
+use crate::config::Watch;
 use crate::driver::kafka::{Service, Stop};
 use crate::telemetry::{self, Metrics, Status};
 
@@ -19,7 +20,7 @@ use crate::telemetry::{self, Metrics, Status};
 /// Settings, rules or inventory that are wrong, an address that cannot be listened on, or what ended the service.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
-    let program = program(&settings)?;
+    let (watch, program) = Watch::start(settings.clone())?;
     telemetry::init_logging(&settings.log).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -35,6 +36,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         brokers = settings.kafka.brokers,
         rules = program.rules.rules().len(),
         assets = program.inventory.assets().len(),
+        exceptions = program.exceptions.entries().len(),
         fingerprint = program.fingerprint(),
         "pipewarden starts"
     );
@@ -42,13 +44,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         let listener = TcpListener::bind(settings.http.listen)
             .await
             .with_context(|| format!("http.listen: cannot listen on {}", settings.http.listen))?;
-        info!(address = %listener.local_addr()?, "serving /metrics, /healthz and /readyz");
+        info!(address = %listener.local_addr()?, "serving /metrics, /healthz, /readyz and /status");
         let (closed, closes) = tokio::sync::oneshot::channel::<()>();
         let served = tokio::spawn(telemetry::serve(listener, Arc::clone(&metrics), Arc::clone(&status), async {
             // Whether the sender spoke or went away, the service has ended.
             let _ = closes.await;
         }));
-        let service = Service::new(settings, program, metrics, status, stop.clone());
+        let service = Service::new(settings, (watch, program), metrics, status, stop.clone());
         let mut ended = tokio::task::spawn_blocking(move || service.run());
         let outcome = tokio::select! {
             outcome = &mut ended => outcome,

@@ -2,8 +2,10 @@
 
 mod fingerprint;
 mod layers;
+mod program;
 mod secrets;
 mod validate;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,8 +15,10 @@ use std::time::Duration;
 pub use fingerprint::fingerprint;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 pub use layers::ConfigError;
+pub use program::ProgramError;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+pub use watch::Watch;
 
 use crate::detection::JoinSettings;
 use crate::inventory::UnlistedHosts;
@@ -35,6 +39,10 @@ pub struct Settings {
     pub inventory: InventorySource,
     /// The rules.
     pub rules: RuleSource,
+    /// What is known and answered for.
+    pub exceptions: ExceptionSource,
+    /// Taking up changed files while the service runs.
+    pub reload: Reload,
     /// Health and metrics.
     pub http: Http,
     /// The service's own log.
@@ -68,6 +76,8 @@ pub struct Topics {
     pub observations: String,
     /// Where alerts go. Default `pipewarden.alerts`.
     pub alerts: String,
+    /// Where alerts go that an exception suppresses. Default `pipewarden.suppressed`.
+    pub suppressed: String,
     /// Where undecodable messages go. Default `pipewarden.dead-letters`.
     pub dead_letters: String,
     /// Partitions of the observations topic, fixed for its life. Default 12.
@@ -130,6 +140,26 @@ pub struct RuleSource {
     pub directory: Option<PathBuf>,
 }
 
+/// `exceptions`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExceptionSource {
+    /// A file of exceptions. Default: none.
+    pub file: Option<PathBuf>,
+    /// Whether a site server that manages the systems of its own site is downgraded. Default true.
+    pub builtin: bool,
+}
+
+/// `reload`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reload {
+    /// How often rules, inventory and exceptions are looked at for changes; `0s` never. Default 10 s.
+    #[serde(with = "friendly")]
+    #[schemars(with = "String")]
+    pub interval: Duration,
+}
+
 /// `http`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -185,6 +215,7 @@ impl Default for Topics {
             input: vec!["winlogbeat".to_owned()],
             observations: "pipewarden.observations".to_owned(),
             alerts: "pipewarden.alerts".to_owned(),
+            suppressed: "pipewarden.suppressed".to_owned(),
             dead_letters: "pipewarden.dead-letters".to_owned(),
             partitions: 12,
             replication_factor: 3,
@@ -210,6 +241,23 @@ impl Default for Correlator {
             threads: 1,
             instance: "0".to_owned(),
             commit_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Default for ExceptionSource {
+    fn default() -> Self {
+        Self {
+            file: None,
+            builtin: true,
+        }
+    }
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(10),
         }
     }
 }

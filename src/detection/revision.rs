@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Exception;
 use crate::event::{AssetId, Observation, Outcome, Process};
 use crate::time::{AppendTime, EventTime};
 
@@ -97,6 +98,8 @@ pub enum Status {
     Active,
     /// Better evidence moved all its accesses to other alerts.
     Superseded,
+    /// An exception covers it.
+    Suppressed,
 }
 
 macro_rules! words {
@@ -116,7 +119,7 @@ macro_rules! words {
 }
 words!(Attribution: Audited = "audited", Inferred = "inferred", Ambiguous = "ambiguous", None = "none");
 words!(Confidence: Low = "low", Medium = "medium", High = "high");
-words!(Status: Active = "active", Superseded = "superseded");
+words!(Status: Active = "active", Superseded = "superseded", Suppressed = "suppressed");
 
 /// How many observations of each kind an alert rests on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,8 +166,10 @@ pub struct Omitted {
 pub struct Content {
     /// Whether the alert stands.
     pub status: Status,
-    /// The alerts that explain its accesses now, sorted; empty while active.
+    /// The alerts that explain its accesses now, sorted; empty while it has accesses.
     pub superseded_by: Vec<AlertId>,
+    /// The exception that covers it.
+    pub exception: Option<Arc<Exception>>,
     /// How the source is known.
     pub attribution: Attribution,
     /// How sure that is.
@@ -212,8 +217,12 @@ pub struct Revision {
     pub id: AlertId,
     /// 2 x offset when a deadline wrote it, 2 x offset + 1 when the record at that offset did.
     pub number: u64,
-    /// Whether the alert had said nothing before.
+    /// Whether this is the first revision in which the alert stands.
     pub is_first: bool,
+    /// Whether an exception covers the alert that did not cover its last revision.
+    pub is_excepted_anew: bool,
+    /// Whether the alert stands or ever stood: one that was suppressed from its start has never been told as an alert.
+    pub is_told: bool,
     /// What it says.
     pub content: Content,
 }

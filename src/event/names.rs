@@ -34,7 +34,7 @@ pub(super) fn host(text: &str) -> String {
 }
 
 /// Whether two names can be one host's: equal, or one the first label of the other.
-pub(super) fn same_host(a: &str, b: &str) -> bool {
+pub fn same_host(a: &str, b: &str) -> bool {
     let label = |name: &'_ str| name.split('.').next().map(str::to_owned);
     let (a, b) = (host(a), host(b));
     a == b || (!(a.contains('.') && b.contains('.')) && label(&a) == label(&b))

@@ -1,7 +1,6 @@
 //! The inventory file: YAML (and so JSON) with one entry per host.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::IpAddr;
 
 use schemars::{JsonSchema, Schema};
@@ -11,6 +10,7 @@ use thiserror::Error;
 
 use super::{Asset, Role};
 use crate::event::AssetId;
+use crate::problems::{Problems, nearest};
 
 /// Why an inventory is refused. Every message names the file, the line and what to change.
 #[derive(Debug, Error)]
@@ -41,20 +41,6 @@ pub enum InventoryError {
     },
 }
 
-/// What is wrong with the entries of a file, in order of lines.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Problems(Vec<(u64, String)>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (line, problem)) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}line {line}: {problem}")?;
-        }
-        Ok(())
-    }
-}
-
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Inventory")]
@@ -81,6 +67,10 @@ struct Entry {
     #[serde(default)]
     #[schemars(with = "Vec<Role>")]
     roles: Vec<Spanned<String>>,
+    /// The code of its Configuration Manager site; a site server manages the systems of its own.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    site: Option<String>,
 }
 
 /// The JSON Schema of an inventory file.
@@ -106,15 +96,10 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<Asset>, InventoryErr
         .filter_map(|entry| check.entry(entry))
         .collect();
     assets.sort_by(|a, b| a.id.cmp(&b.id));
-    check.problems.0.sort();
-    if check.problems.0.is_empty() {
-        Ok(assets)
-    } else {
-        Err(InventoryError::Entries {
-            origin,
-            problems: check.problems,
-        })
-    }
+    check
+        .problems
+        .or(assets)
+        .map_err(|problems| InventoryError::Entries { origin, problems })
 }
 
 /// Collects what is wrong, and who holds which name and address.
@@ -148,6 +133,7 @@ impl Check {
             aliases: aliases.into_iter().collect(),
             addresses: addresses.into_iter().collect(),
             roles: roles.into_iter().collect(),
+            site: entry.site.as_deref().map(str::to_ascii_uppercase),
         })
     }
 
@@ -201,13 +187,8 @@ impl Check {
     fn role(&mut self, text: &Spanned<String>, owner: &str) -> Option<Role> {
         let known = Role::ALL.iter().copied().find(|role| role.as_str() == text.value);
         if known.is_none() {
-            let nearest = Role::ALL
-                .iter()
-                .max_by(|a, b| {
-                    let likeness = |role: &Role| strsim::jaro_winkler(role.as_str(), &text.value);
-                    likeness(a).total_cmp(&likeness(b))
-                })
-                .map_or("tier0", |role| role.as_str());
+            let words = Role::ALL.iter().map(|role| role.as_str());
+            let nearest = nearest(&text.value, words).unwrap_or_default();
             self.complain(
                 text,
                 format!(
@@ -220,6 +201,6 @@ impl Check {
     }
 
     fn complain(&mut self, at: &Spanned<String>, problem: String) {
-        self.problems.0.push((at.referenced.line(), problem));
+        self.problems.note(at.referenced.line(), problem);
     }
 }

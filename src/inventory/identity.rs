@@ -84,6 +84,12 @@ impl Identity {
         }
     }
 
+    /// Knows another inventory from now on, and still what it has learned.
+    pub fn adopt(&mut self, inventory: Arc<Inventory>, unlisted_hosts: UnlistedHosts) {
+        self.inventory = inventory;
+        self.unlisted_hosts = unlisted_hosts;
+    }
+
     /// Takes a lesson in.
     pub fn learn(&mut self, lesson: &Lesson) {
         self.learned.learn(lesson);

@@ -28,6 +28,8 @@ pub struct Asset {
     pub addresses: Vec<IpAddr>,
     /// What it is for, sorted.
     pub roles: Vec<Role>,
+    /// The code of its Configuration Manager site, in upper case.
+    pub site: Option<String>,
 }
 
 macro_rules! roles {

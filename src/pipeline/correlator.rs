@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use super::checkpoint::Marks;
 use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
-use crate::detection::{AlertId, Attribution, Confidence, Fate, Join, Revision, StateSize, Status, Tally};
+use crate::detection::{
+    AlertId, Attribution, Confidence, Exception, Fate, Join, Revision, StateSize, Status, Tally,
+};
 use crate::event::Kind;
 use crate::time::AppendTime;
 
@@ -26,7 +28,7 @@ pub struct LogRecord<'a> {
     pub value: &'a [u8],
 }
 
-/// A record for the alerts topic, and what metrics tell of it.
+/// A record for the alerts topic or the suppressed one, and what metrics tell of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertRecord {
     /// The Kafka key: the alert's id, so that a sink that upserts by key keeps one document per alert.
@@ -41,8 +43,20 @@ pub struct AlertRecord {
     pub attribution: Attribution,
     /// Whether the alert stands.
     pub status: Status,
-    /// Whether this is the alert's first revision since it opened.
+    /// Whether this is the first revision in which the alert stands.
     pub is_first: bool,
+    /// The exception that covers it and did not cover its last revision.
+    pub hit: Option<Arc<Exception>>,
+    /// Whether it belongs on the alerts topic: the alert stands there, or has stood.
+    pub is_told: bool,
+}
+
+impl AlertRecord {
+    /// Whether it belongs on the suppressed topic: it is suppressed, or takes back what was only ever told there. So every
+    /// record belongs on one of the two topics, and one that ends the life of an alert on both.
+    pub fn is_suppressed(&self) -> bool {
+        self.status == Status::Suppressed || !self.is_told
+    }
 }
 
 /// What came of one record.
@@ -115,7 +129,8 @@ pub struct Correlator {
 impl Correlator {
     /// For a partition that nobody has committed anything for: live from its first record.
     pub fn fresh(program: Arc<Program>, partitions: u32) -> Self {
-        let join = Join::new(program.rules.rules(), program.join.clone());
+        let join =
+            Join::new(program.rules.rules(), program.join.clone()).excepting(Arc::clone(&program.exceptions));
         let marks = Marks::new(program.join.horizon());
         Self {
             program,
@@ -141,11 +156,11 @@ impl Correlator {
         metadata: &str,
         partitions: u32,
     ) -> Result<Recovery, PartitionsChanged> {
-        let mut correlator = Self::fresh(program, partitions);
-        correlator.committed = committed;
         let checkpoint: Checkpoint = match metadata.parse() {
             Ok(checkpoint) => checkpoint,
             Err(problem) => {
+                let mut correlator = Self::fresh(program, partitions);
+                correlator.committed = committed;
                 return Ok(Recovery {
                     correlator,
                     seek: Seek::Beginning,
@@ -160,16 +175,29 @@ impl Correlator {
                 now: partitions,
             });
         }
-        let program_changed = checkpoint.program != correlator.program.fingerprint();
-        correlator.must_reemit = program_changed;
-        correlator.join.advance_to(checkpoint.before);
-        correlator.position = checkpoint.rewind;
+        let correlator = Self::rewound(program, committed, &checkpoint);
+        let program_changed = correlator.must_reemit;
         Ok(Recovery {
             correlator,
             seek: Seek::Offset(checkpoint.rewind),
             problem: None,
             program_changed,
         })
+    }
+
+    /// The same partition under another program, as a start with that program would find it: the log must be replayed
+    /// from its [`Correlator::position`] on. Everything up to the position of `self` must have been committed.
+    pub fn under(&self, program: Arc<Program>) -> Self {
+        Self::rewound(program, self.position, &self.checkpoint())
+    }
+
+    fn rewound(program: Arc<Program>, committed: u64, checkpoint: &Checkpoint) -> Self {
+        let mut correlator = Self::fresh(program, checkpoint.partitions);
+        correlator.committed = committed;
+        correlator.must_reemit = checkpoint.program != correlator.program.fingerprint();
+        correlator.join.advance_to(checkpoint.before);
+        correlator.position = checkpoint.rewind;
+        correlator
     }
 
     /// Tells where the log starts: an offset below it can neither be read nor be committed.
@@ -280,6 +308,12 @@ impl Correlator {
             attribution: revision.content.attribution,
             status: revision.content.status,
             is_first: revision.is_first,
+            hit: revision
+                .content
+                .exception
+                .clone()
+                .filter(|_| revision.is_excepted_anew),
+            is_told: revision.is_told,
         }
     }
 }

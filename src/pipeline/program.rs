@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::alert::{self, AssetFacts};
-use crate::detection::{JoinSettings, Revision, RuleSet};
+use crate::detection::{Exceptions, JoinSettings, Revision, RuleSet};
 use crate::inventory::{Inventory, UnlistedHosts};
 
-/// Settings, rules and inventory in force, validated and immutable.
+/// Settings, rules, inventory and exceptions in force, validated and immutable.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The rules.
@@ -17,6 +17,8 @@ pub struct Program {
     pub unlisted_hosts: UnlistedHosts,
     /// Windows, waits and bounds.
     pub join: JoinSettings,
+    /// What is known and answered for.
+    pub exceptions: Arc<Exceptions>,
     fingerprint: String,
 }
 
@@ -35,7 +37,16 @@ impl Program {
             inventory,
             unlisted_hosts,
             join,
+            exceptions: Arc::default(),
             fingerprint,
+        }
+    }
+
+    /// The same with exceptions, which the fingerprint must know of.
+    pub fn excepting(self, exceptions: Exceptions) -> Self {
+        Self {
+            exceptions: Arc::new(exceptions),
+            ..self
         }
     }
 
@@ -61,6 +72,6 @@ impl Program {
             .get(&revision.key.rule)
             .expect("a revision names a rule in force");
         // Serialising plain structs of strings and numbers into memory has no way to fail.
-        serde_json::to_vec(&alert::document(revision, rule, &facts)).unwrap_or_default()
+        serde_json::to_vec(&alert::document(revision, rule, &facts, &self.fingerprint)).unwrap_or_default()
     }
 }

@@ -104,6 +104,13 @@ impl Router {
         }
     }
 
+    /// Takes another program up; what has been learned stays.
+    pub fn adopt(&mut self, program: &Program) {
+        self.decoder = Decoder::new(program.rules.watched(), program.join.allowed_lateness);
+        self.identity
+            .adopt(Arc::clone(&program.inventory), program.unlisted_hosts);
+    }
+
     /// Learns identities from a message and nothing else: the pass that `replay` makes before it detects.
     pub fn learn(&mut self, message: &[u8]) {
         if let Ok(decoded) = self.decoder.decode(message) {

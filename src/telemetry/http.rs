@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz`, `/readyz`.
+//! `/metrics`, `/healthz`, `/readyz`, `/status`.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub async fn serve(
         .route("/metrics", get(show_metrics))
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
+        .route("/status", get(show_status))
         .with_state(Shared { metrics, status });
     axum::serve(listener, app).with_graceful_shutdown(until).await
 }
@@ -40,6 +41,10 @@ pub async fn serve(
 async fn show_metrics(State(shared): State<Shared>) -> Response {
     let content_type = [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)];
     (content_type, shared.metrics.render()).into_response()
+}
+
+async fn show_status(State(shared): State<Shared>) -> Response {
+    Json(shared.status.to_value()).into_response()
 }
 
 async fn health(State(shared): State<Shared>) -> Response {

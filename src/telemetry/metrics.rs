@@ -32,6 +32,9 @@ pub struct Metrics {
     alerts: IntCounterVec,
     revisions: IntCounterVec,
     reemitted: IntCounter,
+    exception_hits: IntCounterVec,
+    config: IntGaugeVec,
+    reloads: IntCounterVec,
     alert_seconds: Histogram,
     ticks: IntCounter,
     transactions: IntCounterVec,
@@ -117,6 +120,21 @@ impl Metrics {
             reemitted: make.counter(
                 "reemitted_alerts_total",
                 "Alerts written once more because settings, rules or inventory changed between stop and start.",
+            ),
+            config: make.gauges(
+                "config_info",
+                "Always 1; the version of settings, rules, inventory and exceptions in force is in the label.",
+                &["version"],
+            ),
+            reloads: make.counters(
+                "config_reloads_total",
+                "Changes of rules, inventory or exceptions, by outcome.",
+                &["outcome"],
+            ),
+            exception_hits: make.counters(
+                "exception_hits_total",
+                "Alerts that an exception has come to cover, by exception and action.",
+                &["exception", "action"],
             ),
             alert_seconds: make.histogram(
                 "alert_latency_seconds",
@@ -222,12 +240,28 @@ impl Metrics {
                 .with_label_values(&[&*alert.rule, alert.confidence.as_str()])
                 .inc();
         }
+        if let Some(exception) = &alert.hit {
+            self.exception_hits
+                .with_label_values(&[&*exception.id, exception.action.as_str()])
+                .inc();
+        }
         self.revisions
             .with_label_values(&[&*alert.rule, alert.status.as_str()])
             .inc();
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a latency fit")]
         let seconds = (now.as_millis() - appended.as_millis()).max(0) as f64 / 1000.0;
         self.alert_seconds.observe(seconds);
+    }
+
+    /// This version of settings, rules, inventory and exceptions is in force.
+    pub fn config_version(&self, version: &str) {
+        self.config.reset();
+        self.config.with_label_values(&[version]).set(1);
+    }
+
+    /// Rules, inventory or exceptions have changed, and were taken up or refused.
+    pub fn reload(&self, outcome: &str) {
+        self.reloads.with_label_values(&[outcome]).inc();
     }
 
     /// A tick was appended.

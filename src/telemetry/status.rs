@@ -1,9 +1,10 @@
-//! Whether the workers live, and whether they are ready.
+//! What this process is doing: whether its workers live and are ready, and what is in force.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// What one worker is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -21,27 +22,43 @@ pub struct WorkerStatus {
     pub error: Option<String>,
 }
 
-/// All workers of this process, by name.
+/// What this process is doing.
 #[derive(Debug, Default)]
 pub struct Status {
+    /// By name.
     workers: Mutex<BTreeMap<String, WorkerStatus>>,
+    /// The fingerprint of what is in force.
+    config_version: Mutex<String>,
 }
 
 impl Status {
     /// Changes what is known of a worker, which exists from its first change on.
     pub fn update(&self, worker: &str, change: impl FnOnce(&mut WorkerStatus)) {
-        let mut workers = self
-            .workers
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         change(workers.entry(worker.to_owned()).or_default());
+    }
+
+    /// Notes which version of settings, rules, inventory and exceptions is in force.
+    pub fn config_version(&self, version: &str) {
+        version.clone_into(&mut self.config_version.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Everything, as `/status` shows it.
+    pub fn to_value(&self) -> Value {
+        let config_version = self.config_version.lock().unwrap_or_else(PoisonError::into_inner);
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "config_version": *config_version,
+            "ready": self.unready().is_empty(),
+            "workers": self.workers(),
+        })
     }
 
     /// What is known of every worker.
     pub fn workers(&self) -> BTreeMap<String, WorkerStatus> {
         self.workers
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 

@@ -6,11 +6,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden::detection::{AlertKey, Attack, Content, Join, JoinSettings, Pipes, Revision, Rule, Status};
+use pipewarden::detection::{
+    AlertKey, Attack, Content, Exceptions, Join, JoinSettings, Pipes, Revision, Rule, Status,
+};
 use pipewarden::event::{
     Account, AssetId, Detail, Event, NetworkConnection, Observation, Outcome, PipeConnected, Process,
     ShareAccess, TimeSource,
 };
+use pipewarden::inventory::Inventory;
 use pipewarden::time::{AppendTime, EventTime};
 use proptest::prelude::*;
 
@@ -38,6 +41,22 @@ pub fn rules() -> Vec<Rule> {
         rule("detect-8", "winreg", "winreg"),
         rule("samr", "lsass", "samr"),
     ]
+}
+
+/// Exceptions of every kind, one of which ends in the midst of short worlds. `tests/support/reference.rs` says the same
+/// again, slowly.
+pub fn exceptions() -> Arc<Exceptions> {
+    let text = r"
+exceptions:
+  - {id: scanner, reason: test, owner: test, expires: 2040-01-01, action: suppress,
+     sources: {addresses: [10.1.0.1/32]}, pipes: [winreg, lsass]}
+  - {id: passing, reason: test, owner: test, expires: '2024-10-24T15:25:00Z', action: suppress,
+     accounts: ['APERTURE\user0', 'aperture\USER1'], assets: {names: [asset0.aperture.local]}}
+  - {id: known-host, reason: test, owner: test, expires: 2040-01-01, action: downgrade,
+     sources: {hosts: [client2]}, assets: {names: [asset1.aperture.local]}}
+";
+    let inventory = Arc::new(Inventory::empty());
+    Arc::new(Exceptions::none_for(inventory).and(text, "world").unwrap())
 }
 
 /// One thing to be observed, in the terms of a world.
@@ -209,7 +228,11 @@ pub fn revisions(
     rules: &[Rule],
     settings: &JoinSettings,
 ) -> Vec<Revision> {
-    let mut join = Join::new(rules, settings.clone());
+    revisions_of(Join::new(rules, settings.clone()), log)
+}
+
+/// Every revision that this join writes over `log`, its end included.
+pub fn revisions_of(mut join: Join, log: &[(u64, AppendTime, Observation)]) -> Vec<Revision> {
     let mut all = Vec::new();
     for (offset, append_time, observation) in log {
         all.extend(
@@ -222,13 +245,13 @@ pub fn revisions(
     all
 }
 
-/// The last revision of every alert that is not superseded.
+/// The last revision of every alert that is not superseded, suppressed ones included.
 pub fn last_active(revisions: &[Revision]) -> BTreeMap<AlertKey, Content> {
     let mut last = BTreeMap::new();
     for revision in revisions {
         last.insert(revision.key.clone(), revision.content.clone());
     }
-    last.retain(|_, content: &mut Content| content.status == Status::Active);
+    last.retain(|_, content: &mut Content| content.status != Status::Superseded);
     last
 }
 

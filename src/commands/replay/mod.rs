@@ -22,9 +22,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use self::input::Input;
 use self::sorted::{Key, Sorter};
 use self::summary::Summary;
-use super::{program, settings};
+use super::settings;
 use crate::alert::Document;
 use crate::cli::{Format, ReplayArgs};
+use crate::detection::Status;
 use crate::driver::memory::{FinalView, Replayer};
 use crate::event::Observation;
 use crate::pipeline::{AlertRecord, Origin, Program, Reason, Routed, Router};
@@ -42,7 +43,7 @@ const UNREADABLE: u8 = 2;
 /// Settings, rules or inventory that are wrong.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
-    let program = program(&settings)?;
+    let program = Arc::new(settings.program()?);
     let inputs = match input::find(&args.inputs) {
         Ok(inputs) => inputs,
         Err(error) => {
@@ -181,9 +182,20 @@ impl Replay<'_> {
     ) -> anyhow::Result<()> {
         let mut replayer = Replayer::new(program);
         let mut view = FinalView::default();
+        let hits = &mut self.summary.exceptions;
+        hits.extend(
+            program
+                .exceptions
+                .entries()
+                .iter()
+                .map(|entry| (entry.id.to_string(), 0)),
+        );
         let mut take = |alerts: Vec<AlertRecord>, printer: &mut Printer<_>| {
             alerts.into_iter().try_for_each(|alert| {
-                if self.args.revisions {
+                if let Some(exception) = &alert.hit {
+                    *hits.entry(exception.id.to_string()).or_default() += 1;
+                }
+                if self.args.revisions && (alert.is_told || self.args.show_suppressed) {
                     printer.print(&alert.value)?;
                 }
                 view.upsert(alert);
@@ -201,17 +213,24 @@ impl Replay<'_> {
         })?;
         take(replayer.finish().alerts, printer)?;
 
-        let mut standing = view
-            .active()
+        self.summary.suppressed = view.with_status(Status::Suppressed).count();
+        let shown = self
+            .args
+            .show_suppressed
+            .then(|| view.with_status(Status::Suppressed));
+        let mut standing = (view.active())
+            .chain(shown.into_iter().flatten())
             .map(|alert| Ok((serde_json::from_slice::<Document>(&alert.value)?, alert)))
             .collect::<anyhow::Result<Vec<_>>>()?;
         standing.sort_by_key(|(document, _)| (document.event.start, document.pipewarden.alert_id));
         for (document, alert) in &standing {
-            *self
-                .summary
-                .alerts
-                .entry(document.pipewarden.confidence)
-                .or_default() += 1;
+            if alert.status == Status::Active {
+                *self
+                    .summary
+                    .alerts
+                    .entry(document.pipewarden.confidence)
+                    .or_default() += 1;
+            }
             if !self.args.revisions {
                 printer.print(&alert.value)?;
             }

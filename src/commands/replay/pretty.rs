@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use owo_colors::OwoColorize as _;
 
-use crate::alert::{Document, Evidence, Own, Process};
-use crate::detection::{Attribution, Confidence, Status};
+use crate::alert::{Document, Evidence, Excepted, Own, Process};
+use crate::detection::{Action, Attribution, Confidence, Status};
 use crate::event::{Kind, Outcome};
 
 /// Writes one alert. Colours are always written; the stream takes them out where they don't belong.
@@ -13,6 +13,7 @@ pub(super) fn write_alert(out: &mut impl Write, alert: &Document) -> io::Result<
     let own = &alert.pipewarden;
     let level = own.confidence.as_str().to_uppercase();
     let level = match own.confidence {
+        _ if own.status == Status::Suppressed => "SUPPRESSED".dimmed().to_string(),
         Confidence::High => level.red().bold().to_string(),
         Confidence::Medium => level.yellow().bold().to_string(),
         Confidence::Low => level.cyan().bold().to_string(),
@@ -49,6 +50,19 @@ pub(super) fn write_alert(out: &mut impl Write, alert: &Document) -> io::Result<
         &format!("{}{}", clean(&own.asset.id), parenthesised(&own.asset.roles)),
     )?;
     row("sure", why(own.attribution, own.confidence))?;
+    if let Some(exception) = &own.exception {
+        let action = match exception.action {
+            Action::Suppress => "suppressed",
+            Action::Downgrade => "downgraded",
+        };
+        let Excepted {
+            id, reason, owner, ..
+        } = exception;
+        row(
+            "exception",
+            &format!("{action} by {id}: {} ({})", clean(reason), clean(owner)),
+        )?;
+    }
     if own.status == Status::Superseded {
         let ids: Vec<String> = own.superseded_by.iter().map(ToString::to_string).collect();
         row("superseded", &format!("by {}", ids.join(", ")))?;

@@ -26,6 +26,9 @@ pub(super) struct Summary {
     pub(super) observations: BTreeMap<Kind, u64>,
     pub(super) conflicts: u64,
     pub(super) alerts: BTreeMap<Confidence, u64>,
+    pub(super) suppressed: usize,
+    /// How many alerts each exception has come to cover.
+    pub(super) exceptions: BTreeMap<String, u64>,
     pub(super) elapsed: Duration,
 }
 
@@ -100,6 +103,21 @@ impl fmt::Display for Summary {
             .map(|how| format!("{how} {}", self.alerts.get(how).copied().unwrap_or_default()))
             .collect();
         writeln!(f, "alerts: {}", alerts.join(", "))?;
+        if self.suppressed > 0 {
+            writeln!(
+                f,
+                "suppressed alerts: {} (--show-suppressed prints them)",
+                self.suppressed
+            )?;
+        }
+        let own = self
+            .exceptions
+            .iter()
+            .filter(|(id, hits)| **hits > 0 || !id.starts_with("builtin-"));
+        let exceptions: Vec<String> = own.map(|(id, hits)| format!("{id} {hits}")).collect();
+        if !exceptions.is_empty() {
+            writeln!(f, "alerts covered by exceptions: {}", exceptions.join(", "))?;
+        }
         writeln!(f, "{seconds:.2} s, {rate:.0} events/s")
     }
 }

@@ -89,6 +89,7 @@ pub(super) fn current(
     let content = Content {
         status: Status::Active,
         superseded_by: Vec::new(),
+        exception: None,
         attribution: source.attribution,
         confidence: source.confidence,
         first,

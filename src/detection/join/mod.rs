@@ -39,7 +39,7 @@ use self::open_alert::{Due, OpenAlert};
 pub use self::outcome::{Fate, StateSize, Step, Tally};
 use self::rules::Rules;
 use self::stored::{Slot, Stored};
-use super::{AlertId, Content, JoinSettings, Revision, Rule, Status};
+use super::{Action, AlertId, Content, Exceptions, JoinSettings, Revision, Rule, Status};
 use crate::event::{AssetId, Observation};
 use crate::time::AppendTime;
 
@@ -48,6 +48,7 @@ use crate::time::AppendTime;
 pub struct Join {
     settings: JoinSettings,
     rules: Rules,
+    exceptions: Arc<Exceptions>,
     stream_time: AppendTime,
     identities: Identities,
     admission: Admission,
@@ -78,6 +79,7 @@ impl Join {
         Self {
             settings,
             rules: Rules::new(rules),
+            exceptions: Arc::default(),
             stream_time: AppendTime::MIN,
             identities: Identities::default(),
             admission: Admission::default(),
@@ -89,6 +91,11 @@ impl Join {
             live_connections: 0,
             accesses: VecDeque::new(),
         }
+    }
+
+    /// The same, with exceptions in force.
+    pub fn excepting(self, exceptions: Arc<Exceptions>) -> Self {
+        Self { exceptions, ..self }
     }
 
     /// The greatest append time seen.
@@ -117,8 +124,9 @@ impl Join {
         }
     }
 
-    /// Every open alert that stands and has been written, as it was written last, by alert id: what a change
-    /// of settings writes once more. Numbered as a deadline at `offset` would be.
+    /// Every open alert that has accesses and has been written, as it was written last, by alert id: what a change of
+    /// settings writes once more. Numbered as a deadline at `offset` would be. All count as told, since under the
+    /// settings of before they may have been.
     pub fn written_alerts(&self, offset: u64) -> Vec<Revision> {
         let mut revisions: Vec<Revision> = self
             .alerts
@@ -127,12 +135,14 @@ impl Join {
                 let content = alert
                     .written
                     .as_ref()
-                    .filter(|content| content.status == Status::Active)?;
+                    .filter(|content| content.status != Status::Superseded)?;
                 Some(Revision {
                     key: alert.key.clone(),
                     id,
                     number: 2 * offset,
                     is_first: false,
+                    is_excepted_anew: false,
+                    is_told: true,
                     content: content.clone(),
                 })
             })
@@ -166,6 +176,12 @@ impl Join {
     }
 
     fn fire_deadlines(&mut self, offset: u64, step: &mut Step) {
+        let view = View {
+            assets: &self.assets,
+            rules: &self.rules,
+            exceptions: &self.exceptions,
+            settings: &self.settings,
+        };
         while let Some(&(deadline, id)) = self.deadlines.first()
             && deadline <= self.stream_time
         {
@@ -174,7 +190,7 @@ impl Join {
                 continue;
             };
             alert.deadline = None;
-            let Some((content, _)) = content_now(alert, &self.assets, &self.rules, &self.settings) else {
+            let Some((content, _)) = view.content_now(alert) else {
                 continue;
             };
             if alert.written.as_ref() != Some(&content) {
@@ -196,13 +212,19 @@ impl Join {
 
     /// Decides for every alert that the record at `offset` touched whether it speaks now, later or not at all.
     fn reconsider(&mut self, touched: BTreeSet<AlertId>, offset: u64, step: &mut Step) {
+        let view = View {
+            assets: &self.assets,
+            rules: &self.rules,
+            exceptions: &self.exceptions,
+            settings: &self.settings,
+        };
         for id in touched {
             let Some(alert) = self.alerts.get_mut(&id) else {
                 step.tally.after_close += 1;
                 continue;
             };
             let now = self.stream_time;
-            let due = match content_now(alert, &self.assets, &self.rules, &self.settings) {
+            let due = match view.content_now(alert) {
                 Some((content, opened)) => (alert.due(&content, opened, now, &self.settings), Some(content)),
                 None => (Due::Never, None),
             };
@@ -224,44 +246,68 @@ impl Join {
 /// Records that an alert says `content` from now on.
 fn write(alert: &mut OpenAlert, id: AlertId, content: Content, number: u64) -> Revision {
     alert.differs_since = None;
-    let is_first = alert.written.replace(content.clone()).is_none();
+    let is_first = content.status == Status::Active && !alert.is_told;
+    alert.is_told |= is_first;
+    let before = alert.written.replace(content.clone());
+    let is_excepted_anew =
+        content.exception.is_some() && before.and_then(|before| before.exception) != content.exception;
     Revision {
         key: alert.key.clone(),
         id,
         number,
         is_first,
+        is_excepted_anew,
+        is_told: alert.is_told,
         content,
     }
 }
 
-/// What an alert has to say, and when its first access arrived. `None` if it has no access and never said
-/// that it had one.
-fn content_now(
-    alert: &OpenAlert,
-    assets: &HashMap<AssetId, AssetState>,
-    rules: &Rules,
-    settings: &JoinSettings,
-) -> Option<(Content, AppendTime)> {
-    let asset = assets.get(&alert.key.asset);
-    let accesses = asset.and_then(|asset| asset.accesses.get(&rules.index(&alert.key.rule)?));
-    if let (Some(asset), Some(accesses)) = (asset, accesses)
-        && let Some(current) = current(alert, &asset.connections, accesses, settings)
-    {
-        return Some((current.content, current.opened));
+/// What an alert's content is read from.
+struct View<'a> {
+    assets: &'a HashMap<AssetId, AssetState>,
+    rules: &'a Rules,
+    exceptions: &'a Exceptions,
+    settings: &'a JoinSettings,
+}
+
+impl View<'_> {
+    /// What an alert has to say, and when its first access arrived. `None` if it has no access and never said that it
+    /// had one.
+    fn content_now(&self, alert: &OpenAlert) -> Option<(Content, AppendTime)> {
+        let asset = self.assets.get(&alert.key.asset);
+        let accesses = asset.and_then(|asset| asset.accesses.get(&self.rules.index(&alert.key.rule)?));
+        if let (Some(asset), Some(accesses)) = (asset, accesses)
+            && let Some(current) = current(alert, &asset.connections, accesses, self.settings)
+        {
+            return Some((self.excepted(alert, current.content), current.opened));
+        }
+        let written = alert.written.clone()?;
+        let superseded_by: BTreeSet<AlertId> = accesses
+            .into_iter()
+            .flat_map(|accesses| alert.departed.iter().filter_map(|slot| accesses.pipes.get(slot)))
+            .filter_map(|pipe| pipe.explained_by.map(|(_, alert)| alert))
+            .collect();
+        let superseded_by = superseded_by.into_iter().collect();
+        Some((
+            Content {
+                status: Status::Superseded,
+                superseded_by,
+                ..written
+            },
+            AppendTime::MIN,
+        ))
     }
-    let written = alert.written.clone()?;
-    let superseded_by: BTreeSet<AlertId> = accesses
-        .into_iter()
-        .flat_map(|accesses| alert.departed.iter().filter_map(|slot| accesses.pipes.get(slot)))
-        .filter_map(|pipe| pipe.explained_by.map(|(_, alert)| alert))
-        .collect();
-    let superseded_by = superseded_by.into_iter().collect();
-    Some((
+
+    fn excepted(&self, alert: &OpenAlert, content: Content) -> Content {
+        let exception = self.exceptions.covering(&alert.key, alert.closes, &content);
+        let status = match &exception {
+            Some(exception) if exception.action == Action::Suppress => Status::Suppressed,
+            _ => content.status,
+        };
         Content {
-            status: Status::Superseded,
-            superseded_by,
-            ..written
-        },
-        AppendTime::MIN,
-    ))
+            status,
+            exception,
+            ..content
+        }
+    }
 }

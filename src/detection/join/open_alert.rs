@@ -18,6 +18,8 @@ pub(super) struct OpenAlert {
     pub(super) departed: BTreeSet<Slot>,
     /// The content of its last revision.
     pub(super) written: Option<Content>,
+    /// Whether any of its revisions was active.
+    pub(super) is_told: bool,
     /// When the oldest difference from `written` arose.
     pub(super) differs_since: Option<AppendTime>,
     /// Its entry among the deadlines, if it has one.
@@ -46,6 +48,7 @@ impl OpenAlert {
             pipes: BTreeSet::new(),
             departed: BTreeSet::new(),
             written: None,
+            is_told: false,
             differs_since: None,
             deadline: None,
             closes,
@@ -112,6 +115,7 @@ fn is_urgent(written: &Content, content: &Content) -> bool {
     written.confidence != content.confidence
         || written.attribution != content.attribution
         || written.status != content.status
+        || written.exception != content.exception
         || written.accounts != content.accounts
         || sources(written) != sources(content)
         || written.accesses.checked_ilog2() < content.accesses.checked_ilog2()

@@ -32,7 +32,7 @@ use super::service::Shared;
 use super::transaction::{Failure, Transaction, TransactionalProducer};
 use crate::config::Topics;
 use crate::driver::owned::{Owned, Pending};
-use crate::pipeline::{LogRecord, ObservationRecord, Origin};
+use crate::pipeline::{LogRecord, ObservationRecord, Origin, Program};
 use crate::telemetry::{PartitionState, wall_clock};
 use crate::time::AppendTime;
 
@@ -75,6 +75,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
             .create_with_context(GroupContext::new(CorrelatorMember {
                 shared: shared.clone(),
+                program: shared.in_force.program(),
                 name,
                 group: group.clone(),
                 producer,
@@ -129,6 +130,8 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
 /// Everything the worker owns, but for its consumer.
 pub(super) struct CorrelatorMember {
     pub(super) shared: Shared,
+    /// What its partitions are decided by.
+    pub(super) program: Arc<Program>,
     pub(super) name: String,
     pub(super) group: String,
     producer: TransactionalProducer,
@@ -160,7 +163,11 @@ impl CorrelatorMember {
     }
 
     fn record(&mut self, message: &BorrowedMessage<'_>, now: Instant) {
-        let Some(partition) = self.partitions.get_mut(&message.partition()) else {
+        let Some(partition) = self
+            .partitions
+            .get_mut(&message.partition())
+            .filter(|own| own.seek.is_none())
+        else {
             return;
         };
         let Timestamp::LogAppendTime(millis) = message.timestamp() else {
@@ -183,7 +190,11 @@ impl CorrelatorMember {
     }
 
     fn end_of(&mut self, partition: i32, now: Instant) {
-        if let Some(owned) = self.partitions.get_mut(&partition) {
+        if let Some(owned) = self
+            .partitions
+            .get_mut(&partition)
+            .filter(|own| own.seek.is_none())
+        {
             owned.reach_end(now, &self.shared.metrics);
             self.batch_since.get_or_insert(now);
         }
@@ -199,6 +210,7 @@ impl CorrelatorMember {
         if now >= self.chores_done + CHORES {
             self.chores_done = now;
             self.send_ticks(now);
+            self.adopt(consumer, now);
         }
         if now >= self.reported + REPORT {
             self.reported = now;
@@ -227,7 +239,7 @@ impl CorrelatorMember {
                 >= MAX_BATCH
     }
 
-    fn commit_or_back_off(&mut self, now: Instant) {
+    pub(super) fn commit_or_back_off(&mut self, now: Instant) {
         let before = self.retry;
         match self.commit() {
             Ok(()) => {}
@@ -376,7 +388,14 @@ fn write<'a>(
 ) -> Result<(), KafkaError> {
     for partition in partitions {
         for Pending { alert, .. } in partition.owned.alerts() {
-            transaction.send(&topics.alerts, &alert.key, &alert.value)?;
+            for (is_due, topic) in [
+                (alert.is_told, &topics.alerts),
+                (alert.is_suppressed(), &topics.suppressed),
+            ] {
+                if is_due {
+                    transaction.send(topic, &alert.key, &alert.value)?;
+                }
+            }
         }
         for letter in partition.owned.dead_letters() {
             transaction.send(&topics.dead_letters, &letter.key(), &letter.encode())?;

@@ -13,10 +13,12 @@
 //! Each worker is a thread that owns its consumer. librdkafka calls back only from within that consumer's `poll`, so
 //! on the same thread: a rebalance is dealt with between two records, never beside one.
 
+mod adopt;
 mod client;
 mod correlator;
 mod error;
 mod group;
+mod in_force;
 mod partition;
 mod positions;
 mod router;

@@ -1,10 +1,11 @@
 //! One observations partition of a Kafka worker: what it owns, how far its restoration is, when it needs a tick.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::tick::Tick;
 use crate::driver::owned::{Owned, UNDECODABLE};
-use crate::pipeline::{Correlator, LogRecord, Origin};
+use crate::pipeline::{Correlator, LogRecord, Origin, Program};
 use crate::telemetry::Metrics;
 
 /// An owned partition.
@@ -16,6 +17,8 @@ pub(super) struct Partition {
     /// Whether the last thing read was the end of the partition.
     pub(super) is_at_end: bool,
     pub(super) tick: Tick,
+    /// Where the consumer must go to before anything else is read.
+    pub(super) seek: Option<u64>,
 }
 
 /// The log is being replayed; nothing is written and nothing committed.
@@ -36,6 +39,17 @@ impl Partition {
             }),
             is_at_end: false,
             tick: Tick::default(),
+            seek: None,
+        }
+    }
+
+    /// The same partition under another program, whose log begins at `low`: it is restored as after a start.
+    pub(super) fn under(&self, program: Arc<Program>, low: u64, now: Instant) -> Self {
+        let mut correlator = self.owned.correlator().under(program);
+        correlator.log_starts_at(low);
+        Self {
+            seek: Some(correlator.position()),
+            ..Self::new(self.number, correlator, now)
         }
     }
 

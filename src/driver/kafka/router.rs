@@ -22,7 +22,7 @@ use super::error::DriverError;
 use super::group::{GroupConsumer, GroupContext, Member, hold};
 use super::positions::Positions;
 use super::service::Shared;
-use crate::pipeline::{DeadLetter, Origin, Routed, Router};
+use crate::pipeline::{DeadLetter, Origin, Program, Routed, Router};
 
 /// How long the worker may wait for a message.
 const WAIT: Duration = Duration::from_millis(50);
@@ -38,6 +38,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
     let name = format!("router-{index}");
     let kafka = &shared.settings.kafka;
     let group = format!("{}-router", kafka.application_id);
+    let program = shared.in_force.program();
     let refused = |client: String| move |problem| DriverError::Client { client, problem };
     let producer = client::producer(kafka, &name)
         // A record waits for its broker, however long that is away.
@@ -48,7 +49,8 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
             .set("enable.partition.eof", "false")
             .create_with_context(GroupContext::new(RouterMember {
-                router: Router::new(&shared.program),
+                router: Router::new(&program),
+                program,
                 shared: shared.clone(),
                 name,
                 producer,
@@ -97,6 +99,7 @@ struct Outgoing {
 /// Everything the worker owns, but for its consumer.
 struct RouterMember {
     router: Router,
+    program: Arc<Program>,
     shared: Shared,
     name: String,
     producer: BaseProducer<Deliveries>,
@@ -194,6 +197,18 @@ impl RouterMember {
         self.note_refused();
         if self.committed.elapsed() >= self.shared.settings.router.commit_interval && self.failure.is_none() {
             self.commit(consumer);
+            self.adopt();
+        }
+    }
+
+    /// Takes another program up once everything that the old one routed is committed, so that as little as possible is
+    /// routed by both.
+    fn adopt(&mut self) {
+        if !self.positions.is_dirty()
+            && let Some(program) = self.shared.in_force.other_than(&self.program)
+        {
+            self.router.adopt(&program);
+            self.program = program;
         }
     }
 

@@ -9,9 +9,10 @@ use tracing::{debug, error, info, warn};
 
 use super::client::Quiet;
 use super::error::DriverError;
+use super::in_force::{self, InForce};
 use super::stop::Stop;
 use super::{client, correlator, router};
-use crate::config::Settings;
+use crate::config::{Settings, Watch};
 use crate::pipeline::Program;
 use crate::telemetry::{Metrics, Status};
 
@@ -30,7 +31,7 @@ const GRACE_STEP: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) settings: Arc<Settings>,
-    pub(super) program: Arc<Program>,
+    pub(super) in_force: InForce,
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<Status>,
     pub(super) stop: Stop,
@@ -46,26 +47,29 @@ impl Shared {
 /// Router and correlator workers against a broker.
 pub struct Service {
     shared: Shared,
+    watch: Watch,
 }
 
 impl Service {
-    /// Nothing is connected until [`Service::run`].
+    /// Nothing is connected until [`Service::run`]. `in_force` is what [`Watch::start`] gave.
     pub fn new(
         settings: Settings,
-        program: Arc<Program>,
+        in_force: (Watch, Program),
         metrics: Arc<Metrics>,
         status: Arc<Status>,
         stop: Stop,
     ) -> Self {
         let settings = Arc::new(settings);
+        let (watch, program) = in_force;
         Self {
             shared: Shared {
                 settings,
-                program,
+                in_force: InForce::new(program),
                 metrics,
                 status,
                 stop,
             },
+            watch,
         }
     }
 
@@ -75,7 +79,7 @@ impl Service {
     /// # Errors
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
-        let shared = self.shared;
+        let Self { shared, mut watch } = self;
         if !await_topics(&shared)? {
             return Ok(());
         }
@@ -95,6 +99,10 @@ impl Service {
                 })?);
             }
         }
+        let own = shared.clone();
+        let follower = thread::Builder::new()
+            .name("reload".to_owned())
+            .spawn(move || in_force::follow(&own, &mut watch))?;
         let mut outcome = Ok(());
         for (name, worker) in workers {
             let ended = worker
@@ -102,7 +110,11 @@ impl Service {
                 .unwrap_or(Err(DriverError::Panicked { worker: name }));
             outcome = outcome.and(ended);
         }
-        outcome
+        // The last worker to end has set `stop`, which it waits for.
+        let followed = follower.join();
+        outcome.and(followed.map_err(|_| DriverError::Panicked {
+            worker: "reload".to_owned(),
+        }))
     }
 }
 
@@ -192,7 +204,12 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
             }
         }
     }
-    for topic in [&topics.observations, &topics.alerts, &topics.dead_letters] {
+    for topic in [
+        &topics.observations,
+        &topics.alerts,
+        &topics.suppressed,
+        &topics.dead_letters,
+    ] {
         let has = partitions_of(consumer, topic)?;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });

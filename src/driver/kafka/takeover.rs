@@ -124,7 +124,7 @@ impl CorrelatorMember {
         committed: &TopicPartitionListElem<'_>,
         log: &Log,
     ) -> Result<(Correlator, u64), DriverError> {
-        let program = Arc::clone(&self.shared.program);
+        let program = Arc::clone(&self.program);
         let partitions = self.shared.partitions();
         let Log { partition, low, high } = *log;
         let Offset::Offset(next) = committed.offset() else {

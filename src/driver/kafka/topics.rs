@@ -150,6 +150,14 @@ pub fn plans(settings: &Settings, with_input: bool) -> Vec<TopicPlan> {
             ],
         ),
         plan(
+            &topics.suppressed,
+            vec![
+                free("cleanup.policy", "delete"),
+                free("retention.ms", &millis(ALERTS_KEPT)),
+                max_record(),
+            ],
+        ),
+        plan(
             &topics.dead_letters,
             vec![
                 free("cleanup.policy", "delete"),

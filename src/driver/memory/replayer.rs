@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::detection::Status;
 use crate::event::Observation;
 use crate::pipeline::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Program};
 use crate::time::AppendTime;
@@ -51,10 +52,13 @@ impl FinalView {
         self.last.insert(record.key.clone(), record);
     }
 
+    /// The alerts whose last revision has this status, by key.
+    pub fn with_status(&self, status: Status) -> impl Iterator<Item = &AlertRecord> {
+        self.last.values().filter(move |record| record.status == status)
+    }
+
     /// The alerts that stand, by key.
     pub fn active(&self) -> impl Iterator<Item = &AlertRecord> {
-        self.last
-            .values()
-            .filter(|record| record.status == crate::detection::Status::Active)
+        self.with_status(Status::Active)
     }
 }

@@ -17,6 +17,8 @@ pub struct Layout {
     pub partitions: u32,
     /// Where alerts go: the partition of the same number.
     pub alerts: String,
+    /// Where suppressed alerts go: the partition of the same number.
+    pub suppressed: String,
     /// The consumer group.
     pub group: String,
 }
@@ -28,6 +30,7 @@ impl Layout {
             observations: "pipewarden.observations".to_owned(),
             partitions,
             alerts: "pipewarden.alerts".to_owned(),
+            suppressed: "pipewarden.suppressed".to_owned(),
             group: "pipewarden-correlator".to_owned(),
         }
     }
@@ -40,6 +43,11 @@ impl Layout {
     /// Where the alerts of that partition go.
     pub fn output(&self, partition: u32) -> TopicPartition {
         TopicPartition::new(&self.alerts, partition)
+    }
+
+    /// Where its suppressed alerts go.
+    pub fn suppressed_output(&self, partition: u32) -> TopicPartition {
+        TopicPartition::new(&self.suppressed, partition)
     }
 }
 
@@ -92,6 +100,21 @@ impl Worker {
         };
         self.partitions.insert(partition, (Owned::new(correlator), next));
         Ok(())
+    }
+
+    /// Takes another program up: every partition is rebuilt from the log, as after a start. Everything that was read must
+    /// have been committed; false, and nothing happens, where that is not so.
+    pub fn adopt(&mut self, program: &Arc<Program>) -> bool {
+        let is_settled = |owned: &Owned| owned.commit().is_none() && owned.correlator().is_caught_up();
+        if !self.partitions.values().all(|(owned, _)| is_settled(owned)) {
+            return false;
+        }
+        for (owned, next) in self.partitions.values_mut() {
+            let correlator = owned.correlator().under(Arc::clone(program));
+            *next = correlator.position();
+            *owned = Owned::new(correlator);
+        }
+        true
     }
 
     /// Gives a partition up, with whatever waited to be committed.
@@ -162,9 +185,21 @@ impl Worker {
         for (&partition, (owned, _)) in &self.partitions {
             let time = owned.correlator().stream_time();
             for pending in owned.alerts() {
-                let output = self.layout.output(partition);
-                let key = pending.alert.key.as_bytes();
-                broker.append_in(&self.producer, &output, time, key, &pending.alert.value)?;
+                let alert = &pending.alert;
+                for (is_due, output) in [
+                    (alert.is_told, self.layout.output(partition)),
+                    (alert.is_suppressed(), self.layout.suppressed_output(partition)),
+                ] {
+                    if is_due {
+                        broker.append_in(
+                            &self.producer,
+                            &output,
+                            time,
+                            alert.key.as_bytes(),
+                            &alert.value,
+                        )?;
+                    }
+                }
             }
             if let Some((offset, checkpoint)) = owned.commit() {
                 let committed = Committed {

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pipewarden::config::Settings;
-use pipewarden::detection::RuleSet;
-use pipewarden::inventory::{Inventory, UnlistedHosts};
-use pipewarden::pipeline::{Correlator, LogRecord, Program};
+use pipewarden::pipeline::{Correlator, LogRecord};
 use pipewarden::time::AppendTime;
 use serde_json::Value;
 
@@ -83,13 +81,7 @@ fn read(value: &[u8]) -> ((String, u64), Value) {
 }
 
 fn undisturbed(settings: &Settings, log: &[Read]) -> Records {
-    let program = Arc::new(Program::new(
-        RuleSet::builtin(),
-        Arc::new(Inventory::empty()),
-        UnlistedHosts::Watch,
-        settings.detection.clone(),
-        "undisturbed".to_owned(),
-    ));
+    let program = Arc::new(settings.program().unwrap());
     let mut partitions: BTreeMap<i32, Correlator> = BTreeMap::new();
     let mut records = Records::new();
     for record in log {
@@ -101,7 +93,8 @@ fn undisturbed(settings: &Settings, log: &[Read]) -> Records {
             append_time: AppendTime::from_millis(record.append_time.unwrap()),
             value: &record.value,
         });
-        records.extend(applied.alerts.iter().map(|alert| read(&alert.value)));
+        let told = applied.alerts.iter().filter(|alert| alert.is_told);
+        records.extend(told.map(|alert| read(&alert.value)));
     }
     records
 }

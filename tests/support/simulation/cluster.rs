@@ -31,8 +31,10 @@ pub struct Cluster {
     pub layout: Layout,
     pub faults: Faults,
     programs: Vec<Arc<Program>>,
-    /// Which of the programs is in force.
+    /// Which of the programs is the latest.
     current: usize,
+    /// Which of them each process has taken up.
+    taken_up: [usize; MEMBERS],
     members: Vec<Member>,
     /// Processes that have a successor of the same name.
     zombies: Vec<Worker>,
@@ -51,6 +53,7 @@ impl Cluster {
             faults: Faults::default(),
             programs,
             current: 0,
+            taken_up: [0; MEMBERS],
             members: Vec::new(),
             zombies: Vec::new(),
             owners: (0..PARTITIONS as usize)
@@ -68,7 +71,7 @@ impl Cluster {
 
     /// The program of an undisturbed run, if there was only one.
     pub fn only_program(&self) -> Option<&Arc<Program>> {
-        (self.faults.changed_programs == 0).then(|| &self.programs[0])
+        (self.faults.changed_programs + self.faults.reloads == 0).then(|| &self.programs[0])
     }
 
     pub fn live_through(&mut self, arrivals: &Arrivals, random: &mut StdRng) {
@@ -135,6 +138,7 @@ impl Cluster {
             88..92 => self.wake(member),
             92..93 => self.zombies_wake(),
             93..94 => self.change_program(random),
+            94..95 => self.reload(member, random),
             _ => self.tick(partition, next_arrival),
         }
     }
@@ -312,6 +316,25 @@ impl Cluster {
         self.give_out();
     }
 
+    /// A process takes up changed files while it runs. The other one may do so much later.
+    fn reload(&mut self, member: usize, random: &mut StdRng) {
+        if self.programs.len() == 1 {
+            return;
+        }
+        if self.taken_up[member] == self.current && random.random_bool(0.5) {
+            self.current = (self.current + 1) % self.programs.len();
+        }
+        if self.taken_up[member] == self.current {
+            return;
+        }
+        self.commit(member);
+        let program = Arc::clone(&self.programs[self.current]);
+        if self.alive(member).is_some_and(|worker| worker.adopt(&program)) {
+            self.taken_up[member] = self.current;
+            self.faults.reloads += 1;
+        }
+    }
+
     /// The owner of an idle partition appends a tick once the clock has reached its deadline.
     fn tick(&mut self, partition: u32, next_arrival: AppendTime) {
         while self.step(partition) {}
@@ -333,6 +356,7 @@ impl Cluster {
     /// A process starts and fences its predecessor.
     fn start(&mut self, member: usize) {
         let worker = Worker::start(&mut self.broker, &self.layout, &format!("member-{member}"));
+        self.taken_up[member] = self.current;
         self.members[member] = Member::Alive(worker);
     }
 
@@ -369,8 +393,9 @@ impl Cluster {
     }
 
     fn take_over(&mut self, partition: u32) {
-        let program = Arc::clone(&self.programs[self.current]);
-        let Member::Alive(worker) = &mut self.members[self.owners[partition as usize]] else {
+        let owner = self.owners[partition as usize];
+        let program = Arc::clone(&self.programs[self.taken_up[owner]]);
+        let Member::Alive(worker) = &mut self.members[owner] else {
             return;
         };
         worker

@@ -11,7 +11,7 @@ mod verdict;
 
 use std::sync::Arc;
 
-use pipewarden::detection::{JoinSettings, RuleSet};
+use pipewarden::detection::{Exceptions, JoinSettings, RuleSet};
 use pipewarden::inventory::{Inventory, UnlistedHosts};
 use pipewarden::pipeline::Program;
 use rand::rngs::StdRng;
@@ -44,6 +44,8 @@ pub struct Faults {
     pub rewinds_moved: u64,
     /// Stops and starts with other settings.
     pub changed_programs: u64,
+    /// Other settings taken up by a process that runs.
+    pub reloads: u64,
 }
 
 impl std::ops::AddAssign for Faults {
@@ -61,6 +63,7 @@ impl std::ops::AddAssign for Faults {
         self.stale_commits += other.stale_commits;
         self.rewinds_moved += other.rewinds_moved;
         self.changed_programs += other.changed_programs;
+        self.reloads += other.reloads;
     }
 }
 
@@ -76,13 +79,22 @@ pub fn run(seed: u64) -> Result<Faults, String> {
         world::scaled_down(60)
     };
     let arrivals = Arrivals::random(&mut random, &settings);
-    let mut programs = vec![program(&settings, "first")];
+    let has_exceptions = random.random_bool(0.5);
+    let in_force = |settings: &JoinSettings, fingerprint| {
+        let program = program(settings, fingerprint);
+        if has_exceptions {
+            Arc::new(Program::clone(&program).excepting(Exceptions::clone(&world::exceptions())))
+        } else {
+            program
+        }
+    };
+    let mut programs = vec![in_force(&settings, "first")];
     if random.random_bool(0.2) {
-        programs.push(program(&impatient(&settings), "second"));
+        programs.push(in_force(&impatient(&settings), "second"));
     }
     let mut cluster = Cluster::new(programs);
     cluster.live_through(&arrivals, &mut random);
-    let alerts = verdict::check(&cluster, &arrivals, &settings)?;
+    let alerts = verdict::check(&cluster, &arrivals, &settings, has_exceptions)?;
     Ok(Faults {
         alerts,
         ..cluster.faults

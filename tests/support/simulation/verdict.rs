@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pipewarden::detection::JoinSettings;
-use pipewarden::driver::memory::{Broker, TopicPartition, Worker};
+use pipewarden::driver::memory::{Broker, Layout, Worker};
 use pipewarden::pipeline::Program;
 use serde_json::Value;
 
@@ -12,37 +12,60 @@ use super::arrivals::Arrivals;
 use super::cluster::Cluster;
 use crate::support::{reference, schema, world};
 
-/// How many records there are on the alerts topic.
+/// How many records there are on the topics of alerts and of suppressed ones.
 ///
 /// # Errors
 /// What is not as it must be.
-pub fn check(cluster: &Cluster, arrivals: &Arrivals, settings: &JoinSettings) -> Result<u64, String> {
-    let mut last: BTreeMap<Vec<u8>, Value> = BTreeMap::new();
+pub fn check(
+    cluster: &Cluster,
+    arrivals: &Arrivals,
+    settings: &JoinSettings,
+    has_exceptions: bool,
+) -> Result<u64, String> {
+    let mut last: BTreeMap<Vec<u8>, (Option<u64>, Value)> = BTreeMap::new();
     let mut revisions = BTreeSet::new();
     for partition in 0..cluster.layout.partitions {
-        let found = alerts(&cluster.broker, &cluster.layout.output(partition));
+        let found = outputs(&cluster.broker, &cluster.layout, partition);
         if let Some(program) = cluster.only_program()
             && let expected = undisturbed(cluster, partition, program)
             && found != expected
         {
-            return Err(difference(partition, &found, &expected));
+            let which = usize::from(found[0] == expected[0]);
+            return Err(difference(partition, &found[which], &expected[which]));
         }
-        for (key, value) in found {
+        let [alerts, suppressed] = found;
+        let alerts = alerts.into_iter().map(|record| ("alerts", record));
+        let suppressed = suppressed.into_iter().map(|record| ("suppressed", record));
+        for (topic, (key, value)) in alerts.chain(suppressed) {
             let document: Value = serde_json::from_slice(&value).map_err(|error| error.to_string())?;
             let revision = document["pipewarden"]["revision"].as_u64();
-            if !revisions.insert((key.clone(), revision)) {
+            if !revisions.insert((topic, key.clone(), revision)) {
                 return Err(format!("a revision was written twice: {document:#}"));
             }
-            last.insert(key, document);
+            if topic == "suppressed" && document["pipewarden"]["status"] == "active" {
+                return Err(format!("an alert that stands was hidden: {document:#}"));
+            }
+            // The two topics together tell what an alert says: its last revision on either.
+            let known = last.entry(key).or_default();
+            if revision >= known.0 {
+                *known = (revision, document);
+            }
         }
     }
+    let mut last: BTreeMap<Vec<u8>, Value> = last
+        .into_iter()
+        .map(|(key, (_, document))| (key, document))
+        .collect();
     last.values()
         .for_each(|document| schema::assert_valid("alert", document));
-    last.retain(|_, document| document["pipewarden"]["status"] == "active");
+    last.retain(|_, document| document["pipewarden"]["status"] != "superseded");
     let expected = reference::final_alerts(&arrivals.observations, &world::rules(), settings);
     let expected: BTreeMap<Vec<u8>, _> = expected
         .into_iter()
-        .map(|(key, content)| (key.id().to_string().into_bytes(), content))
+        .map(|(key, content)| {
+            let exception = has_exceptions.then(|| reference::exception(&key, &content, settings));
+            (key.id().to_string().into_bytes(), (content, exception.flatten()))
+        })
         .collect();
     if !last.keys().eq(expected.keys()) {
         let missing: Vec<_> = expected
@@ -57,21 +80,22 @@ pub fn check(cluster: &Cluster, arrivals: &Arrivals, settings: &JoinSettings) ->
             "the alerts that stand are not the reference's: missing {missing:#?}, surplus {surplus:#?}"
         ));
     }
-    for (document, content) in last.values().zip(expected.values()) {
+    for (document, (content, exception)) in last.values().zip(expected.values()) {
         let own = &document["pipewarden"];
         let same = own["confidence"] == content.confidence.as_str()
             && own["attribution"] == content.attribution.as_str()
             && own["observations"] == serde_json::to_value(content.counts).unwrap_or_default()
-            && own["accounts"].as_array().map(Vec::len) == Some(content.accounts.len());
+            && own["accounts"].as_array().map(Vec::len) == Some(content.accounts.len())
+            && own["exception"]["id"].as_str() == *exception;
         if !same {
-            return Err(format!("{document:#} is not {content:#?}"));
+            return Err(format!("{document:#} is not {content:#?} under {exception:?}"));
         }
     }
     Ok(revisions.len() as u64)
 }
 
-/// The alerts of one worker that reads the same log from end to end and is never disturbed.
-fn undisturbed(cluster: &Cluster, partition: u32, program: &Arc<Program>) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// What is written by one worker that reads the same log from end to end and is never disturbed.
+fn undisturbed(cluster: &Cluster, partition: u32, program: &Arc<Program>) -> [Records; 2] {
     let (mut broker, layout) = (Broker::new(), &cluster.layout);
     let input = layout.input(partition);
     for record in cluster.broker.read_committed(&input) {
@@ -86,14 +110,20 @@ fn undisturbed(cluster: &Cluster, partition: u32, program: &Arc<Program>) -> Vec
         .expect("a new log has no checkpoint");
     while worker.step(&broker, partition).is_some() {}
     worker.commit(&mut broker).expect("nobody else is there");
-    alerts(&broker, &layout.output(partition))
+    outputs(&broker, layout, partition)
 }
 
-fn alerts(broker: &Broker, topic: &TopicPartition) -> Vec<(Vec<u8>, Vec<u8>)> {
-    broker
-        .read_committed(topic)
-        .map(|record| (record.key.clone(), record.value.clone()))
-        .collect()
+/// Keys and values.
+type Records = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Alerts, and suppressed ones.
+fn outputs(broker: &Broker, layout: &Layout, partition: u32) -> [Records; 2] {
+    [layout.output(partition), layout.suppressed_output(partition)].map(|topic| {
+        broker
+            .read_committed(&topic)
+            .map(|record| (record.key.clone(), record.value.clone()))
+            .collect()
+    })
 }
 
 fn difference(partition: u32, found: &[(Vec<u8>, Vec<u8>)], expected: &[(Vec<u8>, Vec<u8>)]) -> String {

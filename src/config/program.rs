@@ -1,0 +1,56 @@
+//! From settings to what is in force: the files that they name, read and put together.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::{Settings, fingerprint};
+use crate::detection::{ExceptionError, Exceptions, RuleError, RuleSet};
+use crate::inventory::{Inventory, InventoryError, UnlistedHosts};
+use crate::pipeline::Program;
+
+/// Which of the files is wrong, and what in it.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    /// The rules.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
+    /// The inventory.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The exceptions.
+    #[error(transparent)]
+    Exceptions(#[from] ExceptionError),
+}
+
+impl Settings {
+    /// Reads rules, inventory and exceptions, all of them or none.
+    ///
+    /// # Errors
+    /// [`ProgramError`], which names the file and what to change.
+    pub fn program(&self) -> Result<Program, ProgramError> {
+        let rules = match &self.rules.directory {
+            Some(folder) => RuleSet::load(folder)?,
+            None => RuleSet::builtin(),
+        };
+        let inventory = Arc::new(match &self.inventory.file {
+            Some(file) => Inventory::load(file)?,
+            None => Inventory::empty(),
+        });
+        let unlisted = self
+            .inventory
+            .unlisted_hosts
+            .unwrap_or(UnlistedHosts::default_for(&inventory));
+        let mut exceptions = if self.exceptions.builtin {
+            Exceptions::builtin(Arc::clone(&inventory))
+        } else {
+            Exceptions::none_for(Arc::clone(&inventory))
+        };
+        if let Some(file) = &self.exceptions.file {
+            exceptions = exceptions.and_file(file)?;
+        }
+        let fingerprint = fingerprint(&self.detection, &rules, &inventory, unlisted, &exceptions);
+        let program = Program::new(rules, inventory, unlisted, self.detection.clone(), fingerprint);
+        Ok(program.excepting(exceptions))
+    }
+}

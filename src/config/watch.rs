@@ -1,0 +1,109 @@
+//! Noticing that the files behind the settings have changed.
+//!
+//! The files are read, not watched by the operating system: Kubernetes swaps a symbolic link above them, editors rename
+//! over them, network file systems tell nobody. They are small.
+
+use std::path::Path;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{ProgramError, Settings};
+use crate::pipeline::Program;
+
+/// Rules, inventory and exceptions as they were read last.
+#[derive(Debug)]
+pub struct Watch {
+    settings: Settings,
+    seen: u128,
+}
+
+impl Watch {
+    /// Reads the files for the first time.
+    ///
+    /// # Errors
+    /// [`ProgramError`], which names the file and what to change.
+    pub fn start(settings: Settings) -> Result<(Self, Program), ProgramError> {
+        // Before the files are read: a change in between is noticed by the first look.
+        let seen = look(&settings);
+        let program = settings.program()?;
+        Ok((Self { settings, seen }, program))
+    }
+
+    /// What the files make of it now, if any byte of them has changed since the last call.
+    ///
+    /// # Errors
+    /// [`ProgramError`] inside, once for each change: what was in force stays so.
+    pub fn changed(&mut self) -> Option<Result<Program, ProgramError>> {
+        let now = look(&self.settings);
+        let before = std::mem::replace(&mut self.seen, now);
+        (now != before).then(|| self.settings.program())
+    }
+}
+
+/// A hash over all files. One that cannot be read counts as empty; reading it in earnest tells what is wrong.
+fn look(settings: &Settings) -> u128 {
+    let mut hash = Xxh3::new();
+    let mut take = |path: &Path| {
+        hash.update(path.as_os_str().as_encoded_bytes());
+        hash.update(&std::fs::read(path).unwrap_or_default());
+    };
+    for file in [&settings.inventory.file, &settings.exceptions.file]
+        .into_iter()
+        .flatten()
+    {
+        take(file);
+    }
+    if let Some(folder) = &settings.rules.directory {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut files: Vec<_> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.is_file())
+            .collect();
+        files.sort();
+        files.iter().for_each(|file| take(file));
+    }
+    hash.digest128()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "assets: [{name: atlas.aperture.local}]";
+    const TWO: &str = "assets: [{name: atlas.aperture.local}, {name: glados.aperture.local}]";
+
+    #[test]
+    fn a_change_is_told_once_whether_a_file_or_the_link_above_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        // As Kubernetes lays a ConfigMap: the file is a link into a folder that is a link.
+        for (version, text) in [("one", ONE), ("two", TWO)] {
+            std::fs::create_dir(folder.path().join(version)).unwrap();
+            std::fs::write(folder.path().join(version).join("hosts.yaml"), text).unwrap();
+        }
+        let data = folder.path().join("..data");
+        std::os::unix::fs::symlink("one", &data).unwrap();
+        std::os::unix::fs::symlink("..data/hosts.yaml", folder.path().join("hosts.yaml")).unwrap();
+        let mut settings = Settings::default();
+        settings.inventory.file = Some(folder.path().join("hosts.yaml"));
+        let (mut watch, program) = Watch::start(settings).unwrap();
+        assert_eq!(program.inventory.assets().len(), 1);
+        assert!(watch.changed().is_none());
+
+        let swapped = folder.path().join("..data_tmp");
+        std::os::unix::fs::symlink("two", &swapped).unwrap();
+        std::fs::rename(&swapped, &data).unwrap();
+        assert_eq!(watch.changed().unwrap().unwrap().inventory.assets().len(), 2);
+        assert!(watch.changed().is_none());
+
+        std::fs::write(folder.path().join("two/hosts.yaml"), "assets: 7").unwrap();
+        assert!(watch.changed().unwrap().is_err());
+        assert!(watch.changed().is_none(), "what is wrong is told once");
+        std::fs::remove_file(folder.path().join("two/hosts.yaml")).unwrap();
+        assert!(watch.changed().unwrap().is_err());
+        std::fs::write(folder.path().join("two/hosts.yaml"), ONE).unwrap();
+        assert_eq!(
+            watch.changed().unwrap().unwrap().fingerprint(),
+            program.fingerprint()
+        );
+    }
+}
