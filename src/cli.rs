@@ -35,6 +35,8 @@ pub enum Command {
     Topics(TopicsArgs),
     /// Validate settings, inventory and rules, and print what is in force
     Check(CheckArgs),
+    /// Run rules against their cases: what must raise an alert and what must not
+    Test(TestArgs),
 }
 
 /// Where settings come from.
@@ -46,9 +48,12 @@ pub struct SettingsArgs {
     /// Inventory of protected hosts (YAML); without one, every host is watched
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// Folder of rules, in place of the built-in DETECT-8
+    /// Folder of rules, in place of the built-in ones
     #[arg(long, value_name = "DIR")]
     pub rules: Option<PathBuf>,
+    /// Rules to switch on besides those that the settings do, by id (as svcctl,samr), or all
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub enable: Vec<String>,
 }
 
 /// `pipewarden run`
@@ -141,6 +146,19 @@ pub struct CheckArgs {
     /// Where settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
+}
+
+/// `pipewarden test`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pipewarden test                    the built-in rules
+  pipewarden test my-rules/          my-rules/svc.yaml against my-rules/svc.tests.yaml, and so on
+
+Exit status: 0 every case passed, 1 a case failed, a rule has no cases, or a rule cannot be read.")]
+pub struct TestArgs {
+    /// Folder of rules with their test files; without one, the built-in rules
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

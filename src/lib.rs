@@ -27,5 +27,6 @@ pub mod driver;
 pub mod event;
 pub mod inventory;
 pub mod pipeline;
+pub mod rule_tests;
 pub mod telemetry;
 pub mod time;

@@ -7,6 +7,7 @@ use owo_colors::OwoColorize as _;
 
 use super::{program, settings};
 use crate::cli::CheckArgs;
+use crate::rule_tests::{self, Tested};
 
 /// Validates settings, rules and inventory, and prints them as they are in force.
 ///
@@ -15,6 +16,11 @@ use crate::cli::CheckArgs;
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
     let program = program(&settings)?;
+    if let Some(folder) = &settings.rules.directory {
+        rule_tests::folder(folder)?
+            .into_iter()
+            .try_for_each(Tested::demand_both)?;
+    }
     let mut out = anstream::stdout();
     writeln!(out, "{}", "settings".bold())?;
     for line in settings.to_display().lines() {

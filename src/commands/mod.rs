@@ -3,6 +3,7 @@
 pub mod check;
 pub mod replay;
 pub mod run;
+pub mod test;
 pub mod topics;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     if let Some(folder) = &args.rules {
         settings.rules.directory = Some(folder.clone());
     }
+    settings.rules.enabled.extend(args.enable.iter().cloned());
     Ok(settings)
 }
 
@@ -33,8 +35,9 @@ pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
 pub(crate) fn program(settings: &Settings) -> anyhow::Result<Arc<Program>> {
     let rules = match &settings.rules.directory {
         Some(folder) => RuleSet::load(folder)?,
-        None => RuleSet::builtin(),
+        None => RuleSet::pack(),
     };
+    let rules = rules.select(&settings.rules.enabled)?;
     let inventory = match &settings.inventory.file {
         Some(file) => Inventory::load(file)?,
         None => Inventory::empty(),
