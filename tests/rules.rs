@@ -251,6 +251,12 @@ fn a_rule_is_off_until_the_settings_or_a_flag_switch_it_on() {
     );
     assert_eq!(rules(&["--enable", "all"]), ["detect-8", "svcctl"]);
 
+    let output = pipewarden(&["check", "--enable", "svcctl"]);
+    says(
+        &stdout(&output),
+        &["  svcctl: Remote connection", "  off: atsvc efsrpc lsarpc"],
+    );
+
     let output = pipewarden(&["replay", "--enable", "svctl", &input]);
     assert_eq!(output.status.code(), Some(1));
     says(
@@ -372,7 +378,7 @@ fn in_whole_dumps_every_5145_is_linked_to_its_event_3_by_exact_source_address_an
             let is_linked = of.iter().any(|seen| {
                 seen["kind"] == "network_connection"
                     && seen["source_ip"] == *ip
-                    && seen["source_port"].to_string() == port
+                    && seen["source_port"].as_u64() == port.parse().ok()
             });
             let is_recorded = connections.contains(&(ip.clone(), port.clone()));
             assert_eq!(is_linked, is_recorded, "{}: {ip} port {port}", path.display());

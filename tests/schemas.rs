@@ -132,7 +132,7 @@ fn what_the_program_refuses_in_an_inventory_or_a_rule_the_schema_refuses_too() {
 #[test]
 fn no_rule_file_and_no_test_file_panics() {
     let tests = std::fs::read_to_string(root().join("rules/svcctl.tests.yaml")).unwrap();
-    for cut in 0..tests.len() {
+    for cut in (0..tests.len()).step_by(9) {
         if let (Some(head), Some(tail)) = (tests.get(..cut), tests.get(cut + 1..)) {
             let _ = TestFile::parse(head);
             let _ = TestFile::parse(&format!("{head}{tail}"));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
 
-use super::{program, settings};
+use super::{known_rules, program, settings};
 use crate::cli::CheckArgs;
 use crate::rule_tests::{self, Tested};
 
@@ -47,6 +47,16 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             pipes(&rule.pipes.pipe_connected),
             pipes(&rule.pipes.share_access)
         )?;
+    }
+    let known = known_rules(&settings)?;
+    let off: Vec<&str> = known
+        .rules()
+        .iter()
+        .map(|rule| &*rule.id)
+        .filter(|id| program.rules.get(id).is_none())
+        .collect();
+    if !off.is_empty() {
+        writeln!(out, "  off: {}", off.join(" "))?;
     }
     writeln!(out, "\n{}", "inventory".bold())?;
     if program.inventory.is_empty() {

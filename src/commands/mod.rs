@@ -1,6 +1,7 @@
 //! One command a file: arguments in, exit status out.
 
 pub mod check;
+pub mod inventory;
 pub mod replay;
 pub mod run;
 pub mod test;
@@ -18,6 +19,9 @@ use crate::pipeline::Program;
 /// Usage or configuration.
 pub const USAGE: ExitCode = ExitCode::FAILURE;
 
+/// The status of input that could not be read.
+pub(crate) const UNREADABLE: u8 = 2;
+
 /// Settings from the file that the flags name, the environment and the flags themselves.
 pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     let mut settings = Settings::load(args.config.as_deref(), std::env::vars())?;
@@ -31,13 +35,17 @@ pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// What the settings make of rules and inventory.
-pub(crate) fn program(settings: &Settings) -> anyhow::Result<Arc<Program>> {
-    let rules = match &settings.rules.directory {
+/// Every rule that the settings know, on or not.
+pub(crate) fn known_rules(settings: &Settings) -> anyhow::Result<RuleSet> {
+    Ok(match &settings.rules.directory {
         Some(folder) => RuleSet::load(folder)?,
         None => RuleSet::pack(),
-    };
-    let rules = rules.select(&settings.rules.enabled)?;
+    })
+}
+
+/// What the settings make of rules and inventory.
+pub(crate) fn program(settings: &Settings) -> anyhow::Result<Arc<Program>> {
+    let rules = known_rules(settings)?.select(&settings.rules.enabled)?;
     let inventory = match &settings.inventory.file {
         Some(file) => Inventory::load(file)?,
         None => Inventory::empty(),

@@ -5,6 +5,7 @@ mod join;
 mod pack;
 mod revision;
 mod rule;
+mod rule_folder;
 mod rule_set;
 mod settings;
 
@@ -14,6 +15,7 @@ pub use revision::{
     AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
 };
 pub use rule::{Attack, Pipes, Rule, json_schema};
+pub(crate) use rule_folder::{is_test_file, load as load_rule, rule_files};
+pub(crate) use rule_set::parse as parse_rule;
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet};
-pub(crate) use rule_set::{is_test_file, load as load_rule, parse as parse_rule, rule_files};
 pub use settings::{JoinSettings, Limits, Settle};

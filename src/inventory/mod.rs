@@ -2,6 +2,7 @@
 
 mod file;
 mod identity;
+pub mod import;
 mod learned;
 mod lookup;
 

@@ -54,7 +54,7 @@ pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
         String::new(),
     );
     let detected = detect(&Arc::new(program), &messages).map_err(stopped)?;
-    judge(&case.alerts, detected)
+    judge(&case.alerts, &detected)
 }
 
 /// What came of a case's events.
@@ -112,7 +112,7 @@ fn detect(program: &Arc<Program>, messages: &[Vec<u8>]) -> Result<Detected, Stri
     Ok(Detected { fates, alerts })
 }
 
-fn judge(expected: &[ExpectedAlert], detected: Detected) -> Result<(), Failure> {
+fn judge(expected: &[ExpectedAlert], detected: &Detected) -> Result<(), Failure> {
     let fits: Vec<Vec<bool>> = expected
         .iter()
         .map(|expected| {

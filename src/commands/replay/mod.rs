@@ -22,7 +22,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use self::input::Input;
 use self::sorted::{Key, Sorter};
 use self::summary::Summary;
-use super::{program, settings};
+use super::{UNREADABLE, program, settings};
 use crate::alert::Document;
 use crate::cli::{Format, ReplayArgs};
 use crate::driver::memory::{FinalView, Replayer};
@@ -32,9 +32,6 @@ use crate::time::AppendTime;
 
 /// Bytes of observations held in memory before they are spilled to a temporary file.
 const IN_MEMORY: usize = 32 << 20;
-
-/// The status of input that could not be read.
-const UNREADABLE: u8 = 2;
 
 /// Replays files and prints the alerts.
 ///
