@@ -289,7 +289,7 @@ fn a_file_that_cannot_be_read_is_told_and_the_others_go_on() {
         &text(&output.stderr),
         &[
             "cannot read no-such.csv",
-            "cannot read other.csv: its columns are Fruit, Colour; expected NetworkOSPath",
+            "cannot read other.csv: its columns are \"Fruit, Colour\"; expected NetworkOSPath",
             "cannot read broken.json: it is not JSON",
             "cannot read empty.csv: it is empty",
         ],

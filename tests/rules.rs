@@ -186,6 +186,17 @@ fn an_event_that_cannot_be_decoded_or_is_unlike_an_event_fails_its_case() {
 }
 
 #[test]
+fn what_a_test_file_says_cannot_move_the_cursor_of_a_terminal() {
+    let cases = CASES.replace("name: another", "name: \"an\\e[2Jother\"");
+    let (_folder, path) = folder(&[("browser.yaml", RULE), ("browser.tests.yaml", &cases)]);
+    let text = stdout(&pipewarden(&["test", &path]));
+    assert!(
+        text.contains("an\\u{1b}[2Jother") && !text.contains('\u{1b}'),
+        "{text}"
+    );
+}
+
+#[test]
 fn check_refuses_a_rule_that_lacks_a_case_of_either_kind_and_run_and_replay_do_not() {
     let only_firing = CASES.split("  - name: another").next().unwrap();
     let only_silent = CASES.replace(
@@ -284,6 +295,18 @@ fn the_page_on_rules_holds_a_rule_and_cases_that_pass_as_they_are_pasted() {
         let output = pipewarden(&command);
         assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
     }
+}
+
+#[test]
+fn check_notes_a_rule_that_watches_a_pipe_without_all_its_names() {
+    let rule = RULE.replace("pipe_connected: [browser]", "pipe_connected: [browser, ntsvcs]");
+    let (_folder, path) = folder(&[("browser.yaml", &rule), ("browser.tests.yaml", CASES)]);
+    let output = pipewarden(&["check", "--rules", &path]);
+    assert_eq!(output.status.code(), Some(0));
+    says(
+        &stdout(&output),
+        &["note: browser watches ntsvcs of sysmon 18, but not ntsvcs, svcctl of 5145"],
+    );
 }
 
 /// What a dump says of one event, whatever its shape.

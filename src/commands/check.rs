@@ -48,6 +48,19 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             pipes(&rule.pipes.share_access)
         )?;
     }
+    for (rule, (pipe, names)) in program.rules.rules().iter().flat_map(|rule| {
+        rule.missing_aliases()
+            .into_iter()
+            .map(move |missing| (rule, missing))
+    }) {
+        writeln!(
+            out,
+            "  {} {} watches {pipe} of sysmon 18, but not {} of 5145: it takes accesses by these names for its own",
+            "note:".yellow(),
+            rule.id,
+            names.join(", ")
+        )?;
+    }
     let known = known_rules(&settings)?;
     let off: Vec<&str> = known
         .rules()

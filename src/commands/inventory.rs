@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use owo_colors::OwoColorize as _;
 
+use super::replay::clean;
 use super::{UNREADABLE, report};
 use crate::cli::{ImportArgs, InventoryAction, InventoryArgs};
 use crate::inventory::import::{Import, ImportError, WithoutRole};
@@ -51,7 +52,7 @@ fn import(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     };
     std::io::stdout().write_all(imported.yaml.as_bytes())?;
     for problem in imported.problems.iter().take(LISTED) {
-        anstream::eprintln!("{} {problem}", "not used:".yellow());
+        anstream::eprintln!("{} {}", "not used:".yellow(), clean(&problem.to_string()));
     }
     if imported.problems.len() > LISTED {
         anstream::eprintln!(
@@ -61,7 +62,7 @@ fn import(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         );
     }
     for note in &imported.notes {
-        anstream::eprintln!("{} {note}", "note:".yellow());
+        anstream::eprintln!("{} {}", "note:".yellow(), clean(note));
     }
     anstream::eprintln!(
         "{} assets from {} rows, {} of them not used or not whole",

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
 
+use super::replay::clean;
 use crate::cli::TestArgs;
 use crate::rule_tests::{self, Tested};
 
@@ -51,7 +52,7 @@ pub fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
             row.rule, row.case
         )?;
         for line in &row.failure {
-            writeln!(out, "{:rule_width$}    {line}", "")?;
+            writeln!(out, "{:rule_width$}    {}", "", clean(line))?;
         }
     }
     let failed = rows.iter().filter(|row| !row.failure.is_empty()).count();
@@ -72,7 +73,7 @@ pub fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
 fn rows(tested: Tested) -> Vec<Row> {
     let row = |case: &str, failure| Row {
         rule: tested.rule.id.to_string(),
-        case: case.to_owned(),
+        case: clean(case),
         failure,
     };
     let mut rows = Vec::new();

@@ -1,6 +1,7 @@
 //! The detection: rules, and the join that turns observations into alerts. Pure: no I/O, no clock, nothing
 //! of Kafka.
 
+mod aliases;
 mod join;
 mod pack;
 mod revision;

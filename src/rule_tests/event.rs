@@ -168,7 +168,7 @@ mod tests {
         let event =
             spec("{event_id: 18, after: 1s, event_data: {PipeName: \\winreg, ProcessId: 5, Image: null}}");
         let document = event.to_document(2, Some("atlas")).unwrap();
-        assert_eq!(document["@timestamp"], "2024-10-24T15:02:06Z");
+        assert_eq!(document["@timestamp"], "2024-10-24T15:02:06.000Z");
         assert_eq!(document["winlog"]["computer_name"], "atlas");
         assert_eq!(document["winlog"]["record_id"], 2);
         assert_eq!(

@@ -20,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::input::Input;
+pub(crate) use self::pretty::clean;
 use self::sorted::{Key, Sorter};
 use self::summary::Summary;
 use super::{UNREADABLE, program, settings};

@@ -35,11 +35,11 @@ pub enum RowsError {
     Json(#[from] serde_json::Error),
     /// It is CSV with columns that mean nothing here.
     #[error(
-        "its columns are {columns}; expected NetworkOSPath and RoleName (Get-CMSiteRole), ServerName, SiteCode and \
+        "its columns are {columns:?}; expected NetworkOSPath and RoleName (Get-CMSiteRole), ServerName, SiteCode and \
          Type (Get-CMSite), or DNSHostName (Get-ADComputer)"
     )]
     Columns {
-        /// The names in its first line.
+        /// The names in its first line, as far as they can be read at a glance.
         columns: String,
     },
     /// It is not CSV.
@@ -122,7 +122,7 @@ fn csv(text: &str) -> Result<Rows, RowsError> {
     columns.iter().for_each(|column| sample.set(column, Vec::new()));
     if !is_known(&sample) {
         return Err(RowsError::Columns {
-            columns: columns.join(", "),
+            columns: columns.join(", ").chars().take(200).collect(),
         });
     }
     let mut lines = LineOf { text, at: 0, line: 1 };
