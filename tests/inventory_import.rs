@@ -166,7 +166,7 @@ fn a_row_that_cannot_be_used_is_told_with_file_and_line_and_so_is_every_decision
             "note: caroline.aperture.local is taken for a primary site server; add an export of Get-CMSite",
             "note: 1 host disabled in Active Directory left out",
             "note: 2 hosts without a role; --only-with-role leaves them out",
-            "9 assets from",
+            "assets: 9, rows: 17, not used or not whole: 3",
         ],
     );
     let found = assets(&text(&output.stdout));

@@ -36,7 +36,12 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     writeln!(out, "\n{}", "rules".bold())?;
     for rule in program.rules.rules() {
         let pipes = |pipes: &std::collections::BTreeSet<std::sync::Arc<str>>| {
-            pipes.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" ")
+            let names: Vec<&str> = pipes.iter().map(AsRef::as_ref).collect();
+            if names.is_empty() {
+                "-".to_owned()
+            } else {
+                names.join(" ")
+            }
         };
         writeln!(
             out,

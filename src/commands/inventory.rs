@@ -65,7 +65,7 @@ fn import(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         anstream::eprintln!("{} {}", "note:".yellow(), clean(note));
     }
     anstream::eprintln!(
-        "{} assets from {} rows, {} of them not used or not whole",
+        "assets: {}, rows: {}, not used or not whole: {}",
         imported.assets,
         imported.rows,
         imported.problems.len()
