@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::inventory::Role;
+
 /// Finds remote use of sensitive named pipes on protected Windows hosts, and says who did it.
 #[derive(Debug, Parser)]
 #[command(name = "pipewarden", version, about, max_term_width = 100, after_help = EXAMPLES)]
@@ -19,6 +21,8 @@ Examples:
   pipewarden replay samples/                     who touched winreg in these recordings
   pipewarden replay --inventory hosts.yaml *.evtx
   pipewarden check --config pipewarden.yaml      what is in force, and what is wrong with it
+  pipewarden test                                rules against their cases
+  pipewarden inventory import roles.csv > hosts.yaml
   pipewarden topics create --config pipewarden.yaml
   pipewarden run --config pipewarden.yaml        the service
 
@@ -35,6 +39,10 @@ pub enum Command {
     Topics(TopicsArgs),
     /// Validate settings, inventory and rules, and print what is in force
     Check(CheckArgs),
+    /// Run rules against their cases: what must raise an alert and what must not
+    Test(TestArgs),
+    /// Make an inventory of the asset lists of other tools
+    Inventory(InventoryArgs),
 }
 
 /// Where settings come from.
@@ -46,12 +54,15 @@ pub struct SettingsArgs {
     /// Inventory of protected hosts (YAML); without one, every host is watched
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// Folder of rules, in place of the built-in DETECT-8
+    /// Folder of rules, in place of the built-in ones
     #[arg(long, value_name = "DIR")]
     pub rules: Option<PathBuf>,
     /// File of exceptions (YAML): accesses that are known and answered for
     #[arg(long, value_name = "FILE")]
     pub exceptions: Option<PathBuf>,
+    /// Rules to switch on besides those that the settings do, by id (as svcctl,samr), or all
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub enable: Vec<String>,
 }
 
 /// `pipewarden run`
@@ -147,6 +158,75 @@ pub struct CheckArgs {
     /// Where settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
+}
+
+/// `pipewarden test`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pipewarden test                    the built-in rules
+  pipewarden test my-rules/          my-rules/svc.yaml against my-rules/svc.tests.yaml, and so on
+
+Exit status: 0 every case passed, 1 a case failed, a rule has no cases, or a rule cannot be read.")]
+pub struct TestArgs {
+    /// Folder of rules with their test files; without one, the built-in rules
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+}
+
+/// `pipewarden inventory`
+#[derive(Debug, Args)]
+pub struct InventoryArgs {
+    /// What to do with an inventory.
+    #[command(subcommand)]
+    pub action: InventoryAction,
+}
+
+/// What to do with an inventory.
+#[derive(Debug, Subcommand)]
+pub enum InventoryAction {
+    /// Write an inventory from exports of Configuration Manager and Active Directory (CSV or JSON) to standard output
+    Import(ImportArgs),
+}
+
+/// `pipewarden inventory import`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pipewarden inventory import roles.csv sites.csv > hosts.yaml
+  pipewarden inventory import --only-with-role roles.csv computers.json > hosts.yaml
+  pipewarden inventory import --default-role tier0 tier0-computers.csv > hosts.yaml
+
+In PowerShell:
+  Get-CMSiteRole | Select-Object NetworkOSPath, RoleName, SiteCode | Export-Csv roles.csv
+  Get-CMSite | Select-Object ServerName, SiteCode, Type | Export-Csv sites.csv
+  Get-ADComputer -Filter * -Properties IPv4Address, PrimaryGroupID | Export-Csv computers.csv
+
+What each file is, its columns tell. Rows that cannot be used are told with file and line; the rest goes on.
+
+Exit status: 0 done, 1 usage, 2 a file could not be read or nothing could be used (with --strict, any row).")]
+pub struct ImportArgs {
+    /// Exports, CSV or JSON, UTF-8 or UTF-16
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Leave out hosts that no export gives a role
+    #[arg(long, conflicts_with = "default_role")]
+    pub only_with_role: bool,
+    /// The role of hosts that no export gives one
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub default_role: Option<Role>,
+    /// Fail on any row that cannot be used
+    #[arg(long)]
+    pub strict: bool,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::ALL
+        .iter()
+        .copied()
+        .find(|role| role.as_str() == text)
+        .ok_or_else(|| {
+            let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+            format!("roles are {}", known.join(", "))
+        })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -28,5 +28,6 @@ pub mod event;
 pub mod inventory;
 pub mod pipeline;
 pub mod problems;
+pub mod rule_tests;
 pub mod telemetry;
 pub mod time;

@@ -21,8 +21,10 @@ fn main() -> ExitCode {
     };
     let outcome = match &cli.command {
         Command::Check(args) => commands::check::run(args),
+        Command::Inventory(args) => commands::inventory::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Run(args) => commands::run::run(args),
+        Command::Test(args) => commands::test::run(args),
         Command::Topics(args) => commands::topics::run(args),
     };
     outcome.unwrap_or_else(|error| {

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use pipewarden::config::Settings;
 use pipewarden::detection::RuleSet;
 use pipewarden::inventory::Inventory;
-use pipewarden::{config, detection, inventory};
+use pipewarden::rule_tests::TestFile;
+use pipewarden::{config, detection, inventory, rule_tests};
 use serde_json::{Value, json};
 use support::schema;
 
@@ -26,6 +27,7 @@ fn generated(name: &str) -> Value {
         "configuration" => config::json_schema(),
         "inventory" => inventory::json_schema(),
         "rule" => detection::json_schema(),
+        "rule-tests" => rule_tests::json_schema(),
         _ => unreachable!("{name}"),
     };
     schema.insert(
@@ -41,7 +43,7 @@ fn yaml(text: &str) -> Value {
 
 #[test]
 fn the_schemas_of_settings_inventory_and_rules_are_what_the_program_reads() {
-    for name in ["configuration", "inventory", "rule"] {
+    for name in ["configuration", "inventory", "rule", "rule-tests"] {
         let path = root().join(format!("schemas/{name}.schema.json"));
         let text = format!("{:#}\n", generated(name));
         if std::env::var_os("PIPEWARDEN_WRITE_SCHEMAS").is_some() {
@@ -87,7 +89,9 @@ fn sample_inventory_and_shipped_rules_are_valid() {
     rules.sort();
     assert!(!rules.is_empty());
     for path in rules {
-        schema::assert_valid("rule", &yaml(&std::fs::read_to_string(path).unwrap()));
+        let is_tests = path.to_string_lossy().ends_with(".tests.yaml");
+        let name = if is_tests { "rule-tests" } else { "rule" };
+        schema::assert_valid(name, &yaml(&std::fs::read_to_string(path).unwrap()));
     }
     RuleSet::load(&root().join("rules")).unwrap();
 }
@@ -112,10 +116,28 @@ fn what_the_program_refuses_in_an_inventory_or_a_rule_the_schema_refuses_too() {
     ] {
         assert!(!schema::is_valid("rule", &yaml(&sound.replace(from, to))), "{to}");
     }
+    let sound = std::fs::read_to_string(root().join("rules/detect-8.tests.yaml")).unwrap();
+    for (from, to) in [
+        ("event_id: 18", "event_id: eighteen"),
+        ("confidence: high", "confidence: certain"),
+        ("roles: [primary-site-server]", "roles: [janitor]"),
+        ("alerts: []", "alert: []"),
+        ("cases:", "case:"),
+    ] {
+        let bad = sound.replace(from, to);
+        assert!(!schema::is_valid("rule-tests", &yaml(&bad)), "{to}");
+    }
 }
 
 #[test]
-fn no_rule_file_panics() {
+fn no_rule_file_and_no_test_file_panics() {
+    let tests = std::fs::read_to_string(root().join("rules/svcctl.tests.yaml")).unwrap();
+    for cut in (0..tests.len()).step_by(9) {
+        if let (Some(head), Some(tail)) = (tests.get(..cut), tests.get(cut + 1..)) {
+            let _ = TestFile::parse(head);
+            let _ = TestFile::parse(&format!("{head}{tail}"));
+        }
+    }
     let sound = std::fs::read_to_string(root().join("rules/detect-8.yaml")).unwrap();
     for cut in 0..sound.len() {
         if let (Some(head), Some(tail)) = (sound.get(..cut), sound.get(cut + 1..)) {

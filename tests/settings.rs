@@ -61,6 +61,8 @@ fn a_list_in_the_environment_is_separated_by_commas() {
     )
     .unwrap();
     assert_eq!(settings.kafka.topics.input, ["winlogbeat", "wec-security"]);
+    let settings = load("c.yaml", "", &[("PIPEWARDEN_RULES__ENABLED", "default,svcctl")]).unwrap();
+    assert_eq!(settings.rules.enabled, ["default", "svcctl"]);
 }
 
 #[test]

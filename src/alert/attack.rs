@@ -28,6 +28,8 @@ const NAMES: &[(&str, &str)] = &[
     ("T1087.002", "Domain Account"),
     ("T1135", "Network Share Discovery"),
     ("T1187", "Forced Authentication"),
+    ("T1201", "Password Policy Discovery"),
+    ("T1482", "Domain Trust Discovery"),
     ("T1543", "Create or Modify System Process"),
     ("T1543.003", "Windows Service"),
     ("T1552", "Unsecured Credentials"),

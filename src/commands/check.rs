@@ -8,6 +8,7 @@ use owo_colors::OwoColorize as _;
 use super::settings;
 use crate::cli::CheckArgs;
 use crate::pipeline::Program;
+use crate::rule_tests::{self, Tested};
 use crate::telemetry;
 use crate::time::AppendTime;
 
@@ -18,6 +19,11 @@ use crate::time::AppendTime;
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
     let program = settings.program()?;
+    if let Some(folder) = &settings.rules.directory {
+        rule_tests::folder(folder)?
+            .into_iter()
+            .try_for_each(Tested::demand_both)?;
+    }
     let mut out = anstream::stdout();
     writeln!(out, "{}", "settings".bold())?;
     for line in settings.to_display().lines() {
@@ -33,7 +39,12 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     writeln!(out, "\n{}", "rules".bold())?;
     for rule in program.rules.rules() {
         let pipes = |pipes: &std::collections::BTreeSet<std::sync::Arc<str>>| {
-            pipes.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" ")
+            let names: Vec<&str> = pipes.iter().map(AsRef::as_ref).collect();
+            if names.is_empty() {
+                "-".to_owned()
+            } else {
+                names.join(" ")
+            }
         };
         writeln!(
             out,
@@ -44,6 +55,29 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             pipes(&rule.pipes.pipe_connected),
             pipes(&rule.pipes.share_access)
         )?;
+    }
+    for (rule, (pipe, names)) in program.rules.rules().iter().flat_map(|rule| {
+        rule.missing_aliases()
+            .into_iter()
+            .map(move |missing| (rule, missing))
+    }) {
+        writeln!(
+            out,
+            "  {} {} watches {pipe} of sysmon 18, but not {} of 5145: it takes accesses by these names for its own",
+            "note:".yellow(),
+            rule.id,
+            names.join(", ")
+        )?;
+    }
+    let known = settings.known_rules()?;
+    let off: Vec<&str> = known
+        .rules()
+        .iter()
+        .map(|rule| &*rule.id)
+        .filter(|id| program.rules.get(id).is_none())
+        .collect();
+    if !off.is_empty() {
+        writeln!(out, "  off: {}", off.join(" "))?;
     }
     writeln!(out, "\n{}", "inventory".bold())?;
     if program.inventory.is_empty() {

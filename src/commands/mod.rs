@@ -1,8 +1,10 @@
 //! One command a file: arguments in, exit status out.
 
 pub mod check;
+pub mod inventory;
 pub mod replay;
 pub mod run;
+pub mod test;
 pub mod topics;
 
 use std::process::ExitCode;
@@ -12,6 +14,9 @@ use crate::config::Settings;
 
 /// Usage or configuration.
 pub const USAGE: ExitCode = ExitCode::FAILURE;
+
+/// The status of input that could not be read.
+pub(crate) const UNREADABLE: u8 = 2;
 
 /// Settings from the file that the flags name, the environment and the flags themselves.
 pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
@@ -25,6 +30,7 @@ pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     if let Some(file) = &args.exceptions {
         settings.exceptions.file = Some(file.clone());
     }
+    settings.rules.enabled.extend(args.enable.iter().cloned());
     Ok(settings)
 }
 

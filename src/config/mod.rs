@@ -20,7 +20,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 pub use watch::Watch;
 
-use crate::detection::JoinSettings;
+use crate::detection::{DEFAULT_RULES, JoinSettings};
 use crate::inventory::UnlistedHosts;
 
 /// Everything that can be set. Every section and every key is optional.
@@ -133,11 +133,14 @@ pub struct InventorySource {
 }
 
 /// `rules`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleSource {
-    /// A folder of rule files, in place of the built-in DETECT-8.
+    /// A folder of rule files, in place of the built-in rules.
     pub directory: Option<PathBuf>,
+    /// The rules that are on: ids, `default` for those that say so themselves, `all` for every one. Default
+    /// `[default]`.
+    pub enabled: Vec<String>,
 }
 
 /// `exceptions`
@@ -241,6 +244,15 @@ impl Default for Correlator {
             threads: 1,
             instance: "0".to_owned(),
             commit_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Default for RuleSource {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            enabled: vec![DEFAULT_RULES.to_owned()],
         }
     }
 }

@@ -24,15 +24,23 @@ pub enum ProgramError {
 }
 
 impl Settings {
+    /// Every rule that the settings know, on or not.
+    ///
+    /// # Errors
+    /// [`RuleError`], which names the file and what to change.
+    pub fn known_rules(&self) -> Result<RuleSet, RuleError> {
+        match &self.rules.directory {
+            Some(folder) => RuleSet::load(folder),
+            None => Ok(RuleSet::pack()),
+        }
+    }
+
     /// Reads rules, inventory and exceptions, all of them or none.
     ///
     /// # Errors
     /// [`ProgramError`], which names the file and what to change.
     pub fn program(&self) -> Result<Program, ProgramError> {
-        let rules = match &self.rules.directory {
-            Some(folder) => RuleSet::load(folder)?,
-            None => RuleSet::builtin(),
-        };
+        let rules = self.known_rules()?.select(&self.rules.enabled)?;
         let inventory = Arc::new(match &self.inventory.file {
             Some(file) => Inventory::load(file)?,
             None => Inventory::empty(),

@@ -19,6 +19,10 @@ pub struct Rule {
     /// Why it matters and what to do; optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Whether it is on where the setting `rules.enabled` says `default`. Default true.
+    // What is serialised is what decisions follow from, and how a rule came to be on is no part of that.
+    #[serde(default = "yes", skip_serializing)]
+    pub enabled: bool,
     /// The watched pipes, by side.
     pub pipes: Pipes,
     /// Risk score from 0 to 100 of an alert of high confidence.
@@ -55,6 +59,10 @@ pub struct Attack {
     /// `T` and four digits, with `.` and three digits for a sub-technique.
     #[schemars(regex(pattern = "^T[0-9]{4}([.][0-9]{3})?$"))]
     pub technique: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The JSON Schema of a rule file.

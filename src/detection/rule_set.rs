@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{Attack, Pipes, Rule};
+use super::rule_folder::{load, rule_files};
+use super::{Attack, PACK, Pipes, Rule};
 use crate::event::{WatchedPipes, normalise_pipe};
 
-const DETECT_8: &str = include_str!("../../rules/detect-8.yaml");
+/// In `rules.enabled`: the rules that say themselves that they are on.
+pub const DEFAULT_RULES: &str = "default";
+/// In `rules.enabled`: every rule.
+pub const ALL_RULES: &str = "all";
 
 /// Rules, by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,54 +52,97 @@ pub enum RuleError {
     },
     /// There is nothing to detect.
     #[error(
-        "{origin} holds no rule: put at least one .yaml file there, or leave the setting out for DETECT-8"
+        "{origin} holds no rule: put at least one .yaml file there, or leave the setting out for the built-in rules"
     )]
     Empty {
         /// The folder.
         origin: String,
     },
+    /// A rule is switched on that does not exist.
+    #[error("rules.enabled: there is no rule {id}; {hint}")]
+    Unknown {
+        /// The id that nothing has.
+        id: String,
+        /// The id that was probably meant, or all of them.
+        hint: String,
+    },
+    /// No rule is switched on.
+    #[error("rules.enabled switches no rule on: name one of {known}, or write `default` or `all`")]
+    NoneEnabled {
+        /// The ids there are.
+        known: String,
+    },
 }
 
 impl RuleSet {
-    /// The rule that is built in: DETECT-8.
+    /// The built-in rules that are on by default: DETECT-8.
     pub fn builtin() -> Self {
-        let rule =
-            parse(DETECT_8, "the built-in rule").expect("the built-in rule is sound, as its tests show");
-        Self { rules: vec![rule] }
+        let mut pack = Self::pack();
+        pack.rules.retain(|rule| rule.enabled);
+        pack
     }
 
-    /// Reads every `.yaml` and `.yml` file of a folder. They stand in place of the built-in rule.
+    /// Every built-in rule.
+    pub fn pack() -> Self {
+        let sound = "the built-in rules are sound, as their tests show";
+        let rules = PACK
+            .iter()
+            .map(|packed| parse(packed.rule, packed.file).expect(sound));
+        Self::of(rules.collect(), "the built-in rules").expect(sound)
+    }
+
+    /// Leaves on what `chosen` names: ids, [`DEFAULT_RULES`], [`ALL_RULES`].
+    ///
+    /// # Errors
+    /// [`RuleError`] for an id that no rule has, and where no rule is left.
+    pub fn select(mut self, chosen: &[String]) -> Result<Self, RuleError> {
+        let is_word = |name: &str| name == DEFAULT_RULES || name == ALL_RULES;
+        if let Some(id) = chosen.iter().find(|id| !is_word(id) && self.get(id).is_none()) {
+            return Err(RuleError::Unknown {
+                id: id.clone(),
+                hint: self.hint(id),
+            });
+        }
+        let known = self.ids();
+        self.rules.retain(|rule| {
+            chosen.iter().any(|name| match name.as_str() {
+                ALL_RULES => true,
+                DEFAULT_RULES => rule.enabled,
+                id => id == &*rule.id,
+            })
+        });
+        if self.rules.is_empty() {
+            return Err(RuleError::NoneEnabled { known });
+        }
+        Ok(self)
+    }
+
+    fn hint(&self, id: &str) -> String {
+        let likeness = |rule: &Rule| strsim::jaro_winkler(&rule.id, id);
+        self.rules
+            .iter()
+            .filter(|rule| likeness(rule) > 0.7)
+            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+            .map_or_else(
+                || format!("there are {}", self.ids()),
+                |rule| format!("did you mean {}?", rule.id),
+            )
+    }
+
+    fn ids(&self) -> String {
+        let ids: Vec<&str> = self.rules.iter().map(|rule| &*rule.id).collect();
+        ids.join(", ")
+    }
+
+    /// Reads every rule of a folder, on or not. They stand in place of the built-in rules.
     ///
     /// # Errors
     /// [`RuleError`] for the first file that cannot be used, in order of names.
     pub fn load(folder: &Path) -> Result<Self, RuleError> {
         let origin = folder.display().to_string();
-        let unreadable = |source| RuleError::Read {
-            origin: origin.clone(),
-            source,
-        };
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "yaml" || extension == "yml")
-            {
-                files.push(path);
-            }
-        }
-        files.sort();
         let mut rules = Vec::new();
-        for path in files {
-            let origin = path.display().to_string();
-            let text = std::fs::read_to_string(&path).map_err(|source| RuleError::Read {
-                origin: origin.clone(),
-                source,
-            })?;
-            rules.push(parse(&text, &origin)?);
-        }
-        if rules.is_empty() {
-            return Err(RuleError::Empty { origin });
+        for path in rule_files(folder)? {
+            rules.push(load(&path)?);
         }
         Self::of(rules, &origin)
     }
@@ -159,7 +206,8 @@ impl RuleSet {
     }
 }
 
-fn parse(text: &str, origin: &str) -> Result<Rule, RuleError> {
+/// Reads one rule from YAML; `origin` names it in errors.
+pub(crate) fn parse(text: &str, origin: &str) -> Result<Rule, RuleError> {
     let rule: Rule = serde_saphyr::from_str(text).map_err(|error| RuleError::Syntax {
         origin: origin.to_owned(),
         message: error.to_string(),
@@ -193,6 +241,8 @@ fn problem(rule: &Rule) -> Option<String> {
         .peekable();
     if rule.id.is_empty() || !rule.id.chars().all(plain) {
         Some("an id is made of lower-case letters, digits, - and _".to_owned())
+    } else if *rule.id == *DEFAULT_RULES || *rule.id == *ALL_RULES {
+        Some("default and all are words of the setting rules.enabled; choose another id".to_owned())
     } else if rule.name.trim().is_empty() {
         Some("the name is empty; it is what an analyst reads".to_owned())
     } else if rule.risk > 100 {
@@ -235,6 +285,8 @@ fn attack_problem(attack: &Attack) -> Option<String> {
 mod tests {
     use super::*;
 
+    const DETECT_8: &str = PACK[0].rule;
+
     #[test]
     fn the_built_in_rule_watches_winreg_on_both_sides() {
         let rules = RuleSet::builtin();
@@ -254,6 +306,7 @@ mod tests {
     fn a_rule_that_cannot_be_is_refused_with_its_id_and_what_would_be_right() {
         for (from, to, said) in [
             ("id: detect-8", "id: Detect 8", "lower-case"),
+            ("id: detect-8", "id: all", "rules.enabled"),
             ("risk: 73", "risk: 101", "between 0 and 100"),
             ("TA0007", "TA7", "TA0007"),
             ("T1012", "1012", "T1012"),
@@ -272,5 +325,34 @@ mod tests {
         let rule = RuleSet::builtin().rules[0].clone();
         let error = RuleSet::new(vec![rule.clone(), rule]).unwrap_err().to_string();
         assert!(error.contains("same id"), "{error}");
+    }
+
+    #[test]
+    fn what_is_on_is_what_the_settings_name_and_an_unknown_id_names_the_nearest_known() {
+        let on = |chosen: &[&str]| {
+            let chosen: Vec<String> = chosen.iter().map(|&id| id.to_owned()).collect();
+            RuleSet::pack()
+                .select(&chosen)
+                .map(|rules| rules.ids())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(on(&["default"]).unwrap(), "detect-8");
+        assert_eq!(on(&["svcctl", "samr", "svcctl"]).unwrap(), "samr, svcctl");
+        assert_eq!(on(&["default", "svcctl"]).unwrap(), "detect-8, svcctl");
+        assert_eq!(on(&["all"]).unwrap(), RuleSet::pack().ids());
+        assert!(on(&["svctl"]).unwrap_err().contains("did you mean svcctl?"));
+        assert!(on(&["q"]).unwrap_err().contains("there are atsvc, detect-8"));
+        assert!(on(&[]).unwrap_err().contains("switches no rule on"));
+    }
+
+    #[test]
+    fn how_a_rule_came_to_be_on_is_no_part_of_what_decisions_follow_from() {
+        let off = parse(&format!("{DETECT_8}enabled: false\n"), "test").unwrap();
+        let on = parse(DETECT_8, "test").unwrap();
+        assert!(on.enabled && !off.enabled);
+        assert_eq!(
+            serde_json::to_value(on).unwrap(),
+            serde_json::to_value(off).unwrap()
+        );
     }
 }

@@ -51,7 +51,7 @@ struct File {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+pub(crate) struct Entry {
     /// The canonical name: the full name, or the short one where the domain does not matter.
     #[schemars(with = "String", length(min = 1))]
     name: Spanned<String>,

@@ -2,12 +2,14 @@
 
 mod file;
 mod identity;
+pub mod import;
 mod learned;
 mod lookup;
 
 use std::fmt;
 use std::net::IpAddr;
 
+pub(crate) use file::Entry;
 pub use file::{InventoryError, json_schema};
 pub use identity::{Identity, Outcome, Resolution, ResolvedBy};
 pub use learned::Learned;

@@ -26,6 +26,7 @@ pub fn rules() -> Vec<Rule> {
         id: id.into(),
         name: format!("Remote connection to the {connected} named pipe"),
         description: None,
+        enabled: true,
         pipes: Pipes {
             pipe_connected: [Arc::from(connected)].into(),
             share_access: [Arc::from(shared)].into(),

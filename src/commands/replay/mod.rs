@@ -20,9 +20,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::input::Input;
+pub(crate) use self::pretty::clean;
 use self::sorted::{Key, Sorter};
 use self::summary::Summary;
-use super::settings;
+use super::{UNREADABLE, settings};
 use crate::alert::Document;
 use crate::cli::{Format, ReplayArgs};
 use crate::detection::Status;
@@ -33,9 +34,6 @@ use crate::time::AppendTime;
 
 /// Bytes of observations held in memory before they are spilled to a temporary file.
 const IN_MEMORY: usize = 32 << 20;
-
-/// The status of input that could not be read.
-const UNREADABLE: u8 = 2;
 
 /// Replays files and prints the alerts.
 ///

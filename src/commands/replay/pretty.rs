@@ -221,9 +221,9 @@ fn parenthesised(names: &[String]) -> String {
     }
 }
 
-/// Text from an event, made safe for a terminal: what would move the cursor or colour the screen is shown as an
+/// Text from outside, made safe for a terminal: what would move the cursor or colour the screen is shown as an
 /// escape instead, and so is what would turn the direction of writing.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let is_risky = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

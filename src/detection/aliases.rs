@@ -1,0 +1,45 @@
+//! Pipes that Windows keeps aliases of: Sysmon 18 writes the pipe, Security 5145 the name that the client asked for.
+
+use super::Rule;
+
+/// The pipe behind, and every name it goes by. Since Windows XP; in the telemetry that was seen, 5145 `samr`, `lsarpc`
+/// and `netlogon` stood beside 18 `lsass`, and `svcctl` beside `ntsvcs`.
+const ALIASES: &[(&str, &[&str])] = &[
+    (
+        "lsass",
+        &["lsarpc", "lsass", "netlogon", "protected_storage", "samr"],
+    ),
+    ("ntsvcs", &["ntsvcs", "svcctl"]),
+];
+
+impl Rule {
+    /// Pipes that the rule watches on the side of Sysmon 18 without all their names on the side of 5145, each with the
+    /// names it lacks. An access by such a name leaves its 18 unexplained, so that the rule takes it for its own.
+    pub fn missing_aliases(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        ALIASES
+            .iter()
+            .filter(|(pipe, _)| self.pipes.pipe_connected.contains(*pipe))
+            .map(|&(pipe, names)| {
+                let is_missing = |name: &&str| !self.pipes.share_access.contains(*name);
+                (pipe, names.iter().copied().filter(is_missing).collect())
+            })
+            .filter(|(_, missing): &(_, Vec<_>)| !missing.is_empty())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detection::RuleSet;
+
+    #[test]
+    fn a_rule_that_watches_a_pipe_without_all_its_names_is_known_and_no_built_in_rule_is_one() {
+        for rule in RuleSet::pack().rules() {
+            assert_eq!(rule.missing_aliases(), [], "{}", rule.id);
+        }
+        let mut samr = RuleSet::pack().get("samr").unwrap().clone();
+        samr.pipes.pipe_connected.insert("lsass".into());
+        let missing = vec!["lsarpc", "lsass", "netlogon", "protected_storage"];
+        assert_eq!(samr.missing_aliases(), [("lsass", missing)]);
+    }
+}

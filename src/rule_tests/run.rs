@@ -1,0 +1,202 @@
+//! Running a case: router and correlator over its events, and what stands in the end against what must.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::compare::{differences, pair};
+use super::{Case, ExpectedAlert, TestFile};
+use crate::alert::Document;
+use crate::detection::{JoinSettings, Rule, RuleSet};
+use crate::driver::memory::{FinalView, Replayer};
+use crate::inventory::{Inventory, UnlistedHosts};
+use crate::pipeline::{Origin, Program, Routed, Router};
+use crate::time::AppendTime;
+
+/// Why a case fails: each line is one thing that an engineer needs to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(pub Vec<String>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// Runs one case of a rule, with that rule alone.
+///
+/// # Errors
+/// [`Failure`], which says what was expected, what was found, and what became of each event.
+pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
+    let stopped = |problem: String| Failure(vec![problem]);
+    let assets = case.assets.as_ref().unwrap_or(&file.assets);
+    let inventory = if assets.is_empty() {
+        Inventory::empty()
+    } else {
+        let text = serde_json::json!({ "assets": assets }).to_string();
+        Inventory::parse(&text, "assets").map_err(|error| stopped(error.to_string()))?
+    };
+    let home = assets.first().and_then(|asset| asset["name"].as_str());
+    let mut messages = Vec::new();
+    for (number, event) in (1..).zip(&case.events) {
+        let document = event
+            .to_document(number, home)
+            .map_err(|problem| stopped(format!("event {number}: {problem}")))?;
+        messages.push(document.to_string().into_bytes());
+    }
+    let rules = RuleSet::new(vec![rule.clone()]).map_err(|error| stopped(error.to_string()))?;
+    let unlisted = UnlistedHosts::default_for(&inventory);
+    // Nothing is ever recovered here, so the fingerprint has nobody to tell apart.
+    let program = Program::new(
+        rules,
+        Arc::new(inventory),
+        unlisted,
+        JoinSettings::default(),
+        String::new(),
+    );
+    let detected = detect(&Arc::new(program), &messages).map_err(stopped)?;
+    judge(&case.alerts, &detected)
+}
+
+/// What came of a case's events.
+struct Detected {
+    /// What became of each event.
+    fates: Vec<String>,
+    /// The alerts that stand, by first access.
+    alerts: Vec<Document>,
+}
+
+/// What `replay` does: a pass that learns identities, a pass that routes, delivery in order of event time.
+fn detect(program: &Arc<Program>, messages: &[Vec<u8>]) -> Result<Detected, String> {
+    let mut router = Router::new(program);
+    messages.iter().for_each(|message| router.learn(message));
+    router.stop_learning();
+    let mut fates = Vec::new();
+    let mut observations = Vec::new();
+    for (offset, message) in (0..).zip(messages) {
+        let origin = Origin {
+            topic: "case",
+            partition: 0,
+            offset,
+        };
+        fates.push(match router.route(message, origin) {
+            Routed::Observation(routed) => {
+                let fate = format!("{} on {}", routed.kind(), routed.observation.asset);
+                observations.push(routed.observation);
+                fate
+            }
+            Routed::Skipped(reason) => format!("skipped: {}", reason.as_str()),
+            Routed::DeadLetter(letter) => {
+                return Err(format!(
+                    "event {}: cannot be decoded: {}",
+                    offset + 1,
+                    letter.message
+                ));
+            }
+        });
+    }
+    observations.sort_by_key(|observation| observation.event.time);
+    let mut replayer = Replayer::new(program);
+    let mut view = FinalView::default();
+    let mut last = Vec::new();
+    for observation in observations {
+        let arrival = AppendTime::at_event(observation.event.time);
+        last.extend(replayer.observe(arrival, observation).alerts);
+    }
+    last.extend(replayer.finish().alerts);
+    last.into_iter().for_each(|alert| view.upsert(alert));
+    let mut alerts = view
+        .active()
+        .map(|alert| serde_json::from_slice::<Document>(&alert.value).map_err(|error| error.to_string()))
+        .collect::<Result<Vec<_>, _>>()?;
+    alerts.sort_by_key(|alert| (alert.event.start, alert.pipewarden.alert_id));
+    Ok(Detected { fates, alerts })
+}
+
+fn judge(expected: &[ExpectedAlert], detected: &Detected) -> Result<(), Failure> {
+    let fits: Vec<Vec<bool>> = expected
+        .iter()
+        .map(|expected| {
+            let fits = |found| differences(expected, found).is_empty();
+            detected.alerts.iter().map(fits).collect()
+        })
+        .collect();
+    let pairs = pair(&fits, detected.alerts.len());
+    let mut unexpected: Vec<&Document> = detected
+        .alerts
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| !pairs.contains(&Some(*place)))
+        .map(|(_, alert)| alert)
+        .collect();
+    let missing: Vec<&ExpectedAlert> = expected
+        .iter()
+        .zip(&pairs)
+        .filter(|(_, place)| place.is_none())
+        .map(|(expected, _)| expected)
+        .collect();
+    if missing.is_empty() && unexpected.is_empty() {
+        return Ok(());
+    }
+    let mut lines = vec![format!(
+        "expected {}, found {}",
+        plural(expected.len(), "alert"),
+        plural(detected.alerts.len(), "alert")
+    )];
+    for expected in missing {
+        // The one that comes nearest is the one that was probably meant.
+        let nearest =
+            (0..unexpected.len()).min_by_key(|&place| differences(expected, unexpected[place]).len());
+        match nearest {
+            Some(place) => {
+                let found = unexpected.remove(place);
+                lines.push(format!("differs: {}", found.message));
+                lines.extend(
+                    differences(expected, found)
+                        .iter()
+                        .map(|line| format!("  {line}")),
+                );
+            }
+            None => lines.push(format!("missing: {expected}")),
+        }
+    }
+    lines.extend(
+        unexpected
+            .iter()
+            .map(|alert| format!("not expected: {}", alert.message)),
+    );
+    lines.extend(
+        (1..)
+            .zip(&detected.fates)
+            .map(|(number, fate)| format!("event {number}: {fate}")),
+    );
+    Err(Failure(lines))
+}
+
+impl fmt::Display for ExpectedAlert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: Option<&dyn fmt::Display>| value.map(ToString::to_string);
+        let list = |items: Option<&[String]>| items.map(|items| format!("[{}]", items.join(", ")));
+        let fields = [
+            ("asset", self.asset.clone()),
+            ("source", text(self.source.as_ref().map(|ip| ip as _))),
+            ("attribution", text(self.attribution.as_ref().map(|how| how as _))),
+            ("confidence", text(self.confidence.as_ref().map(|how| how as _))),
+            ("accounts", list(self.accounts.as_deref())),
+            ("pipes", list(self.pipes.as_deref())),
+        ];
+        let said: Vec<String> = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name} {}", value?)))
+            .collect();
+        f.write_str(if said.is_empty() { "any alert" } else { "" })?;
+        f.write_str(&said.join(", "))
+    }
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
