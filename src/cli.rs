@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::alert::AlertFormat;
+
 /// Finds remote use of sensitive named pipes on protected Windows hosts, and says who did it.
 #[derive(Debug, Parser)]
 #[command(name = "pipewarden", version, about, max_term_width = 100, after_help = EXAMPLES)]
@@ -70,6 +72,7 @@ pub struct RunArgs {
   pipewarden replay samples/
   pipewarden replay --inventory samples/inventory.yaml samples/detect-8.ndjson
   pipewarden replay security.evtx sysmon.evtx --format ndjson | jq .message
+  pipewarden replay --format ndjson --alerts ocsf samples/   OCSF Detection Findings instead of ECS
   zcat winlogbeat.json.gz | pipewarden replay -
   pipewarden replay --shuffle 7 --max-delay 45s samples/   the same alerts, delivered in another order
 
@@ -84,6 +87,10 @@ pub struct ReplayArgs {
     /// How alerts are printed; by default pretty on a terminal, ndjson otherwise
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// In which words alerts are written in ndjson; by default as alerts.format says. With both, the ECS document of an
+    /// alert comes first, then the OCSF one
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub alerts: Option<AlertFormat>,
     /// Print every revision as it is written, not only the last of each alert
     #[arg(long)]
     pub revisions: bool,

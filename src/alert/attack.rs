@@ -4,7 +4,10 @@
 use super::document::{Tactic, Technique, Threat};
 use crate::detection::Attack;
 
-/// Names of enterprise ATT&CK version 17.
+/// The version of enterprise ATT&CK that names are taken from.
+pub(super) const VERSION: &str = "17";
+
+/// Names of that version.
 const NAMES: &[(&str, &str)] = &[
     ("TA0002", "Execution"),
     ("TA0003", "Persistence"),

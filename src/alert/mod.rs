@@ -1,8 +1,10 @@
-//! The alert document: one revision as an ECS document that a SIEM can take as it is.
+//! The alert document: one revision as a document that a SIEM can take as it is, in ECS or OCSF.
 
 mod attack;
 mod document;
 mod ecs;
+mod format;
+mod ocsf;
 mod title;
 
 pub use document::{
@@ -10,3 +12,5 @@ pub use document::{
     Process, Related, RuleInfo, Source, Tactic, Technique, Threat, User,
 };
 pub use ecs::{AssetFacts, document};
+pub use format::AlertFormat;
+pub use ocsf::detection_finding;

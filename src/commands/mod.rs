@@ -44,13 +44,14 @@ pub(crate) fn program(settings: &Settings) -> anyhow::Result<Arc<Program>> {
         .unlisted_hosts
         .unwrap_or(UnlistedHosts::default_for(&inventory));
     let fingerprint = fingerprint(&settings.detection, &rules, &inventory, unlisted);
-    Ok(Arc::new(Program::new(
+    let program = Program::new(
         rules,
         Arc::new(inventory),
         unlisted,
         settings.detection.clone(),
         fingerprint,
-    )))
+    );
+    Ok(Arc::new(program.with_format(settings.alerts.format)))
 }
 
 /// Prints an error and everything that led to it, as one line.

@@ -92,12 +92,17 @@ impl Settings {
             topics.replication_factor >= 1,
             "kafka.topics.replication_factor must be at least 1",
         );
-        let own = [&topics.observations, &topics.alerts, &topics.dead_letters];
+        let own = [
+            &topics.observations,
+            &topics.alerts,
+            &topics.alerts_ocsf,
+            &topics.dead_letters,
+        ];
         demand(
             own.iter()
                 .enumerate()
                 .all(|(index, name)| !own[..index].contains(name) && !topics.input.contains(name)),
-            "kafka.topics: input, observations, alerts and dead_letters must be different topics",
+            "kafka.topics: input, observations, alerts, alerts_ocsf and dead_letters must be different topics",
         );
         for key in [
             "bootstrap.servers",

@@ -30,6 +30,7 @@ impl Settings {
                     "input": [format!("{prefix}.winlogbeat")],
                     "observations": format!("{prefix}.observations"),
                     "alerts": format!("{prefix}.alerts"),
+                    "alerts_ocsf": format!("{prefix}.alerts.ocsf"),
                     "dead_letters": format!("{prefix}.dead-letters"),
                     "partitions": 12,
                     "replication_factor": 1,

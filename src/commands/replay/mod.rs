@@ -41,7 +41,8 @@ const UNREADABLE: u8 = 2;
 /// # Errors
 /// Settings, rules or inventory that are wrong.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
-    let settings = settings(&args.settings)?;
+    let mut settings = settings(&args.settings)?;
+    settings.alerts.format = args.alerts.unwrap_or(settings.alerts.format);
     let program = program(&settings)?;
     let inputs = match input::find(&args.inputs) {
         Ok(inputs) => inputs,
@@ -68,6 +69,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut printer = Printer {
         out: anstream::AutoStream::auto(std::io::stdout().lock()),
         is_pretty,
+        has_ecs: settings.alerts.format.has_ecs(),
     };
     match replay.detect(&program, sorter, &mut printer) {
         // Whoever reads the alerts has seen enough, as `head` does.
@@ -184,7 +186,7 @@ impl Replay<'_> {
         let mut take = |alerts: Vec<AlertRecord>, printer: &mut Printer<_>| {
             alerts.into_iter().try_for_each(|alert| {
                 if self.args.revisions {
-                    printer.print(&alert.value)?;
+                    printer.print(&alert)?;
                 }
                 view.upsert(alert);
                 Ok::<(), anyhow::Error>(())
@@ -213,7 +215,7 @@ impl Replay<'_> {
                 .entry(document.pipewarden.confidence)
                 .or_default() += 1;
             if !self.args.revisions {
-                printer.print(&alert.value)?;
+                printer.print(alert)?;
             }
         }
         printer.out.flush()?;
@@ -238,13 +240,17 @@ fn progress(inputs: &[Input], what: &'static str) -> ProgressBar {
 struct Printer<W: Write> {
     out: W,
     is_pretty: bool,
+    has_ecs: bool,
 }
 
 impl<W: Write> Printer<W> {
-    fn print(&mut self, document: &[u8]) -> anyhow::Result<()> {
+    fn print(&mut self, alert: &AlertRecord) -> anyhow::Result<()> {
         if self.is_pretty {
-            pretty::write_alert(&mut self.out, &serde_json::from_slice(document)?)?;
-        } else {
+            pretty::write_alert(&mut self.out, &serde_json::from_slice(&alert.value)?)?;
+            return Ok(());
+        }
+        let ecs = self.has_ecs.then_some(&alert.value);
+        for document in ecs.into_iter().chain(&alert.finding) {
             self.out.write_all(document)?;
             self.out.write_all(b"\n")?;
         }

@@ -17,6 +17,8 @@ pub struct Layout {
     pub partitions: u32,
     /// Where alerts go: the partition of the same number.
     pub alerts: String,
+    /// Where they go as OCSF findings.
+    pub findings: String,
     /// The consumer group.
     pub group: String,
 }
@@ -28,6 +30,7 @@ impl Layout {
             observations: "pipewarden.observations".to_owned(),
             partitions,
             alerts: "pipewarden.alerts".to_owned(),
+            findings: "pipewarden.alerts.ocsf".to_owned(),
             group: "pipewarden-correlator".to_owned(),
         }
     }
@@ -40,6 +43,11 @@ impl Layout {
     /// Where the alerts of that partition go.
     pub fn output(&self, partition: u32) -> TopicPartition {
         TopicPartition::new(&self.alerts, partition)
+    }
+
+    /// Where they go as OCSF findings.
+    pub fn findings(&self, partition: u32) -> TopicPartition {
+        TopicPartition::new(&self.findings, partition)
     }
 }
 
@@ -165,6 +173,10 @@ impl Worker {
                 let output = self.layout.output(partition);
                 let key = pending.alert.key.as_bytes();
                 broker.append_in(&self.producer, &output, time, key, &pending.alert.value)?;
+                if let Some(finding) = &pending.alert.finding {
+                    let findings = self.layout.findings(partition);
+                    broker.append_in(&self.producer, &findings, time, key, finding)?;
+                }
             }
             if let Some((offset, checkpoint)) = owned.commit() {
                 let committed = Committed {

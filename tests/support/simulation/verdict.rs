@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use pipewarden::alert::AlertFormat;
 use pipewarden::detection::JoinSettings;
 use pipewarden::driver::memory::{Broker, TopicPartition, Worker};
 use pipewarden::pipeline::Program;
@@ -16,7 +17,12 @@ use crate::support::{reference, schema, world};
 ///
 /// # Errors
 /// What is not as it must be.
-pub fn check(cluster: &Cluster, arrivals: &Arrivals, settings: &JoinSettings) -> Result<u64, String> {
+pub fn check(
+    cluster: &Cluster,
+    arrivals: &Arrivals,
+    settings: &JoinSettings,
+    format: AlertFormat,
+) -> Result<u64, String> {
     let mut last: BTreeMap<Vec<u8>, Value> = BTreeMap::new();
     let mut revisions = BTreeSet::new();
     for partition in 0..cluster.layout.partitions {
@@ -26,6 +32,12 @@ pub fn check(cluster: &Cluster, arrivals: &Arrivals, settings: &JoinSettings) ->
             && found != expected
         {
             return Err(difference(partition, &found, &expected));
+        }
+        if format.has_ocsf() {
+            stand_together(
+                &found,
+                &alerts(&cluster.broker, &cluster.layout.findings(partition)),
+            )?;
         }
         for (key, value) in found {
             let document: Value = serde_json::from_slice(&value).map_err(|error| error.to_string())?;
@@ -87,6 +99,29 @@ fn undisturbed(cluster: &Cluster, partition: u32, program: &Arc<Program>) -> Vec
     while worker.step(&broker, partition).is_some() {}
     worker.commit(&mut broker).expect("nobody else is there");
     alerts(&broker, &layout.output(partition))
+}
+
+/// Both formats hold the same revisions of the same alerts in the same order.
+fn stand_together(alerts: &[(Vec<u8>, Vec<u8>)], findings: &[(Vec<u8>, Vec<u8>)]) -> Result<(), String> {
+    let revisions = |records: &[(Vec<u8>, Vec<u8>)], place: &str| -> Vec<(Vec<u8>, Option<u64>)> {
+        let revision = |value: &[u8]| {
+            let document: Value = serde_json::from_slice(value).unwrap_or_default();
+            document.pointer(place).and_then(Value::as_u64)
+        };
+        let records = records.iter();
+        records
+            .map(|(key, value)| (key.clone(), revision(value)))
+            .collect()
+    };
+    let of_alerts = revisions(alerts, "/pipewarden/revision");
+    let of_findings = revisions(findings, "/unmapped/pipewarden/revision");
+    if of_alerts == of_findings {
+        Ok(())
+    } else {
+        Err(format!(
+            "alerts {of_alerts:?} and findings {of_findings:?} were committed"
+        ))
+    }
 }
 
 fn alerts(broker: &Broker, topic: &TopicPartition) -> Vec<(Vec<u8>, Vec<u8>)> {
