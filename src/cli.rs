@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::alert::AlertFormat;
+use crate::interchange::Target;
 
 /// Finds remote use of sensitive named pipes on protected Windows hosts, and says who did it.
 #[derive(Debug, Parser)]
@@ -21,6 +22,7 @@ Examples:
   pipewarden replay samples/                     who touched winreg in these recordings
   pipewarden replay --inventory hosts.yaml *.evtx
   pipewarden check --config pipewarden.yaml      what is in force, and what is wrong with it
+  pipewarden export --rule detect-8 --to sigma   the rule for another system
   pipewarden topics create --config pipewarden.yaml
   pipewarden run --config pipewarden.yaml        the service
 
@@ -37,6 +39,8 @@ pub enum Command {
     Topics(TopicsArgs),
     /// Validate settings, inventory and rules, and print what is in force
     Check(CheckArgs),
+    /// Print a rule's logic for another system: Sigma, Elastic EQL, Splunk
+    Export(ExportArgs),
 }
 
 /// Where settings come from.
@@ -145,6 +149,26 @@ pub enum TopicsAction {
 /// `pipewarden check`
 #[derive(Debug, Args)]
 pub struct CheckArgs {
+    /// Where settings come from.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// `pipewarden export`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pipewarden export --rule detect-8 --to sigma > detect_8.yml
+  pipewarden export --rule detect-8 --to eql --config pipewarden.yaml     with the windows of these settings
+  pipewarden export --rule detect-8 --to splunk
+
+The head of each export says what is lost on the way.")]
+pub struct ExportArgs {
+    /// The rule's id; check lists those in force
+    #[arg(long, value_name = "ID")]
+    pub rule: String,
+    /// The system that is to run it
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub to: Target,
     /// Where settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,

@@ -38,11 +38,16 @@ const NAMES: &[(&str, &str)] = &[
     ("T1569.002", "Service Execution"),
 ];
 
-fn name(id: &str) -> Option<String> {
+/// The name of a tactic or technique.
+pub fn attack_name(id: &str) -> Option<&'static str> {
     NAMES
         .iter()
         .find(|(known, _)| *known == id)
-        .map(|(_, name)| (*name).to_owned())
+        .map(|(_, name)| *name)
+}
+
+fn name(id: &str) -> Option<String> {
+    attack_name(id).map(str::to_owned)
 }
 
 /// `threat.*` of a rule: one entry per tactic, sub-techniques below their technique.

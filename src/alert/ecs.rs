@@ -92,7 +92,7 @@ fn event(revision: &Revision, rule: &Rule) -> doc::Event {
 }
 
 /// The rule's risk times 1.0, 0.7 or 0.35, rounded half up.
-fn risk_score(risk: u8, confidence: Confidence) -> u8 {
+pub fn risk_score(risk: u8, confidence: Confidence) -> u8 {
     let percent = match confidence {
         Confidence::High => 100,
         Confidence::Medium => 70,

@@ -7,10 +7,11 @@ mod format;
 mod ocsf;
 mod title;
 
+pub use attack::attack_name;
 pub use document::{
     Candidate, Destination, Document, Ecs, Event, Evidence, File, Host, Observer, Own, OwnAsset, OwnSource,
     Process, Related, RuleInfo, Source, Tactic, Technique, Threat, User,
 };
-pub use ecs::{AssetFacts, document};
+pub use ecs::{AssetFacts, document, risk_score};
 pub use format::AlertFormat;
 pub use ocsf::detection_finding;
