@@ -63,6 +63,11 @@ impl Settings {
             "detection.limits.evidence must be at most 1000: a record has a size limit",
         );
         demand(
+            limits.evidence <= 400 || !self.alerts.format.has_ocsf(),
+            "detection.limits.evidence must be at most 400 where alerts.format is ocsf or both: a finding tells each \
+             observation at greater length, and a record has a size limit",
+        );
+        demand(
             limits.list_entries <= 1_000,
             "detection.limits.list_entries must be at most 1000: a record has a size limit",
         );

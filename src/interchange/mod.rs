@@ -1,6 +1,6 @@
 //! A rule's logic in the words of other systems, for people who must run it there too.
 //!
-//! Every export is a set of [searches](plan::Search), from the surest to the weakest, and says in its head what it loses:
+//! Every export is a set of searches, from the surest to the weakest, and says in its head what it loses:
 //! no other language can resolve identity before it joins, amend what it said, or rank candidates. The text is a function
 //! of rule and settings alone.
 
