@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::alert::AlertFormat;
+use crate::interchange::Target;
 use crate::inventory::Role;
 
 /// Finds remote use of sensitive named pipes on protected Windows hosts, and says who did it.
@@ -23,6 +25,7 @@ Examples:
   pipewarden check --config pipewarden.yaml      what is in force, and what is wrong with it
   pipewarden test                                rules against their cases
   pipewarden inventory import roles.csv > hosts.yaml
+  pipewarden export --rule detect-8 --to sigma   the rule for another system
   pipewarden topics create --config pipewarden.yaml
   pipewarden run --config pipewarden.yaml        the service
 
@@ -43,6 +46,8 @@ pub enum Command {
     Test(TestArgs),
     /// Make an inventory of the asset lists of other tools
     Inventory(InventoryArgs),
+    /// Print a rule's logic for another system: Sigma, Elastic EQL, Splunk
+    Export(ExportArgs),
 }
 
 /// Where settings come from.
@@ -84,6 +89,7 @@ pub struct RunArgs {
   pipewarden replay samples/
   pipewarden replay --inventory samples/inventory.yaml samples/detect-8.ndjson
   pipewarden replay security.evtx sysmon.evtx --format ndjson | jq .message
+  pipewarden replay --format ndjson --alerts ocsf samples/   OCSF Detection Findings instead of ECS
   zcat winlogbeat.json.gz | pipewarden replay -
   pipewarden replay --shuffle 7 --max-delay 45s samples/   the same alerts, delivered in another order
 
@@ -98,6 +104,10 @@ pub struct ReplayArgs {
     /// How alerts are printed; by default pretty on a terminal, ndjson otherwise
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// In which words alerts are written in ndjson; by default as alerts.format says. With both, the ECS document of an
+    /// alert comes first, then the OCSF one
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub alerts: Option<AlertFormat>,
     /// Print every revision as it is written, not only the last of each alert
     #[arg(long)]
     pub revisions: bool,
@@ -227,6 +237,26 @@ fn role(text: &str) -> Result<Role, String> {
             let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
             format!("roles are {}", known.join(", "))
         })
+}
+
+/// `pipewarden export`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pipewarden export --rule detect-8 --to sigma > detect_8.yml
+  pipewarden export --rule detect-8 --to eql --config pipewarden.yaml     with the windows of these settings
+  pipewarden export --rule detect-8 --to splunk
+
+The head of each export says what is lost on the way.")]
+pub struct ExportArgs {
+    /// The rule's id; check lists those in force
+    #[arg(long, value_name = "ID")]
+    pub rule: String,
+    /// The system that is to run it
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub to: Target,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

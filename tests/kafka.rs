@@ -189,6 +189,35 @@ fn shuffled_samples_give_the_one_alert_that_replay_prints_and_wrong_messages_are
 }
 
 #[test]
+fn each_format_has_a_topic_of_its_own_with_the_same_revisions_under_the_same_keys() {
+    let Some(broker) = broker() else { return };
+    let settings = quick(broker, "formats").with("alerts", json!({"format": "both"}));
+    settings.create_topics();
+    let events = as_if_now(sample("variants/ambiguous.ndjson"));
+    let values = events.iter().map(|event| event.to_string().into_bytes());
+    broker.produce(settings.topic("input"), &spread(values.collect(), 8));
+    let service = Service::start(&settings);
+    let findings = || broker.read_all(settings.topic("alerts_ocsf"));
+    service.await_that("there is a finding", || !findings().is_empty());
+    service.signal("TERM");
+    assert!(service.wait().0.success());
+    let (alerts, findings) = (broker.read_all(settings.topic("alerts")), findings());
+    assert_eq!(alerts.len(), findings.len());
+    for (alert, finding) in alerts.iter().zip(&findings) {
+        assert_eq!((alert.partition, &alert.key), (finding.partition, &finding.key));
+        let read = |record: &Read| serde_json::from_slice::<Value>(&record.value).unwrap();
+        schema::assert_valid_finding(&read(finding), &read(alert));
+    }
+
+    let ocsf = quick(broker, "only-ocsf").with("alerts", json!({"format": "ocsf"}));
+    ocsf.create_topics();
+    let output = ocsf.command(&["topics", "check"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains(ocsf.topic("alerts_ocsf")), "{said}");
+    assert!(!said.contains(&format!("{}: ", ocsf.topic("alerts"))), "{said}");
+}
+
+#[test]
 fn a_restart_repeats_nothing_and_joins_what_it_left_open() {
     let Some(broker) = broker() else { return };
     let settings = quick(broker, "restart");

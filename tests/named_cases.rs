@@ -16,6 +16,7 @@ mod support {
 use std::time::Duration;
 
 use pipewarden::detection::JoinSettings;
+use pipewarden::time::AppendTime;
 use serde_json::{Value, json};
 use support::detect::{Bench, INVENTORY};
 use support::winlogbeat::{ATLAS, CLIENT, START, at, connection, detect_8, pipe, share, with};
@@ -316,6 +317,57 @@ fn a_better_explanation_moves_the_open_and_supersedes_the_guess() {
     let mut late = early;
     late.push((5 * MINUTE, third));
     assert_is_detect_8(&bench().detect_arriving(&late));
+}
+
+#[test]
+fn a_finding_is_created_and_updated_and_closed_where_another_replaces_it() {
+    let [first, second, third] = detect_8();
+    let bench = bench();
+    let observations = bench.observations(&[first, second, third]);
+    let arrivals = [600, 700, 5 * MINUTE].map(|ms| AppendTime::from_millis(START + ms));
+    let findings: Vec<Value> = bench
+        .revisions(arrivals.into_iter().zip(observations).collect())
+        .iter()
+        .map(|revision| serde_json::from_slice(revision.finding.as_deref().unwrap()).unwrap())
+        .collect();
+    let told: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (
+                text(&finding["activity_name"]),
+                text(&finding["status"]),
+                finding["confidence_id"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    let told: Vec<(&str, &str, u64)> = told
+        .iter()
+        .map(|(a, b, c)| (a.as_str(), b.as_str(), *c))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("Create", "New", 2),
+            ("Close", "Superseded", 2),
+            ("Create", "New", 3)
+        ],
+    );
+    let [guess, withdrawn, sure] = findings.as_slice() else {
+        unreachable!("counted above")
+    };
+    assert_eq!(guess["finding_info"]["uid"], withdrawn["finding_info"]["uid"]);
+    assert_eq!(
+        withdrawn["finding_info"]["related_events"][0]["uid"],
+        sure["finding_info"]["uid"]
+    );
+    let access = &sure["evidences"][0];
+    assert_eq!(access["src_endpoint"]["ip"], CLIENT);
+    assert_eq!(access["actor"]["user"]["name"], "TESTSUBJECT4");
+    assert_eq!(
+        access["file"],
+        json!({"name": "winreg", "type_id": 6, "type": "Named Pipe"})
+    );
 }
 
 #[test]

@@ -380,3 +380,58 @@ fn a_damaged_event_log_is_refused_or_read_as_far_as_it_goes_and_never_crashes() 
         );
     }
 }
+
+#[test]
+fn findings_tell_what_alerts_tell_and_both_formats_come_alert_by_alert() {
+    for folder in ["samples/", "samples/variants/"] {
+        let ecs = alerts(&["--format", "ndjson", folder]);
+        let output = replay(&["--format", "ndjson", "--alerts", "ocsf", folder]);
+        let findings = String::from_utf8(output.stdout).unwrap();
+        let findings: Vec<&str> = findings.lines().collect();
+        assert_eq!(findings.len(), ecs.len());
+        for (finding, alert) in findings.iter().zip(&ecs) {
+            schema::assert_valid_finding(&serde_json::from_str(finding).unwrap(), alert);
+        }
+        let output = replay(&["--format", "ndjson", "--alerts", "both", folder]);
+        let both = String::from_utf8(output.stdout).unwrap();
+        let both: Vec<&str> = both.lines().collect();
+        assert_eq!(both.len(), 2 * ecs.len());
+        for (pair, (finding, alert)) in both.chunks(2).zip(findings.iter().zip(&ecs)) {
+            assert_eq!(serde_json::from_str::<Value>(pair[0]).unwrap(), *alert);
+            assert_eq!(pair[1], *finding);
+        }
+    }
+}
+
+#[test]
+fn findings_do_not_depend_on_the_order_of_delivery() {
+    let findings = |more: &[&str]| -> Vec<Value> {
+        let mut arguments = vec!["--format", "ndjson", "--alerts", "ocsf", "samples/variants/"];
+        arguments.extend(more);
+        let output = replay(&arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|line| {
+            let mut finding: Value = serde_json::from_str(line).unwrap();
+            // How often the alert was told before depends on the order; what it tells does not.
+            for (place, key) in [
+                ("", "activity_id"),
+                ("", "activity_name"),
+                ("", "type_uid"),
+                ("", "type_name"),
+                ("/metadata", "uid"),
+                ("/metadata", "sequence"),
+                ("/unmapped/pipewarden", "revision"),
+            ] {
+                let object = finding.pointer_mut(place).unwrap().as_object_mut().unwrap();
+                assert!(object.remove(key).is_some(), "{place}/{key}");
+            }
+            finding
+        });
+        lines.collect()
+    };
+    let expected = findings(&[]);
+    assert!(!expected.is_empty());
+    for seed in ["1", "2", "3"] {
+        assert_eq!(findings(&["--shuffle", seed]), expected);
+    }
+}

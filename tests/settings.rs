@@ -163,6 +163,16 @@ fn values_that_cannot_work_are_refused_all_at_once() {
         &["must be different topics"],
     );
     refused(
+        "kafka: {topics: {alerts_ocsf: pipewarden.alerts}}",
+        &[],
+        &["must be different topics"],
+    );
+    refused(
+        "{alerts: {format: both}, detection: {limits: {evidence: 401}}}",
+        &[],
+        &["detection.limits.evidence", "400"],
+    );
+    refused(
         "kafka: {client: {group.id: mine}}",
         &[],
         &["kafka.client.group.id"],

@@ -4,7 +4,10 @@
 use super::document::{Tactic, Technique, Threat};
 use crate::detection::Attack;
 
-/// Names of enterprise ATT&CK version 17.
+/// The version of enterprise ATT&CK that names are taken from.
+pub(super) const VERSION: &str = "17";
+
+/// Names of that version.
 const NAMES: &[(&str, &str)] = &[
     ("TA0002", "Execution"),
     ("TA0003", "Persistence"),
@@ -37,11 +40,16 @@ const NAMES: &[(&str, &str)] = &[
     ("T1569.002", "Service Execution"),
 ];
 
-fn name(id: &str) -> Option<String> {
+/// The name of a tactic or technique.
+pub fn attack_name(id: &str) -> Option<&'static str> {
     NAMES
         .iter()
         .find(|(known, _)| *known == id)
-        .map(|(_, name)| (*name).to_owned())
+        .map(|(_, name)| *name)
+}
+
+fn name(id: &str) -> Option<String> {
+    attack_name(id).map(str::to_owned)
 }
 
 /// `threat.*` of a rule: one entry per tactic, sub-techniques below their technique.

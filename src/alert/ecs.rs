@@ -88,18 +88,18 @@ fn event(revision: &Revision, rule: &Rule) -> doc::Event {
         outcome: outcome.to_owned(),
         start: content.first,
         end: content.last,
-        risk_score: risk_score(rule.risk, content),
+        risk_score: risk_score(rule.risk, content.confidence, content.exception.is_some()),
     }
 }
 
 /// The rule's risk times 1.0, 0.7 or 0.35, a quarter of that where an exception covers the alert, rounded half up.
-fn risk_score(risk: u8, content: &Content) -> u8 {
-    let percent = match content.confidence {
+pub fn risk_score(risk: u8, confidence: Confidence, is_excepted: bool) -> u8 {
+    let percent = match confidence {
         Confidence::High => 100,
         Confidence::Medium => 70,
         Confidence::Low => 35,
     };
-    let share = if content.exception.is_some() { 4 } else { 1 };
+    let share = if is_excepted { 4 } else { 1 };
     u8::try_from((u32::from(risk) * percent + 50 * share) / (100 * share)).unwrap_or(u8::MAX)
 }
 

@@ -1,12 +1,17 @@
-//! The alert document: one revision as an ECS document that a SIEM can take as it is.
+//! The alert document: one revision as a document that a SIEM can take as it is, in ECS or OCSF.
 
 mod attack;
 mod document;
 mod ecs;
+mod format;
+mod ocsf;
 mod title;
 
+pub use attack::attack_name;
 pub use document::{
     Candidate, Destination, Document, Ecs, Event, Evidence, Excepted, File, Host, Observer, Own, OwnAsset,
     OwnSource, Process, Related, RuleInfo, Source, Tactic, Technique, Threat, User,
 };
-pub use ecs::{AssetFacts, document};
+pub use ecs::{AssetFacts, document, risk_score};
+pub use format::AlertFormat;
+pub use ocsf::detection_finding;

@@ -20,6 +20,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 pub use watch::Watch;
 
+use crate::alert::AlertFormat;
 use crate::detection::{DEFAULT_RULES, JoinSettings};
 use crate::inventory::UnlistedHosts;
 
@@ -35,6 +36,8 @@ pub struct Settings {
     pub correlator: Correlator,
     /// Windows, waits and bounds of the join.
     pub detection: JoinSettings,
+    /// How alerts are written.
+    pub alerts: Alerts,
     /// The protected hosts.
     pub inventory: InventorySource,
     /// The rules.
@@ -74,8 +77,11 @@ pub struct Topics {
     pub input: Vec<String>,
     /// Where observations go. Default `pipewarden.observations`.
     pub observations: String,
-    /// Where alerts go. Default `pipewarden.alerts`.
+    /// Where alerts go in ECS. Default `pipewarden.alerts`.
     pub alerts: String,
+    /// Where they go in OCSF: the same keys, but never the same topic, where one format would overwrite the other.
+    /// Default `pipewarden.alerts.ocsf`.
+    pub alerts_ocsf: String,
     /// Where alerts go that an exception suppresses. Default `pipewarden.suppressed`.
     pub suppressed: String,
     /// Where undecodable messages go. Default `pipewarden.dead-letters`.
@@ -120,6 +126,15 @@ pub struct Correlator {
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub commit_interval: Duration,
+}
+
+/// `alerts`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Alerts {
+    /// `ecs` on `kafka.topics.alerts`, `ocsf` on `kafka.topics.alerts_ocsf`, or `both`, each on its own topic. Default
+    /// `ecs`.
+    pub format: AlertFormat,
 }
 
 /// `inventory`
@@ -195,6 +210,16 @@ pub enum LogFormat {
     Pretty,
 }
 
+impl Settings {
+    /// The topics that alerts are written to.
+    pub fn alert_topics(&self) -> impl Iterator<Item = &String> {
+        let (format, topics) = (self.alerts.format, &self.kafka.topics);
+        let ecs = format.has_ecs().then_some(&topics.alerts);
+        let ocsf = format.has_ocsf().then_some(&topics.alerts_ocsf);
+        ecs.into_iter().chain(ocsf)
+    }
+}
+
 /// The JSON Schema of the settings file.
 pub fn json_schema() -> Schema {
     schemars::schema_for!(Settings)
@@ -218,6 +243,7 @@ impl Default for Topics {
             input: vec!["winlogbeat".to_owned()],
             observations: "pipewarden.observations".to_owned(),
             alerts: "pipewarden.alerts".to_owned(),
+            alerts_ocsf: "pipewarden.alerts.ocsf".to_owned(),
             suppressed: "pipewarden.suppressed".to_owned(),
             dead_letters: "pipewarden.dead-letters".to_owned(),
             partitions: 12,

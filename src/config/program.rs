@@ -59,6 +59,6 @@ impl Settings {
         }
         let fingerprint = fingerprint(&self.detection, &rules, &inventory, unlisted, &exceptions);
         let program = Program::new(rules, inventory, unlisted, self.detection.clone(), fingerprint);
-        Ok(program.excepting(exceptions))
+        Ok(program.excepting(exceptions).with_format(self.alerts.format))
     }
 }

@@ -63,6 +63,11 @@ impl Settings {
             "detection.limits.evidence must be at most 1000: a record has a size limit",
         );
         demand(
+            limits.evidence <= 400 || !self.alerts.format.has_ocsf(),
+            "detection.limits.evidence must be at most 400 where alerts.format is ocsf or both: a finding tells each \
+             observation at greater length, and a record has a size limit",
+        );
+        demand(
             limits.list_entries <= 1_000,
             "detection.limits.list_entries must be at most 1000: a record has a size limit",
         );
@@ -95,6 +100,7 @@ impl Settings {
         let own = [
             &topics.observations,
             &topics.alerts,
+            &topics.alerts_ocsf,
             &topics.suppressed,
             &topics.dead_letters,
         ];
@@ -102,7 +108,7 @@ impl Settings {
             own.iter()
                 .enumerate()
                 .all(|(index, name)| !own[..index].contains(name) && !topics.input.contains(name)),
-            "kafka.topics: input, observations, alerts, suppressed and dead_letters must be different topics",
+            "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed and dead_letters must be different topics",
         );
         for key in [
             "bootstrap.servers",

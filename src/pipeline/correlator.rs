@@ -28,13 +28,15 @@ pub struct LogRecord<'a> {
     pub value: &'a [u8],
 }
 
-/// A record for the alerts topic or the suppressed one, and what metrics tell of it.
+/// One revision for the alerts topics or the suppressed one, and what metrics tell of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertRecord {
     /// The Kafka key: the alert's id, so that a sink that upserts by key keeps one document per alert.
     pub key: String,
-    /// The document, as JSON.
+    /// The document in ECS, as JSON.
     pub value: Vec<u8>,
+    /// The same revision as an OCSF finding, as JSON, where [`Program::with_format`] asks for it.
+    pub finding: Option<Vec<u8>>,
     /// The rule's id.
     pub rule: Arc<str>,
     /// How sure the alert is of its source.
@@ -300,9 +302,11 @@ impl Correlator {
     }
 
     fn alert_record(&self, revision: &Revision) -> AlertRecord {
+        let (value, finding) = self.program.documents(revision);
         AlertRecord {
             key: revision.id.to_string(),
-            value: self.program.document(revision),
+            value,
+            finding,
             rule: Arc::clone(&revision.key.rule),
             confidence: revision.content.confidence,
             attribution: revision.content.attribution,

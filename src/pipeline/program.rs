@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::{self, AssetFacts};
+use crate::alert::{self, AlertFormat, AssetFacts, Document};
 use crate::detection::{Exceptions, JoinSettings, Revision, RuleSet};
 use crate::inventory::{Inventory, UnlistedHosts};
 
@@ -19,6 +19,7 @@ pub struct Program {
     pub join: JoinSettings,
     /// What is known and answered for.
     pub exceptions: Arc<Exceptions>,
+    format: AlertFormat,
     fingerprint: String,
 }
 
@@ -38,6 +39,7 @@ impl Program {
             unlisted_hosts,
             join,
             exceptions: Arc::default(),
+            format: AlertFormat::default(),
             fingerprint,
         }
     }
@@ -50,13 +52,32 @@ impl Program {
         }
     }
 
+    /// The same, with alerts in this format. It is a part of the fingerprint: after a change, what is open is written once
+    /// more, so that no alert is missing on a topic that was not written before.
+    #[must_use]
+    pub fn with_format(mut self, format: AlertFormat) -> Self {
+        if format != AlertFormat::default() {
+            self.fingerprint.push_str(format.as_str());
+        }
+        self.format = format;
+        self
+    }
+
     /// Tells programs apart: equal only if every decision would be.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// The document of one revision, as JSON.
-    pub fn document(&self, revision: &Revision) -> Vec<u8> {
+    /// The document of one revision in ECS and, where findings are asked for, in OCSF, as JSON.
+    pub fn documents(&self, revision: &Revision) -> (Vec<u8>, Option<Vec<u8>>) {
+        let ecs = self.document(revision);
+        let finding = (self.format.has_ocsf())
+            .then(|| serde_json::to_vec(&alert::detection_finding(revision, &ecs)).unwrap_or_default());
+        // Serialising plain structs of strings and numbers into memory has no way to fail.
+        (serde_json::to_vec(&ecs).unwrap_or_default(), finding)
+    }
+
+    fn document(&self, revision: &Revision) -> Document {
         let asset = self.inventory.asset(&revision.key.asset);
         let roles: Vec<&str> = match asset {
             Some(asset) => asset.roles.iter().map(|role| role.as_str()).collect(),
@@ -71,7 +92,6 @@ impl Program {
             .rules
             .get(&revision.key.rule)
             .expect("a revision names a rule in force");
-        // Serialising plain structs of strings and numbers into memory has no way to fail.
-        serde_json::to_vec(&alert::document(revision, rule, &facts, &self.fingerprint)).unwrap_or_default()
+        alert::document(revision, rule, &facts, &self.fingerprint)
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use pipewarden::alert::AlertFormat;
 use pipewarden::detection::{JoinSettings, RuleSet};
 use pipewarden::driver::memory::{FinalView, Replayer};
 use pipewarden::event::Observation;
 use pipewarden::inventory::{Inventory, UnlistedHosts};
-use pipewarden::pipeline::{Origin, Program, Routed, Router};
+use pipewarden::pipeline::{AlertRecord, Origin, Program, Routed, Router};
 use pipewarden::time::AppendTime;
 use serde_json::Value;
 
@@ -37,13 +38,10 @@ impl Bench {
     fn of(inventory: Inventory, unlisted: UnlistedHosts, join: JoinSettings) -> Self {
         let rules = RuleSet::builtin();
         Self {
-            program: Arc::new(Program::new(
-                rules,
-                Arc::new(inventory),
-                unlisted,
-                join,
-                "test".into(),
-            )),
+            program: Arc::new(
+                Program::new(rules, Arc::new(inventory), unlisted, join, "test".into())
+                    .with_format(AlertFormat::Both),
+            ),
         }
     }
 
@@ -106,19 +104,27 @@ impl Bench {
             .collect()
     }
 
-    fn final_alerts(&self, arrivals: Vec<(AppendTime, Observation)>) -> Vec<Value> {
+    /// Every revision, in the order in which they are written, its two documents telling the same.
+    pub fn revisions(&self, arrivals: Vec<(AppendTime, Observation)>) -> Vec<AlertRecord> {
         let mut replayer = Replayer::new(&self.program);
-        let mut view = FinalView::default();
+        let mut revisions = Vec::new();
         for (at, observation) in arrivals {
-            replayer
-                .observe(at, observation)
-                .alerts
-                .into_iter()
-                .for_each(|alert| view.upsert(alert));
+            revisions.extend(replayer.observe(at, observation).alerts);
         }
-        replayer
-            .finish()
-            .alerts
+        revisions.extend(replayer.finish().alerts);
+        for revision in &revisions {
+            let finding = revision.finding.as_deref().unwrap();
+            super::schema::assert_valid_finding(
+                &serde_json::from_slice(finding).unwrap(),
+                &serde_json::from_slice(&revision.value).unwrap(),
+            );
+        }
+        revisions
+    }
+
+    fn final_alerts(&self, arrivals: Vec<(AppendTime, Observation)>) -> Vec<Value> {
+        let mut view = FinalView::default();
+        self.revisions(arrivals)
             .into_iter()
             .for_each(|alert| view.upsert(alert));
         let mut alerts: Vec<Value> = view

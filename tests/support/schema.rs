@@ -41,3 +41,52 @@ pub fn assert_valid(name: &str, document: &Value) {
 pub fn is_valid(name: &str, document: &Value) -> bool {
     validator(name).is_valid(document)
 }
+
+/// Fails unless `finding` is a valid OCSF Detection Finding that tells what the ECS document `alert` tells.
+#[allow(dead_code)]
+#[track_caller]
+pub fn assert_valid_finding(finding: &Value, alert: &Value) {
+    assert_valid("ocsf-detection-finding", finding);
+    let own = &alert["pipewarden"];
+    let activity = finding["activity_id"].as_u64().unwrap();
+    assert_eq!(finding["type_uid"].as_u64().unwrap(), 200_400 + activity);
+    assert_eq!(activity == 3, own["status"] == "superseded", "{finding:#}");
+    assert_eq!(finding["is_alert"], own["status"] == "active");
+    for (one, other) in [
+        (&finding["finding_info"]["uid"], &own["alert_id"]),
+        (&finding["metadata"]["correlation_uid"], &own["story_id"]),
+        (&finding["message"], &alert["message"]),
+        (&finding["risk_score"], &alert["event"]["risk_score"]),
+        (&finding["count"], &own["accesses"]),
+        (&finding["unmapped"]["pipewarden"]["revision"], &own["revision"]),
+        (
+            &finding["unmapped"]["pipewarden"]["candidates"],
+            &own["candidates"],
+        ),
+    ] {
+        assert_eq!(one, other, "{finding:#}\n{alert:#}");
+    }
+    let evidence: Vec<&Value> = finding["evidences"].as_array().unwrap()[1..]
+        .iter()
+        .map(|evidence| &evidence["data"])
+        .collect();
+    assert_eq!(
+        evidence,
+        own["evidence"].as_array().unwrap().iter().collect::<Vec<_>>()
+    );
+    for observable in finding["observables"].as_array().unwrap() {
+        let mut found = vec![finding];
+        for step in observable["name"].as_str().unwrap().split('.') {
+            let below = found.iter().map(|here| &here[step.trim_end_matches("[]")]);
+            found = if step.ends_with("[]") {
+                below.filter_map(Value::as_array).flatten().collect()
+            } else {
+                below.collect()
+            };
+        }
+        assert!(
+            found.contains(&&observable["value"]),
+            "{observable} points to nothing"
+        );
+    }
+}

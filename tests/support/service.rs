@@ -31,6 +31,7 @@ impl Settings {
                     "observations": format!("{prefix}.observations"),
                     "alerts": format!("{prefix}.alerts"),
                     "suppressed": format!("{prefix}.suppressed"),
+                    "alerts_ocsf": format!("{prefix}.alerts.ocsf"),
                     "dead_letters": format!("{prefix}.dead-letters"),
                     "partitions": 12,
                     "replication_factor": 1,

@@ -40,7 +40,8 @@ const IN_MEMORY: usize = 32 << 20;
 /// # Errors
 /// Settings, rules or inventory that are wrong.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
-    let settings = settings(&args.settings)?;
+    let mut settings = settings(&args.settings)?;
+    settings.alerts.format = args.alerts.unwrap_or(settings.alerts.format);
     let program = Arc::new(settings.program()?);
     let inputs = match input::find(&args.inputs) {
         Ok(inputs) => inputs,
@@ -67,6 +68,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut printer = Printer {
         out: anstream::AutoStream::auto(std::io::stdout().lock()),
         is_pretty,
+        has_ecs: settings.alerts.format.has_ecs(),
     };
     match replay.detect(&program, sorter, &mut printer) {
         // Whoever reads the alerts has seen enough, as `head` does.
@@ -194,7 +196,7 @@ impl Replay<'_> {
                     *hits.entry(exception.id.to_string()).or_default() += 1;
                 }
                 if self.args.revisions && (alert.is_told || self.args.show_suppressed) {
-                    printer.print(&alert.value)?;
+                    printer.print(&alert)?;
                 }
                 view.upsert(alert);
                 Ok::<(), anyhow::Error>(())
@@ -230,7 +232,7 @@ impl Replay<'_> {
                     .or_default() += 1;
             }
             if !self.args.revisions {
-                printer.print(&alert.value)?;
+                printer.print(alert)?;
             }
         }
         printer.out.flush()?;
@@ -255,13 +257,17 @@ fn progress(inputs: &[Input], what: &'static str) -> ProgressBar {
 struct Printer<W: Write> {
     out: W,
     is_pretty: bool,
+    has_ecs: bool,
 }
 
 impl<W: Write> Printer<W> {
-    fn print(&mut self, document: &[u8]) -> anyhow::Result<()> {
+    fn print(&mut self, alert: &AlertRecord) -> anyhow::Result<()> {
         if self.is_pretty {
-            pretty::write_alert(&mut self.out, &serde_json::from_slice(document)?)?;
-        } else {
+            pretty::write_alert(&mut self.out, &serde_json::from_slice(&alert.value)?)?;
+            return Ok(());
+        }
+        let ecs = self.has_ecs.then_some(&alert.value);
+        for document in ecs.into_iter().chain(&alert.finding) {
             self.out.write_all(document)?;
             self.out.write_all(b"\n")?;
         }

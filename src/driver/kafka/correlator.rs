@@ -30,7 +30,7 @@ use super::group::{GroupConsumer, GroupContext, hold};
 use super::partition::Partition;
 use super::service::Shared;
 use super::transaction::{Failure, Transaction, TransactionalProducer};
-use crate::config::Topics;
+use crate::config::Settings;
 use crate::driver::owned::{Owned, Pending};
 use crate::pipeline::{LogRecord, ObservationRecord, Origin, Program};
 use crate::telemetry::{PartitionState, wall_clock};
@@ -292,7 +292,7 @@ impl CorrelatorMember {
             return Ok(());
         };
         let outcome = self.producer.begin().and_then(|transaction| {
-            match write(&transaction, self.partitions.values(), topics) {
+            match write(&transaction, self.partitions.values(), &self.shared.settings) {
                 Ok(()) => transaction.commit(&offsets, membership),
                 Err(error) => Err(transaction.fail(error)),
             }
@@ -384,17 +384,19 @@ impl CorrelatorMember {
 fn write<'a>(
     transaction: &Transaction<'_>,
     partitions: impl Iterator<Item = &'a Partition>,
-    topics: &Topics,
+    settings: &Settings,
 ) -> Result<(), KafkaError> {
+    let (topics, has_ecs) = (&settings.kafka.topics, settings.alerts.format.has_ecs());
     for partition in partitions {
         for Pending { alert, .. } in partition.owned.alerts() {
-            for (is_due, topic) in [
-                (alert.is_told, &topics.alerts),
-                (alert.is_suppressed(), &topics.suppressed),
-            ] {
-                if is_due {
-                    transaction.send(topic, &alert.key, &alert.value)?;
-                }
+            if alert.is_told && has_ecs {
+                transaction.send(&topics.alerts, &alert.key, &alert.value)?;
+            }
+            if let Some(finding) = alert.finding.as_ref().filter(|_| alert.is_told) {
+                transaction.send(&topics.alerts_ocsf, &alert.key, finding)?;
+            }
+            if alert.is_suppressed() {
+                transaction.send(&topics.suppressed, &alert.key, &alert.value)?;
             }
         }
         for letter in partition.owned.dead_letters() {

@@ -204,12 +204,8 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
             }
         }
     }
-    for topic in [
-        &topics.observations,
-        &topics.alerts,
-        &topics.suppressed,
-        &topics.dead_letters,
-    ] {
+    let own = [&topics.observations, &topics.suppressed, &topics.dead_letters];
+    for topic in own.into_iter().chain(shared.settings.alert_topics()) {
         let has = partitions_of(consumer, topic)?;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });

@@ -142,14 +142,6 @@ pub fn plans(settings: &Settings, with_input: bool) -> Vec<TopicPlan> {
             )
         },
         plan(
-            &topics.alerts,
-            vec![
-                free("cleanup.policy", "delete"),
-                free("retention.ms", &millis(ALERTS_KEPT)),
-                max_record(),
-            ],
-        ),
-        plan(
             &topics.suppressed,
             vec![
                 free("cleanup.policy", "delete"),
@@ -166,6 +158,14 @@ pub fn plans(settings: &Settings, with_input: bool) -> Vec<TopicPlan> {
             ],
         ),
     ];
+    plans.extend(settings.alert_topics().map(|topic| {
+        let settings = vec![
+            free("cleanup.policy", "delete"),
+            free("retention.ms", &millis(ALERTS_KEPT)),
+            max_record(),
+        ];
+        plan(topic, settings)
+    }));
     if with_input {
         plans.extend(topics.input.iter().map(|name| plan(name, Vec::new())));
     }
@@ -297,6 +297,7 @@ fn options() -> AdminOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::AlertFormat;
 
     #[test]
     fn the_observations_topic_keeps_two_horizons_and_the_longest_outage() {
@@ -311,6 +312,25 @@ mod tests {
         assert_eq!(retention.value, millis.to_string());
         assert!(retention.is_met_by("-1") && retention.is_met_by(&millis.to_string()));
         assert!(!retention.is_met_by(&(millis - 1).to_string()) && !retention.is_met_by("unset"));
+    }
+
+    #[test]
+    fn only_the_topics_of_the_formats_that_are_written_are_planned() {
+        for (format, expected) in [
+            (AlertFormat::Ecs, ["pipewarden.alerts"].as_slice()),
+            (AlertFormat::Ocsf, &["pipewarden.alerts.ocsf"]),
+            (
+                AlertFormat::Both,
+                &["pipewarden.alerts", "pipewarden.alerts.ocsf"],
+            ),
+        ] {
+            let mut settings = Settings::default();
+            settings.alerts.format = format;
+            let planned = plans(&settings, false);
+            let names = planned.iter().map(|plan| plan.name.as_str());
+            let names: Vec<&str> = names.filter(|name| name.contains("alerts")).collect();
+            assert_eq!(names, expected);
+        }
     }
 
     #[test]

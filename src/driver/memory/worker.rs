@@ -19,6 +19,8 @@ pub struct Layout {
     pub alerts: String,
     /// Where suppressed alerts go: the partition of the same number.
     pub suppressed: String,
+    /// Where they go as OCSF findings.
+    pub findings: String,
     /// The consumer group.
     pub group: String,
 }
@@ -31,6 +33,7 @@ impl Layout {
             partitions,
             alerts: "pipewarden.alerts".to_owned(),
             suppressed: "pipewarden.suppressed".to_owned(),
+            findings: "pipewarden.alerts.ocsf".to_owned(),
             group: "pipewarden-correlator".to_owned(),
         }
     }
@@ -48,6 +51,11 @@ impl Layout {
     /// Where its suppressed alerts go.
     pub fn suppressed_output(&self, partition: u32) -> TopicPartition {
         TopicPartition::new(&self.suppressed, partition)
+    }
+
+    /// Where they go as OCSF findings.
+    pub fn findings(&self, partition: u32) -> TopicPartition {
+        TopicPartition::new(&self.findings, partition)
     }
 }
 
@@ -186,19 +194,19 @@ impl Worker {
             let time = owned.correlator().stream_time();
             for pending in owned.alerts() {
                 let alert = &pending.alert;
-                for (is_due, output) in [
-                    (alert.is_told, self.layout.output(partition)),
-                    (alert.is_suppressed(), self.layout.suppressed_output(partition)),
-                ] {
-                    if is_due {
-                        broker.append_in(
-                            &self.producer,
-                            &output,
-                            time,
-                            alert.key.as_bytes(),
-                            &alert.value,
-                        )?;
+                let mut append = |output: TopicPartition, value: &[u8]| {
+                    broker
+                        .append_in(&self.producer, &output, time, alert.key.as_bytes(), value)
+                        .map(drop)
+                };
+                if alert.is_told {
+                    append(self.layout.output(partition), &alert.value)?;
+                    if let Some(finding) = &alert.finding {
+                        append(self.layout.findings(partition), finding)?;
                     }
+                }
+                if alert.is_suppressed() {
+                    append(self.layout.suppressed_output(partition), &alert.value)?;
                 }
             }
             if let Some((offset, checkpoint)) = owned.commit() {

@@ -11,6 +11,7 @@ mod verdict;
 
 use std::sync::Arc;
 
+use pipewarden::alert::AlertFormat;
 use pipewarden::detection::{Exceptions, JoinSettings, RuleSet};
 use pipewarden::inventory::{Inventory, UnlistedHosts};
 use pipewarden::pipeline::Program;
@@ -80,8 +81,14 @@ pub fn run(seed: u64) -> Result<Faults, String> {
     };
     let arrivals = Arrivals::random(&mut random, &settings);
     let has_exceptions = random.random_bool(0.5);
+    // Two documents of everything cost time, and one world in eight shows as well that they stay together.
+    let format = if seed.is_multiple_of(8) {
+        AlertFormat::Both
+    } else {
+        AlertFormat::Ecs
+    };
     let in_force = |settings: &JoinSettings, fingerprint| {
-        let program = program(settings, fingerprint);
+        let program = program_writing(settings, fingerprint, format);
         if has_exceptions {
             Arc::new(Program::clone(&program).excepting(Exceptions::clone(&world::exceptions())))
         } else {
@@ -94,7 +101,7 @@ pub fn run(seed: u64) -> Result<Faults, String> {
     }
     let mut cluster = Cluster::new(programs);
     cluster.live_through(&arrivals, &mut random);
-    let alerts = verdict::check(&cluster, &arrivals, &settings, has_exceptions)?;
+    let alerts = verdict::check(&cluster, &arrivals, &settings, (format, has_exceptions))?;
     Ok(Faults {
         alerts,
         ..cluster.faults
@@ -103,16 +110,21 @@ pub fn run(seed: u64) -> Result<Faults, String> {
 
 /// A program that watches every host.
 pub fn program(settings: &JoinSettings, fingerprint: &str) -> Arc<Program> {
+    program_writing(settings, fingerprint, AlertFormat::Ecs)
+}
+
+fn program_writing(settings: &JoinSettings, fingerprint: &str, format: AlertFormat) -> Arc<Program> {
     let rules = RuleSet::new(world::rules()).expect("the rules of the test worlds are sound");
     let inventory = Arc::new(Inventory::empty());
     let fingerprint = fingerprint.to_owned();
-    Arc::new(Program::new(
+    let program = Program::new(
         rules,
         inventory,
         UnlistedHosts::Watch,
         settings.clone(),
         fingerprint,
-    ))
+    );
+    Arc::new(program.with_format(format))
 }
 
 /// Other settings that change when revisions are written, and so every record, but not what they say in the end.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use pipewarden::alert::AlertFormat;
 use pipewarden::detection::JoinSettings;
-use pipewarden::driver::memory::{Broker, Layout, Worker};
+use pipewarden::driver::memory::{Broker, Layout, TopicPartition, Worker};
 use pipewarden::pipeline::Program;
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ pub fn check(
     cluster: &Cluster,
     arrivals: &Arrivals,
     settings: &JoinSettings,
-    has_exceptions: bool,
+    (format, has_exceptions): (AlertFormat, bool),
 ) -> Result<u64, String> {
     let mut last: BTreeMap<Vec<u8>, (Option<u64>, Value)> = BTreeMap::new();
     let mut revisions = BTreeSet::new();
@@ -34,6 +35,10 @@ pub fn check(
             return Err(difference(partition, &found[which], &expected[which]));
         }
         let [alerts, suppressed] = found;
+        if format.has_ocsf() {
+            let findings = records(&cluster.broker, &cluster.layout.findings(partition));
+            stand_together(&alerts, &findings)?;
+        }
         let alerts = alerts.into_iter().map(|record| ("alerts", record));
         let suppressed = suppressed.into_iter().map(|record| ("suppressed", record));
         for (topic, (key, value)) in alerts.chain(suppressed) {
@@ -113,17 +118,42 @@ fn undisturbed(cluster: &Cluster, partition: u32, program: &Arc<Program>) -> [Re
     outputs(&broker, layout, partition)
 }
 
+/// Both formats hold the same revisions of the same alerts in the same order.
+fn stand_together(alerts: &[(Vec<u8>, Vec<u8>)], findings: &[(Vec<u8>, Vec<u8>)]) -> Result<(), String> {
+    let revisions = |records: &[(Vec<u8>, Vec<u8>)], place: &str| -> Vec<(Vec<u8>, Option<u64>)> {
+        let revision = |value: &[u8]| {
+            let document: Value = serde_json::from_slice(value).unwrap_or_default();
+            document.pointer(place).and_then(Value::as_u64)
+        };
+        let records = records.iter();
+        records
+            .map(|(key, value)| (key.clone(), revision(value)))
+            .collect()
+    };
+    let of_alerts = revisions(alerts, "/pipewarden/revision");
+    let of_findings = revisions(findings, "/unmapped/pipewarden/revision");
+    if of_alerts == of_findings {
+        Ok(())
+    } else {
+        Err(format!(
+            "alerts {of_alerts:?} and findings {of_findings:?} were committed"
+        ))
+    }
+}
+
 /// Keys and values.
 type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Alerts, and suppressed ones.
 fn outputs(broker: &Broker, layout: &Layout, partition: u32) -> [Records; 2] {
-    [layout.output(partition), layout.suppressed_output(partition)].map(|topic| {
-        broker
-            .read_committed(&topic)
-            .map(|record| (record.key.clone(), record.value.clone()))
-            .collect()
-    })
+    [layout.output(partition), layout.suppressed_output(partition)].map(|topic| records(broker, &topic))
+}
+
+fn records(broker: &Broker, topic: &TopicPartition) -> Records {
+    broker
+        .read_committed(topic)
+        .map(|record| (record.key.clone(), record.value.clone()))
+        .collect()
 }
 
 fn difference(partition: u32, found: &[(Vec<u8>, Vec<u8>)], expected: &[(Vec<u8>, Vec<u8>)]) -> String {
