@@ -35,6 +35,8 @@ pub enum Command {
     Topics(TopicsArgs),
     /// Validate settings, inventory and rules, and print what is in force
     Check(CheckArgs),
+    /// Ask a running service whether it is healthy
+    Health(HealthArgs),
 }
 
 /// Where settings come from.
@@ -141,6 +143,25 @@ pub struct CheckArgs {
     /// Where settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
+}
+
+/// `pipewarden health`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pipewarden health                              the service of this machine, at http.listen
+  pipewarden health --ready --address pipewarden:9464
+
+Prints what the service answers. Exit status: 0 well, 1 not, or no answer.")]
+pub struct HealthArgs {
+    /// Where settings come from.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Where the service listens, in place of http.listen of the settings
+    #[arg(long, value_name = "HOST:PORT")]
+    pub address: Option<String>,
+    /// Ask whether it is ready, too: every worker has its partitions and has caught up
+    #[arg(long)]
+    pub ready: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,6 +1,7 @@
 //! One command a file: arguments in, exit status out.
 
 pub mod check;
+pub mod health;
 pub mod replay;
 pub mod run;
 pub mod topics;

@@ -8,9 +8,10 @@ use prometheus::{
     TextEncoder,
 };
 
-use crate::detection::{Fate, StateSize, Tally};
-use crate::event::TimeSource;
+use crate::detection::{Confidence, Fate, StateSize, Status as AlertStatus, Tally};
+use crate::event::{Kind, TimeSource};
 use crate::pipeline::{AlertRecord, Applied, Routed};
+use crate::telemetry::Status;
 use crate::time::AppendTime;
 
 /// Everything that is counted. Each instance has a registry of its own, so that tests do not share counts.
@@ -42,7 +43,33 @@ pub struct Metrics {
     restore_seconds: Histogram,
     lag: IntGaugeVec,
     state: IntGaugeVec,
+    ready: IntGaugeVec,
+    restoring: IntGaugeVec,
 }
+
+/// What may become of a record of the observations topic; the last for one that cannot be read.
+const FATES: &[&str] = &["applied", "copy", "unwatched", "refused", "tick", "undecodable"];
+
+/// Why messages become dead letters.
+const DEAD_LETTER_REASONS: &[&str] = &[
+    "invalid_utf8",
+    "invalid_json",
+    "duplicate_key",
+    "too_deep",
+    "not_an_object",
+    "missing_field",
+    "bad_field",
+    "observation_too_large",
+    "undecodable_observation",
+];
+
+/// Why state cannot be rebuilt.
+const LOSS_REASONS: &[&str] = &[
+    "no_committed_offset",
+    "unreadable_checkpoint",
+    "log_truncated",
+    "rewind_below_log_start",
+];
 
 /// What is told of a partition that a correlator owns.
 #[derive(Clone, Copy, Debug)]
@@ -146,9 +173,62 @@ impl Metrics {
                 "partition",
                 "kind",
             ]),
+            ready: make.gauges("ready", "1 while /readyz answers 200, else 0.", &[]),
+            restoring: make.gauges(
+                "restoring_partitions",
+                "Partitions whose state is being rebuilt from the log.",
+                &[],
+            ),
             names: make.names.take(),
             registry: registry.clone(),
         }
+        .at_zero()
+    }
+
+    /// Makes counters exist before there is anything to count: Prometheus sees no increase in one that appears with 1.
+    fn at_zero(self) -> Self {
+        for kind in Kind::ALL {
+            self.observations.with_label_values(&[kind.as_str()]);
+        }
+        for (counters, words) in [
+            (&self.dead_letters, DEAD_LETTER_REASONS),
+            (&self.applied, FATES),
+            (&self.transactions, &["committed", "aborted"]),
+            (&self.rebalances, &["assigned", "revoked", "lost"]),
+            (&self.losses, LOSS_REASONS),
+        ] {
+            for word in words {
+                counters.with_label_values(&[*word]);
+            }
+        }
+        self
+    }
+
+    /// The service is about to read a topic.
+    pub fn will_read(&self, topic: &str) {
+        self.consumed.with_label_values(&[topic]);
+    }
+
+    /// The service is about to apply a rule.
+    pub fn will_apply(&self, rule: &str) {
+        for confidence in [Confidence::Low, Confidence::Medium, Confidence::High] {
+            self.alerts.with_label_values(&[rule, confidence.as_str()]);
+        }
+        for status in [AlertStatus::Active, AlertStatus::Superseded] {
+            self.revisions.with_label_values(&[rule, status.as_str()]);
+        }
+    }
+
+    /// What the endpoints say of the workers at this moment.
+    pub fn status(&self, status: &Status) {
+        let none: [&str; 0] = [];
+        let restoring: usize = status.workers().values().map(|worker| worker.restoring).sum();
+        self.ready
+            .with_label_values(&none)
+            .set(i64::from(status.unready().is_empty()));
+        self.restoring
+            .with_label_values(&none)
+            .set(i64::try_from(restoring).unwrap_or(i64::MAX));
     }
 
     /// The name of every metric, with or without a value so far.

@@ -71,6 +71,7 @@ impl Service {
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
         let shared = self.shared;
+        tell_what_will_come(&shared);
         if !await_broker(&shared)? {
             return Ok(());
         }
@@ -99,6 +100,21 @@ impl Service {
             outcome = outcome.and(ended);
         }
         outcome
+    }
+}
+
+/// Lets the metrics of topics and rules exist from the start.
+fn tell_what_will_come(shared: &Shared) {
+    let settings = &shared.settings;
+    if settings.router.enabled {
+        for topic in &settings.kafka.topics.input {
+            shared.metrics.will_read(topic);
+        }
+    }
+    if settings.correlator.enabled {
+        for rule in shared.program.rules.rules() {
+            shared.metrics.will_apply(&rule.id);
+        }
     }
 }
 
