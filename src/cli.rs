@@ -153,9 +153,9 @@ pub struct CheckArgs {
 
 Prints what the service answers. Exit status: 0 well, 1 not, or no answer.")]
 pub struct HealthArgs {
-    /// Where settings come from.
-    #[command(flatten)]
-    pub settings: SettingsArgs,
+    /// Settings file of the service, for http.listen; the environment comes after it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Where the service listens, in place of http.listen of the settings
     #[arg(long, value_name = "HOST:PORT")]
     pub address: Option<String>,

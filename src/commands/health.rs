@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::{USAGE, settings};
+use super::USAGE;
 use crate::cli::HealthArgs;
+use crate::config::Settings;
 
 /// How long the service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,7 +28,10 @@ pub fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("--address {address}: write HOST:PORT"))?
             .next()
             .with_context(|| format!("--address {address}: no such host"))?,
-        None => reachable(settings(&args.settings)?.http.listen),
+        None => {
+            let settings = Settings::load(args.config.as_deref(), std::env::vars())?;
+            reachable(settings.http.listen)
+        }
     };
     let path = if args.ready { "/readyz" } else { "/healthz" };
     let (status, body) = ask(address, path).with_context(|| format!("http://{address}{path}"))?;
