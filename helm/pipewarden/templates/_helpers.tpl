@@ -102,13 +102,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* librdkafka's properties that come from secrets, as environment. Takes the map of properties. */}}
 {{- define "pipewarden.secretEnvironment" -}}
-{{- range $property, $from := . }}
+{{- range $property, $from := . -}}
 - name: PIPEWARDEN_KAFKA__CLIENT__{{ $property | upper | replace "." "_" }}
   valueFrom:
-    secretKeyRef:
-      name: {{ $from.name }}
-      key: {{ $from.key }}
-{{- end }}
+    secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}
+{{ end }}
 {{- end }}
 
 {{- define "pipewarden.podSecurityContext" -}}
