@@ -3,15 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Encoder as _, Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
+use super::Status;
+use super::make::Make;
 use crate::detection::{Confidence, Fate, StateSize, Status as AlertStatus, Tally};
 use crate::event::{Kind, TimeSource};
 use crate::pipeline::{AlertRecord, Applied, Routed};
-use crate::telemetry::Status;
 use crate::time::AppendTime;
 
 /// Everything that is counted. Each instance has a registry of its own, so that tests do not share counts.
@@ -387,53 +385,24 @@ impl Metrics {
     }
 }
 
-/// Makes metrics and registers them.
-struct Make<'a> {
-    registry: &'a Registry,
-    names: RefCell<BTreeSet<String>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Names are constants of this file: a bad or repeated one fails every test that makes metrics.
-const SOUND: &str = "metric names are valid and used once";
-
-impl Make<'_> {
-    fn name(&self, name: &str) -> String {
-        let name = format!("pipewarden_{name}");
-        self.names.borrow_mut().insert(name.clone());
-        name
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        let counter = IntCounter::new(self.name(name), help).expect(SOUND);
-        self.registry.register(Box::new(counter.clone())).expect(SOUND);
-        counter
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        let counters = IntCounterVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
-        self.registry.register(Box::new(counters.clone())).expect(SOUND);
-        counters
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        let gauges = IntGaugeVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
-        self.registry.register(Box::new(gauges.clone())).expect(SOUND);
-        gauges
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        let options = HistogramOpts::new(self.name(name), help).buckets(buckets.to_vec());
-        let histogram = Histogram::with_opts(options).expect(SOUND);
-        self.registry.register(Box::new(histogram.clone())).expect(SOUND);
-        histogram
-    }
-
-    fn build_info(&self) {
-        let info = self.gauges(
-            "build_info",
-            "Always 1; the version is in the label.",
-            &["version"],
-        );
-        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    #[test]
+    fn counters_exist_before_there_is_anything_to_count() {
+        let metrics = Metrics::new();
+        metrics.will_read("winlogbeat");
+        metrics.will_apply("detect-8");
+        let text = String::from_utf8(metrics.render()).unwrap();
+        for line in [
+            r#"pipewarden_messages_consumed_total{topic="winlogbeat"} 0"#,
+            r#"pipewarden_alerts_total{confidence="high",rule="detect-8"} 0"#,
+            r#"pipewarden_log_losses_total{reason="rewind_below_log_start"} 0"#,
+            r#"pipewarden_dead_letters_total{reason="invalid_json"} 0"#,
+            r#"pipewarden_transactions_total{outcome="aborted"} 0"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}");
+        }
     }
 }
