@@ -15,6 +15,12 @@ import yaml
 CHART = pathlib.Path("helm/pipewarden")
 VERSIONS = ["1.27", "1.37"]
 
+# What the matrix must show, all together.
+KINDS = {
+    "ConfigMap", "HorizontalPodAutoscaler", "Job", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PrometheusRule",
+    "ScaledObject", "Service", "ServiceAccount", "ServiceMonitor", "StatefulSet",
+}
+
 # A commit may take 60 s, and both halves end at once; the rest is room.
 LONGEST_END = 75
 
@@ -116,7 +122,7 @@ def settings_are_accepted(program, documents, folder):
 
 def main(program, *paths):
     definitions = custom_resources(paths)
-    problems, manifests = [], 0
+    problems, manifests, kinds = [], 0, set()
     matrix = sorted(CHART.glob("ci/*-values.yaml"))
     assert matrix, "no values to render"
     for values in matrix:
@@ -125,6 +131,7 @@ def main(program, *paths):
             problems.append(f"{values}: {linted.stdout}{linted.stderr}")
         for version in VERSIONS:
             documents = render(values, version)
+            kinds |= {document["kind"] for document in documents}
             names = [(document["kind"], document["metadata"]["name"]) for document in documents]
             for twice in {name for name in names if names.count(name) > 1}:
                 problems.append(f"{values}: {twice} is there twice")
@@ -143,6 +150,8 @@ def main(program, *paths):
             accepted = settings_are_accepted(program, documents, pathlib.Path(folder))
             if accepted.returncode:
                 problems.append(f"{values}: pipewarden check: {accepted.stderr}")
+    if kinds != KINDS:
+        problems.append(f"the matrix shows {sorted(kinds)} and should show {sorted(KINDS)}")
     refused = sorted(CHART.glob("ci/refused/*.yaml"))
     assert refused, "nothing to refuse"
     for values in refused:
