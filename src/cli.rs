@@ -48,6 +48,8 @@ pub enum Command {
     Inventory(InventoryArgs),
     /// Print a rule's logic for another system: Sigma, Elastic EQL, Splunk
     Export(ExportArgs),
+    /// Ask a running service whether it is healthy
+    Health(HealthArgs),
 }
 
 /// Where settings come from.
@@ -257,6 +259,25 @@ pub struct ExportArgs {
     /// Where settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
+}
+
+/// `pipewarden health`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pipewarden health                              the service of this machine, at http.listen
+  pipewarden health --ready --address pipewarden:9464
+
+Prints what the service answers. Exit status: 0 well, 1 not, or no answer.")]
+pub struct HealthArgs {
+    /// Settings file of the service, for http.listen; the environment comes after it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the service listens, in place of http.listen of the settings
+    #[arg(long, value_name = "HOST:PORT")]
+    pub address: Option<String>,
+    /// Ask whether it is ready, too: every worker has its partitions and has caught up
+    #[arg(long)]
+    pub ready: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pipewarden::config::Settings;
 use pipewarden::telemetry::Metrics;
@@ -68,16 +68,50 @@ fn every_metric_is_described() {
     assert_eq!(described, Metrics::new().names());
 }
 
-#[test]
-fn every_link_between_pages_leads_somewhere() {
+fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![root.join("README.md"), root.join("samples/README.md")];
+    let mut pages: Vec<PathBuf> = [
+        "README.md",
+        "CHANGELOG.md",
+        "samples/README.md",
+        "helm/pipewarden/README.md",
+    ]
+    .map(|page| root.join(page))
+    .into();
     pages.extend(
         std::fs::read_dir(root.join("docs"))
             .unwrap()
             .map(|entry| entry.unwrap().path()),
     );
-    for page in pages {
+    pages
+}
+
+#[test]
+fn examples_in_json_and_yaml_can_be_read() {
+    let mut number = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in text.split("\n```").skip(1).step_by(2) {
+            let (language, code) = block.split_once('\n').unwrap();
+            let problem = match language {
+                "json" => serde_json::from_str::<Value>(code)
+                    .err()
+                    .map(|error| error.to_string()),
+                "yaml" => serde_saphyr::from_str::<Value>(code)
+                    .err()
+                    .map(|error| error.to_string()),
+                _ => continue,
+            };
+            assert_eq!(problem, None, "{}:\n{code}", page.display());
+            number += 1;
+        }
+    }
+    assert!(number > 10, "{number} examples");
+}
+
+#[test]
+fn every_link_between_pages_leads_somewhere() {
+    for page in pages() {
         let text = std::fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = link.split('#').next().unwrap();

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod export;
+pub mod health;
 pub mod inventory;
 pub mod replay;
 pub mod run;

@@ -39,6 +39,7 @@ pub async fn serve(
 }
 
 async fn show_metrics(State(shared): State<Shared>) -> Response {
+    shared.metrics.status(&shared.status);
     let content_type = [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)];
     (content_type, shared.metrics.render()).into_response()
 }

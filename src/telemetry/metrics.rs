@@ -3,13 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Encoder as _, Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
-use crate::detection::{Fate, StateSize, Tally};
-use crate::event::TimeSource;
+use super::Status;
+use super::make::Make;
+use crate::detection::{Confidence, Fate, StateSize, Status as AlertStatus, Tally};
+use crate::event::{Kind, TimeSource};
 use crate::pipeline::{AlertRecord, Applied, Routed};
 use crate::time::AppendTime;
 
@@ -45,7 +44,33 @@ pub struct Metrics {
     restore_seconds: Histogram,
     lag: IntGaugeVec,
     state: IntGaugeVec,
+    ready: IntGaugeVec,
+    restoring: IntGaugeVec,
 }
+
+/// What may become of a record of the observations topic; the last for one that cannot be read.
+const FATES: &[&str] = &["applied", "copy", "unwatched", "refused", "tick", "undecodable"];
+
+/// Why messages become dead letters.
+const DEAD_LETTER_REASONS: &[&str] = &[
+    "invalid_utf8",
+    "invalid_json",
+    "duplicate_key",
+    "too_deep",
+    "not_an_object",
+    "missing_field",
+    "bad_field",
+    "observation_too_large",
+    "undecodable_observation",
+];
+
+/// Why state cannot be rebuilt.
+const LOSS_REASONS: &[&str] = &[
+    "no_committed_offset",
+    "unreadable_checkpoint",
+    "log_truncated",
+    "rewind_below_log_start",
+];
 
 /// What is told of a partition that a correlator owns.
 #[derive(Clone, Copy, Debug)]
@@ -164,9 +189,62 @@ impl Metrics {
                 "partition",
                 "kind",
             ]),
+            ready: make.gauges("ready", "1 while /readyz answers 200, else 0.", &[]),
+            restoring: make.gauges(
+                "restoring_partitions",
+                "Partitions whose state is being rebuilt from the log.",
+                &[],
+            ),
             names: make.names.take(),
             registry: registry.clone(),
         }
+        .at_zero()
+    }
+
+    /// Makes counters exist before there is anything to count: Prometheus sees no increase in one that appears with 1.
+    fn at_zero(self) -> Self {
+        for kind in Kind::ALL {
+            self.observations.with_label_values(&[kind.as_str()]);
+        }
+        for (counters, words) in [
+            (&self.dead_letters, DEAD_LETTER_REASONS),
+            (&self.applied, FATES),
+            (&self.transactions, &["committed", "aborted"]),
+            (&self.rebalances, &["assigned", "revoked", "lost"]),
+            (&self.losses, LOSS_REASONS),
+        ] {
+            for word in words {
+                counters.with_label_values(&[*word]);
+            }
+        }
+        self
+    }
+
+    /// The service is about to read a topic.
+    pub fn will_read(&self, topic: &str) {
+        self.consumed.with_label_values(&[topic]);
+    }
+
+    /// The service is about to apply a rule.
+    pub fn will_apply(&self, rule: &str) {
+        for confidence in [Confidence::Low, Confidence::Medium, Confidence::High] {
+            self.alerts.with_label_values(&[rule, confidence.as_str()]);
+        }
+        for status in [AlertStatus::Active, AlertStatus::Superseded] {
+            self.revisions.with_label_values(&[rule, status.as_str()]);
+        }
+    }
+
+    /// What the endpoints say of the workers at this moment.
+    pub fn status(&self, status: &Status) {
+        let none: [&str; 0] = [];
+        let restoring: usize = status.workers().values().map(|worker| worker.restoring).sum();
+        self.ready
+            .with_label_values(&none)
+            .set(i64::from(status.unready().is_empty()));
+        self.restoring
+            .with_label_values(&none)
+            .set(i64::try_from(restoring).unwrap_or(i64::MAX));
     }
 
     /// The name of every metric, with or without a value so far.
@@ -341,53 +419,24 @@ impl Metrics {
     }
 }
 
-/// Makes metrics and registers them.
-struct Make<'a> {
-    registry: &'a Registry,
-    names: RefCell<BTreeSet<String>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Names are constants of this file: a bad or repeated one fails every test that makes metrics.
-const SOUND: &str = "metric names are valid and used once";
-
-impl Make<'_> {
-    fn name(&self, name: &str) -> String {
-        let name = format!("pipewarden_{name}");
-        self.names.borrow_mut().insert(name.clone());
-        name
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        let counter = IntCounter::new(self.name(name), help).expect(SOUND);
-        self.registry.register(Box::new(counter.clone())).expect(SOUND);
-        counter
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        let counters = IntCounterVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
-        self.registry.register(Box::new(counters.clone())).expect(SOUND);
-        counters
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        let gauges = IntGaugeVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
-        self.registry.register(Box::new(gauges.clone())).expect(SOUND);
-        gauges
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        let options = HistogramOpts::new(self.name(name), help).buckets(buckets.to_vec());
-        let histogram = Histogram::with_opts(options).expect(SOUND);
-        self.registry.register(Box::new(histogram.clone())).expect(SOUND);
-        histogram
-    }
-
-    fn build_info(&self) {
-        let info = self.gauges(
-            "build_info",
-            "Always 1; the version is in the label.",
-            &["version"],
-        );
-        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    #[test]
+    fn counters_exist_before_there_is_anything_to_count() {
+        let metrics = Metrics::new();
+        metrics.will_read("winlogbeat");
+        metrics.will_apply("detect-8");
+        let text = String::from_utf8(metrics.render()).unwrap();
+        for line in [
+            r#"pipewarden_messages_consumed_total{topic="winlogbeat"} 0"#,
+            r#"pipewarden_alerts_total{confidence="high",rule="detect-8"} 0"#,
+            r#"pipewarden_log_losses_total{reason="rewind_below_log_start"} 0"#,
+            r#"pipewarden_dead_letters_total{reason="invalid_json"} 0"#,
+            r#"pipewarden_transactions_total{outcome="aborted"} 0"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod http;
 mod logging;
+mod make;
 mod metrics;
 mod status;
 

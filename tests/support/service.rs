@@ -111,9 +111,15 @@ pub struct Service {
 
 impl Service {
     pub fn start(settings: &Settings) -> Self {
+        Self::start_with(settings, [])
+    }
+
+    /// The same, with settings of its own in the environment, as a pod has its name.
+    pub fn start_with<const N: usize>(settings: &Settings, own: [(&str, String); N]) -> Self {
         let mut child = program()
             .args(["run", "--config"])
             .arg(settings.file())
+            .envs(own)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -173,7 +179,9 @@ impl Service {
         self.log.0.lock().unwrap().0.clone()
     }
 
-    fn address(&self) -> SocketAddr {
+    /// Where its endpoints are.
+    #[track_caller]
+    pub fn address(&self) -> SocketAddr {
         self.await_message("serving /metrics")["address"]
             .as_str()
             .unwrap()
@@ -273,13 +281,11 @@ impl Drop for Service {
     }
 }
 
-fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+/// Status and body. In the version of HTTP that knows no chunks.
+pub fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: pipewarden\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: pipewarden\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();

@@ -80,6 +80,7 @@ impl Service {
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
         let Self { shared, mut watch } = self;
+        tell_what_will_come(&shared);
         if !await_topics(&shared)? {
             return Ok(());
         }
@@ -115,6 +116,21 @@ impl Service {
         outcome.and(followed.map_err(|_| DriverError::Panicked {
             worker: "reload".to_owned(),
         }))
+    }
+}
+
+/// Lets the metrics of topics and rules exist from the start.
+fn tell_what_will_come(shared: &Shared) {
+    let settings = &shared.settings;
+    if settings.router.enabled {
+        for topic in &settings.kafka.topics.input {
+            shared.metrics.will_read(topic);
+        }
+    }
+    if settings.correlator.enabled {
+        for rule in shared.in_force.program().rules.rules() {
+            shared.metrics.will_apply(&rule.id);
+        }
     }
 }
 

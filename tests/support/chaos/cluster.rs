@@ -40,7 +40,7 @@ pub fn settings(servers: &str, prefix: &str) -> Settings {
 
 /// Processes of one service.
 pub struct Cluster<'a> {
-    settings: Settings,
+    settings: &'a Settings,
     broker: &'a mut Jdk,
     processes: BTreeMap<usize, Service>,
     random: ChaCha8Rng,
@@ -51,7 +51,7 @@ pub struct Cluster<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    pub fn start(settings: Settings, broker: &'a mut Jdk, processes: usize, seed: u64) -> Self {
+    pub fn start(settings: &'a Settings, broker: &'a mut Jdk, processes: usize, seed: u64) -> Self {
         let mut cluster = Self {
             settings,
             broker,
@@ -66,8 +66,9 @@ impl<'a> Cluster<'a> {
     }
 
     fn launch(&mut self, process: usize) {
-        self.settings.value["correlator"] = json!({"instance": format!("chaos-{process}")});
-        self.processes.insert(process, Service::start(&self.settings));
+        let own = ("PIPEWARDEN_CORRELATOR__INSTANCE", format!("chaos-{process}"));
+        self.processes
+            .insert(process, Service::start_with(self.settings, [own]));
     }
 
     fn count(&mut self, fault: &'static str) {
@@ -128,6 +129,20 @@ impl<'a> Cluster<'a> {
         assert!(status.success() || was_early || says_fenced(&log), "{log:#?}");
         self.launch(process);
         self.count("SIGTERM");
+    }
+
+    /// A rolling update: one process after another ends in order and comes back under its name, and the next waits until
+    /// all are ready.
+    pub fn roll(&mut self) {
+        for process in self.processes.keys().copied().collect::<Vec<_>>() {
+            let service = self.processes.remove(&process).unwrap();
+            service.signal("TERM");
+            let (status, log) = service.wait();
+            assert!(status.success(), "{log:#?}");
+            self.launch(process);
+            self.await_ready();
+            self.count("rolled");
+        }
     }
 
     /// A process more, and then one less.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pipewarden::config::Settings;
 use pipewarden::pipeline::{Correlator, LogRecord};
@@ -9,8 +10,41 @@ use pipewarden::time::AppendTime;
 use serde_json::Value;
 
 use super::load::Truth;
+use crate::support::broker::Broker;
 use crate::support::schema;
+use crate::support::service::Settings as ServiceSettings;
 use crate::support::topics::Read;
+
+/// After the last fault, how long until everything must be told.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Waits until everything that was sent has come out, or for long enough.
+pub fn await_verdict(
+    own: &ServiceSettings,
+    client: &Broker,
+    truth: &Truth,
+    mut turn: impl FnMut(),
+) -> Verdict {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let verdict = verdict(own, client, truth);
+        if verdict.lost.is_empty() || Instant::now() > deadline {
+            return verdict;
+        }
+        turn();
+    }
+}
+
+/// What stands on the topics now.
+pub fn verdict(own: &ServiceSettings, client: &Broker, truth: &Truth) -> Verdict {
+    let in_force = Settings::load(Some(&own.file()), std::iter::empty()).unwrap();
+    judge(
+        &in_force,
+        &client.read_all(own.topic("observations")),
+        &client.read_all(own.topic("alerts")),
+        truth,
+    )
+}
 
 /// How the run ended.
 #[derive(Debug, Default)]
@@ -31,8 +65,15 @@ pub struct Verdict {
 
 type Records = BTreeMap<(String, u64), Value>;
 
+impl Verdict {
+    /// Nothing lost, nothing twice, nothing wrong.
+    pub fn is_faultless(&self) -> bool {
+        self.lost.is_empty() && self.duplicated.is_empty() && self.wrong.is_empty()
+    }
+}
+
 /// Compares what was written with an undisturbed run over the same log.
-pub fn judge(settings: &Settings, log: &[Read], written: &[Read], truth: &Truth) -> Verdict {
+fn judge(settings: &Settings, log: &[Read], written: &[Read], truth: &Truth) -> Verdict {
     let mut verdict = Verdict {
         observations: log.len(),
         records: written.len(),

@@ -1,0 +1,142 @@
+{{- define "pipewarden.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* Names of pods are names of group members: short enough for a suffix, an ordinal and Kubernetes' 63. */}}
+{{- define "pipewarden.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "pipewarden.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "pipewarden.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "pipewarden.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "pipewarden.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Pods that are not the service: neither the Service nor a disruption budget may take them for it. */}}
+{{- define "pipewarden.toolSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "pipewarden.name" . }}-tool
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "pipewarden.toolLabels" -}}
+{{ include "pipewarden.toolSelectorLabels" . }}
+{{ include "pipewarden.commonLabels" . }}
+{{- end }}
+
+{{- define "pipewarden.labels" -}}
+{{ include "pipewarden.selectorLabels" . }}
+{{ include "pipewarden.commonLabels" . }}
+{{- end }}
+
+{{- define "pipewarden.commonLabels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "pipewarden.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end }}
+
+{{- define "pipewarden.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ default (include "pipewarden.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{ default "default" .Values.serviceAccount.name }}
+{{- end -}}
+{{- end }}
+
+{{/* The kinds of pods that the mode has, as a list. */}}
+{{- define "pipewarden.components" -}}
+{{- if eq .Values.mode "split" }}[router, correlator]{{ else }}[combined]{{ end -}}
+{{- end }}
+
+{{/* A StatefulSet's name. Takes [root, component]. */}}
+{{- define "pipewarden.componentName" -}}
+{{- $root := index . 0 -}}{{- $component := index . 1 -}}
+{{- if eq $component "combined" -}}
+{{ include "pipewarden.fullname" $root }}
+{{- else -}}
+{{ include "pipewarden.fullname" $root }}-{{ $component }}
+{{- end -}}
+{{- end }}
+
+{{- define "pipewarden.inventoryConfigMap" -}}
+{{- if .Values.inventory.existingConfigMap -}}
+{{ .Values.inventory.existingConfigMap }}
+{{- else if .Values.inventory.assets -}}
+{{ include "pipewarden.fullname" . }}-inventory
+{{- end -}}
+{{- end }}
+
+{{/* The settings file: the user's, and the paths of what this chart mounts. */}}
+{{- define "pipewarden.settings" -}}
+{{- $settings := deepCopy .Values.config -}}
+{{- if include "pipewarden.inventoryConfigMap" . -}}
+{{- $settings = mergeOverwrite $settings (dict "inventory" (dict "file" "/etc/pipewarden/inventory/inventory.yaml")) -}}
+{{- end -}}
+{{- if .Values.rules -}}
+{{- $settings = mergeOverwrite $settings (dict "rules" (dict "directory" "/etc/pipewarden/rules")) -}}
+{{- end -}}
+{{- toYaml $settings -}}
+{{- end }}
+
+{{- define "pipewarden.kafka" -}}
+{{- default dict .Values.config.kafka | toYaml -}}
+{{- end }}
+
+{{- define "pipewarden.applicationId" -}}
+{{- $kafka := default dict .Values.config.kafka -}}
+{{- default "pipewarden" $kafka.application_id -}}
+{{- end }}
+
+{{/* librdkafka's properties that come from secrets, as environment. Takes the map of properties. */}}
+{{- define "pipewarden.secretEnvironment" -}}
+{{- range $property, $from := . -}}
+- name: PIPEWARDEN_KAFKA__CLIENT__{{ $property | upper | replace "." "_" }}
+  valueFrom:
+    secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}
+{{ end }}
+{{- end }}
+
+{{- define "pipewarden.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "pipewarden.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+privileged: false
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* The ports of Kafka: as given, or those of the bootstrap servers. */}}
+{{- define "pipewarden.kafkaPorts" -}}
+{{- $ports := list -}}
+{{- if .Values.networkPolicy.kafkaPorts -}}
+{{- $ports = .Values.networkPolicy.kafkaPorts -}}
+{{- else -}}
+{{- $kafka := default dict .Values.config.kafka -}}
+{{- range splitList "," (default "localhost:9092" $kafka.brokers) -}}
+{{- $port := regexFind "[0-9]+$" (trim .) -}}
+{{- $ports = append $ports (int (default "9092" $port)) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml ($ports | uniq) -}}
+{{- end }}

@@ -1,0 +1,57 @@
+//! Makes metrics and registers them.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+/// Makes metrics and registers them.
+pub(super) struct Make<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) names: RefCell<BTreeSet<String>>,
+}
+
+/// Names are constants of this file: a bad or repeated one fails every test that makes metrics.
+const SOUND: &str = "metric names are valid and used once";
+
+impl Make<'_> {
+    fn name(&self, name: &str) -> String {
+        let name = format!("pipewarden_{name}");
+        self.names.borrow_mut().insert(name.clone());
+        name
+    }
+
+    pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
+        let counter = IntCounter::new(self.name(name), help).expect(SOUND);
+        self.registry.register(Box::new(counter.clone())).expect(SOUND);
+        counter
+    }
+
+    pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        let counters = IntCounterVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
+        self.registry.register(Box::new(counters.clone())).expect(SOUND);
+        counters
+    }
+
+    pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        let gauges = IntGaugeVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
+        self.registry.register(Box::new(gauges.clone())).expect(SOUND);
+        gauges
+    }
+
+    pub(super) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        let options = HistogramOpts::new(self.name(name), help).buckets(buckets.to_vec());
+        let histogram = Histogram::with_opts(options).expect(SOUND);
+        self.registry.register(Box::new(histogram.clone())).expect(SOUND);
+        histogram
+    }
+
+    pub(super) fn build_info(&self) {
+        let info = self.gauges(
+            "build_info",
+            "Always 1; the version is in the label.",
+            &["version"],
+        );
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    }
+}
