@@ -1,4 +1,4 @@
-//! The schemas of what people write, kept equal to what the program reads; and files of both kinds against them.
+//! The schemas of what people write and of what processes tell each other, kept equal to what the program reads; and files of both kinds against them.
 //!
 //! `PIPEWARDEN_WRITE_SCHEMAS=1 cargo test --test schemas` writes them anew after a change of the types.
 
@@ -26,6 +26,7 @@ fn generated(name: &str) -> Value {
         "configuration" => config::json_schema(),
         "inventory" => inventory::json_schema(),
         "rule" => detection::json_schema(),
+        "identity" => inventory::identity_json_schema(),
         _ => unreachable!("{name}"),
     };
     schema.insert(
@@ -40,8 +41,8 @@ fn yaml(text: &str) -> Value {
 }
 
 #[test]
-fn the_schemas_of_settings_inventory_and_rules_are_what_the_program_reads() {
-    for name in ["configuration", "inventory", "rule"] {
+fn the_schemas_of_settings_inventory_rules_and_identities_are_what_the_program_reads() {
+    for name in ["configuration", "inventory", "rule", "identity"] {
         let path = root().join(format!("schemas/{name}.schema.json"));
         let text = format!("{:#}\n", generated(name));
         if std::env::var_os("PIPEWARDEN_WRITE_SCHEMAS").is_some() {

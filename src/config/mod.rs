@@ -17,7 +17,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::detection::JoinSettings;
-use crate::inventory::UnlistedHosts;
+use crate::inventory::{IdentitySettings, UnlistedHosts};
 
 /// Everything that can be set. Every section and every key is optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,8 @@ pub struct Settings {
     pub detection: JoinSettings,
     /// The protected hosts.
     pub inventory: InventorySource,
+    /// What the stream teaches of addresses.
+    pub identities: IdentitySettings,
     /// The rules.
     pub rules: RuleSource,
     /// Health and metrics.
@@ -70,6 +72,8 @@ pub struct Topics {
     pub alerts: String,
     /// Where undecodable messages go. Default `pipewarden.dead-letters`.
     pub dead_letters: String,
+    /// Where routers tell each other which computer has which address. Default `pipewarden.identities`.
+    pub identities: String,
     /// Partitions of the observations topic, fixed for its life. Default 12.
     pub partitions: i32,
     /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
@@ -186,6 +190,7 @@ impl Default for Topics {
             observations: "pipewarden.observations".to_owned(),
             alerts: "pipewarden.alerts".to_owned(),
             dead_letters: "pipewarden.dead-letters".to_owned(),
+            identities: "pipewarden.identities".to_owned(),
             partitions: 12,
             replication_factor: 3,
             longest_outage: Duration::from_secs(24 * 60 * 60),

@@ -10,7 +10,10 @@ use std::net::IpAddr;
 
 pub use file::{InventoryError, json_schema};
 pub use identity::{Identity, Outcome, Resolution, ResolvedBy};
-pub use learned::Learned;
+pub use learned::{
+    Dropped, IdentityRecord, IdentityRecordError, IdentitySettings, Learned, LearnedSize, Span,
+    json_schema as identity_json_schema,
+};
 pub use lookup::Inventory;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

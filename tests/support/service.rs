@@ -31,6 +31,7 @@ impl Settings {
                     "observations": format!("{prefix}.observations"),
                     "alerts": format!("{prefix}.alerts"),
                     "dead_letters": format!("{prefix}.dead-letters"),
+                    "identities": format!("{prefix}.identities"),
                     "partitions": 12,
                     "replication_factor": 1,
                 },
