@@ -116,6 +116,19 @@ fn what_one_process_has_learned_another_knows_and_a_restarted_one_from_its_first
     restarted.await_ready();
     let said = restarted.await_message("the identities topic is read");
     assert_eq!(said["bindings"], 2, "portal and client");
+    let log = restarted.log();
+    let first = |text: &str| {
+        log.iter()
+            .position(|entry| entry["worker"] == "router-0" && entry["message"] == text)
+    };
+    let (read, taken) = (
+        first("the identities topic is read"),
+        first("partitions are taken over"),
+    );
+    assert!(
+        read < taken && taken.is_some(),
+        "it takes no message before it knows: {log:#?}"
+    );
     restarted.await_that("the destination has its name", || {
         destinations(broker, &settings, "late.example") == ["portal.example"]
     });

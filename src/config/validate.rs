@@ -76,7 +76,7 @@ impl Settings {
             "identities.max_age must be longer than identities.publish_after: what is told no more would be dropped",
         );
         for (key, limit) in [
-            ("addresses", identities.addresses),
+            ("bindings", identities.bindings),
             ("bindings_per_address", identities.bindings_per_address),
         ] {
             demand(limit >= 1, &format!("identities.{key} must be at least 1"));

@@ -264,7 +264,7 @@ impl Metrics {
             self.identities.with_label_values(&[worker, kind]).set(number);
         }
         for (reason, number) in [
-            ("addresses", dropped.addresses),
+            ("bindings", dropped.bindings),
             ("bindings_per_address", dropped.bindings_per_address),
             ("max_age", dropped.max_age),
         ] {

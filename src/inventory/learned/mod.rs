@@ -59,8 +59,8 @@ enum Sharing {
 /// How many bindings have gone, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// The table had too many addresses.
-    pub addresses: u64,
+    /// The table had too many, and their address was seen longest ago.
+    pub bindings: u64,
     /// Their address had too many bindings.
     pub bindings_per_address: u64,
     /// Nothing had confirmed them for too long.
@@ -177,11 +177,11 @@ impl Learned {
             self.dropped.bindings_per_address += 1;
             self.tell_gone(address, &gone);
         }
-        if self.by_address.len() > self.settings.addresses
+        if self.bindings > self.settings.bindings
             && let Some(address) = self.pop_oldest()
         {
             let gone = self.by_address.remove(&address).unwrap_or_default();
-            self.dropped.addresses += gone.len() as u64;
+            self.dropped.bindings += gone.len() as u64;
             gone.iter().for_each(|binding| self.tell_gone(address, binding));
         }
         // Addresses that were forgotten and came back have left entries behind.
@@ -264,7 +264,7 @@ impl Learned {
         let may_tell = match self.sharing {
             Sharing::Off => false,
             // Many will turn out to be dropped already: what may wait here is bounded as the table is.
-            Sharing::Reading => self.notices.len() < self.settings.addresses,
+            Sharing::Reading => self.notices.len() < self.settings.bindings,
             Sharing::On => true,
         };
         if may_tell && gone.is_told() {

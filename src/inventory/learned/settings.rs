@@ -19,8 +19,8 @@ pub struct IdentitySettings {
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub publish_after: Duration,
-    /// Addresses in the table; beyond it the one whose computers were seen longest ago goes. Default 100000.
-    pub addresses: usize,
+    /// Bindings in the table; beyond it those of the address whose computers were seen longest ago go. Default 131072.
+    pub bindings: usize,
     /// Computers of one address; beyond it the one seen longest ago goes. Default 8.
     pub bindings_per_address: usize,
 }
@@ -30,7 +30,7 @@ impl Default for IdentitySettings {
         Self {
             max_age: Duration::from_secs(30 * 86_400),
             publish_after: Duration::from_secs(3_600),
-            addresses: 100_000,
+            bindings: 131_072,
             bindings_per_address: 8,
         }
     }
