@@ -67,6 +67,15 @@ fn a_short_name_is_known_as_long_as_one_computer_of_that_name_has_a_binding() {
     ]);
     let short = |learned: &Learned| learned.host_named("portal").map(ToString::to_string);
     assert_eq!(short(&learned).as_deref(), Some("portal.a.example"));
+    for other in [
+        "portal-mgmt.a.example",
+        "portals.a.example",
+        "port.a.example",
+        "a.portal",
+    ] {
+        learned.learn(&lesson("192.0.2.12", other, 0));
+    }
+    assert_eq!(short(&learned).as_deref(), Some("portal.a.example"));
     learned.learn(&lesson("192.0.2.11", "portal.b.example", 0));
     assert_eq!(short(&learned), None, "two are called so");
     for address in [X, "192.0.2.10"] {
@@ -75,6 +84,17 @@ fn a_short_name_is_known_as_long_as_one_computer_of_that_name_has_a_binding() {
     assert_eq!(short(&learned).as_deref(), Some("portal.b.example"));
     learned.hear(&record("192.0.2.11", "portal.b.example", None), AppendTime::MIN);
     assert_eq!(short(&learned), None);
+    learned.learn(&lesson(X, "portal", 0));
+    assert_eq!(short(&learned).as_deref(), Some("portal"));
+    learned.hear(&record(X, "portal", None), AppendTime::MIN);
+    for other in [
+        "portal-mgmt.a.example",
+        "portals.a.example",
+        "port.a.example",
+        "a.portal",
+    ] {
+        learned.hear(&record("192.0.2.12", other, None), AppendTime::MIN);
+    }
     assert_eq!((learned.size().addresses, learned.size().bindings), (0, 0));
 }
 

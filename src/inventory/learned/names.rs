@@ -1,61 +1,45 @@
 //! Short names of the computers that have a binding.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::inventory::lookup::label;
-
-/// The computers by first label, sorted, each with the number of its bindings. Nearly always there is one.
+/// The computers, each with the number of its bindings. The order of names finds those of one first label without a
+/// second copy of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    by_label: HashMap<Box<str>, Vec<(Arc<str>, u32)>>,
-}
+pub(super) struct Names(BTreeMap<Arc<str>, u32>);
 
 impl Names {
     /// A binding has come. Returns the one copy of the name that all bindings share.
     pub(super) fn add(&mut self, computer: &Arc<str>) -> Arc<str> {
-        let Some(computers) = self.by_label.get_mut(label(computer)) else {
-            let mut computers = Vec::with_capacity(1);
-            computers.push((Arc::clone(computer), 1));
-            self.by_label.insert(label(computer).into(), computers);
-            return Arc::clone(computer);
-        };
-        match computers.binary_search_by(|(known, _)| known.cmp(computer)) {
-            Ok(index) => {
-                let (known, bindings) = &mut computers[index];
-                *bindings += 1;
-                Arc::clone(known)
-            }
-            Err(index) => {
-                computers.insert(index, (Arc::clone(computer), 1));
-                Arc::clone(computer)
-            }
-        }
+        let known = self.0.get_key_value(computer).map(|(known, _)| known);
+        let shared = Arc::clone(known.unwrap_or(computer));
+        *self.0.entry(Arc::clone(&shared)).or_default() += 1;
+        shared
     }
 
     /// A binding has gone.
     pub(super) fn remove(&mut self, computer: &str) {
-        let label = label(computer);
-        let Some(computers) = self.by_label.get_mut(label) else {
-            return;
-        };
-        if let Ok(index) = computers.binary_search_by(|(known, _)| (**known).cmp(computer)) {
-            let (_, bindings) = &mut computers[index];
+        if let Some(bindings) = self.0.get_mut(computer) {
             *bindings -= 1;
             if *bindings == 0 {
-                computers.remove(index);
+                self.0.remove(computer);
             }
-        }
-        if computers.is_empty() {
-            self.by_label.remove(label);
         }
     }
 
-    /// The one computer whose name begins with this label.
+    /// The one computer whose first label this is.
     pub(super) fn only(&self, short: &str) -> Option<&Arc<str>> {
-        match &self.by_label.get(short)?[..] {
-            [(computer, _)] => Some(computer),
-            _ => None,
-        }
+        let prefix = format!("{short}.");
+        let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
+        let full = self.0.range::<str, _>(from).map(|(name, _)| name);
+        let mut all = self
+            .0
+            .get_key_value(short)
+            .map(|(name, _)| name)
+            .into_iter()
+            .chain(full.take_while(|name| name.starts_with(&prefix)));
+        let first = all.next()?;
+        all.next().is_none().then_some(first)
     }
 }
