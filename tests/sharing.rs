@@ -409,8 +409,8 @@ proptest! {
         };
         let (some, rest, all) = (records(some), records(rest), records(&again(&lessons, &order)));
         let expected = Reference::of(&lessons).spans();
-        prop_assert_eq!(merged(&[some.clone(), rest.clone()]), expected.clone());
-        prop_assert_eq!(merged(&[rest.clone(), some.clone()]), expected.clone());
+        prop_assert_eq!(&merged(&[some.clone(), rest.clone()]), &expected);
+        prop_assert_eq!(&merged(&[rest.clone(), some.clone()]), &expected);
         prop_assert_eq!(merged(&[all.clone(), some.clone(), all, rest, some]), expected);
     }
 

@@ -39,8 +39,9 @@ const EXPIRE: Duration = Duration::from_secs(600);
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// How long to wait before a broker that did not answer is asked again.
+/// How long to wait before a broker that did not answer is asked again, and how often one that does not know the topic.
 const BACK_OFF: Duration = Duration::from_secs(1);
+const GRACE: u32 = 3;
 
 /// One worker's view of the identities topic.
 pub(super) struct Identities {
@@ -132,8 +133,17 @@ impl Identities {
     /// Takes all partitions from their beginning; none if the service is to end.
     fn assign(&self) -> Result<BTreeSet<i32>, DriverError> {
         let topic = &self.shared.settings.kafka.topics.identities;
+        let mut grace = GRACE;
         loop {
             let partitions = match partitions_of(&self.consumer, topic) {
+                // It was there a moment ago; this broker may not have heard of it yet.
+                Ok(0) if grace > 0 => {
+                    grace -= 1;
+                    if self.shared.stop.wait(BACK_OFF) {
+                        return Ok(BTreeSet::new());
+                    }
+                    continue;
+                }
                 Ok(0) => return Err(DriverError::MissingTopic { topic: topic.clone() }),
                 Ok(partitions) => partitions,
                 Err(problem) => {
@@ -211,8 +221,10 @@ impl Identities {
 fn read(message: &BorrowedMessage<'_>, learned: &mut Learned, shared: &Shared, is_wrong_told: &mut bool) {
     let read = match IdentityRecord::decode(message.key().unwrap_or_default(), message.payload()) {
         Ok(record) => {
+            // No later than now: a clock ahead must not keep a binding for ever.
+            let now = telemetry::wall_clock();
             let written = message.timestamp().to_millis();
-            let written = written.map_or_else(telemetry::wall_clock, AppendTime::from_millis);
+            let written = written.map_or(now, |millis| AppendTime::from_millis(millis).min(now));
             learned.hear(&record, written);
             if record.seen.is_some() {
                 IdentityRead::Binding
