@@ -8,17 +8,17 @@ mod support {
     pub(crate) mod schema;
 }
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pipewarden::event::Lesson;
-use pipewarden::inventory::{IdentityRecord, IdentityRecordError, IdentitySettings, Learned, Span};
+use pipewarden::inventory::{IdentityRecord, IdentityRecordError, IdentitySettings, Learned};
 use pipewarden::time::AppendTime;
 use proptest::prelude::*;
 use serde_json::json;
-use support::bindings::{Reference, X, again, eager, lesson, lessons, order, record, taught, telling};
+use support::bindings::{
+    Reference, Replicas, Step, X, again, eager, lesson, lessons, order, record, steps, taught, telling,
+};
 use support::schema;
 
 #[test]
@@ -308,87 +308,6 @@ fn a_wrong_record_is_refused_with_its_reason() {
         IdentityRecord::decode(b"\xff\xfe", None),
         Err(IdentityRecordError::Key(_))
     ));
-}
-
-/// What every process of a service does next.
-#[derive(Clone, Debug)]
-enum Step {
-    Learn(usize, Lesson),
-    /// Writes what it has to tell, and reads this many records.
-    Turn(usize, usize),
-}
-
-fn steps(processes: usize) -> impl Strategy<Value = Vec<Step>> {
-    let learn =
-        (0..processes, lessons(2)).prop_map(|(process, mut lesson)| Step::Learn(process, lesson.remove(0)));
-    let turn = (0..processes, 0..4usize).prop_map(|(process, records)| Step::Turn(process, records));
-    prop::collection::vec(prop_oneof![2 => learn, 1 => turn], 1..60)
-}
-
-/// Processes, the topic between them, and how far each has read it.
-struct Replicas {
-    processes: Vec<(Learned, usize)>,
-    topic: Vec<IdentityRecord>,
-}
-
-impl Replicas {
-    fn run(settings: &IdentitySettings, processes: usize, steps: &[Step]) -> Self {
-        let mut replicas = Self {
-            processes: (0..processes).map(|_| (telling(settings.clone()), 0)).collect(),
-            topic: Vec::new(),
-        };
-        for step in steps {
-            match step {
-                Step::Learn(process, lesson) => replicas.processes[*process].0.learn(lesson),
-                Step::Turn(process, records) => {
-                    replicas.turn(*process, *records);
-                }
-            }
-        }
-        replicas
-    }
-
-    /// Whether anything was written or read.
-    fn turn(&mut self, process: usize, records: usize) -> bool {
-        let (learned, position) = &mut self.processes[process];
-        let news = learned.take_records();
-        let unread = &self.topic[*position..];
-        let records = records.min(unread.len());
-        unread[..records]
-            .iter()
-            .for_each(|record| learned.hear(record, AppendTime::MIN));
-        *position += records;
-        let is_idle = news.is_empty() && records == 0;
-        self.topic.extend(news);
-        !is_idle
-    }
-
-    /// Everyone reads and writes until there is nothing more to say.
-    fn settle(&mut self) {
-        for _ in 0..1_000 {
-            let moved = (0..self.processes.len()).map(|process| self.turn(process, usize::MAX));
-            if !moved.fold(false, |any, moved| any | moved) {
-                return;
-            }
-        }
-        panic!("they never stop talking: {} records", self.topic.len());
-    }
-
-    /// What compaction keeps.
-    fn compacted(&self) -> BTreeMap<(IpAddr, Arc<str>), Span> {
-        let mut last = BTreeMap::new();
-        for IdentityRecord {
-            address,
-            computer,
-            seen,
-        } in &self.topic
-        {
-            last.insert((*address, Arc::clone(computer)), *seen);
-        }
-        last.into_iter()
-            .filter_map(|(key, seen)| Some((key, seen?)))
-            .collect()
-    }
 }
 
 proptest! {
