@@ -320,6 +320,41 @@ fn the_stream_teaches_whose_an_address_is_and_a_collector_teaches_nothing() {
     assert_eq!(lessons(&own), []);
 }
 
+#[test]
+fn another_inventory_changes_what_an_address_resolves_to_and_forgets_nothing_learned() {
+    let mut identity = Identity::new(Arc::new(Inventory::empty()), None);
+    let lesson = Lesson {
+        address: "192.0.2.9".parse().unwrap(),
+        computer: "portal.example".into(),
+        time: EventTime::from_micros(0),
+    };
+    identity.learn(&lesson);
+    let named = |identity: &Identity| asset_of(&resolve(identity, &to("192.0.2.9", "-"))).to_owned();
+    assert_eq!(named(&identity), "portal.example");
+    let other = Inventory::parse("assets: [{name: wheatley, addresses: [192.0.2.9]}]", "test").unwrap();
+    identity.set_inventory(Arc::new(other), UnlistedHosts::Watch);
+    assert_eq!(named(&identity), "wheatley", "the inventory wins");
+    identity.learn(&lesson);
+    assert_eq!(
+        (identity.take_contradicted(), identity.take_contradicted()),
+        (1, 0)
+    );
+    identity.set_inventory(Arc::new(Inventory::empty()), UnlistedHosts::Watch);
+    assert_eq!(named(&identity), "portal.example");
+}
+
+#[test]
+fn an_access_from_an_address_that_the_inventory_lists_is_not_local_to_another_host_whatever_was_learned() {
+    let mut identity = identity(UnlistedHosts::Watch);
+    let by_portal = by(share(0, ATLAS, 1), "portal.example");
+    identity.learn(&Lesson {
+        address: ATLAS.parse().unwrap(),
+        computer: "portal.example".into(),
+        time: EventTime::from_micros(0),
+    });
+    assert_eq!(asset_of(&resolve(&identity, &by_portal)), "portal.example");
+}
+
 proptest! {
     #[test]
     fn what_is_learned_does_not_depend_on_the_order_of_lessons(

@@ -62,8 +62,17 @@ fn records(broker: &Broker, settings: &Settings) -> Vec<(String, u64)> {
 
 /// How many observations partitions a process owns; none before its worker has started.
 fn owned(service: &Service) -> i64 {
+    partitions(service, "correlator-0")
+}
+
+/// The same of the input topic.
+fn routed(service: &Service) -> i64 {
+    partitions(service, "router-0")
+}
+
+fn partitions(service: &Service, worker: &str) -> i64 {
     let status: Value = serde_json::from_str(&service.get("/readyz").1).unwrap();
-    status["workers"]["correlator-0"]["partitions"]
+    status["workers"][worker]["partitions"]
         .as_i64()
         .unwrap_or_default()
 }
@@ -278,7 +287,9 @@ fn a_static_member_comes_back_to_its_partitions_without_a_rebalance() {
     let settings = settings.with("correlator", json!({"instance": "second"}));
     let second = Service::start(&settings);
     second.await_that("half the partitions each", || {
-        owned(&first) == 2 && owned(&second) == 2
+        [&first, &second]
+            .iter()
+            .all(|service| owned(service) == 2 && routed(service) == 2)
     });
     let rebalances = || first.metric("pipewarden_rebalances_total", "");
     let before = rebalances();

@@ -1,4 +1,4 @@
-//! The schemas of what people write, kept equal to what the program reads; and files of both kinds against them.
+//! The schemas of what people write and of what processes tell each other, kept equal to what the program reads; and files of both kinds against them.
 //!
 //! `PIPEWARDEN_WRITE_SCHEMAS=1 cargo test --test schemas` writes them anew after a change of the types.
 
@@ -27,6 +27,8 @@ fn generated(name: &str) -> Value {
         "configuration" => config::json_schema(),
         "inventory" => inventory::json_schema(),
         "rule" => detection::json_schema(),
+        "exceptions" => detection::exceptions_json_schema(),
+        "identity" => inventory::identity_json_schema(),
         "rule-tests" => rule_tests::json_schema(),
         _ => unreachable!("{name}"),
     };
@@ -42,8 +44,15 @@ fn yaml(text: &str) -> Value {
 }
 
 #[test]
-fn the_schemas_of_settings_inventory_and_rules_are_what_the_program_reads() {
-    for name in ["configuration", "inventory", "rule", "rule-tests"] {
+fn the_schemas_of_what_the_program_reads_are_what_its_types_say() {
+    for name in [
+        "configuration",
+        "exceptions",
+        "identity",
+        "inventory",
+        "rule",
+        "rule-tests",
+    ] {
         let path = root().join(format!("schemas/{name}.schema.json"));
         let text = format!("{:#}\n", generated(name));
         if std::env::var_os("PIPEWARDEN_WRITE_SCHEMAS").is_some() {

@@ -173,6 +173,14 @@ fn values_that_cannot_work_are_refused_all_at_once() {
         &["detection.limits.evidence", "400"],
     );
     refused(
+        "identities: {publish_after: 2h, max_age: 1h, bindings_per_address: 0}",
+        &[],
+        &[
+            "identities.max_age",
+            "identities.bindings_per_address must be at least 1",
+        ],
+    );
+    refused(
         "kafka: {client: {group.id: mine}}",
         &[],
         &["kafka.client.group.id"],

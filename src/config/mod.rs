@@ -22,7 +22,7 @@ pub use watch::Watch;
 
 use crate::alert::AlertFormat;
 use crate::detection::{DEFAULT_RULES, JoinSettings};
-use crate::inventory::UnlistedHosts;
+use crate::inventory::{IdentitySettings, UnlistedHosts};
 
 /// Everything that can be set. Every section and every key is optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +40,8 @@ pub struct Settings {
     pub alerts: Alerts,
     /// The protected hosts.
     pub inventory: InventorySource,
+    /// What the stream teaches of addresses.
+    pub identities: IdentitySettings,
     /// The rules.
     pub rules: RuleSource,
     /// What is known and answered for.
@@ -86,6 +88,8 @@ pub struct Topics {
     pub suppressed: String,
     /// Where undecodable messages go. Default `pipewarden.dead-letters`.
     pub dead_letters: String,
+    /// Where routers tell each other which computer has which address. Default `pipewarden.identities`.
+    pub identities: String,
     /// Partitions of the observations topic, fixed for its life. Default 12.
     pub partitions: i32,
     /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
@@ -246,6 +250,7 @@ impl Default for Topics {
             alerts_ocsf: "pipewarden.alerts.ocsf".to_owned(),
             suppressed: "pipewarden.suppressed".to_owned(),
             dead_letters: "pipewarden.dead-letters".to_owned(),
+            identities: "pipewarden.identities".to_owned(),
             partitions: 12,
             replication_factor: 3,
             longest_outage: Duration::from_secs(24 * 60 * 60),

@@ -71,6 +71,21 @@ impl Settings {
             limits.list_entries <= 1_000,
             "detection.limits.list_entries must be at most 1000: a record has a size limit",
         );
+        let identities = &self.identities;
+        demand(
+            identities.publish_after >= Duration::from_secs(1),
+            "identities.publish_after must be at least 1s",
+        );
+        demand(
+            identities.max_age > identities.publish_after,
+            "identities.max_age must be longer than identities.publish_after: what is told no more would be dropped",
+        );
+        for (key, limit) in [
+            ("bindings", identities.bindings),
+            ("bindings_per_address", identities.bindings_per_address),
+        ] {
+            demand(limit >= 1, &format!("identities.{key} must be at least 1"));
+        }
         demand(self.router.threads >= 1, "router.threads must be at least 1");
         demand(
             self.correlator.threads >= 1,
@@ -103,12 +118,14 @@ impl Settings {
             &topics.alerts_ocsf,
             &topics.suppressed,
             &topics.dead_letters,
+            &topics.identities,
         ];
         demand(
             own.iter()
                 .enumerate()
                 .all(|(index, name)| !own[..index].contains(name) && !topics.input.contains(name)),
-            "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed and dead_letters must be different topics",
+            "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed, dead_letters and identities must be \
+             different topics",
         );
         for key in [
             "bootstrap.servers",

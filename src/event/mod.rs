@@ -13,6 +13,7 @@ mod record;
 
 pub use decoder::{DecodeError, Decoded, Decoder, Lesson, Skip, WatchedPipes};
 pub use evtx::{Record as EvtxRecord, read_evtx};
+pub(crate) use names::{is_kept_whole, is_telling};
 pub use names::{normalise_pipe, same_host};
 pub use observation::{
     Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, ObservationId, Outcome,

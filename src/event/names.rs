@@ -22,7 +22,7 @@ pub(super) fn is_local(address: IpAddr) -> bool {
 }
 
 /// Whether an address can say which host it belongs to.
-pub(super) fn is_telling(address: IpAddr) -> bool {
+pub(crate) fn is_telling(address: IpAddr) -> bool {
     let automatic =
         matches!(address, IpAddr::V4(address) if address.is_link_local() || address.is_broadcast());
     !(is_local(address) || address.is_multicast() || automatic)
@@ -45,11 +45,16 @@ const LONGEST: usize = 512;
 
 /// The text, or its beginning and `..` where it is absurdly long.
 pub(super) fn cut(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST {
+    if is_kept_whole(text) {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(format!("{}..", &text[..text.floor_char_boundary(LONGEST - 2)]))
     }
+}
+
+/// Whether [`cut`] leaves the text as it is.
+pub(crate) const fn is_kept_whole(text: &str) -> bool {
+    text.len() <= LONGEST
 }
 
 /// Undoes the doubling of backslashes that one Logstash configuration was seen to do. A pair at the start is a

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::learned::Learned;
-use super::{Asset, Inventory, UnlistedHosts};
+use super::{Asset, IdentitySettings, Inventory, UnlistedHosts};
 use crate::event::{AssetId, Detail, Event, Lesson, NetworkConnection};
+use crate::time::EventTime;
 
 /// The inventory and what the stream has taught.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct Identity {
     inventory: Arc<Inventory>,
     learned: Learned,
     unlisted_hosts: UnlistedHosts,
+    contradicted: u64,
 }
 
 /// What an event is about.
@@ -81,24 +83,48 @@ impl Identity {
             inventory,
             learned: Learned::default(),
             unlisted_hosts,
+            contradicted: 0,
         }
     }
 
-    /// Knows another inventory from now on, and still what it has learned.
-    pub fn adopt(&mut self, inventory: Arc<Inventory>, unlisted_hosts: UnlistedHosts) {
+    /// The same with these bounds of what is learned, and nothing learned yet.
+    pub fn with_settings(mut self, settings: IdentitySettings) -> Self {
+        self.learned = Learned::new(settings);
+        self
+    }
+
+    /// Puts another inventory in force. What the stream has taught stays: it never depends on the inventory.
+    pub fn set_inventory(&mut self, inventory: Arc<Inventory>, unlisted_hosts: UnlistedHosts) {
         self.inventory = inventory;
         self.unlisted_hosts = unlisted_hosts;
     }
 
     /// Takes a lesson in.
     pub fn learn(&mut self, lesson: &Lesson) {
+        if let Some(asset) = self.inventory.by_address(lesson.address) {
+            let is_its_own = matches!(self.listed(&lesson.computer), Some(Found::Listed(other, _)) if other.id == asset.id);
+            self.contradicted += u64::from(!is_its_own);
+        }
         self.learned.learn(lesson);
+    }
+
+    /// What the stream has taught.
+    pub fn learned(&mut self) -> &mut Learned {
+        &mut self.learned
+    }
+
+    /// How many lessons since this was last asked were about an address that the inventory gives to another host. The
+    /// inventory won.
+    pub fn take_contradicted(&mut self) -> u64 {
+        std::mem::take(&mut self.contradicted)
     }
 
     /// Says which asset an event is about.
     pub fn resolve(&self, event: &Event) -> Resolution {
         let (found, conflict) = match &event.detail {
-            Detail::NetworkConnection(connection) if connection.initiated => self.destination(connection),
+            Detail::NetworkConnection(connection) if connection.initiated => {
+                self.destination(connection, event.time)
+            }
             Detail::NetworkConnection(connection) => (self.logged_by_server(event, connection), false),
             Detail::PipeConnected(_) | Detail::ShareAccess(_) => {
                 let found = self.listed(&event.computer);
@@ -138,7 +164,7 @@ impl Identity {
     }
 
     /// The destination of a connection that its client logged: by address, by name, by what the stream taught.
-    fn destination(&self, connection: &NetworkConnection) -> (Option<Found<'_>>, bool) {
+    fn destination(&self, connection: &NetworkConnection, time: EventTime) -> (Option<Found<'_>>, bool) {
         let name = connection.destination_host.as_deref();
         let named = name.and_then(|name| self.listed(name));
         if let Some(asset) = connection
@@ -149,7 +175,7 @@ impl Identity {
             return (Some(Found::Listed(asset, ResolvedBy::Address)), conflict);
         }
         let found = named
-            .or_else(|| self.taught(connection.destination_ip?))
+            .or_else(|| self.taught(connection.destination_ip?, time))
             .or_else(|| Some(self.unlisted(name?)))
             .or_else(|| {
                 Some(Found::Unlisted(
@@ -182,9 +208,9 @@ impl Identity {
         found.map(|(asset, by)| Found::Listed(asset, by))
     }
 
-    /// By a learned address, through the inventory where it lists the computer.
-    fn taught(&self, address: IpAddr) -> Option<Found<'_>> {
-        let computer = self.learned.host_of(address)?;
+    /// By the computer that had the address at that time, through the inventory where it lists that.
+    fn taught(&self, address: IpAddr, time: EventTime) -> Option<Found<'_>> {
+        let computer = self.learned.host_at(address, time)?;
         Some(match self.listed(computer) {
             Some(Found::Listed(asset, _)) => Found::Listed(asset, ResolvedBy::Learned),
             _ => Found::Unlisted(computer.to_string(), ResolvedBy::Learned),
@@ -215,10 +241,12 @@ impl Identity {
         let Some(source) = source else { return false };
         let is_own = match found {
             Found::Listed(asset, _) => asset.addresses.contains(&source),
-            Found::Unlisted(name, _) => self
-                .learned
-                .host_of(source)
-                .is_some_and(|host| host.eq_ignore_ascii_case(name)),
+            // An address that the inventory gives to an asset is no other host's, whatever was learned.
+            Found::Unlisted(name, _) => {
+                let host = self.learned.host_at(source, event.time);
+                self.inventory.by_address(source).is_none()
+                    && host.is_some_and(|host| host.eq_ignore_ascii_case(name))
+            }
         };
         is_own || destination == Some(source)
     }

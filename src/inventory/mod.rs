@@ -12,7 +12,10 @@ use std::net::IpAddr;
 pub(crate) use file::Entry;
 pub use file::{InventoryError, json_schema};
 pub use identity::{Identity, Outcome, Resolution, ResolvedBy};
-pub use learned::Learned;
+pub use learned::{
+    Dropped, IdentityRecord, IdentityRecordError, IdentitySettings, Learned, LearnedSize, Span,
+    json_schema as identity_json_schema,
+};
 pub use lookup::Inventory;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

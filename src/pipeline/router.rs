@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{DeadLetter, ObservationRecord, Program};
 use crate::event::{AssetId, Decoder, Kind, Observation, Skip, TimeSource};
-use crate::inventory::{Identity, Outcome, ResolvedBy};
+use crate::inventory::{Identity, IdentitySettings, Outcome, ResolvedBy};
 
 /// Where a message stood.
 #[derive(Clone, Copy, Debug)]
@@ -95,20 +95,31 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router that has learned nothing yet.
+    /// A router that has learned nothing yet, with the default bounds of what it learns.
     pub fn new(program: &Program) -> Self {
         Self {
-            decoder: Decoder::new(program.rules.watched(), program.join.allowed_lateness),
+            decoder: decoder(program),
             identity: Identity::new(Arc::clone(&program.inventory), Some(program.unlisted_hosts)),
             is_learning: true,
         }
     }
 
-    /// Takes another program up; what has been learned stays.
-    pub fn adopt(&mut self, program: &Program) {
-        self.decoder = Decoder::new(program.rules.watched(), program.join.allowed_lateness);
+    /// The same with these bounds.
+    pub fn with_identities(mut self, settings: IdentitySettings) -> Self {
+        self.identity = self.identity.with_settings(settings);
+        self
+    }
+
+    /// Puts another program in force from the next message on. What was learned stays.
+    pub fn reload(&mut self, program: &Program) {
+        self.decoder = decoder(program);
         self.identity
-            .adopt(Arc::clone(&program.inventory), program.unlisted_hosts);
+            .set_inventory(Arc::clone(&program.inventory), program.unlisted_hosts);
+    }
+
+    /// Inventory and what was learned.
+    pub fn identity(&mut self) -> &mut Identity {
+        &mut self.identity
     }
 
     /// Learns identities from a message and nothing else: the pass that `replay` makes before it detects.
@@ -153,5 +164,64 @@ impl Router {
             Outcome::Local => Routed::Skipped(Reason::LocalAccess),
             Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
         }
+    }
+}
+
+fn decoder(program: &Program) -> Decoder {
+    Decoder::new(program.rules.watched(), program.join.allowed_lateness)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detection::{JoinSettings, RuleSet};
+    use crate::inventory::{Inventory, UnlistedHosts};
+
+    const RULE: &str = "{id: own, name: Own, risk: 1, pipes: {pipe_connected: [own], share_access: [own]}}";
+
+    fn program(rules: RuleSet, inventory: Inventory) -> Program {
+        let (inventory, join) = (Arc::new(inventory), JoinSettings::default());
+        Program::new(rules, inventory, UnlistedHosts::Watch, join, "test".to_owned())
+    }
+
+    fn routed(router: &mut Router, message: &str) -> String {
+        let origin = Origin {
+            topic: "test",
+            partition: 0,
+            offset: 0,
+        };
+        match router.route(message.as_bytes(), origin) {
+            Routed::Observation(observation) => observation.key().to_string(),
+            Routed::Skipped(reason) => reason.as_str().to_owned(),
+            Routed::DeadLetter(letter) => letter.message,
+        }
+    }
+
+    #[test]
+    fn another_program_is_in_force_from_the_next_message_on_and_what_was_learned_stays() {
+        let connection = |computer: &str, ip: &str, to: &str| {
+            format!(
+                r#"{{"@timestamp":"2024-10-24T15:02:05Z","winlog":{{"provider_name":"Microsoft-Windows-Sysmon",
+                "event_id":3,"computer_name":"{computer}","event_data":{{"Protocol":"tcp","Initiated":"true",
+                "SourceIp":"{ip}","DestinationIp":"{to}","DestinationPort":"445"}}}}}}"#
+            )
+        };
+        let pipe = r#"{"@timestamp":"2024-10-24T15:02:05Z","winlog":{"provider_name":"Microsoft-Windows-Sysmon",
+            "event_id":18,"computer_name":"atlas","event_data":{"PipeName":"\\own","Image":"System"}}}"#;
+        let mut router = Router::new(&program(RuleSet::builtin(), Inventory::empty()));
+        routed(
+            &mut router,
+            &connection("portal.example", "192.0.2.9", "198.51.100.1"),
+        );
+        let to_portal = connection("client.example", "203.0.113.1", "192.0.2.9");
+        assert_eq!(routed(&mut router, &to_portal), "portal.example");
+        assert_eq!(routed(&mut router, pipe), "other_pipe");
+
+        let other = Inventory::parse("assets: [{name: wheatley, addresses: [203.0.113.1]}]", "test").unwrap();
+        router.reload(&program(RuleSet::parse(RULE, "test").unwrap(), other));
+        assert_eq!(routed(&mut router, pipe), "atlas");
+        assert_eq!(routed(&mut router, &to_portal), "portal.example");
+        let to_client = connection("portal.example", "192.0.2.9", "203.0.113.1");
+        assert_eq!(routed(&mut router, &to_client), "wheatley");
     }
 }

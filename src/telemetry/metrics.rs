@@ -9,6 +9,7 @@ use super::Status;
 use super::make::Make;
 use crate::detection::{Confidence, Fate, StateSize, Status as AlertStatus, Tally};
 use crate::event::{Kind, TimeSource};
+use crate::inventory::{Dropped, IdentityRecord, LearnedSize};
 use crate::pipeline::{AlertRecord, Applied, Routed};
 use crate::time::AppendTime;
 
@@ -22,6 +23,11 @@ pub struct Metrics {
     observations: IntCounterVec,
     resolutions: IntCounterVec,
     identity_conflicts: IntCounter,
+    identities: IntGaugeVec,
+    identities_read: IntCounterVec,
+    identities_published: IntCounterVec,
+    identities_dropped: IntCounterVec,
+    identities_contradicted: IntCounter,
     created_times: IntCounter,
     dead_letters: IntCounterVec,
     applied: IntCounterVec,
@@ -81,6 +87,27 @@ pub struct PartitionState {
     pub size: StateSize,
 }
 
+/// What became of a record of the identities topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityRead {
+    /// Its binding is in the table, unless a bound took it away again.
+    Binding,
+    /// Its binding was dropped elsewhere.
+    Tombstone,
+    /// It was skipped.
+    Undecodable,
+}
+
+impl IdentityRead {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Binding => "binding",
+            Self::Tombstone => "tombstone",
+            Self::Undecodable => "undecodable",
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -108,6 +135,28 @@ impl Metrics {
             identity_conflicts: make.counter(
                 "identity_conflicts_total",
                 "Destinations whose address and name belong to different assets; the address won.",
+            ),
+            identities: make.gauges("identities", "What a router worker has learned of addresses, by kind.", &[
+                "worker", "kind",
+            ]),
+            identities_read: make.counters(
+                "identity_records_read_total",
+                "Records of the identities topic, by what became of them; read by each router worker.",
+                &["fate"],
+            ),
+            identities_published: make.counters(
+                "identity_records_published_total",
+                "Records for the identities topic, by kind.",
+                &["kind"],
+            ),
+            identities_dropped: make.counters(
+                "identities_dropped_total",
+                "Learned bindings that have gone, by the bound that asked for it.",
+                &["reason"],
+            ),
+            identities_contradicted: make.counter(
+                "identities_contradicted_total",
+                "Lessons about an address that the inventory gives to another host; the inventory won.",
             ),
             created_times: make.counter(
                 "event_created_times_total",
@@ -287,6 +336,39 @@ impl Metrics {
     /// A message went to the dead letters.
     pub fn dead_letter(&self, reason: &str) {
         self.dead_letters.with_label_values(&[reason]).inc();
+    }
+
+    /// A record of the identities topic was read.
+    pub fn identity_read(&self, read: IdentityRead) {
+        self.identities_read.with_label_values(&[read.as_str()]).inc();
+    }
+
+    /// A record goes to the identities topic.
+    pub fn identity_published(&self, record: &IdentityRecord) {
+        let kind = if record.seen.is_some() {
+            "binding"
+        } else {
+            "tombstone"
+        };
+        self.identities_published.with_label_values(&[kind]).inc();
+    }
+
+    /// What a router worker has learned, and what has happened to that since this was last told.
+    pub fn identities(&self, worker: &str, size: LearnedSize, dropped: Dropped, contradicted: u64) {
+        for (kind, number) in [("addresses", size.addresses), ("bindings", size.bindings)] {
+            let number = i64::try_from(number).unwrap_or(i64::MAX);
+            self.identities.with_label_values(&[worker, kind]).set(number);
+        }
+        for (reason, number) in [
+            ("bindings", dropped.bindings),
+            ("bindings_per_address", dropped.bindings_per_address),
+            ("max_age", dropped.max_age),
+        ] {
+            self.identities_dropped
+                .with_label_values(&[reason])
+                .inc_by(number);
+        }
+        self.identities_contradicted.inc_by(contradicted);
     }
 
     /// The correlator has applied a live record.

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub struct WorkerStatus {
     /// It runs; false once it has ended, for whatever reason.
     pub is_alive: bool,
+    /// It is still reading what other processes have learned, and has not asked for a share yet.
+    pub is_reading_identities: bool,
     /// The group has given it its share, which may be empty.
     pub is_assigned: bool,
     /// How many partitions it owns.
@@ -77,7 +79,9 @@ impl Status {
         let workers = self.workers();
         let mut reasons = self.unhealthy();
         for (name, worker) in &workers {
-            if !worker.is_assigned {
+            if worker.is_reading_identities {
+                reasons.push(format!("{name} is reading the identities topic"));
+            } else if !worker.is_assigned {
                 reasons.push(format!("{name} waits for its partitions"));
             } else if worker.restoring > 0 {
                 let WorkerStatus {
@@ -108,6 +112,9 @@ mod tests {
         status.update("router-0", |worker| worker.is_alive = true);
         assert!(status.unhealthy().is_empty());
         assert_eq!(status.unready(), ["router-0 waits for its partitions"]);
+        status.update("router-0", |worker| worker.is_reading_identities = true);
+        assert_eq!(status.unready(), ["router-0 is reading the identities topic"]);
+        status.update("router-0", |worker| worker.is_reading_identities = false);
         status.update("router-0", |worker| {
             worker.is_assigned = true;
             worker.partitions = 3;

@@ -33,6 +33,7 @@ impl Settings {
                     "suppressed": format!("{prefix}.suppressed"),
                     "alerts_ocsf": format!("{prefix}.alerts.ocsf"),
                     "dead_letters": format!("{prefix}.dead-letters"),
+                    "identities": format!("{prefix}.identities"),
                     "partitions": 12,
                     "replication_factor": 1,
                 },

@@ -51,6 +51,20 @@ impl Broker {
         producer.flush(PATIENCE).unwrap();
     }
 
+    /// Appends records with keys to the first partition of a topic; without a value a record is a tombstone.
+    pub fn produce_keyed(&self, topic: &str, records: &[(&[u8], Option<Vec<u8>>)]) {
+        let producer: BaseProducer = self.client().set("enable.idempotence", "true").create().unwrap();
+        for (key, value) in records {
+            let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(0).key(key);
+            let record = match value {
+                Some(value) => record.payload(value),
+                None => record,
+            };
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+
     /// Makes a topic larger.
     pub fn grow_topic(&self, name: &str, partitions: usize) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();

@@ -52,7 +52,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let mut replay = Replay {
         args,
-        router: Router::new(&program),
+        router: Router::new(&program).with_identities(settings.identities),
         summary: Summary {
             files: inputs.len(),
             ..Summary::default()

@@ -63,6 +63,21 @@ pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -
     config
 }
 
+/// A reader of whole topics, which belongs to no group and commits nothing.
+pub(super) fn reader(kafka: &Kafka, name: &str) -> ClientConfig {
+    let mut config = with_defaults(kafka, name, &[("queued.max.messages.kbytes", "4096")]);
+    config
+        // Without a group's name librdkafka assigns nothing. It asks who coordinates that group and no more: this one it
+        // may ask about.
+        .set("group.id", format!("{}-router", kafka.application_id))
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("allow.auto.create.topics", "false");
+    config
+}
+
 /// A producer that neither loses nor reorders nor repeats what it was given.
 pub(super) fn producer(kafka: &Kafka, name: &str) -> ClientConfig {
     let max_record = MAX_RECORD.to_string();

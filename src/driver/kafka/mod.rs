@@ -4,6 +4,7 @@
 //!   service    waits for the broker, checks the topics, starts the workers, ends with them
 //!     |
 //!     +-- router worker      a consumer of the input topics, an idempotent producer
+//!     |                      read the identities topic to its end, then
 //!     |                      route .. route .. flush, then commit the offsets
 //!     |
 //!     +-- correlator worker  a consumer of the observations topic, a transactional producer, one for ticks
@@ -18,6 +19,7 @@ mod client;
 mod correlator;
 mod error;
 mod group;
+mod identities;
 mod in_force;
 mod partition;
 mod positions;

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use super::client::{self, Deliveries, MAX_RECORD};
 use super::error::DriverError;
 use super::group::{GroupConsumer, GroupContext, Member, hold};
+use super::identities::Identities;
 use super::positions::Positions;
 use super::service::Shared;
 use crate::pipeline::{DeadLetter, Origin, Program, Routed, Router};
@@ -45,12 +46,18 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         .set("message.timeout.ms", "0")
         .create_with_context(Deliveries::default())
         .map_err(refused(format!("producer of {name}")))?;
+    let mut router = Router::new(&program).with_identities(shared.settings.identities.clone());
+    let mut identities = Identities::new(shared, &name)?;
+    if !identities.read_to_end(&mut router)? {
+        return Ok(());
+    }
     let consumer: GroupConsumer<RouterMember> =
         client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
             .set("enable.partition.eof", "false")
             .create_with_context(GroupContext::new(RouterMember {
-                router: Router::new(&program),
+                router,
                 program,
+                identities,
                 shared: shared.clone(),
                 name,
                 producer,
@@ -91,15 +98,25 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
 
 /// A record on its way out.
 struct Outgoing {
-    is_dead_letter: bool,
+    to: To,
     key: Vec<u8>,
-    value: Vec<u8>,
+    /// `None` is a tombstone.
+    value: Option<Vec<u8>>,
+}
+
+/// Where a record goes.
+#[derive(Clone, Copy, Debug)]
+enum To {
+    Observations,
+    DeadLetters,
+    Identities,
 }
 
 /// Everything the worker owns, but for its consumer.
 struct RouterMember {
     router: Router,
     program: Arc<Program>,
+    identities: Identities,
     shared: Shared,
     name: String,
     producer: BaseProducer<Deliveries>,
@@ -137,9 +154,9 @@ impl RouterMember {
                     dead(&DeadLetter::of(TOO_LARGE, told, origin, payload))
                 } else {
                     Outgoing {
-                        is_dead_letter: false,
+                        to: To::Observations,
                         key,
-                        value,
+                        value: Some(value),
                     }
                 })
             }
@@ -147,19 +164,36 @@ impl RouterMember {
         self.positions
             .set(origin.topic, origin.partition, origin.offset + 1);
         self.waiting.extend(outgoing);
+        self.tell_identities();
         self.send();
+    }
+
+    /// What has been learned and is news to others goes the way of all records: flushed before offsets are committed.
+    fn tell_identities(&mut self) {
+        for record in self.router.identity().learned().take_records() {
+            self.shared.metrics.identity_published(&record);
+            self.waiting.push_back(Outgoing {
+                to: To::Identities,
+                key: record.key().into_bytes(),
+                value: record.encode(),
+            });
+        }
     }
 
     /// Gives the producer what waits, as far as it has room.
     fn send(&mut self) {
         let topics = &self.shared.settings.kafka.topics;
         while let Some(next) = self.waiting.front() {
-            let topic = if next.is_dead_letter {
-                &topics.dead_letters
-            } else {
-                &topics.observations
+            let topic = match next.to {
+                To::Observations => &topics.observations,
+                To::DeadLetters => &topics.dead_letters,
+                To::Identities => &topics.identities,
             };
-            let record = BaseRecord::to(topic).key(&next.key).payload(&next.value);
+            let record = BaseRecord::to(topic).key(&next.key);
+            let record = match &next.value {
+                Some(value) => record.payload(value),
+                None => record,
+            };
             match self.producer.send(record) {
                 Ok(()) => {
                     self.waiting.pop_front();
@@ -179,6 +213,12 @@ impl RouterMember {
     /// What is due between two messages.
     fn turn(&mut self, consumer: &GroupConsumer<Self>) {
         self.producer.poll(Duration::ZERO);
+        if self.waiting.is_empty() {
+            if let Err(failure) = self.identities.follow(&mut self.router) {
+                self.failure.get_or_insert(failure);
+            }
+            self.tell_identities();
+        }
         self.send();
         let must_hold = !self.waiting.is_empty();
         if must_hold || self.is_held != must_hold {
@@ -207,7 +247,7 @@ impl RouterMember {
         if !self.positions.is_dirty()
             && let Some(program) = self.shared.in_force.other_than(&self.program)
         {
-            self.router.adopt(&program);
+            self.router.reload(&program);
             self.program = program;
         }
     }
@@ -309,8 +349,8 @@ const TOO_LARGE: &str = "observation_too_large";
 
 fn dead(letter: &DeadLetter) -> Outgoing {
     Outgoing {
-        is_dead_letter: true,
+        to: To::DeadLetters,
         key: letter.key().into_bytes(),
-        value: letter.encode(),
+        value: Some(letter.encode()),
     }
 }

@@ -220,8 +220,11 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
             }
         }
     }
+    // Only routers learn.
+    let identities = shared.settings.router.enabled.then_some(&topics.identities);
     let own = [&topics.observations, &topics.suppressed, &topics.dead_letters];
-    for topic in own.into_iter().chain(shared.settings.alert_topics()) {
+    let own = own.into_iter().chain(shared.settings.alert_topics());
+    for topic in own.chain(identities) {
         let has = partitions_of(consumer, topic)?;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });
@@ -244,7 +247,7 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
 }
 
 /// How many partitions a topic has; none if it does not exist.
-fn partitions_of(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<usize, DriverError> {
+pub(super) fn partitions_of(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<usize, DriverError> {
     let metadata = consumer
         .fetch_metadata(Some(topic), REQUEST)
         .map_err(|problem| DriverError::Admin {

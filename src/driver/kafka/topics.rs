@@ -18,6 +18,9 @@ const REQUEST: Duration = Duration::from_secs(15);
 const ALERTS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(14 * 86_400);
 
+/// A segment of the identities topic is closed after this long.
+const SEGMENT: Duration = Duration::from_secs(86_400);
+
 /// What one topic must be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicPlan {
@@ -166,6 +169,23 @@ pub fn plans(settings: &Settings, with_input: bool) -> Vec<TopicPlan> {
         ];
         plan(topic, settings)
     }));
+    plans.push(TopicPlan {
+        // Small, and read whole: one partition keeps all its records in one order.
+        partitions: 1,
+        ..plan(
+            &topics.identities,
+            vec![
+                // The last record of each key is the table; any other policy would forget it.
+                Setting {
+                    key: "cleanup.policy",
+                    value: "compact".to_owned(),
+                    demand: Demand::Equal,
+                },
+                // The segment that is written to is never compacted.
+                free("segment.ms", &millis(SEGMENT)),
+            ],
+        )
+    });
     if with_input {
         plans.extend(topics.input.iter().map(|name| plan(name, Vec::new())));
     }
@@ -331,6 +351,20 @@ mod tests {
             let names: Vec<&str> = names.filter(|name| name.contains("alerts")).collect();
             assert_eq!(names, expected);
         }
+    }
+
+    #[test]
+    fn the_identities_topic_is_compacted() {
+        let settings = Settings::default();
+        let plans = plans(&settings, false);
+        let plan = plans.iter().find(|plan| plan.name == "pipewarden.identities");
+        let policy = plan
+            .unwrap()
+            .settings
+            .iter()
+            .find(|setting| setting.key == "cleanup.policy");
+        assert!(policy.unwrap().is_met_by("compact"));
+        assert!(!policy.unwrap().is_met_by("delete") && !policy.unwrap().is_met_by("compact,delete"));
     }
 
     #[test]

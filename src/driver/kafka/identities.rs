@@ -1,0 +1,253 @@
+//! The identities topic: what every router worker has learned of addresses, read by every other.
+//!
+//! ```text
+//!   start     read the topic from its beginning to its end; no message is routed before that
+//!   then      join the group, route; follow the topic between messages; tell what is news
+//! ```
+//!
+//! Each worker reads for itself: its table is its own, and no lock stands between a message and its answer. There is no
+//! group and nothing is committed: a table is rebuilt from the beginning of a topic that compaction keeps small.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rdkafka::Offset;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::{debug, info, warn};
+
+use super::client::{self, Quiet};
+use super::error::DriverError;
+use super::service::{Shared, partitions_of};
+use crate::inventory::{IdentityRecord, Learned};
+use crate::pipeline::Router;
+use crate::telemetry::{self, IdentityRead};
+use crate::time::AppendTime;
+
+/// How long to wait for a record while there is nothing else to do.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// How often the topic is looked at between messages, and how many records are read then at most.
+const FOLLOW: Duration = Duration::from_millis(50);
+const AT_ONCE: usize = 2_000;
+
+/// How often bindings are looked through for those that have grown too old.
+const EXPIRE: Duration = Duration::from_secs(600);
+
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// How long to wait before a broker that did not answer is asked again, and how often one that does not know the topic.
+const BACK_OFF: Duration = Duration::from_secs(1);
+const GRACE: u32 = 3;
+
+/// One worker's view of the identities topic.
+pub(super) struct Identities {
+    consumer: BaseConsumer<Quiet>,
+    shared: Shared,
+    worker: String,
+    followed: Instant,
+    expired: Instant,
+    is_wrong_told: bool,
+}
+
+impl Identities {
+    /// Nothing is read until [`Identities::read_to_end`].
+    pub(super) fn new(shared: &Shared, worker: &str) -> Result<Self, DriverError> {
+        let consumer = client::reader(&shared.settings.kafka, &format!("{worker}-identities"))
+            .create_with_context(Quiet)
+            .map_err(|problem| DriverError::Client {
+                client: "consumer of the identities topic".to_owned(),
+                problem,
+            })?;
+        let now = Instant::now();
+        Ok(Self {
+            consumer,
+            shared: shared.clone(),
+            worker: worker.to_owned(),
+            followed: now,
+            expired: now,
+            is_wrong_told: false,
+        })
+    }
+
+    /// Reads everything that has been told so far. False if the service is to end before that.
+    pub(super) fn read_to_end(&mut self, router: &mut Router) -> Result<bool, DriverError> {
+        let reading = |is_reading| {
+            self.shared
+                .status
+                .update(&self.worker, |status| status.is_reading_identities = is_reading);
+        };
+        reading(true);
+        let (began, mut told) = (Instant::now(), Instant::now());
+        let mut open = self.assign()?;
+        let (mut records, learned) = (0_u64, router.identity().learned());
+        learned.begin_reading();
+        while !open.is_empty() && !self.shared.stop.is_set() {
+            match self.consumer.poll(WAIT) {
+                Some(Ok(message)) => {
+                    records += 1;
+                    read(&message, learned, &self.shared, &mut self.is_wrong_told);
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    open.remove(&partition);
+                }
+                Some(Err(problem)) => self.note(problem)?,
+                None => {}
+            }
+            if told.elapsed() >= PROGRESS {
+                told = Instant::now();
+                let worker = &self.worker;
+                info!(
+                    worker,
+                    records,
+                    partitions = open.len(),
+                    "the identities topic is being read"
+                );
+            }
+        }
+        if self.shared.stop.is_set() {
+            return Ok(false);
+        }
+        learned.advance(telemetry::wall_clock());
+        learned.expire();
+        learned.begin_telling();
+        let size = learned.size();
+        info!(
+            worker = self.worker,
+            records,
+            addresses = size.addresses,
+            bindings = size.bindings,
+            seconds = began.elapsed().as_secs_f64(),
+            "the identities topic is read"
+        );
+        self.tell_size(router);
+        self.shared
+            .status
+            .update(&self.worker, |status| status.is_reading_identities = false);
+        Ok(true)
+    }
+
+    /// Takes all partitions from their beginning; none if the service is to end.
+    fn assign(&self) -> Result<BTreeSet<i32>, DriverError> {
+        let topic = &self.shared.settings.kafka.topics.identities;
+        let mut grace = GRACE;
+        loop {
+            let partitions = match partitions_of(&self.consumer, topic) {
+                // It was there a moment ago; this broker may not have heard of it yet.
+                Ok(0) if grace > 0 => {
+                    grace -= 1;
+                    if self.shared.stop.wait(BACK_OFF) {
+                        return Ok(BTreeSet::new());
+                    }
+                    continue;
+                }
+                Ok(0) => return Err(DriverError::MissingTopic { topic: topic.clone() }),
+                Ok(partitions) => partitions,
+                Err(problem) => {
+                    warn!(worker = self.worker, "{problem}; trying again");
+                    if self.shared.stop.wait(BACK_OFF) {
+                        return Ok(BTreeSet::new());
+                    }
+                    continue;
+                }
+            };
+            let partitions: BTreeSet<i32> = (0..).take(partitions).collect();
+            let mut list = TopicPartitionList::new();
+            let added = partitions
+                .iter()
+                .try_for_each(|&partition| list.add_partition_offset(topic, partition, Offset::Beginning));
+            added
+                .and_then(|()| self.consumer.assign(&list))
+                .map_err(|problem| self.failed(problem))?;
+            return Ok(partitions);
+        }
+    }
+
+    /// What is due between two messages: reads what others have told since.
+    pub(super) fn follow(&mut self, router: &mut Router) -> Result<(), DriverError> {
+        if self.followed.elapsed() < FOLLOW {
+            return Ok(());
+        }
+        let learned = router.identity().learned();
+        learned.advance(telemetry::wall_clock());
+        for _ in 0..AT_ONCE {
+            match self.consumer.poll(Duration::ZERO) {
+                Some(Ok(message)) => read(&message, learned, &self.shared, &mut self.is_wrong_told),
+                Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(problem)) => self.note(problem)?,
+                None => break,
+            }
+        }
+        if self.expired.elapsed() >= EXPIRE {
+            learned.expire();
+            self.expired = Instant::now();
+        }
+        self.tell_size(router);
+        self.followed = Instant::now();
+        Ok(())
+    }
+
+    fn tell_size(&self, router: &mut Router) {
+        let identity = router.identity();
+        let contradicted = identity.take_contradicted();
+        let learned = identity.learned();
+        let (size, dropped) = (learned.size(), learned.take_dropped());
+        self.shared
+            .metrics
+            .identities(&self.worker, size, dropped, contradicted);
+    }
+
+    fn failed(&self, problem: KafkaError) -> DriverError {
+        DriverError::Admin {
+            what: format!("reading topic {}", self.shared.settings.kafka.topics.identities),
+            problem,
+        }
+    }
+
+    fn note(&self, problem: KafkaError) -> Result<(), DriverError> {
+        if let KafkaError::MessageConsumptionFatal(_) = problem {
+            return Err(self.failed(problem));
+        }
+        // The client's context has told it.
+        debug!(worker = self.worker, "the identities topic: {problem}");
+        Ok(())
+    }
+}
+
+/// Takes a record in. One that is wrong teaches nothing and harms nothing.
+fn read(message: &BorrowedMessage<'_>, learned: &mut Learned, shared: &Shared, is_wrong_told: &mut bool) {
+    let read = match IdentityRecord::decode(message.key().unwrap_or_default(), message.payload()) {
+        Ok(record) => {
+            // No later than now: a clock ahead must not keep a binding for ever.
+            let now = telemetry::wall_clock();
+            let written = message.timestamp().to_millis();
+            let written = written.map_or(now, |millis| AppendTime::from_millis(millis).min(now));
+            learned.hear(&record, written);
+            if record.seen.is_some() {
+                IdentityRead::Binding
+            } else {
+                IdentityRead::Tombstone
+            }
+        }
+        Err(problem) => {
+            let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+            if *is_wrong_told {
+                debug!(topic, partition, offset, "a record is skipped: {problem}");
+            } else {
+                warn!(
+                    topic,
+                    partition,
+                    offset,
+                    "a record is skipped: {problem}; further ones are counted in \
+                     pipewarden_identity_records_read_total"
+                );
+                *is_wrong_told = true;
+            }
+            IdentityRead::Undecodable
+        }
+    };
+    shared.metrics.identity_read(read);
+}
