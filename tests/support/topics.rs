@@ -38,6 +38,14 @@ impl Broker {
         created.into_iter().for_each(|result| {
             result.unwrap();
         });
+        // The controller has it; the broker tells of it a moment later.
+        let is_told = || {
+            let metadata = admin.inner().fetch_metadata(Some(name), PATIENCE).unwrap();
+            !metadata.topics()[0].partitions().is_empty()
+        };
+        while !is_told() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Appends values to given partitions of a topic.

@@ -14,6 +14,9 @@ use crate::config::Settings;
 
 const REQUEST: Duration = Duration::from_secs(15);
 
+/// How long between two looks at a topic that is about to appear.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// Alerts and dead letters are kept this long.
 const ALERTS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(14 * 86_400);
@@ -240,10 +243,40 @@ impl Topics {
             .await
             .map_err(failed)?;
         match results.into_iter().next() {
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => self.check(plan).await,
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
+                self.await_visible(plan).await?;
+                self.check(plan).await
+            }
             Some(Err((_, code))) => Err(failed(KafkaError::AdminOp(code))),
-            _ => Ok(TopicState::Created),
+            _ => {
+                self.await_visible(plan).await?;
+                Ok(TopicState::Created)
+            }
         }
+    }
+
+    /// Waits until brokers tell of a topic that the controller has: a service that starts sooner would miss it. One that
+    /// stays hidden is for the caller to see.
+    async fn await_visible(&self, plan: &TopicPlan) -> Result<(), DriverError> {
+        let deadline = tokio::time::Instant::now() + REQUEST;
+        while self.partitions(plan)? == 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    /// How many partitions a topic has; none if it does not exist.
+    fn partitions(&self, plan: &TopicPlan) -> Result<usize, DriverError> {
+        let metadata = self
+            .admin
+            .inner()
+            .fetch_metadata(Some(&plan.name), REQUEST)
+            .map_err(|problem| DriverError::Admin {
+                what: format!("looking at topic {}", plan.name),
+                problem,
+            })?;
+        let found = metadata.topics().iter().find(|topic| topic.name() == plan.name);
+        Ok(found.map_or(0, |topic| topic.partitions().len()))
     }
 
     /// Compares a topic with its plan.
@@ -255,13 +288,7 @@ impl Topics {
             what: format!("looking at topic {}", plan.name),
             problem,
         };
-        let metadata = self
-            .admin
-            .inner()
-            .fetch_metadata(Some(&plan.name), REQUEST)
-            .map_err(failed)?;
-        let found = metadata.topics().iter().find(|topic| topic.name() == plan.name);
-        let has = found.map_or(0, |topic| topic.partitions().len());
+        let has = self.partitions(plan)?;
         if has == 0 {
             return Ok(TopicState::Missing);
         }
