@@ -12,9 +12,10 @@ use pipewarden::{config, detection, inventory};
 use serde_json::{Map, Value};
 
 /// Settings that the chart makes itself: a user's would not count.
-const OF_THE_CHART: [(&str, &str); 6] = [
+const OF_THE_CHART: [(&str, &str); 7] = [
     ("Settings", "http"),
-    ("Settings", "rules"),
+    ("RuleSource", "directory"),
+    ("ExceptionSource", "file"),
     ("Router", "enabled"),
     ("Correlator", "enabled"),
     ("Correlator", "instance"),
@@ -22,7 +23,7 @@ const OF_THE_CHART: [(&str, &str); 6] = [
 ];
 
 /// Sections whose every setting is the chart's.
-const GONE: [&str; 2] = ["Http", "RuleSource"];
+const GONE: [&str; 1] = ["Http"];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -57,6 +58,7 @@ fn definitions() -> Map<String, Value> {
         ("Settings", config::json_schema()),
         ("Inventory", inventory::json_schema()),
         ("Rule", detection::json_schema()),
+        ("Exceptions", detection::exceptions_json_schema()),
     ] {
         let mut schema = schema.to_value();
         move_references(&mut schema);
@@ -69,8 +71,9 @@ fn definitions() -> Map<String, Value> {
         }
         all.insert(name.to_owned(), schema);
         for (name, definition) in below {
-            let is_new = all.insert(name.clone(), definition).is_none();
-            assert!(is_new, "{name} is the name of two types");
+            let before = all.insert(name.clone(), definition.clone());
+            let is_one = before.is_none_or(|before| before == definition);
+            assert!(is_one, "{name} is the name of two types");
         }
     }
     for (section, setting) in OF_THE_CHART {

@@ -20,6 +20,8 @@ pub struct Program {
     /// What is known and answered for.
     pub exceptions: Arc<Exceptions>,
     format: AlertFormat,
+    /// Tells apart what decides, whatever format it is written in.
+    version: String,
     fingerprint: String,
 }
 
@@ -40,6 +42,7 @@ impl Program {
             join,
             exceptions: Arc::default(),
             format: AlertFormat::default(),
+            version: fingerprint.clone(),
             fingerprint,
         }
     }
@@ -56,11 +59,17 @@ impl Program {
     /// more, so that no alert is missing on a topic that was not written before.
     #[must_use]
     pub fn with_format(mut self, format: AlertFormat) -> Self {
-        if format != AlertFormat::default() {
-            self.fingerprint.push_str(format.as_str());
-        }
         self.format = format;
+        self.fingerprint = match format {
+            AlertFormat::Ecs => self.version.clone(),
+            _ => format!("{}{}", self.version, format.as_str()),
+        };
         self
+    }
+
+    /// The version of settings, rules, inventory and exceptions, as documents and operators see it.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Tells programs apart: equal only if every decision would be.
@@ -92,6 +101,6 @@ impl Program {
             .rules
             .get(&revision.key.rule)
             .expect("a revision names a rule in force");
-        alert::document(revision, rule, &facts, &self.fingerprint)
+        alert::document(revision, rule, &facts, &self.version)
     }
 }

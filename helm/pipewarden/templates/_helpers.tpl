@@ -79,6 +79,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{- define "pipewarden.exceptionsConfigMap" -}}
+{{- if .Values.exceptions.existingConfigMap -}}
+{{ .Values.exceptions.existingConfigMap }}
+{{- else if .Values.exceptions.entries -}}
+{{ include "pipewarden.fullname" . }}-exceptions
+{{- end -}}
+{{- end }}
+
 {{/* The settings file: the user's, and the paths of what this chart mounts. */}}
 {{- define "pipewarden.settings" -}}
 {{- $settings := deepCopy .Values.config -}}
@@ -87,6 +95,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- if .Values.rules -}}
 {{- $settings = mergeOverwrite $settings (dict "rules" (dict "directory" "/etc/pipewarden/rules")) -}}
+{{- end -}}
+{{- if include "pipewarden.exceptionsConfigMap" . -}}
+{{- $settings = mergeOverwrite $settings (dict "exceptions" (dict "file" "/etc/pipewarden/exceptions/exceptions.yaml")) -}}
 {{- end -}}
 {{- toYaml $settings -}}
 {{- end }}

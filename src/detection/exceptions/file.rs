@@ -52,12 +52,12 @@ pub enum ExceptionError {
 #[schemars(title = "Exceptions")]
 struct File {
     /// The entries. The first that covers an alert decides.
-    exceptions: Vec<Entry>,
+    exceptions: Vec<ExceptionEntry>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct ExceptionEntry {
     /// Stable identifier: lower case letters, digits, `-`, `_`.
     #[schemars(with = "String", regex(pattern = "^[a-z0-9_-]+$"))]
     id: Spanned<String>,
@@ -160,7 +160,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn entry(&mut self, entry: &Entry) -> Exception {
+    fn entry(&mut self, entry: &ExceptionEntry) -> Exception {
         let id = &entry.id;
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
         if id.value.is_empty() || !id.value.bytes().all(is_plain) {

@@ -63,6 +63,6 @@ pub(super) fn follow(shared: &Shared, watch: &mut Watch) {
 
 fn tell(shared: &Shared) {
     let program = shared.in_force.program();
-    shared.metrics.config_version(program.fingerprint());
-    shared.status.config_version(program.fingerprint());
+    shared.metrics.config_version(program.version());
+    shared.status.config_version(program.version());
 }
