@@ -33,6 +33,8 @@ pub struct Cluster {
     programs: Vec<Arc<Program>>,
     /// Which of the programs is the latest.
     current: usize,
+    /// Whether there was ever another one than the first.
+    has_changed: bool,
     /// Which of them each process has taken up.
     taken_up: [usize; MEMBERS],
     members: Vec<Member>,
@@ -53,6 +55,7 @@ impl Cluster {
             faults: Faults::default(),
             programs,
             current: 0,
+            has_changed: false,
             taken_up: [0; MEMBERS],
             members: Vec::new(),
             zombies: Vec::new(),
@@ -71,7 +74,7 @@ impl Cluster {
 
     /// The program of an undisturbed run, if there was only one.
     pub fn only_program(&self) -> Option<&Arc<Program>> {
-        (self.faults.changed_programs + self.faults.reloads == 0).then(|| &self.programs[0])
+        (!self.has_changed).then(|| &self.programs[0])
     }
 
     pub fn live_through(&mut self, arrivals: &Arrivals, random: &mut StdRng) {
@@ -310,10 +313,16 @@ impl Cluster {
             }
             self.members[member] = Member::Down;
         }
-        self.current = (self.current + 1) % self.programs.len();
+        self.next_program();
         self.faults.changed_programs += 1;
         (0..MEMBERS).for_each(|member| self.start(member));
         self.give_out();
+    }
+
+    /// From now on whoever starts or looks at its files finds other settings.
+    fn next_program(&mut self) {
+        self.current = (self.current + 1) % self.programs.len();
+        self.has_changed = true;
     }
 
     /// A process takes up changed files while it runs. The other one may do so much later.
@@ -322,7 +331,7 @@ impl Cluster {
             return;
         }
         if self.taken_up[member] == self.current && random.random_bool(0.5) {
-            self.current = (self.current + 1) % self.programs.len();
+            self.next_program();
         }
         if self.taken_up[member] == self.current {
             return;
