@@ -8,7 +8,7 @@
 //! Each worker reads for itself: its table is its own, and no lock stands between a message and its answer. There is no
 //! group and nothing is committed: a table is rebuilt from the beginning of a topic that compaction keeps small.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
@@ -42,6 +42,9 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// How long to wait before a broker that did not answer is asked again, and how often one that does not know the topic.
 const BACK_OFF: Duration = Duration::from_secs(1);
 const GRACE: u32 = 3;
+
+/// How long one request may take before it is asked again.
+const REQUEST: Duration = Duration::from_secs(5);
 
 /// One worker's view of the identities topic.
 pub(super) struct Identities {
@@ -89,6 +92,10 @@ impl Identities {
             match self.consumer.poll(WAIT) {
                 Some(Ok(message)) => {
                     records += 1;
+                    let is_last = |end: &i64| message.offset() + 1 >= *end;
+                    if open.get(&message.partition()).is_some_and(is_last) {
+                        open.remove(&message.partition());
+                    }
                     read(&message, learned, &self.shared, &mut self.is_wrong_told);
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -130,40 +137,56 @@ impl Identities {
         Ok(true)
     }
 
-    /// Takes all partitions from their beginning; none if the service is to end.
-    fn assign(&self) -> Result<BTreeSet<i32>, DriverError> {
+    /// Takes all partitions from their beginning, and says where each that holds anything ends now: while others write
+    /// to it, the consumer may never be told that it has reached an end. None if the service is to end.
+    fn assign(&self) -> Result<BTreeMap<i32, i64>, DriverError> {
         let topic = &self.shared.settings.kafka.topics.identities;
         let mut grace = GRACE;
         loop {
-            let partitions = match partitions_of(&self.consumer, topic) {
+            let ends = match self.ends(topic) {
                 // It was there a moment ago; this broker may not have heard of it yet.
-                Ok(0) if grace > 0 => {
+                Ok(ends) if ends.is_empty() && grace > 0 => {
                     grace -= 1;
                     if self.shared.stop.wait(BACK_OFF) {
-                        return Ok(BTreeSet::new());
+                        return Ok(BTreeMap::new());
                     }
                     continue;
                 }
-                Ok(0) => return Err(DriverError::MissingTopic { topic: topic.clone() }),
-                Ok(partitions) => partitions,
+                Ok(ends) if ends.is_empty() => {
+                    return Err(DriverError::MissingTopic { topic: topic.clone() });
+                }
+                Ok(ends) => ends,
                 Err(problem) => {
                     warn!(worker = self.worker, "{problem}; trying again");
                     if self.shared.stop.wait(BACK_OFF) {
-                        return Ok(BTreeSet::new());
+                        return Ok(BTreeMap::new());
                     }
                     continue;
                 }
             };
-            let partitions: BTreeSet<i32> = (0..).take(partitions).collect();
             let mut list = TopicPartitionList::new();
-            let added = partitions
-                .iter()
+            let added = ends
+                .keys()
                 .try_for_each(|&partition| list.add_partition_offset(topic, partition, Offset::Beginning));
             added
                 .and_then(|()| self.consumer.assign(&list))
                 .map_err(|problem| self.failed(problem))?;
-            return Ok(partitions);
+            let holds_something = ends.into_iter().filter(|(_, (low, high))| high > low);
+            return Ok(holds_something
+                .map(|(partition, (_, high))| (partition, high))
+                .collect());
         }
+    }
+
+    /// The first and the next offset of every partition; nothing if the topic does not exist.
+    fn ends(&self, topic: &str) -> Result<BTreeMap<i32, (i64, i64)>, DriverError> {
+        let partitions = i32::try_from(partitions_of(&self.consumer, topic)?).unwrap_or(i32::MAX);
+        (0..partitions)
+            .map(|partition| {
+                let ends = self.consumer.fetch_watermarks(topic, partition, REQUEST);
+                Ok((partition, ends.map_err(|problem| self.failed(problem))?))
+            })
+            .collect()
     }
 
     /// What is due between two messages: reads what others have told since.
