@@ -23,7 +23,7 @@ use support::world::Seed;
 fn any_interleaving_of_faults_gives_the_records_of_an_undisturbed_run() {
     let mut faults = Faults::default();
     // Seeds that have once shown a defect stay.
-    for seed in (0..3_000).chain([4_407, 5_376, 6_826, 16_530]) {
+    for seed in (0..3_000).chain([4_407, 5_376, 6_826, 6_863, 7_433, 16_530]) {
         match simulation::run(seed) {
             Ok(of_this_run) => faults += of_this_run,
             Err(difference) => panic!("seed {seed}: {difference}"),

@@ -30,7 +30,7 @@ const PARTITIONS: u64 = 12;
 
 /// The documented bound of docs/guarantees.md for the state of one process: what all partitions hold together, the
 /// learned identities, and the test itself.
-const BOUND_MIB: u64 = 400;
+const BOUND_MIB: u64 = 512;
 
 /// The host under attack; all others are watched as well.
 const INVENTORY: &str = "assets: [{name: atlas.aperture.local, addresses: [10.1.0.50]}]";

@@ -124,8 +124,10 @@ pub struct Correlator {
     committed: u64,
     /// The next offset to apply.
     position: u64,
-    /// Whether open alerts must be written once more at the first live record.
-    must_reemit: bool,
+    /// The fingerprint of the program that decided what was written last. While it is not that of the program in force,
+    /// open alerts must be written once more at the first live record; until then the checkpoint says so, too, or a crash
+    /// before that record would forget it.
+    decided_by: String,
 }
 
 impl Correlator {
@@ -135,13 +137,13 @@ impl Correlator {
             Join::new(program.rules.rules(), program.join.clone()).excepting(Arc::clone(&program.exceptions));
         let marks = Marks::new(program.join.horizon());
         Self {
+            decided_by: program.fingerprint().to_owned(),
             program,
             join,
             marks,
             partitions,
             committed: 0,
             position: 0,
-            must_reemit: false,
         }
     }
 
@@ -178,7 +180,7 @@ impl Correlator {
             });
         }
         let correlator = Self::rewound(program, committed, &checkpoint);
-        let program_changed = correlator.must_reemit;
+        let program_changed = correlator.must_reemit();
         Ok(Recovery {
             correlator,
             seek: Seek::Offset(checkpoint.rewind),
@@ -196,7 +198,7 @@ impl Correlator {
     fn rewound(program: Arc<Program>, committed: u64, checkpoint: &Checkpoint) -> Self {
         let mut correlator = Self::fresh(program, checkpoint.partitions);
         correlator.committed = committed;
-        correlator.must_reemit = checkpoint.program != correlator.program.fingerprint();
+        correlator.decided_by.clone_from(&checkpoint.program);
         correlator.join.advance_to(checkpoint.before);
         correlator.position = checkpoint.rewind;
         correlator
@@ -233,8 +235,8 @@ impl Correlator {
         let kind = observation.as_ref().map(|observation| observation.kind());
         let before = self.join.stream_time();
         // Taken before the record closes what is open: what was due under the old settings may never have been written.
-        let again = if self.must_reemit && self.is_new(offset) {
-            self.must_reemit = false;
+        let again = if self.must_reemit() && self.is_new(offset) {
+            self.program.fingerprint().clone_into(&mut self.decided_by);
             self.join.written_alerts(offset)
         } else {
             Vec::new()
@@ -264,6 +266,10 @@ impl Correlator {
         applied
     }
 
+    fn must_reemit(&self) -> bool {
+        self.decided_by != self.program.fingerprint()
+    }
+
     /// The next offset to apply, which is also the one to commit.
     pub fn position(&self) -> u64 {
         self.position
@@ -277,12 +283,11 @@ impl Correlator {
     /// What to commit beside [`Correlator::position`].
     pub fn checkpoint(&self) -> Checkpoint {
         let (rewind, before) = self.marks.rewind(self.position, self.join.stream_time());
-        let program = self.program.fingerprint().to_owned();
         Checkpoint {
             rewind,
             before,
             partitions: self.partitions,
-            program,
+            program: self.decided_by.clone(),
         }
     }
 
