@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     };
     let outcome = match &cli.command {
         Command::Check(args) => commands::check::run(args),
+        Command::Generate(args) => commands::generate::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Run(args) => commands::run::run(args),
         Command::Topics(args) => commands::topics::run(args),

@@ -1,6 +1,7 @@
 //! One command a file: arguments in, exit status out.
 
 pub mod check;
+pub mod generate;
 pub mod replay;
 pub mod run;
 pub mod topics;
@@ -57,4 +58,11 @@ pub(crate) fn program(settings: &Settings) -> anyhow::Result<Arc<Program>> {
 pub fn report(error: &anyhow::Error) {
     use owo_colors::OwoColorize as _;
     anstream::eprintln!("{} {error:#}", "error:".red().bold());
+}
+
+/// Whether whoever reads standard output has gone away.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

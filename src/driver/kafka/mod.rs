@@ -16,6 +16,7 @@
 mod client;
 mod correlator;
 mod error;
+mod feeder;
 mod group;
 mod partition;
 mod positions;
@@ -28,6 +29,7 @@ mod topics;
 mod transaction;
 
 pub use error::DriverError;
+pub use feeder::Feeder;
 pub use service::Service;
 pub use stop::Stop;
 pub use topics::{TopicPlan, TopicState, Topics, plans};
