@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pipewarden::detection::{JoinSettings, RuleSet};
 use pipewarden::driver::memory::{FinalView, Replayer};
-use pipewarden::event::Observation;
+use pipewarden::event::{Event, Observation};
 use pipewarden::inventory::{Inventory, UnlistedHosts};
 use pipewarden::pipeline::{Origin, Program, Routed, Router};
 use pipewarden::time::AppendTime;
@@ -87,21 +87,25 @@ impl Bench {
             .map(|event| serde_json::to_vec(event).unwrap())
             .collect();
         let mut router = Router::new(&self.program);
-        for message in &messages {
-            router.learn(message);
-        }
-        router.stop_learning();
         let origin = Origin {
             topic: "test",
             partition: 0,
             offset: 0,
         };
-        messages
+        // As `replay` does: everything is learned before anything is resolved.
+        let events: Vec<Event> = messages
             .iter()
-            .filter_map(|message| match router.route(message, origin) {
+            .filter_map(|message| match router.read(message, origin) {
+                Ok(event) => Some(event),
+                Err(Routed::DeadLetter(letter)) => panic!("undecodable: {letter:?}"),
+                Err(_) => None,
+            })
+            .collect();
+        events
+            .into_iter()
+            .filter_map(|event| match router.resolve(event) {
                 Routed::Observation(routed) => Some(routed.observation),
-                Routed::Skipped(_) => None,
-                Routed::DeadLetter(letter) => panic!("undecodable: {letter:?}"),
+                _ => None,
             })
             .collect()
     }
