@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use http::serve;
 pub use logging::init as init_logging;
-pub use metrics::{Metrics, PartitionState};
+pub use metrics::{Consumed, Metrics, PartitionState};
 pub use status::{Status, WorkerStatus};
 
 use crate::time::AppendTime;
