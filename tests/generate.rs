@@ -132,17 +132,17 @@ fn busy(seed: u64) -> Plan {
         lateness: Duration::from_secs(20 * 60),
         clock_skew: Plan::MOST_SKEW,
         duplicates: 5,
-        ..Plan::new(seed, 20_000)
+        ..Plan::new(seed, 8_000)
     }
 }
 
 #[test]
 fn replay_finds_exactly_the_attacks_of_any_seed_with_and_without_an_inventory_in_any_order() {
     let folder = tempfile::tempdir().unwrap();
-    for seed in 0..12 {
+    for seed in 0..6 {
         let fleet = Fleet::invented(8, 300);
         let (documents, truths) = generate(&busy(seed), fleet.clone());
-        assert!(truths.len() > 100, "seed {seed}: {} attacks", truths.len());
+        assert!(truths.len() > 40, "seed {seed}: {} attacks", truths.len());
         let expected = expected(&truths);
         let inventory = fleet.inventory();
         let shuffle = ["--shuffle", "7", "--max-delay", "10min"];
@@ -203,7 +203,7 @@ fn kind_of(document: &Value) -> &'static str {
 fn sizes_and_mix_are_those_of_the_field() {
     let plan = Plan {
         attack_every: None,
-        ..Plan::new(5, 60_000)
+        ..Plan::new(5, 30_000)
     };
     let (documents, truths) = generate(&plan, Fleet::invented(20, 2_000));
     assert!(truths.is_empty());
@@ -233,8 +233,10 @@ fn sizes_and_mix_are_those_of_the_field() {
         let all = sizes.get_mut(kind).unwrap();
         all.sort_unstable();
         let median = all[all.len() / 2] as f64;
+        // Winlogbeat 8 writes up to 300 bytes around an event that 6.7, whose sizes these are, did not.
+        let (least, most) = (0.85 * f64::from(wanted), 1.15 * f64::from(wanted) + 300.0);
         assert!(
-            (median / f64::from(wanted) - 1.0).abs() < 0.15,
+            (least..most).contains(&median),
             "{kind}: {median}, wanted {wanted}"
         );
     }
@@ -297,7 +299,7 @@ fn what_is_written_to_a_broker_is_what_the_service_finds() {
         "generate",
         "--to-kafka",
         "--events",
-        "30000",
+        "45000",
         "--attack-every",
         "2s",
         "--lateness",
@@ -315,7 +317,7 @@ fn what_is_written_to_a_broker_is_what_the_service_finds() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert!(truths.len() >= 5, "{}", truths.len());
+    assert!(truths.len() >= 3, "{}", truths.len());
     let expected = expected(&truths);
     service.await_that("every attack is found, and nothing else", || {
         let mut standing = BTreeMap::new();
@@ -330,7 +332,7 @@ fn what_is_written_to_a_broker_is_what_the_service_finds() {
         said(&standing.into_values().collect::<Vec<_>>().concat()) == expected
     });
     service.await_that("every document is read", || {
-        service.metric("pipewarden_messages_consumed_total", "") >= 30_000.0
+        service.metric("pipewarden_messages_consumed_total", "") >= 45_000.0
     });
 }
 
