@@ -28,6 +28,24 @@ pub enum Routed {
     Skipped(Reason),
 }
 
+/// What became of a message that gives no event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoEvent {
+    /// It could not be decoded: here is what to keep.
+    DeadLetter(DeadLetter),
+    /// It is well-formed and none of ours.
+    Skipped(Skip),
+}
+
+impl From<NoEvent> for Routed {
+    fn from(none: NoEvent) -> Self {
+        match none {
+            NoEvent::DeadLetter(letter) => Self::DeadLetter(letter),
+            NoEvent::Skipped(skip) => Self::Skipped(Reason::Event(skip)),
+        }
+    }
+}
+
 /// An observation on its way to the observations topic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoutedObservation {
@@ -106,26 +124,24 @@ impl Router {
     pub fn route(&mut self, message: &[u8], origin: Origin<'_>) -> Routed {
         match self.read(message, origin) {
             Ok(event) => self.resolve(event),
-            Err(other) => other,
+            Err(none) => none.into(),
         }
     }
 
     /// The first half of [`Router::route`]: decodes a message and learns from it.
     ///
     /// # Errors
-    /// What became of a message that is no event of ours.
-    pub fn read(&mut self, message: &[u8], origin: Origin<'_>) -> Result<Event, Routed> {
+    /// [`NoEvent`] says what became of a message that gives none.
+    pub fn read(&mut self, message: &[u8], origin: Origin<'_>) -> Result<Event, NoEvent> {
         let decoded = self
             .decoder
             .decode(message)
-            .map_err(|error| Routed::DeadLetter(DeadLetter::new(&error, origin, message)))?;
+            .map_err(|error| NoEvent::DeadLetter(DeadLetter::new(&error, origin, message)))?;
         decoded
             .lessons
             .iter()
             .for_each(|lesson| self.identity.learn(lesson));
-        decoded
-            .outcome
-            .map_err(|skip| Routed::Skipped(Reason::Event(skip)))
+        decoded.outcome.map_err(NoEvent::Skipped)
     }
 
     /// The second half: says which asset an event is about, by what has been learned so far.

@@ -6,7 +6,7 @@ use pipewarden::detection::{JoinSettings, RuleSet};
 use pipewarden::driver::memory::{FinalView, Replayer};
 use pipewarden::event::{Event, Observation};
 use pipewarden::inventory::{Inventory, UnlistedHosts};
-use pipewarden::pipeline::{Origin, Program, Routed, Router};
+use pipewarden::pipeline::{NoEvent, Origin, Program, Routed, Router};
 use pipewarden::time::AppendTime;
 use serde_json::Value;
 
@@ -97,8 +97,8 @@ impl Bench {
             .iter()
             .filter_map(|message| match router.read(message, origin) {
                 Ok(event) => Some(event),
-                Err(Routed::DeadLetter(letter)) => panic!("undecodable: {letter:?}"),
-                Err(_) => None,
+                Err(NoEvent::DeadLetter(letter)) => panic!("undecodable: {letter:?}"),
+                Err(NoEvent::Skipped(_)) => None,
             })
             .collect();
         events

@@ -14,7 +14,7 @@ use self::sink::{FileSink, KafkaSink, Sink};
 use super::settings;
 use crate::cli::{Compression, GenerateArgs, SettingsArgs};
 use crate::config::Settings;
-use crate::generator::{Fleet, Generator, Missing, Mix, Plan};
+use crate::generator::{Fleet, Generator, Missing, Plan};
 use crate::inventory::Inventory;
 use crate::telemetry::wall_clock;
 use crate::time::EventTime;
@@ -116,7 +116,7 @@ fn plan(args: &GenerateArgs, settings: &Settings) -> anyhow::Result<Plan> {
     let mut plan = Plan {
         events,
         rate,
-        mix: args.mix.clone().unwrap_or_else(Mix::default),
+        mix: args.mix.clone().unwrap_or_default(),
         attack_every: Some(args.attack_every).filter(|every| !every.is_zero()),
         lateness: args.lateness,
         clock_skew: args.clock_skew,

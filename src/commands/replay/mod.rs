@@ -116,7 +116,7 @@ impl Replay<'_> {
                             spilled = sorter.push(key, payload);
                         }
                     }
-                    Err(other) => self.unobserved(&input.name, other),
+                    Err(none) => self.unobserved(&input.name, none.into()),
                 }
             });
             if let Err(error) = read {
