@@ -25,6 +25,7 @@ pub mod config;
 pub mod detection;
 pub mod driver;
 pub mod event;
+pub mod generator;
 pub mod interchange;
 pub mod inventory;
 pub mod pipeline;

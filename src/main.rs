@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Check(args) => commands::check::run(args),
         Command::Export(args) => commands::export::run(args),
+        Command::Generate(args) => commands::generate::run(args),
         Command::Health(args) => commands::health::run(args),
         Command::Inventory(args) => commands::inventory::run(args),
         Command::Replay(args) => commands::replay::run(args),

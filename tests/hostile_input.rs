@@ -40,10 +40,32 @@ fn documents() -> Vec<Value> {
     other["event"]["provider"] = "Microsoft-Windows-PowerShell".into();
     other["winlog"]["channel"] = "Microsoft-Windows-PowerShell/Operational".into();
     documents.push(other);
+    // Sysmon's other events: the bulk of what arrives, which only their id tells from ours.
+    for shape in shapes::all() {
+        documents.push(with_other_id(shape.connection));
+    }
     documents.push(
         json!({"message": "event_id\": \"3\", \"Image\": \"C:\\Users\\x\"", "winlog": {"event_id": "4103"}}),
     );
     documents
+}
+
+/// The same event under an id of no interest, wherever a shape has it.
+fn with_other_id(mut document: Value) -> Value {
+    fn change(value: &mut Value) {
+        let Some(entries) = value.as_object_mut() else {
+            return;
+        };
+        for (name, value) in entries {
+            match name.as_str() {
+                "event_id" | "code" | "EventID" | "#text" if value.is_number() => *value = json!(10),
+                "event_id" | "code" | "EventID" | "#text" if value.is_string() => *value = json!("10"),
+                _ => change(value),
+            }
+        }
+    }
+    change(&mut document);
+    document
 }
 
 /// Changes one value somewhere to one that a program reading carelessly would trip over.
@@ -72,6 +94,13 @@ fn mutate(value: &mut Value, random: &mut impl Rng) {
                 json!("Microsoft-Windows-Sysmon"),
                 json!("5145"),
                 json!("Sysmon"),
+                json!(18),
+                json!("+3"),
+                json!(" 3"),
+                json!("0018"),
+                json!("\u{2003}3\n"),
+                json!({"#text": 3}),
+                json!({"code": "18", "event_id": 10}),
                 json!([]),
                 json!({}),
                 json!(["winreg"]),
@@ -133,6 +162,55 @@ fn what_the_prefilter_skips_holds_nothing_of_ours_however_it_is_written() {
         skipped > 500 && read > 500,
         "both happen: {skipped} skipped, {read} read"
     );
+}
+
+#[test]
+fn sysmons_other_events_are_skipped_unparsed_in_every_shape() {
+    for shape in shapes::all() {
+        let document = with_other_id(shape.connection);
+        assert!(
+            assert_sound(document.to_string().as_bytes()),
+            "{}: {document}",
+            shape.name
+        );
+    }
+}
+
+#[test]
+fn any_name_and_any_value_written_in_any_way_pass_if_together_they_are_an_id_of_ours() {
+    let names = ["event_id", "code", "EventID", "#text", "x"];
+    let others: Vec<Value> = shapes::all()
+        .into_iter()
+        .map(|shape| with_other_id(shape.connection))
+        .collect();
+    let ids = [
+        json!(3),
+        json!(18),
+        json!(5145),
+        json!("3"),
+        json!("+18"),
+        json!(" 5145\t"),
+        json!("003"),
+        json!(4),
+        json!("33"),
+    ];
+    for seed in 0..20_000 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut document = others[random.random_range(0..others.len())].clone();
+        // An id of ours at a random place: in the header where it counts, or anywhere else.
+        let name = names[random.random_range(0..names.len())];
+        let id = ids[random.random_range(0..ids.len())].clone();
+        let place = match random.random_range(0..4) {
+            0 => &mut document["winlog"],
+            1 => &mut document["event"],
+            2 => &mut document["Event"]["System"],
+            _ => &mut document,
+        };
+        if place.is_object() {
+            place[name] = id;
+        }
+        assert_sound(&rewritten(&document, &mut random));
+    }
 }
 
 #[test]

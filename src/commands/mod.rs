@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod export;
+pub mod generate;
 pub mod health;
 pub mod inventory;
 pub mod replay;
@@ -40,4 +41,11 @@ pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
 pub fn report(error: &anyhow::Error) {
     use owo_colors::OwoColorize as _;
     anstream::eprintln!("{} {error:#}", "error:".red().bold());
+}
+
+/// Whether whoever reads standard output has gone away.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -12,4 +12,4 @@ pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChan
 pub use dead_letter::DeadLetter;
 pub use program::Program;
 pub use record::ObservationRecord;
-pub use router::{Origin, Reason, Routed, RoutedObservation, Router};
+pub use router::{NoEvent, Origin, Reason, Routed, RoutedObservation, Router};

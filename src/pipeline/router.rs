@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{DeadLetter, ObservationRecord, Program};
-use crate::event::{AssetId, Decoder, Kind, Observation, Skip, TimeSource};
+use crate::event::{AssetId, Decoder, Event, Kind, Observation, Skip, TimeSource};
 use crate::inventory::{Identity, IdentitySettings, Outcome, ResolvedBy};
 
 /// Where a message stood.
@@ -26,6 +26,24 @@ pub enum Routed {
     DeadLetter(DeadLetter),
     /// It is well-formed and does not matter.
     Skipped(Reason),
+}
+
+/// What became of a message that gives no event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoEvent {
+    /// It could not be decoded: here is what to keep.
+    DeadLetter(DeadLetter),
+    /// It is well-formed and none of ours.
+    Skipped(Skip),
+}
+
+impl From<NoEvent> for Routed {
+    fn from(none: NoEvent) -> Self {
+        match none {
+            NoEvent::DeadLetter(letter) => Self::DeadLetter(letter),
+            NoEvent::Skipped(skip) => Self::Skipped(Reason::Event(skip)),
+        }
+    }
 }
 
 /// An observation on its way to the observations topic.
@@ -91,7 +109,6 @@ impl Reason {
 pub struct Router {
     decoder: Decoder,
     identity: Identity,
-    is_learning: bool,
 }
 
 impl Router {
@@ -100,7 +117,6 @@ impl Router {
         Self {
             decoder: decoder(program),
             identity: Identity::new(Arc::clone(&program.inventory), Some(program.unlisted_hosts)),
-            is_learning: true,
         }
     }
 
@@ -122,37 +138,32 @@ impl Router {
         &mut self.identity
     }
 
-    /// Learns identities from a message and nothing else: the pass that `replay` makes before it detects.
-    pub fn learn(&mut self, message: &[u8]) {
-        if let Ok(decoded) = self.decoder.decode(message) {
-            decoded
-                .lessons
-                .iter()
-                .for_each(|lesson| self.identity.learn(lesson));
-        }
-    }
-
-    /// Stops learning, so that every message is resolved by one and the same table.
-    pub fn stop_learning(&mut self) {
-        self.is_learning = false;
-    }
-
     /// Routes one message.
     pub fn route(&mut self, message: &[u8], origin: Origin<'_>) -> Routed {
-        let decoded = match self.decoder.decode(message) {
-            Ok(decoded) => decoded,
-            Err(error) => return Routed::DeadLetter(DeadLetter::new(&error, origin, message)),
-        };
-        if self.is_learning {
-            decoded
-                .lessons
-                .iter()
-                .for_each(|lesson| self.identity.learn(lesson));
+        match self.read(message, origin) {
+            Ok(event) => self.resolve(event),
+            Err(none) => none.into(),
         }
-        let event = match decoded.outcome {
-            Ok(event) => event,
-            Err(skip) => return Routed::Skipped(Reason::Event(skip)),
-        };
+    }
+
+    /// The first half of [`Router::route`]: decodes a message and learns from it.
+    ///
+    /// # Errors
+    /// [`NoEvent`] says what became of a message that gives none.
+    pub fn read(&mut self, message: &[u8], origin: Origin<'_>) -> Result<Event, NoEvent> {
+        let decoded = self
+            .decoder
+            .decode(message)
+            .map_err(|error| NoEvent::DeadLetter(DeadLetter::new(&error, origin, message)))?;
+        decoded
+            .lessons
+            .iter()
+            .for_each(|lesson| self.identity.learn(lesson));
+        decoded.outcome.map_err(NoEvent::Skipped)
+    }
+
+    /// The second half: says which asset an event is about, by what has been learned so far.
+    pub fn resolve(&self, event: Event) -> Routed {
         let resolution = self.identity.resolve(&event);
         match resolution.outcome {
             Outcome::Asset(asset) => Routed::Observation(RoutedObservation {

@@ -65,20 +65,23 @@ struct Detected {
     alerts: Vec<Document>,
 }
 
-/// What `replay` does: a pass that learns identities, a pass that routes, delivery in order of event time.
+/// What `replay` does: everything is read and learned from before anything is resolved; delivery in order of event time.
 fn detect(program: &Arc<Program>, messages: &[Vec<u8>]) -> Result<Detected, String> {
     let mut router = Router::new(program);
-    messages.iter().for_each(|message| router.learn(message));
-    router.stop_learning();
-    let mut fates = Vec::new();
-    let mut observations = Vec::new();
+    let mut read = Vec::new();
     for (offset, message) in (0..).zip(messages) {
         let origin = Origin {
             topic: "case",
             partition: 0,
             offset,
         };
-        fates.push(match router.route(message, origin) {
+        read.push((offset, router.read(message, origin)));
+    }
+    let mut fates = Vec::new();
+    let mut observations = Vec::new();
+    for (offset, event) in read {
+        let routed = event.map_or_else(Routed::from, |event| router.resolve(event));
+        fates.push(match routed {
             Routed::Observation(routed) => {
                 let fate = format!("{} on {}", routed.kind(), routed.observation.asset);
                 observations.push(routed.observation);

@@ -8,9 +8,9 @@ use prometheus::{Encoder as _, Histogram, IntCounter, IntCounterVec, IntGaugeVec
 use super::Status;
 use super::make::Make;
 use crate::detection::{Confidence, Fate, StateSize, Status as AlertStatus, Tally};
-use crate::event::{Kind, TimeSource};
+use crate::event::{Kind, Skip, TimeSource};
 use crate::inventory::{Dropped, IdentityRecord, LearnedSize};
-use crate::pipeline::{AlertRecord, Applied, Routed};
+use crate::pipeline::{AlertRecord, Applied, Reason, Routed};
 use crate::time::AppendTime;
 
 /// Everything that is counted. Each instance has a registry of its own, so that tests do not share counts.
@@ -20,6 +20,7 @@ pub struct Metrics {
     names: BTreeSet<String>,
     consumed: IntCounterVec,
     skipped: IntCounterVec,
+    prefiltered: IntCounter,
     observations: IntCounterVec,
     resolutions: IntCounterVec,
     identity_conflicts: IntCounter,
@@ -77,6 +78,21 @@ const LOSS_REASONS: &[&str] = &[
     "log_truncated",
     "rewind_below_log_start",
 ];
+/// Counts messages read, each topic's counter looked up once: this is done for every message.
+#[derive(Debug, Default)]
+pub struct Consumed(Vec<(String, IntCounter)>);
+
+impl Consumed {
+    /// A message was read.
+    pub fn count(&mut self, metrics: &Metrics, topic: &str) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| known == topic) {
+            return counter.inc();
+        }
+        let counter = metrics.consumed.with_label_values(&[topic]);
+        counter.inc();
+        self.0.push((topic.to_owned(), counter));
+    }
+}
 
 /// What is told of a partition that a correlator owns.
 #[derive(Clone, Copy, Debug)]
@@ -123,9 +139,15 @@ impl Metrics {
             names: RefCell::default(),
         };
         make.build_info();
+        let skipped = make.counters(
+            "messages_skipped_total",
+            "Messages that do not matter, by reason.",
+            &["reason"],
+        );
         Self {
             consumed: make.counters("messages_consumed_total", "Messages read from Kafka.", &["topic"]),
-            skipped: make.counters("messages_skipped_total", "Messages that do not matter, by reason.", &["reason"]),
+            prefiltered: skipped.with_label_values(&[Skip::Prefiltered.as_str()]),
+            skipped,
             observations: make.counters("observations_total", "Observations written, by kind.", &["kind"]),
             resolutions: make.counters(
                 "destinations_resolved_total",
@@ -309,11 +331,6 @@ impl Metrics {
         text
     }
 
-    /// A message was read.
-    pub fn consumed(&self, topic: &str) {
-        self.consumed.with_label_values(&[topic]).inc();
-    }
-
     /// The router has dealt with a message.
     pub fn routed(&self, routed: &Routed) {
         match routed {
@@ -329,6 +346,8 @@ impl Metrics {
                     .inc_by(u64::from(observation.time_source() == TimeSource::Created));
             }
             Routed::DeadLetter(letter) => self.dead_letter(&letter.reason),
+            // Nearly every message: not looked up by its label.
+            Routed::Skipped(Reason::Event(Skip::Prefiltered)) => self.prefiltered.inc(),
             Routed::Skipped(reason) => self.skipped.with_label_values(&[reason.as_str()]).inc(),
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use pipewarden::alert::AlertFormat;
 use pipewarden::detection::{JoinSettings, RuleSet};
 use pipewarden::driver::memory::{FinalView, Replayer};
-use pipewarden::event::Observation;
+use pipewarden::event::{Event, Observation};
 use pipewarden::inventory::{Inventory, UnlistedHosts};
-use pipewarden::pipeline::{AlertRecord, Origin, Program, Routed, Router};
+use pipewarden::pipeline::{AlertRecord, NoEvent, Origin, Program, Routed, Router};
 use pipewarden::time::AppendTime;
 use serde_json::Value;
 
@@ -85,21 +85,25 @@ impl Bench {
             .map(|event| serde_json::to_vec(event).unwrap())
             .collect();
         let mut router = Router::new(&self.program);
-        for message in &messages {
-            router.learn(message);
-        }
-        router.stop_learning();
         let origin = Origin {
             topic: "test",
             partition: 0,
             offset: 0,
         };
-        messages
+        // As `replay` does: everything is learned before anything is resolved.
+        let events: Vec<Event> = messages
             .iter()
-            .filter_map(|message| match router.route(message, origin) {
+            .filter_map(|message| match router.read(message, origin) {
+                Ok(event) => Some(event),
+                Err(NoEvent::DeadLetter(letter)) => panic!("undecodable: {letter:?}"),
+                Err(NoEvent::Skipped(_)) => None,
+            })
+            .collect();
+        events
+            .into_iter()
+            .filter_map(|event| match router.resolve(event) {
                 Routed::Observation(routed) => Some(routed.observation),
-                Routed::Skipped(_) => None,
-                Routed::DeadLetter(letter) => panic!("undecodable: {letter:?}"),
+                _ => None,
             })
             .collect()
     }

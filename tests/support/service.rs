@@ -144,6 +144,11 @@ impl Service {
         }
     }
 
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The first log entry that satisfies, waited for.
     #[track_caller]
     pub fn await_log(&self, what: impl Fn(&Value) -> bool) -> Value {

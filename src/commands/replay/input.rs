@@ -1,7 +1,7 @@
 //! The files of a replay: found, opened, uncompressed, and cut into messages.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, Write as _};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -64,15 +64,14 @@ pub enum InputError {
     },
 }
 
-/// One input, ready to be read as often as needed.
+/// One input, ready to be read.
 #[derive(Debug)]
 pub struct Input {
     /// Its name, as errors and evidence give it.
     pub name: String,
-    path: PathBuf,
+    /// None for standard input.
+    path: Option<PathBuf>,
     form: Form,
-    /// Keeps what came by standard input until the end.
-    _spool: Option<tempfile::NamedTempFile>,
 }
 
 /// Finds all inputs: files as they are named, folders from end to end in order of names.
@@ -84,7 +83,11 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
     for path in paths {
         let name = path.display().to_string();
         if path.as_os_str() == "-" {
-            inputs.push(spool_stdin()?);
+            inputs.push(Input {
+                name,
+                path: None,
+                form: Form::Lines,
+            });
         } else if path.is_dir() {
             let before = inputs.len();
             for entry in WalkDir::new(path).sort_by_file_name() {
@@ -127,26 +130,6 @@ fn form(path: &Path) -> Option<Form> {
         .map(|(_, form)| *form)
 }
 
-/// Standard input cannot be read twice, and a replay makes two passes.
-fn spool_stdin() -> Result<Input, InputError> {
-    let read = |source| InputError::Read {
-        name: "standard input".to_owned(),
-        source,
-    };
-    let mut spool = tempfile::Builder::new()
-        .prefix("pipewarden-")
-        .tempfile()
-        .map_err(read)?;
-    io::copy(&mut io::stdin().lock(), &mut spool).map_err(read)?;
-    spool.flush().map_err(read)?;
-    Ok(Input {
-        name: "-".to_owned(),
-        path: spool.path().to_owned(),
-        form: Form::Lines,
-        _spool: Some(spool),
-    })
-}
-
 /// One message of an input.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
@@ -160,15 +143,15 @@ impl Input {
     fn new(path: PathBuf, form: Form) -> Self {
         Self {
             name: path.display().to_string(),
-            path,
+            path: Some(path),
             form,
-            _spool: None,
         }
     }
 
-    /// Size on disk in bytes, for progress.
+    /// Size on disk in bytes, for progress; 0 where it cannot be known.
     pub fn size(&self) -> u64 {
-        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+        let metadata = self.path.as_ref().and_then(|path| std::fs::metadata(path).ok());
+        metadata.map_or(0, |metadata| metadata.len())
     }
 
     /// Reads every message in order.
@@ -180,11 +163,14 @@ impl Input {
             name: self.name.clone(),
             source,
         };
-        let mut file = File::open(&self.path).map_err(failed)?;
+        let mut file: Box<dyn Read> = match &self.path {
+            Some(path) => Box::new(File::open(path).map_err(failed)?),
+            None => Box::new(io::stdin().lock()),
+        };
         let mut magic = Vec::with_capacity(4);
         Read::take(&mut file, 4).read_to_end(&mut magic).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        let counted = BufReader::with_capacity(1 << 16, progress.wrap_read(file));
+        let whole = io::Cursor::new(magic.clone()).chain(file);
+        let counted = BufReader::with_capacity(1 << 16, progress.wrap_read(whole));
         let plain: Box<dyn Read> = match magic.as_slice() {
             [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(counted)),
             [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::with_buffer(counted).map_err(failed)?),
@@ -225,7 +211,7 @@ impl Input {
 }
 
 fn read_lines(from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
-    let mut lines = Lines::new(BufReader::with_capacity(1 << 18, from));
+    let mut lines = Lines::new(from);
     while let Some((line, piece)) = lines.next()? {
         match piece {
             Piece::Line(text) if text.iter().all(u8::is_ascii_whitespace) => {}

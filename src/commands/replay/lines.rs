@@ -1,9 +1,12 @@
 //! Lines of bounded length, through one buffer.
 
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 
 /// The longest line that is read. Winlogbeat's own bound on a record is 1 MB.
 const LONGEST: usize = 16 << 20;
+
+/// How much is read at once: enough to make calls rare, little enough to stay in a processor's cache.
+const CHUNK: usize = 256 << 10;
 
 /// A line, or the fact that it is too long to be one.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,57 +17,61 @@ pub(super) enum Piece<'a> {
     TooLong,
 }
 
-/// Reads lines one at a time.
+/// Reads lines one at a time. A line is not copied but for the part that was read with the line before.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
     from: R,
     buffer: Vec<u8>,
+    /// What has been read and not given out.
+    held: std::ops::Range<usize>,
+    chunk: usize,
     number: u64,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: Read> Lines<R> {
     pub(super) fn new(from: R) -> Self {
+        Self::with_chunk(from, CHUNK)
+    }
+
+    fn with_chunk(from: R, chunk: usize) -> Self {
         Self {
             from,
-            buffer: Vec::new(),
+            buffer: vec![0; chunk],
+            held: 0..0,
+            chunk,
             number: 0,
         }
     }
 
     /// The next line and its number from 1; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<(u64, Piece<'_>)>> {
-        self.buffer.clear();
+        let mut searched = 0;
         let mut is_too_long = false;
-        let mut read_any = false;
-        loop {
-            let available = match self.from.fill_buf() {
-                Ok(available) => available,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if available.is_empty() {
-                break;
+        let end = loop {
+            let held = &self.buffer[self.held.clone()];
+            if let Some(end) = memchr::memchr(b'\n', &held[searched..]) {
+                break searched + end;
             }
-            read_any = true;
-            let end = memchr::memchr(b'\n', available);
-            let taken = end.unwrap_or(available.len());
-            is_too_long |= self.buffer.len() + taken > LONGEST;
-            if !is_too_long {
-                self.buffer.extend_from_slice(&available[..taken]);
+            searched = held.len();
+            if searched > LONGEST {
+                is_too_long = true;
+                self.held.start = self.held.end;
+                searched = 0;
             }
-            self.from.consume(taken + usize::from(end.is_some()));
-            if end.is_some() {
-                break;
+            if self.read_more()? == 0 {
+                if self.held.is_empty() && !is_too_long {
+                    return Ok(None);
+                }
+                break self.held.len();
             }
-        }
-        if !read_any {
-            return Ok(None);
-        }
+        };
+        let begin = self.held.start;
+        self.held.start = (begin + end + 1).min(self.held.end);
         self.number += 1;
-        if is_too_long {
+        if is_too_long || end > LONGEST {
             return Ok(Some((self.number, Piece::TooLong)));
         }
-        let mut line = self.buffer.as_slice();
+        let mut line = &self.buffer[begin..begin + end];
         if self.number == 1 {
             line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         }
@@ -72,6 +79,29 @@ impl<R: BufRead> Lines<R> {
             self.number,
             Piece::Line(line.strip_suffix(b"\r").unwrap_or(line)),
         )))
+    }
+
+    /// Reads behind what is held, which is moved to the front for it; 0 at the end of input.
+    fn read_more(&mut self) -> io::Result<usize> {
+        self.buffer.copy_within(self.held.clone(), 0);
+        self.held = 0..self.held.len();
+        if self.held.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        } else if self.buffer.len() > self.chunk && self.held.end < self.chunk / 2 {
+            // A long line has passed.
+            self.buffer.truncate(self.chunk);
+            self.buffer.shrink_to(self.chunk);
+        }
+        loop {
+            match self.from.read(&mut self.buffer[self.held.end..]) {
+                Ok(read) => {
+                    self.held.end += read;
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -82,7 +112,7 @@ mod tests {
     use super::*;
 
     fn all(text: &[u8], capacity: usize) -> Vec<Vec<u8>> {
-        let mut lines = Lines::new(io::BufReader::with_capacity(capacity, text));
+        let mut lines = Lines::with_chunk(text, capacity);
         let mut all = Vec::new();
         while let Some((number, piece)) = lines.next().unwrap() {
             assert_eq!(number, all.len() as u64 + 1);

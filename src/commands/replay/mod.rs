@@ -1,9 +1,8 @@
 //! `pipewarden replay`: the engine of the service over files.
 //!
-//! Two passes over the input: one learns which host has which address, as a service that has been running would
-//! have; one decodes and resolves. The observations of all inputs together are then delivered in order of event
-//! time, file and line, so that recordings of different hosts and channels join whatever their order on the command
-//! line.
+//! One pass over the input decodes and learns which host has which address, as a service that has been running would
+//! have. The events of all inputs together are then resolved and delivered in order of event time, file and line, so
+//! that recordings of different hosts and channels join whatever their order on the command line.
 
 mod input;
 mod lines;
@@ -11,6 +10,7 @@ mod pretty;
 mod sorted;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,11 +28,11 @@ use crate::alert::Document;
 use crate::cli::{Format, ReplayArgs};
 use crate::detection::Status;
 use crate::driver::memory::{FinalView, Replayer};
-use crate::event::Observation;
-use crate::pipeline::{AlertRecord, Origin, Program, Reason, Routed, Router};
-use crate::time::AppendTime;
+use crate::event::{Event, Observation};
+use crate::pipeline::{AlertRecord, Origin, Program, Routed, Router};
+use crate::time::{AppendTime, EventTime};
 
-/// Bytes of observations held in memory before they are spilled to a temporary file.
+/// Bytes of events held in memory before they are spilled to a temporary file.
 const IN_MEMORY: usize = 32 << 20;
 
 /// Replays files and prints the alerts.
@@ -59,8 +59,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         },
         began: Instant::now(),
     };
-    replay.learn(&inputs);
-    let sorter = replay.route(&inputs)?;
+    let sorter = replay.read(&inputs)?;
     let is_pretty = match args.format {
         Some(format) => format == Format::Pretty,
         None => std::io::IsTerminal::is_terminal(&std::io::stdout()),
@@ -72,7 +71,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     match replay.detect(&program, sorter, &mut printer) {
         // Whoever reads the alerts has seen enough, as `head` does.
-        Err(error) if is_broken_pipe(&error) => {}
+        Err(error) if super::is_broken_pipe(&error) => {}
         other => other?,
     }
     replay.summary.elapsed = replay.began.elapsed();
@@ -85,12 +84,6 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
 struct Replay<'a> {
     args: &'a ReplayArgs,
     router: Router,
@@ -99,23 +92,9 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// The first pass. What cannot be read is told by the second.
-    fn learn(&mut self, inputs: &[Input]) {
-        let progress = progress(inputs, "learning");
-        for input in inputs {
-            let _ = input.read(&progress, &mut |message| {
-                if let Ok(content) = message.content {
-                    self.router.learn(content);
-                }
-            });
-        }
-        self.router.stop_learning();
-        progress.finish_and_clear();
-    }
-
-    /// The second pass.
-    fn route(&mut self, inputs: &[Input]) -> anyhow::Result<Sorter> {
-        let progress = progress(inputs, "decoding");
+    /// Reads everything there is.
+    fn read(&mut self, inputs: &[Input]) -> anyhow::Result<Sorter> {
+        let progress = progress(inputs);
         let mut sorter = Sorter::new(IN_MEMORY);
         let mut spilled = Ok(());
         for (file, input) in (0..).zip(inputs) {
@@ -131,21 +110,15 @@ impl Replay<'_> {
                     partition: 0,
                     offset,
                 };
-                match self.router.route(content, origin) {
-                    Routed::Observation(routed) => {
-                        *self.summary.observations.entry(routed.kind()).or_default() += 1;
-                        self.summary.conflicts += u64::from(routed.conflict);
-                        let key = self.key(&routed.observation, file, offset);
-                        let payload = serde_json::to_vec(&routed.observation).unwrap_or_default();
+                match self.router.read(content, origin) {
+                    Ok(event) => {
+                        let key = self.key(event.time, file, offset);
+                        let payload = serde_json::to_vec(&event).unwrap_or_default();
                         if spilled.is_ok() {
                             spilled = sorter.push(key, payload);
                         }
                     }
-                    Routed::DeadLetter(letter) => {
-                        self.summary
-                            .undecodable(&input.name, message.line, &letter.message);
-                    }
-                    Routed::Skipped(reason) => self.skipped(reason),
+                    Err(none) => self.unobserved(&input.name, none.into()),
                 }
             });
             if let Err(error) = read {
@@ -158,13 +131,35 @@ impl Replay<'_> {
         Ok(sorter)
     }
 
-    fn skipped(&mut self, reason: Reason) {
-        *self.summary.skipped.entry(reason.as_str()).or_default() += 1;
+    /// Counts what gives no observation.
+    fn unobserved(&mut self, file: &str, routed: Routed) {
+        match routed {
+            Routed::Skipped(reason) => self.summary.skipped(reason.as_str()),
+            Routed::DeadLetter(letter) => {
+                let line = u64::try_from(letter.offset).unwrap_or_default();
+                self.summary.undecodable(file, line, &letter.message);
+            }
+            Routed::Observation(_) => {}
+        }
+    }
+
+    /// Resolves an event by all that was learned.
+    fn resolve(&mut self, event: Event) -> Option<Observation> {
+        match self.router.resolve(event) {
+            Routed::Observation(routed) => {
+                *self.summary.observations.entry(routed.kind()).or_default() += 1;
+                self.summary.conflicts += u64::from(routed.conflict);
+                Some(routed.observation)
+            }
+            other => {
+                self.unobserved("", other);
+                None
+            }
+        }
     }
 
     /// Append time, event time, file, line: the order of delivery.
-    fn key(&self, observation: &Observation, file: i64, line: i64) -> Key {
-        let time = observation.event.time;
+    fn key(&self, time: EventTime, file: i64, line: i64) -> Key {
         let mut at = AppendTime::at_event(time);
         if let Some(seed) = self.args.shuffle {
             let longest = u64::try_from(self.args.max_delay.as_millis()).unwrap_or(u64::MAX);
@@ -182,20 +177,15 @@ impl Replay<'_> {
     ) -> anyhow::Result<()> {
         let mut replayer = Replayer::new(program);
         let mut view = FinalView::default();
-        let hits = &mut self.summary.exceptions;
-        hits.extend(
-            program
-                .exceptions
-                .entries()
-                .iter()
-                .map(|entry| (entry.id.to_string(), 0)),
-        );
+        let entries = program.exceptions.entries().iter();
+        let mut hits: BTreeMap<String, u64> = entries.map(|entry| (entry.id.to_string(), 0)).collect();
+        let (revisions, show_suppressed) = (self.args.revisions, self.args.show_suppressed);
         let mut take = |alerts: Vec<AlertRecord>, printer: &mut Printer<_>| {
             alerts.into_iter().try_for_each(|alert| {
                 if let Some(exception) = &alert.hit {
                     *hits.entry(exception.id.to_string()).or_default() += 1;
                 }
-                if self.args.revisions && (alert.is_told || self.args.show_suppressed) {
+                if revisions && (alert.is_told || show_suppressed) {
                     printer.print(&alert)?;
                 }
                 view.upsert(alert);
@@ -203,15 +193,14 @@ impl Replay<'_> {
             })
         };
         sorter.finish(|key, payload| {
-            let observation: Observation = serde_json::from_slice(&payload)?;
-            take(
-                replayer
-                    .observe(AppendTime::from_millis(key[0]), observation)
-                    .alerts,
-                printer,
-            )
+            let Some(observation) = self.resolve(serde_json::from_slice(&payload)?) else {
+                return Ok(());
+            };
+            let append_time = AppendTime::from_millis(key[0]);
+            take(replayer.observe(append_time, observation).alerts, printer)
         })?;
         take(replayer.finish().alerts, printer)?;
+        self.summary.exceptions = hits;
 
         self.summary.suppressed = view.with_status(Status::Suppressed).count();
         let shown = self
@@ -241,7 +230,7 @@ impl Replay<'_> {
 }
 
 /// A bar on stderr, if that is a terminal and there is enough to wait for.
-fn progress(inputs: &[Input], what: &'static str) -> ProgressBar {
+fn progress(inputs: &[Input]) -> ProgressBar {
     const WORTH_A_BAR: u64 = 32 << 20;
     let size = inputs.iter().map(Input::size).sum();
     if size < WORTH_A_BAR {
@@ -250,7 +239,7 @@ fn progress(inputs: &[Input], what: &'static str) -> ProgressBar {
     let style =
         ProgressStyle::with_template("{msg:>9} {bar:40} {bytes}/{total_bytes} {bytes_per_sec} eta {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(size).with_style(style).with_message(what)
+    ProgressBar::new(size).with_style(style).with_message("reading")
 }
 
 /// Writes documents as they were asked for.

@@ -33,6 +33,11 @@ pub(super) struct Summary {
 }
 
 impl Summary {
+    /// Counts a message that does not matter.
+    pub(super) fn skipped(&mut self, reason: &'static str) {
+        *self.skipped.entry(reason).or_default() += 1;
+    }
+
     /// Notes a line that could not be decoded.
     pub(super) fn undecodable(&mut self, file: &str, line: u64, reason: &str) {
         self.undecodable += 1;

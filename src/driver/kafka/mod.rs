@@ -18,6 +18,7 @@ mod adopt;
 mod client;
 mod correlator;
 mod error;
+mod feeder;
 mod group;
 mod identities;
 mod in_force;
@@ -32,6 +33,7 @@ mod topics;
 mod transaction;
 
 pub use error::DriverError;
+pub use feeder::Feeder;
 pub use service::Service;
 pub use stop::Stop;
 pub use topics::{TopicPlan, TopicState, Topics, plans};

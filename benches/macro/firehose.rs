@@ -1,0 +1,136 @@
+//! The router over gzip messages, beside a consumer that polls and drops.
+
+use std::time::{Duration, Instant};
+
+use pipewarden::config::Kafka;
+use pipewarden::driver::kafka::Feeder;
+use pipewarden::generator::{Fleet, Plan, Truth};
+use pipewarden::telemetry::wall_clock;
+use pipewarden::time::EventTime;
+use serde_json::json;
+
+use super::process::{self, Usage, usage_of};
+use super::support::broker::{Broker, broker};
+use super::support::service::{Service, Settings};
+use super::table::{Table, median};
+use super::{Arguments, generated, itself};
+
+/// Partitions of the input topic.
+const PARTITIONS: i32 = 4;
+
+/// Fills a new topic with documents, as gzip; gives back what must be found.
+pub fn fill(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
+    broker.create_topic(topic, PARTITIONS, &[]);
+    write(broker, topic, plan, fleet, |_, _| {})
+}
+
+/// Publishes documents when they are due.
+pub fn feed(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
+    write(broker, topic, plan, fleet, |feeder, due| {
+        loop {
+            let ahead = -due.lateness_at(wall_clock());
+            if ahead <= 0 {
+                break;
+            }
+            feeder.wait(Duration::from_micros(ahead.unsigned_abs()).min(Duration::from_millis(10)));
+        }
+    })
+}
+
+fn write(
+    broker: &Broker,
+    topic: &str,
+    plan: &Plan,
+    fleet: Fleet,
+    mut wait: impl FnMut(&mut Feeder, EventTime),
+) -> Vec<Truth> {
+    let mut kafka = Kafka::default();
+    broker.servers().clone_into(&mut kafka.brokers);
+    kafka.topics.input = vec![topic.to_owned()];
+    let mut feeder = Feeder::new(&kafka, "gzip").unwrap();
+    let truths = generated::each(plan, fleet, |due, document| {
+        wait(&mut feeder, due);
+        feeder.send(document).unwrap();
+    });
+    feeder.finish().unwrap();
+    truths
+}
+
+pub fn run(arguments: &Arguments, table: &mut Table) {
+    let Some(broker) = broker() else { return };
+    let prefix = broker.prefix("firehose");
+    let input = format!("{prefix}.winlogbeat");
+    let fleet = Fleet::invented(20, 2_000);
+    let inventory = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(inventory.path(), fleet.inventory()).unwrap();
+    fill(
+        broker,
+        &input,
+        &Plan::new(arguments.seed, arguments.messages),
+        fleet,
+    );
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    for run in 0..arguments.runs {
+        let settings = Settings::new(broker.servers(), &format!("{prefix}-{run}"))
+            .with("kafka/topics/input", json!([input]))
+            .with("correlator/enabled", false.into())
+            .with("inventory/file", inventory.path().to_str().unwrap().into());
+        settings.create_topics();
+        ours.push(route(&settings, arguments.messages));
+        let group = format!("{prefix}-bare-{run}");
+        let count = arguments.messages.to_string();
+        let (mut usage, out) =
+            process::run(itself().args(["consume", broker.servers(), &input, &group, &count]));
+        let out = String::from_utf8(out).unwrap();
+        usage.wall = Duration::from_secs_f64(out.split(' ').next().unwrap().parse().unwrap());
+        bare.push(usage);
+    }
+    let cpu = |runs: &[Usage]| median(runs.iter().map(|usage| usage.cpu.as_secs_f64()).collect());
+    let wall = |runs: &[Usage]| median(runs.iter().map(|usage| usage.wall.as_secs_f64()).collect());
+    let peak = |runs: &[Usage]| {
+        runs.iter()
+            .map(|usage| usage.peak >> 20)
+            .max()
+            .unwrap_or_default()
+    };
+    let rate = |seconds: f64| format!("{:.0} k messages/s", arguments.messages as f64 / seconds / 1e3);
+    table.row(
+        "router, gzip, wall clock",
+        &rate(wall(&ours)),
+        &format!("bare consumer {}", rate(wall(&bare))),
+        &format!("{:.2} of its rate", wall(&bare) / wall(&ours)),
+    );
+    table.row(
+        "router, gzip, a core",
+        &rate(cpu(&ours)),
+        &format!("bare consumer {}", rate(cpu(&bare))),
+        &format!("{:+.0} % CPU", (cpu(&ours) / cpu(&bare) - 1.0) * 100.0),
+    );
+    table.row(
+        "router, peak memory",
+        &format!("{} MiB", peak(&ours)),
+        &format!("bare consumer {} MiB", peak(&bare)),
+        &format!("{:+} MiB", peak(&ours).cast_signed() - peak(&bare).cast_signed()),
+    );
+}
+
+/// Lets the service read so many messages; its time is from the first to the last of them.
+fn route(settings: &Settings, messages: u64) -> Usage {
+    let service = Service::start(settings);
+    let mut began = None;
+    loop {
+        let consumed = service.metric("pipewarden_messages_consumed_total", "");
+        if consumed > 0.0 {
+            began.get_or_insert_with(Instant::now);
+        }
+        if consumed >= messages as f64 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (mut usage, _) = usage_of(service.id()).unwrap();
+    usage.wall = began.unwrap().elapsed();
+    service.signal("TERM");
+    service.wait();
+    usage
+}

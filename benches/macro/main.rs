@@ -1,0 +1,121 @@
+//! Measures Pipewarden beside what bounds it and beside its peers, and prints one table.
+//!
+//! `cargo bench --bench macro` measures everything in a few minutes; `-- --help` tells how to measure more. Every figure
+//! stands beside another of the same run, since a machine's speed changes from hour to hour; ratios do not.
+
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
+
+mod firehose;
+mod generated;
+mod probe;
+mod process;
+mod replay;
+mod table;
+mod whole;
+
+#[path = "../../tests/support"]
+mod support {
+    #[allow(dead_code)]
+    pub(crate) mod broker;
+    #[allow(dead_code)]
+    pub(crate) mod service;
+    #[allow(dead_code)]
+    pub(crate) mod topics;
+}
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Pipewarden beside what bounds it and beside its peers.
+#[derive(Parser)]
+struct Arguments {
+    /// What to measure; by default everything
+    #[arg(value_parser = ["replay", "firehose", "whole", "latency"])]
+    what: Vec<String>,
+    /// Size of the file that `replay` reads, in bytes
+    #[arg(long, default_value_t = 300_000_000)]
+    bytes: u64,
+    /// Messages on the topic that the router reads
+    #[arg(long, default_value_t = 300_000)]
+    messages: u64,
+    /// Messages on the topic that goes through the whole path
+    #[arg(long, default_value_t = 300_000)]
+    whole_messages: u64,
+    /// Seconds at the steady rate
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// The steady rate, in messages a second
+    #[arg(long, default_value_t = 10_000)]
+    rate: u64,
+    /// How often each is run; medians are told
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Of what is generated
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What `cargo bench` passes
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What a process of this program is asked to be, that others are measured beside.
+#[derive(Parser)]
+struct Probe {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Scan {
+        file: PathBuf,
+    },
+    Parse {
+        file: PathBuf,
+    },
+    Consume {
+        servers: String,
+        topic: String,
+        group: String,
+        count: u64,
+    },
+}
+
+/// A command that runs this very program.
+fn itself() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+fn main() {
+    if let Ok(probe) = Probe::try_parse() {
+        match probe.what {
+            What::Scan { file } => probe::scan(&file),
+            What::Parse { file } => probe::parse(&file),
+            What::Consume {
+                servers,
+                topic,
+                group,
+                count,
+            } => probe::consume(&servers, &topic, &group, count),
+        }
+        return;
+    }
+    let arguments = Arguments::parse();
+    let is_asked = |what: &str| arguments.what.is_empty() || arguments.what.iter().any(|asked| asked == what);
+    let mut table = table::Table::default();
+    if is_asked("replay") {
+        replay::run(&arguments, &mut table);
+    }
+    if is_asked("firehose") {
+        firehose::run(&arguments, &mut table);
+    }
+    if is_asked("whole") {
+        whole::throughput(&arguments, &mut table);
+    }
+    if is_asked("latency") {
+        whole::latency(&arguments, &mut table);
+    }
+    table.print();
+}
