@@ -87,6 +87,9 @@ impl Settings {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        // A broker that has created a topic may not know it yet when it is asked next.
+        let began = Instant::now();
+        while !self.command(&["topics", "check"]).status.success() && began.elapsed() < PATIENCE {}
     }
 }
 
@@ -185,7 +188,7 @@ impl Service {
 
     /// Status and body of an endpoint.
     pub fn get(&self, path: &str) -> (u16, String) {
-        get(self.address(), path).unwrap()
+        get(self.address(), path).unwrap_or_else(|error| panic!("{path}: {error}: {:#?}", self.log()))
     }
 
     /// Asks until the service says that it is ready.
