@@ -91,6 +91,9 @@ impl Settings {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        // A broker that has created a topic may not know it yet when it is asked next.
+        let began = Instant::now();
+        while !self.command(&["topics", "check"]).status.success() && began.elapsed() < PATIENCE {}
     }
 }
 
