@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{DeadLetter, ObservationRecord, Program};
-use crate::event::{AssetId, Decoder, Kind, Observation, Skip, TimeSource};
+use crate::event::{AssetId, Decoder, Event, Kind, Observation, Skip, TimeSource};
 use crate::inventory::{Identity, IdentitySettings, Outcome, ResolvedBy};
 
 /// Where a message stood.
@@ -130,6 +130,11 @@ impl Router {
                 .iter()
                 .for_each(|lesson| self.identity.learn(lesson));
         }
+    }
+
+    /// The event in a message, whatever becomes of it; `None` where it is none of the three kinds.
+    pub fn event(&self, message: &[u8]) -> Option<Event> {
+        self.decoder.decode(message).ok()?.outcome.ok()
     }
 
     /// Stops learning, so that every message is resolved by one and the same table.

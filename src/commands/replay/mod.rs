@@ -10,6 +10,7 @@ mod lines;
 mod pretty;
 mod sorted;
 mod summary;
+mod why;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use self::summary::Summary;
 use super::{UNREADABLE, settings};
 use crate::alert::Document;
 use crate::cli::{Format, ReplayArgs};
-use crate::detection::Status;
+use crate::detection::{Explanation, Status};
 use crate::driver::memory::{FinalView, Replayer};
 use crate::event::Observation;
 use crate::pipeline::{AlertRecord, Origin, Program, Reason, Routed, Router};
@@ -145,7 +146,7 @@ impl Replay<'_> {
                         self.summary
                             .undecodable(&input.name, message.line, &letter.message);
                     }
-                    Routed::Skipped(reason) => self.skipped(reason),
+                    Routed::Skipped(reason) => self.skipped(reason, content, &input.name, message.line),
                 }
             });
             if let Err(error) = read {
@@ -158,8 +159,16 @@ impl Replay<'_> {
         Ok(sorter)
     }
 
-    fn skipped(&mut self, reason: Reason) {
+    fn skipped(&mut self, reason: Reason, content: &[u8], file: &str, line: u64) {
         *self.summary.skipped.entry(reason.as_str()).or_default() += 1;
+        if self.args.explain
+            && why::could_matter(reason)
+            && self.summary.wants_example(reason.as_str())
+            && let Some(event) = self.router.event(content)
+        {
+            let told = why::tell_skipped(&event, reason);
+            self.summary.example(reason.as_str(), file, line, &told);
+        }
     }
 
     /// Append time, event time, file, line: the order of delivery.
@@ -181,6 +190,9 @@ impl Replay<'_> {
         printer: &mut Printer<impl Write>,
     ) -> anyhow::Result<()> {
         let mut replayer = Replayer::new(program);
+        if self.args.explain {
+            replayer = replayer.explaining();
+        }
         let mut view = FinalView::default();
         let hits = &mut self.summary.exceptions;
         hits.extend(
@@ -190,13 +202,13 @@ impl Replay<'_> {
                 .iter()
                 .map(|entry| (entry.id.to_string(), 0)),
         );
-        let mut take = |alerts: Vec<AlertRecord>, printer: &mut Printer<_>| {
+        let mut take = |alerts: Vec<AlertRecord>, replayer: &Replayer, printer: &mut Printer<_>| {
             alerts.into_iter().try_for_each(|alert| {
                 if let Some(exception) = &alert.hit {
                     *hits.entry(exception.id.to_string()).or_default() += 1;
                 }
                 if self.args.revisions && (alert.is_told || self.args.show_suppressed) {
-                    printer.print(&alert)?;
+                    printer.print(&alert, replayer.explain(&alert.key).as_ref())?;
                 }
                 view.upsert(alert);
                 Ok::<(), anyhow::Error>(())
@@ -204,14 +216,11 @@ impl Replay<'_> {
         };
         sorter.finish(|key, payload| {
             let observation: Observation = serde_json::from_slice(&payload)?;
-            take(
-                replayer
-                    .observe(AppendTime::from_millis(key[0]), observation)
-                    .alerts,
-                printer,
-            )
+            let applied = replayer.observe(AppendTime::from_millis(key[0]), observation);
+            take(applied.alerts, &replayer, printer)
         })?;
-        take(replayer.finish().alerts, printer)?;
+        let applied = replayer.finish();
+        take(applied.alerts, &replayer, printer)?;
 
         self.summary.suppressed = view.with_status(Status::Suppressed).count();
         let shown = self
@@ -232,7 +241,7 @@ impl Replay<'_> {
                     .or_default() += 1;
             }
             if !self.args.revisions {
-                printer.print(alert)?;
+                printer.print(alert, replayer.explain(&alert.key).as_ref())?;
             }
         }
         printer.out.flush()?;
@@ -261,15 +270,20 @@ struct Printer<W: Write> {
 }
 
 impl<W: Write> Printer<W> {
-    fn print(&mut self, alert: &AlertRecord) -> anyhow::Result<()> {
+    fn print(&mut self, alert: &AlertRecord, explanation: Option<&Explanation>) -> anyhow::Result<()> {
         if self.is_pretty {
-            pretty::write_alert(&mut self.out, &serde_json::from_slice(&alert.value)?)?;
+            let document = serde_json::from_slice(&alert.value)?;
+            pretty::write_alert(&mut self.out, &document, explanation)?;
             return Ok(());
         }
         let ecs = self.has_ecs.then_some(&alert.value);
         for document in ecs.into_iter().chain(&alert.finding) {
             self.out.write_all(document)?;
             self.out.write_all(b"\n")?;
+        }
+        if let Some(explanation) = explanation {
+            let line = serde_json::json!({ "explanation": explanation });
+            writeln!(self.out, "{line}")?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod adopt;
 mod client;
 mod correlator;
 mod error;
+mod explanations;
 mod group;
 mod identities;
 mod in_force;
