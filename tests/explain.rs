@@ -204,6 +204,18 @@ fn a_connection_of_the_very_tuple_outside_its_window_is_told_with_the_figure() {
 }
 
 #[test]
+fn a_connection_of_the_very_tuple_to_a_name_that_no_asset_has_is_told_with_file_and_line() {
+    let elsewhere = connection(0, "sentry1.aperture.local", CLIENT, 49_839);
+    let elsewhere = with(elsewhere, "DestinationIp", json!("10.1.0.99"));
+    let elsewhere = with(elsewhere, "DestinationHostname", json!("atlas-old"));
+    let access = only_access(&[elsewhere, pipe(517), share(519, CLIENT, 49_839)]);
+    let expected = "network_connection from 10.1.0.101 port 49839, 0.519 s away: \
+                    name not resolved: 10.1.0.99 (atlas-old) is no asset (events.ndjson:1)";
+    assert_eq!(texts(&access["missed"]), [expected]);
+    assert_eq!(access["missed"][0]["reason"], "name_not_resolved");
+}
+
+#[test]
 fn an_audited_access_of_a_host_without_sysmon_says_which_sensors_are_silent() {
     let access = only_access(&[share(0, OTHER, 50_123)]);
     assert_eq!(

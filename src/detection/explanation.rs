@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Action, AlertId, Attribution, Confidence};
-use crate::event::{AssetId, Kind};
+use crate::event::{AssetId, Detail, Event, Kind};
 use crate::time::EventTime;
 
 /// Why an alert says what it says.
@@ -117,6 +117,28 @@ pub struct Seen {
     /// Its number in that host's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record_id: Option<u64>,
+}
+
+impl Seen {
+    /// What is told of this event.
+    pub fn of(event: &Event) -> Self {
+        let (pipe, source_ip, source_port) = match &event.detail {
+            Detail::NetworkConnection(connection) => {
+                (None, Some(connection.source_ip), connection.source_port)
+            }
+            Detail::PipeConnected(pipe) => (Some(&pipe.pipe), None, None),
+            Detail::ShareAccess(share) => (Some(&share.pipe), share.source_ip, share.source_port),
+        };
+        Self {
+            time: event.time,
+            kind: event.detail.kind(),
+            pipe: pipe.cloned(),
+            source_ip,
+            source_port,
+            computer: event.computer.clone(),
+            record_id: event.record_id,
+        }
+    }
 }
 
 impl fmt::Display for Seen {
@@ -250,6 +272,13 @@ pub enum Reason {
         #[serde(skip_serializing_if = "Option::is_none")]
         nearer_source_port: Option<u16>,
     },
+    /// The same source address and port, to a host that is no asset by any of its names.
+    NameNotResolved {
+        /// What the event says of its destination.
+        destination: String,
+        /// Where the event stood.
+        origin: String,
+    },
     /// The access names its source's address and no port to look for.
     NoPort,
     /// Nothing of a kind is in state: its sensor is off, or what it says does not arrive.
@@ -295,6 +324,9 @@ impl fmt::Display for Reason {
                     write!(f, " port {port}")?;
                 }
                 Ok(())
+            }
+            Self::NameNotResolved { destination, origin } => {
+                write!(f, "name not resolved: {destination} is no asset ({origin})")
             }
             Self::NoPort => f.write_str("no network_connection looked for: the access names no source port"),
             Self::SensorSilent { silent, from, within } => {

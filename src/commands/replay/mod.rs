@@ -24,6 +24,7 @@ use self::input::Input;
 pub(crate) use self::pretty::clean;
 use self::sorted::{Key, Sorter};
 use self::summary::Summary;
+use self::why::Unresolved;
 use super::{UNREADABLE, settings};
 use crate::alert::Document;
 use crate::cli::{Format, ReplayArgs};
@@ -58,6 +59,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
             files: inputs.len(),
             ..Summary::default()
         },
+        unresolved: Unresolved::default(),
         began: Instant::now(),
     };
     replay.learn(&inputs);
@@ -96,6 +98,8 @@ struct Replay<'a> {
     args: &'a ReplayArgs,
     router: Router,
     summary: Summary,
+    /// Nothing, unless explanations are asked for.
+    unresolved: Unresolved,
     began: Instant,
 }
 
@@ -163,11 +167,13 @@ impl Replay<'_> {
         *self.summary.skipped.entry(reason.as_str()).or_default() += 1;
         if self.args.explain
             && why::could_matter(reason)
-            && self.summary.wants_example(reason.as_str())
             && let Some(event) = self.router.event(content)
         {
-            let told = why::tell_skipped(&event, reason);
-            self.summary.example(reason.as_str(), file, line, &told);
+            self.unresolved.note(&event, reason, file, line);
+            if self.summary.wants_example(reason.as_str()) {
+                let told = why::tell_skipped(&event, reason);
+                self.summary.example(reason.as_str(), file, line, &told);
+            }
         }
     }
 
@@ -193,6 +199,12 @@ impl Replay<'_> {
         if self.args.explain {
             replayer = replayer.explaining();
         }
+        let unresolved = &self.unresolved;
+        let explain = |replayer: &Replayer, alert: &AlertRecord| {
+            let mut explanation = replayer.explain(&alert.key)?;
+            unresolved.complete(&mut explanation, program.join.tuple_window);
+            Some(explanation)
+        };
         let mut view = FinalView::default();
         let hits = &mut self.summary.exceptions;
         hits.extend(
@@ -208,7 +220,7 @@ impl Replay<'_> {
                     *hits.entry(exception.id.to_string()).or_default() += 1;
                 }
                 if self.args.revisions && (alert.is_told || self.args.show_suppressed) {
-                    printer.print(&alert, replayer.explain(&alert.key).as_ref())?;
+                    printer.print(&alert, explain(replayer, &alert).as_ref())?;
                 }
                 view.upsert(alert);
                 Ok::<(), anyhow::Error>(())
@@ -241,7 +253,7 @@ impl Replay<'_> {
                     .or_default() += 1;
             }
             if !self.args.revisions {
-                printer.print(alert, replayer.explain(&alert.key).as_ref())?;
+                printer.print(alert, explain(&replayer, alert).as_ref())?;
             }
         }
         printer.out.flush()?;

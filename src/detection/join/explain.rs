@@ -395,22 +395,5 @@ fn reach(window: Duration) -> Duration {
 }
 
 fn seen(stored: &Stored) -> Seen {
-    let event = &stored.observation.event;
-    let (pipe, share, connection) = (stored.pipe(), stored.share(), stored.connection());
-    let pipe = pipe
-        .map(|pipe| pipe.pipe.clone())
-        .or_else(|| share.map(|share| share.pipe.clone()));
-    Seen {
-        time: event.time,
-        kind: stored.observation.kind(),
-        pipe,
-        source_ip: share
-            .and_then(|share| share.source_ip)
-            .or(connection.map(|connection| connection.source_ip)),
-        source_port: share
-            .and_then(|share| share.source_port)
-            .or(connection.and_then(|connection| connection.source_port)),
-        computer: event.computer.clone(),
-        record_id: event.record_id,
-    }
+    Seen::of(&stored.observation.event)
 }
