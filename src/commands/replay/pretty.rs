@@ -9,7 +9,8 @@ use crate::alert::{Document, Evidence, Excepted, Own, Process};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
 
-/// Writes one alert, and below it why it says so, if that is known. Colours are always written; the stream takes them out where they don't belong.
+/// Writes one alert, and below it why it says so, if that is known. Colours are always written; the stream takes them
+/// out where they don't belong.
 pub(super) fn write_alert(
     out: &mut impl Write,
     alert: &Document,

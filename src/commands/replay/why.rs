@@ -64,7 +64,7 @@ fn destination_of(event: &Event, connection: &NetworkConnection) -> String {
 }
 
 /// Connections that were skipped because their destination is no asset, by source address and port. An audited access
-/// with the same is proof that the destination is one after all.
+/// with the same suggests that the destination is one after all.
 #[derive(Debug, Default)]
 pub(super) struct Unresolved {
     by_tuple: BTreeMap<(IpAddr, u16), Vec<(Seen, Why)>>,
