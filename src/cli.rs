@@ -96,6 +96,7 @@ pub struct RunArgs {
   pipewarden replay security.evtx sysmon.evtx --format ndjson | jq .message
   pipewarden replay --format ndjson --alerts ocsf samples/   OCSF Detection Findings instead of ECS
   zcat winlogbeat.json.gz | pipewarden replay -
+  pipewarden replay --explain samples/             why each alert says what it says, and what nearly joined
   pipewarden replay --shuffle 7 --max-delay 45s samples/   the same alerts, delivered in another order
 
 Exit status: 0 done, 1 usage or configuration, 2 input that could not be read (with --strict, any bad line).")]
@@ -119,6 +120,10 @@ pub struct ReplayArgs {
     /// Print suppressed alerts too, with the exception that covers each
     #[arg(long)]
     pub show_suppressed: bool,
+    /// Say of each access how its source is known, what nearly joined and by how much it failed, and give examples of
+    /// skipped events that could have mattered. In ndjson a line {"explanation": ..} follows the documents of its alert
+    #[arg(long)]
+    pub explain: bool,
     /// Deliver the observations in another order, made from this seed; the final alerts must be the same
     #[arg(long, value_name = "SEED")]
     pub shuffle: Option<u64>,

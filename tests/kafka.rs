@@ -158,6 +158,12 @@ fn shuffled_samples_give_the_one_alert_that_replay_prints_and_wrong_messages_are
         last.len() == 1 && last.values().eq(&expected)
     };
     service.await_that("the last record is the document that replay prints", is_expected);
+    service.await_that("its status tells why", || {
+        let status: Value = serde_json::from_str(&service.get("/status").1).unwrap();
+        let why = &status["explanations"][0];
+        let joined = why["accesses"][0]["joined"].as_array().map(Vec::len);
+        why["alert_id"] == expected[0]["pipewarden"]["alert_id"] && joined == Some(2)
+    });
     service.signal("TERM");
     let (status, _) = service.wait();
     assert!(status.success());

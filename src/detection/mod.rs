@@ -3,6 +3,7 @@
 
 mod aliases;
 mod exceptions;
+mod explanation;
 mod join;
 mod pack;
 mod revision;
@@ -12,6 +13,7 @@ mod rule_set;
 mod settings;
 
 pub use exceptions::{Action, Exception, ExceptionError, Exceptions, json_schema as exceptions_json_schema};
+pub use explanation::{ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window};
 pub use join::{Fate, Join, StateSize, Step, Tally};
 pub use pack::{PACK, PackedRule};
 pub use revision::{

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::checkpoint::Marks;
 use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
 use crate::detection::{
-    AlertId, Attribution, Confidence, Exception, Fate, Join, Revision, StateSize, Status, Tally,
+    AlertId, Attribution, Confidence, Exception, Explanation, Fate, Join, Revision, StateSize, Status, Tally,
 };
 use crate::event::Kind;
 use crate::time::AppendTime;
@@ -304,6 +304,18 @@ impl Correlator {
     /// How much is in state.
     pub fn state_size(&self) -> StateSize {
         self.join.state_size()
+    }
+
+    /// Why the alert with this [key](AlertRecord::key) says what it says now: what a look at the state tells, no part of
+    /// the alert. `None` unless the alert is open and has accesses.
+    pub fn explain(&self, key: &str) -> Option<Explanation> {
+        self.join.explain(AlertId(key.parse().ok()?))
+    }
+
+    /// The same for every alert that closes with a record of this append time: the last look at them.
+    pub fn explain_closing_by(&self, append_time: AppendTime) -> impl Iterator<Item = Explanation> {
+        let closing = self.join.closing_by(append_time);
+        closing.filter_map(|id| self.join.explain(id))
     }
 
     fn alert_record(&self, revision: &Revision) -> AlertRecord {

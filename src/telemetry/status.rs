@@ -1,10 +1,15 @@
 //! What this process is doing: whether its workers live and are ready, and what is in force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::detection::Explanation;
+
+/// How many explanations are kept, the latest.
+pub const EXPLANATIONS: usize = 20;
 
 /// What one worker is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -31,6 +36,8 @@ pub struct Status {
     workers: Mutex<BTreeMap<String, WorkerStatus>>,
     /// The fingerprint of what is in force.
     config_version: Mutex<String>,
+    /// Of the alerts that were told last, the latest at the end.
+    explanations: Mutex<VecDeque<Explanation>>,
 }
 
 impl Status {
@@ -45,14 +52,26 @@ impl Status {
         version.clone_into(&mut self.config_version.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Notes why an alert that has just been told says what it says. Only the latest of each alert is kept.
+    pub fn explain(&self, explanation: Explanation) {
+        let mut last = self.explanations.lock().unwrap_or_else(PoisonError::into_inner);
+        last.retain(|other| other.alert_id != explanation.alert_id);
+        last.push_back(explanation);
+        if last.len() > EXPLANATIONS {
+            last.pop_front();
+        }
+    }
+
     /// Everything, as `/status` shows it.
     pub fn to_value(&self) -> Value {
         let config_version = self.config_version.lock().unwrap_or_else(PoisonError::into_inner);
+        let explanations = self.explanations.lock().unwrap_or_else(PoisonError::into_inner);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "config_version": *config_version,
             "ready": self.unready().is_empty(),
             "workers": self.workers(),
+            "explanations": explanations.iter().rev().collect::<Vec<_>>(),
         })
     }
 
@@ -104,6 +123,8 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detection::{AlertId, Attribution, Confidence};
+    use crate::event::AssetId;
 
     #[test]
     fn ready_means_that_every_worker_has_its_share_and_has_caught_up() {
@@ -125,5 +146,29 @@ mod tests {
         assert!(status.unready().is_empty());
         status.update("router-0", |worker| worker.is_alive = false);
         assert_eq!(status.unhealthy(), ["router-0 has ended"]);
+    }
+
+    #[test]
+    fn the_latest_explanations_are_shown_latest_first_one_of_each_alert_and_no_more_than_a_few() {
+        let status = Status::default();
+        let explanation = |number: u128, attribution| Explanation {
+            alert_id: AlertId(uuid::Uuid::from_u128(number)),
+            rule: "detect-8".into(),
+            asset: AssetId::new("atlas"),
+            attribution,
+            confidence: Confidence::Low,
+            exception: None,
+            accesses: Vec::new(),
+            omitted_accesses: 0,
+        };
+        for number in 0..30 {
+            status.explain(explanation(number, Attribution::None));
+        }
+        status.explain(explanation(20, Attribution::Ambiguous));
+        let shown = status.to_value();
+        let shown = shown["explanations"].as_array().unwrap();
+        assert_eq!(shown.len(), EXPLANATIONS);
+        assert_eq!(shown[0]["attribution"], "ambiguous");
+        assert!(shown[1..].iter().all(|other| other["attribution"] == "none"));
     }
 }

@@ -4,13 +4,14 @@
 //! have. The events of all inputs together are then resolved and delivered in order of event time, file and line, so
 //! that recordings of different hosts and channels join whatever their order on the command line.
 
+mod detection;
 mod input;
 mod lines;
 mod pretty;
 mod sorted;
 mod summary;
+mod why;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,17 +20,15 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use self::detection::Detection;
 use self::input::Input;
 pub(crate) use self::pretty::clean;
 use self::sorted::{Key, Sorter};
 use self::summary::Summary;
 use super::{UNREADABLE, settings};
-use crate::alert::Document;
 use crate::cli::{Format, ReplayArgs};
-use crate::detection::Status;
-use crate::driver::memory::{FinalView, Replayer};
-use crate::event::{Event, Observation};
-use crate::pipeline::{AlertRecord, Origin, Program, Routed, Router};
+use crate::detection::Explanation;
+use crate::pipeline::{AlertRecord, NoEvent, Origin, Router};
 use crate::time::{AppendTime, EventTime};
 
 /// Bytes of events held in memory before they are spilled to a temporary file.
@@ -69,7 +68,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         is_pretty,
         has_ecs: settings.alerts.format.has_ecs(),
     };
-    match replay.detect(&program, sorter, &mut printer) {
+    let Replay { router, summary, .. } = &mut replay;
+    let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    let mut detection = Detection::new(args, &program, router, &names, summary);
+    let detected = sorter
+        .finish(|key, payload| detection.deliver(key, &payload, &mut printer))
+        .and_then(|()| detection.finish(&mut printer));
+    match detected {
         // Whoever reads the alerts has seen enough, as `head` does.
         Err(error) if super::is_broken_pipe(&error) => {}
         other => other?,
@@ -118,7 +123,7 @@ impl Replay<'_> {
                             spilled = sorter.push(key, payload);
                         }
                     }
-                    Err(none) => self.unobserved(&input.name, none.into()),
+                    Err(none) => self.no_event(&input.name, none),
                 }
             });
             if let Err(error) = read {
@@ -131,29 +136,13 @@ impl Replay<'_> {
         Ok(sorter)
     }
 
-    /// Counts what gives no observation.
-    fn unobserved(&mut self, file: &str, routed: Routed) {
-        match routed {
-            Routed::Skipped(reason) => self.summary.skipped(reason.as_str()),
-            Routed::DeadLetter(letter) => {
+    /// Counts what gives no event.
+    fn no_event(&mut self, file: &str, none: NoEvent) {
+        match none {
+            NoEvent::Skipped(skip) => self.summary.skipped(skip.as_str()),
+            NoEvent::DeadLetter(letter) => {
                 let line = u64::try_from(letter.offset).unwrap_or_default();
                 self.summary.undecodable(file, line, &letter.message);
-            }
-            Routed::Observation(_) => {}
-        }
-    }
-
-    /// Resolves an event by all that was learned.
-    fn resolve(&mut self, event: Event) -> Option<Observation> {
-        match self.router.resolve(event) {
-            Routed::Observation(routed) => {
-                *self.summary.observations.entry(routed.kind()).or_default() += 1;
-                self.summary.conflicts += u64::from(routed.conflict);
-                Some(routed.observation)
-            }
-            other => {
-                self.unobserved("", other);
-                None
             }
         }
     }
@@ -167,65 +156,6 @@ impl Replay<'_> {
             at = at.plus(Duration::from_millis(chance % longest.saturating_add(1)));
         }
         [at.as_millis(), time.as_micros(), file, line]
-    }
-
-    fn detect(
-        &mut self,
-        program: &Arc<Program>,
-        sorter: Sorter,
-        printer: &mut Printer<impl Write>,
-    ) -> anyhow::Result<()> {
-        let mut replayer = Replayer::new(program);
-        let mut view = FinalView::default();
-        let entries = program.exceptions.entries().iter();
-        let mut hits: BTreeMap<String, u64> = entries.map(|entry| (entry.id.to_string(), 0)).collect();
-        let (revisions, show_suppressed) = (self.args.revisions, self.args.show_suppressed);
-        let mut take = |alerts: Vec<AlertRecord>, printer: &mut Printer<_>| {
-            alerts.into_iter().try_for_each(|alert| {
-                if let Some(exception) = &alert.hit {
-                    *hits.entry(exception.id.to_string()).or_default() += 1;
-                }
-                if revisions && (alert.is_told || show_suppressed) {
-                    printer.print(&alert)?;
-                }
-                view.upsert(alert);
-                Ok::<(), anyhow::Error>(())
-            })
-        };
-        sorter.finish(|key, payload| {
-            let Some(observation) = self.resolve(serde_json::from_slice(&payload)?) else {
-                return Ok(());
-            };
-            let append_time = AppendTime::from_millis(key[0]);
-            take(replayer.observe(append_time, observation).alerts, printer)
-        })?;
-        take(replayer.finish().alerts, printer)?;
-        self.summary.exceptions = hits;
-
-        self.summary.suppressed = view.with_status(Status::Suppressed).count();
-        let shown = self
-            .args
-            .show_suppressed
-            .then(|| view.with_status(Status::Suppressed));
-        let mut standing = (view.active())
-            .chain(shown.into_iter().flatten())
-            .map(|alert| Ok((serde_json::from_slice::<Document>(&alert.value)?, alert)))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        standing.sort_by_key(|(document, _)| (document.event.start, document.pipewarden.alert_id));
-        for (document, alert) in &standing {
-            if alert.status == Status::Active {
-                *self
-                    .summary
-                    .alerts
-                    .entry(document.pipewarden.confidence)
-                    .or_default() += 1;
-            }
-            if !self.args.revisions {
-                printer.print(alert)?;
-            }
-        }
-        printer.out.flush()?;
-        Ok(())
     }
 }
 
@@ -250,15 +180,20 @@ struct Printer<W: Write> {
 }
 
 impl<W: Write> Printer<W> {
-    fn print(&mut self, alert: &AlertRecord) -> anyhow::Result<()> {
+    fn print(&mut self, alert: &AlertRecord, explanation: Option<&Explanation>) -> anyhow::Result<()> {
         if self.is_pretty {
-            pretty::write_alert(&mut self.out, &serde_json::from_slice(&alert.value)?)?;
+            let document = serde_json::from_slice(&alert.value)?;
+            pretty::write_alert(&mut self.out, &document, explanation)?;
             return Ok(());
         }
         let ecs = self.has_ecs.then_some(&alert.value);
         for document in ecs.into_iter().chain(&alert.finding) {
             self.out.write_all(document)?;
             self.out.write_all(b"\n")?;
+        }
+        if let Some(explanation) = explanation {
+            let line = serde_json::json!({ "explanation": explanation });
+            writeln!(self.out, "{line}")?;
         }
         Ok(())
     }

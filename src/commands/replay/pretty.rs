@@ -4,12 +4,18 @@ use std::io::{self, Write};
 
 use owo_colors::OwoColorize as _;
 
+use super::why::write_explanation;
 use crate::alert::{Document, Evidence, Excepted, Own, Process};
-use crate::detection::{Action, Attribution, Confidence, Status};
+use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
 
-/// Writes one alert. Colours are always written; the stream takes them out where they don't belong.
-pub(super) fn write_alert(out: &mut impl Write, alert: &Document) -> io::Result<()> {
+/// Writes one alert, and below it why it says so, if that is known. Colours are always written; the stream takes them
+/// out where they don't belong.
+pub(super) fn write_alert(
+    out: &mut impl Write,
+    alert: &Document,
+    explanation: Option<&Explanation>,
+) -> io::Result<()> {
     let own = &alert.pipewarden;
     let level = own.confidence.as_str().to_uppercase();
     let level = match own.confidence {
@@ -70,6 +76,9 @@ pub(super) fn write_alert(out: &mut impl Write, alert: &Document) -> io::Result<
     row("alert", &own.alert_id.to_string())?;
     candidates(out, own)?;
     timeline(out, alert)?;
+    if let Some(explanation) = explanation {
+        write_explanation(out, explanation)?;
+    }
     writeln!(out)
 }
 

@@ -13,6 +13,9 @@ use crate::event::Kind;
 /// How many undecodable lines are listed one by one.
 const LISTED: usize = 20;
 
+/// How many skipped events are told one by one, for each reason.
+const EXAMPLES: usize = 5;
+
 /// Counts of one replay.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
@@ -23,6 +26,8 @@ pub(super) struct Summary {
     pub(super) undecodable: u64,
     pub(super) listed: Vec<String>,
     pub(super) skipped: BTreeMap<&'static str, u64>,
+    /// Examples of skipped events that could have mattered, by reason.
+    pub(super) examples: BTreeMap<&'static str, Vec<String>>,
     pub(super) observations: BTreeMap<Kind, u64>,
     pub(super) conflicts: u64,
     pub(super) alerts: BTreeMap<Confidence, u64>,
@@ -45,6 +50,17 @@ impl Summary {
             self.listed
                 .push(format!("{}:{line}: {}", clean(file), clean(reason)));
         }
+    }
+
+    /// Whether another example of events skipped for this reason will be told.
+    pub(super) fn wants_example(&self, reason: &str) -> bool {
+        self.examples.get(reason).is_none_or(|told| told.len() < EXAMPLES)
+    }
+
+    /// Notes a skipped event that could have mattered; `told` says what it was and what failed.
+    pub(super) fn example(&mut self, reason: &'static str, file: &str, line: u64, told: &str) {
+        let examples = self.examples.entry(reason).or_default();
+        examples.push(format!("{}:{line}: {told}", clean(file)));
     }
 }
 
@@ -95,6 +111,16 @@ impl fmt::Display for Summary {
                 .map(|(reason, number)| format!("{reason} {number}"))
                 .collect();
             writeln!(f, "skipped: {}", skipped.join(", "))?;
+        }
+        for (reason, examples) in &self.examples {
+            for example in examples {
+                writeln!(f, "  {reason}: {example}")?;
+            }
+            let told = examples.len() as u64;
+            let all = self.skipped.get(reason).copied().unwrap_or_default();
+            if all > told {
+                writeln!(f, "  {reason}: and {} more", all - told)?;
+            }
         }
         if self.conflicts > 0 {
             writeln!(

@@ -60,7 +60,7 @@ impl Connections {
     }
 
     /// Connections between two event times, both included, in order of time.
-    pub(super) fn between(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = &Stored> {
+    pub(super) fn between(&self, from: EventTime, to: EventTime) -> impl DoubleEndedIterator<Item = &Stored> {
         // A range whose start lies behind its end is empty here, where BTreeMap would panic.
         let range = (from <= to).then(|| self.by_time.range((from, 0)..=(to, u64::MAX)));
         range.into_iter().flatten().map(|(_, stored)| stored)

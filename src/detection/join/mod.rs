@@ -20,6 +20,7 @@ mod admission;
 mod asset;
 mod connections;
 mod content;
+mod explain;
 mod identities;
 mod intake;
 mod open_alert;

@@ -302,6 +302,7 @@ impl CorrelatorMember {
             self.batch_since = Some(Instant::now());
             return Err(failure);
         }
+        self.explain_batch();
         let now = wall_clock();
         let owned = self.partitions.values_mut().map(|partition| &mut partition.owned);
         let committed = owned.filter(|owned| owned.commit().is_some());

@@ -18,6 +18,7 @@ mod adopt;
 mod client;
 mod correlator;
 mod error;
+mod explanations;
 mod feeder;
 mod group;
 mod identities;

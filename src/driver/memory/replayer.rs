@@ -1,8 +1,9 @@
 //! Observations in order of append time in, alerts out: the engine of `replay`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::detection::Status;
+use crate::detection::{Explanation, Status};
 use crate::event::Observation;
 use crate::pipeline::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Program};
 use crate::time::AppendTime;
@@ -11,6 +12,8 @@ use crate::time::AppendTime;
 #[derive(Debug)]
 pub struct Replayer {
     correlator: Correlator,
+    /// By Kafka key, of the alerts that are closed; `None` unless somebody asks.
+    explanations: Option<BTreeMap<String, Explanation>>,
 }
 
 impl Replayer {
@@ -18,7 +21,23 @@ impl Replayer {
     pub fn new(program: &Arc<Program>) -> Self {
         Self {
             correlator: Correlator::fresh(Arc::clone(program), 1),
+            explanations: None,
         }
+    }
+
+    /// The same, and it explains every alert when it closes: by then all that could have mattered is there.
+    pub fn explaining(self) -> Self {
+        Self {
+            explanations: Some(BTreeMap::new()),
+            ..self
+        }
+    }
+
+    /// Why the alert with this key says what it says: as of now while it is open, as of its end after that. `None` unless
+    /// it has accesses and the replay is an [explaining](Self::explaining) one.
+    pub fn explain(&self, key: &str) -> Option<Explanation> {
+        let closed = self.explanations.as_ref()?;
+        self.correlator.explain(key).or_else(|| closed.get(key).cloned())
     }
 
     /// Appends an observation and applies it.
@@ -32,6 +51,10 @@ impl Replayer {
     }
 
     fn append(&mut self, append_time: AppendTime, record: &ObservationRecord) -> Applied {
+        if let Some(closed) = &mut self.explanations {
+            let closing = self.correlator.explain_closing_by(append_time);
+            closed.extend(closing.map(|explanation| (explanation.alert_id.to_string(), explanation)));
+        }
         self.correlator.apply(LogRecord {
             offset: self.correlator.position(),
             append_time,
@@ -43,7 +66,7 @@ impl Replayer {
 /// The last revision of every alert, by its Kafka key.
 #[derive(Debug, Default)]
 pub struct FinalView {
-    last: std::collections::BTreeMap<String, AlertRecord>,
+    last: BTreeMap<String, AlertRecord>,
 }
 
 impl FinalView {

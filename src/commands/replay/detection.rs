@@ -1,0 +1,158 @@
+//! What is detected in what was read, as it is delivered.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::Printer;
+use super::sorted::Key;
+use super::summary::Summary;
+use super::why::{self, Unresolved};
+use crate::alert::Document;
+use crate::cli::ReplayArgs;
+use crate::detection::{Explanation, Status};
+use crate::driver::memory::{FinalView, Replayer};
+use crate::event::{Event, Observation};
+use crate::pipeline::{AlertRecord, Program, Reason, Routed, Router};
+use crate::time::AppendTime;
+
+/// The engine, and what is kept of its answers until the end.
+pub(super) struct Detection<'a> {
+    args: &'a ReplayArgs,
+    program: &'a Program,
+    /// It has learned from everything.
+    router: &'a Router,
+    /// The inputs' names.
+    names: &'a [&'a str],
+    summary: &'a mut Summary,
+    replayer: Replayer,
+    view: FinalView,
+    /// Nothing, unless explanations are asked for.
+    unresolved: Unresolved,
+}
+
+impl<'a> Detection<'a> {
+    pub(super) fn new(
+        args: &'a ReplayArgs,
+        program: &'a Arc<Program>,
+        router: &'a Router,
+        names: &'a [&'a str],
+        summary: &'a mut Summary,
+    ) -> Self {
+        let replayer = Replayer::new(program);
+        let entries = program.exceptions.entries().iter();
+        summary.exceptions = entries.map(|entry| (entry.id.to_string(), 0)).collect();
+        Self {
+            args,
+            program,
+            router,
+            names,
+            summary,
+            replayer: if args.explain {
+                replayer.explaining()
+            } else {
+                replayer
+            },
+            view: FinalView::default(),
+            unresolved: Unresolved::default(),
+        }
+    }
+
+    /// Takes in the next event, as the sorter kept it.
+    pub(super) fn deliver(
+        &mut self,
+        key: Key,
+        payload: &[u8],
+        printer: &mut Printer<impl Write>,
+    ) -> anyhow::Result<()> {
+        let [append_time, _, file, line] = key;
+        let Some(observation) = self.resolve(serde_json::from_slice(payload)?, file, line) else {
+            return Ok(());
+        };
+        let append_time = AppendTime::from_millis(append_time);
+        let alerts = self.replayer.observe(append_time, observation).alerts;
+        self.take(alerts, printer)
+    }
+
+    /// Resolves an event by all that was learned.
+    fn resolve(&mut self, event: Event, file: i64, line: i64) -> Option<Observation> {
+        let to_explain = self.args.explain.then(|| event.clone());
+        match self.router.resolve(event) {
+            Routed::Observation(routed) => {
+                *self.summary.observations.entry(routed.kind()).or_default() += 1;
+                self.summary.conflicts += u64::from(routed.conflict);
+                return Some(routed.observation);
+            }
+            Routed::Skipped(reason) => {
+                self.summary.skipped(reason.as_str());
+                if let Some(event) = to_explain {
+                    self.note_skipped(&event, reason, file, line);
+                }
+            }
+            // An event has been decoded.
+            Routed::DeadLetter(_) => {}
+        }
+        None
+    }
+
+    /// Keeps what could have mattered.
+    fn note_skipped(&mut self, event: &Event, reason: Reason, file: i64, line: i64) {
+        if !why::could_matter(reason) {
+            return;
+        }
+        let file = usize::try_from(file).ok().and_then(|file| self.names.get(file));
+        let (file, line) = (file.copied().unwrap_or_default(), line.unsigned_abs());
+        self.unresolved.note(event, reason, file, line);
+        if self.summary.wants_example(reason.as_str()) {
+            let told = why::tell_skipped(event, reason);
+            self.summary.example(reason.as_str(), file, line, &told);
+        }
+    }
+
+    fn take(&mut self, alerts: Vec<AlertRecord>, printer: &mut Printer<impl Write>) -> anyhow::Result<()> {
+        for alert in alerts {
+            if let Some(exception) = &alert.hit {
+                *self
+                    .summary
+                    .exceptions
+                    .entry(exception.id.to_string())
+                    .or_default() += 1;
+            }
+            if self.args.revisions && (alert.is_told || self.args.show_suppressed) {
+                printer.print(&alert, self.explain(&alert).as_ref())?;
+            }
+            self.view.upsert(alert);
+        }
+        Ok(())
+    }
+
+    fn explain(&self, alert: &AlertRecord) -> Option<Explanation> {
+        let mut explanation = self.replayer.explain(&alert.key)?;
+        self.unresolved
+            .complete(&mut explanation, self.program.join.tuple_window);
+        Some(explanation)
+    }
+
+    /// The end of input: prints what stands, and counts it.
+    pub(super) fn finish(mut self, printer: &mut Printer<impl Write>) -> anyhow::Result<()> {
+        let alerts = self.replayer.finish().alerts;
+        self.take(alerts, printer)?;
+        self.summary.suppressed = self.view.with_status(Status::Suppressed).count();
+        let shown = self.args.show_suppressed.then_some(Status::Suppressed);
+        let mut standing = (self.view.active())
+            .chain(shown.into_iter().flat_map(|status| self.view.with_status(status)))
+            .map(|alert| Ok((serde_json::from_slice::<Document>(&alert.value)?, alert)))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        standing.sort_by_key(|(document, _)| (document.event.start, document.pipewarden.alert_id));
+        for (document, alert) in &standing {
+            if alert.status == Status::Active {
+                let confidence = document.pipewarden.confidence;
+                *self.summary.alerts.entry(confidence).or_default() += 1;
+            }
+            if !self.args.revisions {
+                printer.print(alert, self.explain(alert).as_ref())?;
+            }
+        }
+        printer.out.flush()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,399 @@
+//! Why an alert says what it says: a pure read of the state, which looks somewhat farther than the join does.
+//!
+//! Every look is bounded by a constant, so that a flood costs an explanation its detail and nobody's time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::accesses::Accesses;
+use super::asset::AssetState;
+use super::stored::{Slot, Stored, around};
+use super::{Join, View};
+use crate::detection::explanation::Window;
+use crate::detection::{
+    AlertId, Attribution, ExceptedBy, ExplainedAccess, Explanation, Finding, JoinSettings, Reason, Seen,
+};
+use crate::event::Kind;
+use crate::time::EventTime;
+
+/// Accesses of one alert that are explained, the earliest.
+const ACCESSES: usize = 16;
+/// Near misses told for each access and each thing it lacks, the nearest; and of what it was joined with.
+const NEAREST: usize = 3;
+/// How many times as far as a window is looked.
+const REACH: u32 = 3;
+/// Observations looked at on either side of an access where a look cannot be bounded by an index.
+const LOOKED_AT: usize = 128;
+/// The step of the clock of events.
+const TICK: Duration = Duration::from_micros(1);
+
+impl Join {
+    /// Why the alert says what it says now. `None` unless it is open and has accesses.
+    pub fn explain(&self, id: AlertId) -> Option<Explanation> {
+        let alert = self.alerts.get(&id)?;
+        let view = View {
+            assets: &self.assets,
+            rules: &self.rules,
+            exceptions: &self.exceptions,
+            settings: &self.settings,
+        };
+        let asset = self.assets.get(&alert.key.asset)?;
+        let destination = asset.accesses.get(&self.rules.index(&alert.key.rule)?)?;
+        let shares = alert
+            .shares
+            .iter()
+            .filter_map(|slot| destination.shares.get(slot));
+        let pipes = alert
+            .pipes
+            .iter()
+            .filter_map(|slot| destination.pipes.get(slot))
+            .filter(|pipe| pipe.explained_by.is_none());
+        let number = shares.clone().count() + pipes.clone().count();
+        let mut accesses: Vec<&Stored> = shares
+            .map(|share| &share.stored)
+            .take(ACCESSES)
+            .chain(pipes.map(|pipe| &pipe.stored).take(ACCESSES))
+            .collect();
+        if accesses.is_empty() {
+            return None;
+        }
+        accesses.sort_by_key(|stored| (stored.time(), stored.observation.kind(), stored.observation.id));
+        accesses.truncate(ACCESSES);
+        let (content, _) = view.content_now(alert)?;
+        let look = Look {
+            asset,
+            destination,
+            settings: &self.settings,
+        };
+        Some(Explanation {
+            alert_id: id,
+            rule: alert.key.rule.clone(),
+            asset: alert.key.asset.clone(),
+            attribution: content.attribution,
+            confidence: content.confidence,
+            exception: content.exception.map(|exception| ExceptedBy {
+                id: exception.id.clone(),
+                action: exception.action,
+            }),
+            omitted_accesses: number - accesses.len(),
+            accesses: accesses.into_iter().map(|access| look.explain(access)).collect(),
+        })
+    }
+
+    /// The alerts that close with a record of this append time, if they are still open: it is the last moment at which
+    /// they can be explained.
+    pub fn closing_by(&self, append_time: crate::time::AppendTime) -> impl Iterator<Item = AlertId> {
+        let now = self.stream_time.max(append_time);
+        self.closings
+            .iter()
+            .take_while(move |(closes, _)| *closes <= now)
+            .map(|&(_, id)| id)
+    }
+}
+
+/// What one access is held against.
+struct Look<'a> {
+    asset: &'a AssetState,
+    destination: &'a Accesses,
+    settings: &'a JoinSettings,
+}
+
+impl<'a> Look<'a> {
+    fn explain(&self, access: &Stored) -> ExplainedAccess {
+        let is_audited = access.share().is_some_and(|share| share.source_ip.is_some());
+        let mut explained = ExplainedAccess {
+            access: seen(access),
+            attribution: Attribution::Audited,
+            sources: 0,
+            joined: Vec::new(),
+            missed: Vec::new(),
+        };
+        if access.share().is_some() {
+            self.pipes_of(access, &mut explained);
+        } else {
+            self.shares_near(access, &mut explained);
+        }
+        if is_audited {
+            self.tuple_of(access, &mut explained);
+        } else {
+            self.candidates_of(access, &mut explained);
+        }
+        explained
+    }
+
+    /// The pipe connections that a share access explains, or those that it nearly does.
+    fn pipes_of(&self, share: &Stored, explained: &mut ExplainedAccess) {
+        let window = self.settings.pair_window;
+        let mut joined = Nearest::to(share);
+        let mut missed = Nearest::to(share);
+        let pipes = &self.destination.pipes;
+        for (_, pipe) in walk(share.time(), reach(window), |range| pipes.range(range)) {
+            match pipe.explained_by {
+                Some((slot, _)) if slot == share.slot() => joined.add(&pipe.stored, Reason::Explains),
+                Some((slot, _)) if pipe.stored.time().distance(share.time()) <= window => {
+                    let nearer = self.destination.shares.get(&slot);
+                    let nearer = nearer.and_then(|nearer| nearer.stored.share());
+                    missed.add(
+                        &pipe.stored,
+                        Reason::ExplainedByNearer {
+                            nearer_source_ip: nearer.and_then(|nearer| nearer.source_ip),
+                            nearer_source_port: nearer.and_then(|nearer| nearer.source_port),
+                        },
+                    );
+                }
+                // What another access explains well is no near miss of this one.
+                Some(_) => {}
+                None => self.add_unless_near(&mut missed, &pipe.stored, window, Window::PairWindow),
+            }
+        }
+        let is_silent = self
+            .asset
+            .accesses
+            .values()
+            .all(|accesses| accesses.pipes.is_empty());
+        self.tell(
+            explained,
+            joined,
+            missed,
+            is_silent.then_some(Kind::PipeConnected),
+        );
+    }
+
+    /// The share accesses that nearly explain a pipe connection. None does, or it would be no access.
+    fn shares_near(&self, pipe: &Stored, explained: &mut ExplainedAccess) {
+        let window = self.settings.pair_window;
+        let mut missed = Nearest::to(pipe);
+        let shares = &self.destination.shares;
+        for (_, share) in walk(pipe.time(), reach(window), |range| shares.range(range)) {
+            self.add_unless_near(&mut missed, &share.stored, window, Window::PairWindow);
+        }
+        let is_silent = self
+            .asset
+            .accesses
+            .values()
+            .all(|accesses| accesses.shares.is_empty());
+        let silent = is_silent.then_some(Kind::ShareAccess);
+        self.tell(explained, Nearest::to(pipe), missed, silent);
+    }
+
+    /// The connections of an audited access, or those that nearly are.
+    fn tuple_of(&self, access: &Stored, explained: &mut ExplainedAccess) {
+        let Some((share, ip)) = access.share().and_then(|share| Some((share, share.source_ip?))) else {
+            return;
+        };
+        let Some(port) = share.source_port else {
+            explained.missed.push(Finding::absent(Reason::NoPort));
+            return;
+        };
+        let window = self.settings.tuple_window;
+        let connections = &self.asset.connections;
+        let mut joined = Nearest::to(access);
+        let mut missed = Nearest::to(access);
+        for connection in connections.of_tuple(ip, port, access.time(), reach(window)) {
+            if access.time().distance(connection.time()) <= window
+                && access.within_span(connection, self.settings.join_span())
+            {
+                joined.add(connection, Reason::SameTuple);
+            } else {
+                self.add_unless_near(&mut missed, connection, window, Window::TupleWindow);
+            }
+        }
+        if joined.is_empty() {
+            for connection in self.connections_around(access.time(), window) {
+                let Some(other) = connection.connection().filter(|other| other.source_ip == ip) else {
+                    continue;
+                };
+                if other.source_port != Some(port) {
+                    let reason = Reason::PortDiffers {
+                        access_port: port,
+                        connection_port: other.source_port,
+                    };
+                    missed.add(connection, reason);
+                }
+            }
+        }
+        let is_silent = || {
+            let mut all =
+                connections.between(EventTime::from_micros(i64::MIN), EventTime::from_micros(i64::MAX));
+            all.all(|stored| stored.connection().is_none_or(|other| other.source_ip != ip))
+        };
+        let silent = (joined.is_empty() && missed.is_empty() && is_silent()).then(|| {
+            Finding::absent(Reason::SensorSilent {
+                silent: Kind::NetworkConnection,
+                from: Some(ip),
+                within: self.settings.horizon(),
+            })
+        });
+        self.tell(explained, joined, missed, None);
+        explained.missed.extend(silent);
+    }
+
+    /// The possible sources of an access that names none, and those that nearly are.
+    fn candidates_of(&self, access: &Stored, explained: &mut ExplainedAccess) {
+        let window = self.settings.attribution_window;
+        let time = access.time();
+        let connections = &self.asset.connections;
+        let mut sources = BTreeMap::new();
+        let mut missed = Nearest::to(access);
+        for connection in connections.between(time.minus(window), time.plus(window)) {
+            let Some(ip) = connection.connection().map(|connection| connection.source_ip) else {
+                continue;
+            };
+            if access.within_span(connection, self.settings.join_span()) {
+                let place = |stored: &Stored| (time.distance(stored.time()), seen(stored));
+                let nearest = sources.entry(ip).or_insert(connection);
+                if place(connection) < place(nearest) {
+                    *nearest = connection;
+                }
+            } else {
+                self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow);
+            }
+        }
+        let before = connections.between(time.minus(reach(window)), time.minus(window).minus(TICK));
+        let after = connections.between(time.plus(window).plus(TICK), time.plus(reach(window)));
+        for connection in before.rev().take(LOOKED_AT).chain(after.take(LOOKED_AT)) {
+            // One that connected within the window, too, is a candidate.
+            let source = connection.connection().map(|connection| connection.source_ip);
+            if !source.is_some_and(|ip| sources.contains_key(&ip)) {
+                self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow);
+            }
+        }
+        let mut joined = Nearest::to(access);
+        for connection in sources.values() {
+            joined.add(connection, Reason::Candidate);
+        }
+        explained.sources = sources.len();
+        explained.attribution = match sources.len() {
+            0 => Attribution::None,
+            1 => Attribution::Inferred,
+            _ => Attribution::Ambiguous,
+        };
+        let silent = connections.is_empty().then_some(Kind::NetworkConnection);
+        missed.one_of_each_source = true;
+        self.tell(explained, joined, missed, silent);
+    }
+
+    fn connections_around(&self, time: EventTime, window: Duration) -> impl Iterator<Item = &'a Stored> {
+        let connections = &self.asset.connections;
+        let before = connections.between(time.minus(window), time.minus(TICK));
+        let after = connections.between(time, time.plus(window));
+        before.rev().take(LOOKED_AT).chain(after.take(LOOKED_AT))
+    }
+
+    /// What failed between an access and an observation that could have been joined by everything but time.
+    fn add_unless_near(
+        &self,
+        missed: &mut Nearest<'a, '_>,
+        other: &'a Stored,
+        within: Duration,
+        window: Window,
+    ) {
+        let apart = missed.access.time().distance(other.time());
+        let arrivals = missed.access.arrival.distance(other.arrival);
+        if apart > within {
+            let by = apart - within;
+            missed.add(other, Reason::OutsideWindow { window, by });
+        } else if let Some(by) = arrivals.checked_sub(self.settings.join_span())
+            && !by.is_zero()
+        {
+            missed.add(other, Reason::ArrivedApart { by });
+        }
+    }
+
+    /// Adds what was found. What was missed matters only where nothing was joined.
+    fn tell(
+        &self,
+        explained: &mut ExplainedAccess,
+        joined: Nearest<'_, '_>,
+        missed: Nearest<'_, '_>,
+        silent: Option<Kind>,
+    ) {
+        let is_wanting = joined.is_empty() || missed.one_of_each_source;
+        explained.joined.extend(joined.findings());
+        if is_wanting {
+            explained.missed.extend(missed.findings());
+            explained.missed.extend(silent.map(|silent| {
+                Finding::absent(Reason::SensorSilent {
+                    silent,
+                    from: None,
+                    within: self.settings.horizon(),
+                })
+            }));
+        }
+    }
+}
+
+/// Findings near an access.
+struct Nearest<'a, 'b> {
+    access: &'b Stored,
+    found: Vec<(&'a Stored, Reason)>,
+    one_of_each_source: bool,
+}
+
+impl<'a, 'b> Nearest<'a, 'b> {
+    fn to(access: &'b Stored) -> Self {
+        Self {
+            access,
+            found: Vec::new(),
+            one_of_each_source: false,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    fn add(&mut self, other: &'a Stored, reason: Reason) {
+        self.found.push((other, reason));
+    }
+
+    /// The nearest, by what the observations say and never by when they came.
+    fn findings(self) -> Vec<Finding> {
+        let mut found: Vec<_> = self
+            .found
+            .into_iter()
+            .map(|(other, reason)| {
+                let apart = self.access.time().distance(other.time());
+                (apart, seen(other), other.observation.id, reason)
+            })
+            .collect();
+        found.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
+        let mut sources = std::collections::BTreeSet::new();
+        if self.one_of_each_source {
+            found.retain(|(_, seen, _, _)| sources.insert(seen.source_ip));
+        }
+        found.truncate(NEAREST);
+        found
+            .into_iter()
+            .map(|(apart, seen, _, reason)| Finding::of(seen, apart, reason))
+            .collect()
+    }
+}
+
+/// What stands around `time`, from it outwards, a bounded number on either side.
+fn walk<'a, V: 'a, I>(
+    time: EventTime,
+    reach: Duration,
+    mut range: impl FnMut(std::ops::RangeInclusive<Slot>) -> I,
+) -> impl Iterator<Item = (&'a Slot, &'a V)>
+where
+    I: DoubleEndedIterator<Item = (&'a Slot, &'a V)>,
+{
+    let (from, to) = around(time, reach).into_inner();
+    let until = (time.minus(TICK), u64::MAX);
+    // A range whose start lies behind its end makes BTreeMap panic.
+    let before = (from <= until).then(|| range(from..=until).rev().take(LOOKED_AT));
+    before
+        .into_iter()
+        .flatten()
+        .chain(range((time, 0)..=to).take(LOOKED_AT))
+}
+
+/// How far is looked beyond a window.
+fn reach(window: Duration) -> Duration {
+    window.saturating_mul(REACH)
+}
+
+fn seen(stored: &Stored) -> Seen {
+    Seen::of(&stored.observation.event)
+}
