@@ -33,6 +33,8 @@ pub struct Cluster {
     programs: Vec<Arc<Program>>,
     /// Which of the programs is the latest.
     current: usize,
+    /// Whether any other than the first ever was: a process may start with it that never counted as a reload.
+    has_changed: bool,
     /// Which of them each process has taken up.
     taken_up: [usize; MEMBERS],
     members: Vec<Member>,
@@ -53,6 +55,7 @@ impl Cluster {
             faults: Faults::default(),
             programs,
             current: 0,
+            has_changed: false,
             taken_up: [0; MEMBERS],
             members: Vec::new(),
             zombies: Vec::new(),
@@ -71,7 +74,7 @@ impl Cluster {
 
     /// The program of an undisturbed run, if there was only one.
     pub fn only_program(&self) -> Option<&Arc<Program>> {
-        (self.faults.changed_programs + self.faults.reloads == 0).then(|| &self.programs[0])
+        (!self.has_changed).then(|| &self.programs[0])
     }
 
     pub fn live_through(&mut self, arrivals: &Arrivals, random: &mut StdRng) {
@@ -311,6 +314,7 @@ impl Cluster {
             self.members[member] = Member::Down;
         }
         self.current = (self.current + 1) % self.programs.len();
+        self.has_changed = true;
         self.faults.changed_programs += 1;
         (0..MEMBERS).for_each(|member| self.start(member));
         self.give_out();
@@ -323,6 +327,7 @@ impl Cluster {
         }
         if self.taken_up[member] == self.current && random.random_bool(0.5) {
             self.current = (self.current + 1) % self.programs.len();
+            self.has_changed = true;
         }
         if self.taken_up[member] == self.current {
             return;
