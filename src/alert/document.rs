@@ -58,7 +58,7 @@ pub struct Ecs {
 pub struct Event {
     /// Always `alert`.
     pub kind: String,
-    /// Always `intrusion_detection` and `network`.
+    /// `intrusion_detection` and `network`; `host` where a sensor is missing.
     pub category: Vec<String>,
     /// Always `info`.
     #[serde(rename = "type")]
@@ -219,6 +219,9 @@ pub struct Own {
     /// The alerts that replace it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded_by: Vec<AlertId>,
+    /// The sensor that is missing; absent from alerts about accesses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<OwnSensor>,
     /// The exception that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Excepted>,
@@ -262,6 +265,16 @@ pub struct Excepted {
     pub reason: String,
     /// Who answers for it.
     pub owner: String,
+}
+
+/// `pipewarden.sensor.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnSensor {
+    /// The kind of observation that is missing.
+    pub kind: Kind,
+    /// Why the finding has ended: `seen` where the sensor is back, `quiet` where there is too little to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
 }
 
 /// `pipewarden.asset.*`

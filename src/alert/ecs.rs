@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document as doc;
-use super::{Document, attack, title};
+use super::{Document, attack, sensor, title};
 use crate::detection::{Candidate, Confidence, Content, Exception, Omitted, Revision, Rule};
 use crate::event::{Detail, Observation, Outcome, Process};
 
@@ -30,7 +30,10 @@ pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>, config
     let addresses = addresses(content, asset);
     Document {
         timestamp: content.first,
-        message: title::title(content, asset.id, asset.roles),
+        message: match revision.sensor {
+            Some(finding) => sensor::title(finding, content, asset.id, asset.roles),
+            None => title::title(content, asset.id, asset.roles),
+        },
         ecs: doc::Ecs {
             version: ECS_VERSION.to_owned(),
         },
@@ -80,7 +83,10 @@ fn event(revision: &Revision, rule: &Rule) -> doc::Event {
     };
     doc::Event {
         kind: "alert".to_owned(),
-        category: vec!["intrusion_detection".to_owned(), "network".to_owned()],
+        category: match revision.sensor {
+            Some(_) => sensor::category(),
+            None => vec!["intrusion_detection".to_owned(), "network".to_owned()],
+        },
         types: vec!["info".to_owned()],
         id: revision.id.to_string(),
         module: "pipewarden".to_owned(),
@@ -180,11 +186,16 @@ fn own(revision: &Revision, asset: &AssetFacts<'_>, config_version: &str) -> doc
         revision: revision.number,
         status: content.status,
         superseded_by: content.superseded_by.clone(),
+        sensor: revision.sensor.map(sensor::own),
         exception: content.exception.as_deref().map(exception),
         config_version: config_version.to_owned(),
         confidence: content.confidence,
         attribution: content.attribution,
-        story_id: revision.key.story_id().to_string(),
+        // A sensor has one finding for ever.
+        story_id: match revision.sensor {
+            Some(_) => revision.id.to_string(),
+            None => revision.key.story_id().to_string(),
+        },
         asset: doc::OwnAsset {
             id: asset.id.to_owned(),
             roles: asset.roles.iter().map(|role| (*role).to_owned()).collect(),

@@ -5,13 +5,15 @@ mod document;
 mod ecs;
 mod format;
 mod ocsf;
+mod sensor;
 mod title;
 
 pub use attack::attack_name;
 pub use document::{
     Candidate, Destination, Document, Ecs, Event, Evidence, Excepted, File, Host, Observer, Own, OwnAsset,
-    OwnSource, Process, Related, RuleInfo, Source, Tactic, Technique, Threat, User,
+    OwnSensor, OwnSource, Process, Related, RuleInfo, Source, Tactic, Technique, Threat, User,
 };
 pub use ecs::{AssetFacts, document, risk_score};
 pub use format::AlertFormat;
 pub use ocsf::detection_finding;
+pub use sensor::sensor_rule;

@@ -35,6 +35,7 @@ pub fn detection_finding(revision: &Revision, ecs: &Document) -> impl Serialize 
         Status::Active => (1, "New"),
         Status::Suppressed => (3, "Suppressed"),
         Status::Superseded => (99, "Superseded"),
+        Status::Resolved => (4, "Resolved"),
     };
     let (start_time, end_time) = (millis(ecs.event.start), millis(ecs.event.end));
     let evidences = evidence::evidences(revision, ecs);
@@ -85,7 +86,7 @@ pub fn detection_finding(revision: &Revision, ecs: &Document) -> impl Serialize 
 
 fn activity(revision: &Revision) -> (u8, &'static str) {
     match (revision.content.status, revision.is_first) {
-        (Status::Superseded | Status::Suppressed, _) => (3, "Close"),
+        (Status::Superseded | Status::Suppressed | Status::Resolved, _) => (3, "Close"),
         (Status::Active, true) => (1, "Create"),
         (Status::Active, false) => (2, "Update"),
     }

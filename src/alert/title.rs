@@ -9,7 +9,7 @@ use crate::event::Outcome;
 pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
     let mut title = String::new();
     match content.status {
-        Status::Active => {}
+        Status::Active | Status::Resolved => {}
         Status::Superseded => title.push_str("Superseded: "),
         Status::Suppressed => title.push_str("Suppressed: "),
     }

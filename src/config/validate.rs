@@ -43,6 +43,15 @@ impl Settings {
                 ),
             );
         }
+        demand(
+            detection.sensors.min_accesses >= 1,
+            "detection.sensors.min_accesses must be at least 1",
+        );
+        demand(
+            detection.sensors.min_span < detection.sensor_span_limit(),
+            "detection.sensors.min_span must be shorter than the horizon less allowed_lateness and a sixteenth of it: \
+             accesses farther apart are not remembered together",
+        );
         let limits = &detection.limits;
         for (key, limit) in [
             ("connections_per_asset", limits.connections_per_asset),

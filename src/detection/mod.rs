@@ -10,6 +10,7 @@ mod revision;
 mod rule;
 mod rule_folder;
 mod rule_set;
+mod sensors;
 mod settings;
 
 pub use exceptions::{Action, Exception, ExceptionError, Exceptions, json_schema as exceptions_json_schema};
@@ -23,4 +24,5 @@ pub use rule::{Attack, Pipes, Rule, json_schema};
 pub(crate) use rule_folder::{is_test_file, load as load_rule, rule_files};
 pub(crate) use rule_set::parse as parse_rule;
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet};
-pub use settings::{JoinSettings, Limits, Settle};
+pub use sensors::{Resolution, SENSOR_BLIND, SensorFinding, SensorState};
+pub use settings::{JoinSettings, Limits, SensorSettings, Settle};

@@ -8,12 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Exception;
+use super::{Exception, SensorFinding};
 use crate::event::{AssetId, Observation, Outcome, Process};
 use crate::time::{AppendTime, EventTime};
 
 /// The namespace of every identifier that Pipewarden derives.
-const NAMESPACE: Uuid = Uuid::from_u128(0x7a0e_6a54_4d0c_5d0b_9a35_3f1f_d8c6_51e8);
+pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0x7a0e_6a54_4d0c_5d0b_9a35_3f1f_d8c6_51e8);
 
 /// UUIDv5 of an alert's group key: the Kafka key of all its revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,6 +101,8 @@ pub enum Status {
     Superseded,
     /// An exception covers it.
     Suppressed,
+    /// A sensor is no longer blind.
+    Resolved,
 }
 
 macro_rules! words {
@@ -120,7 +122,7 @@ macro_rules! words {
 }
 words!(Attribution: Audited = "audited", Inferred = "inferred", Ambiguous = "ambiguous", None = "none");
 words!(Confidence: Low = "low", Medium = "medium", High = "high");
-words!(Status: Active = "active", Superseded = "superseded", Suppressed = "suppressed");
+words!(Status: Active = "active", Superseded = "superseded", Suppressed = "suppressed", Resolved = "resolved");
 
 /// How many observations of each kind an alert rests on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,4 +228,6 @@ pub struct Revision {
     pub is_told: bool,
     /// What it says.
     pub content: Content,
+    /// Which sensor is missing, where this is a finding about one and not an alert about an access.
+    pub sensor: Option<SensorFinding>,
 }

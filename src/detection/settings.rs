@@ -41,6 +41,8 @@ pub struct JoinSettings {
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub clock_skew: Duration,
+    /// When a sensor that is missing becomes a finding.
+    pub sensors: SensorSettings,
     /// What bounds state and documents.
     pub limits: Limits,
 }
@@ -61,6 +63,21 @@ pub struct Settle {
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub none: Duration,
+}
+
+/// When a sensor of a listed asset counts as blind: others tell of its accesses, and it never does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SensorSettings {
+    /// Whether sensors are judged. Default true.
+    pub enabled: bool,
+    /// How many accesses another sensor must have told of within one horizon. Default 5.
+    pub min_accesses: u32,
+    /// How far apart the first and the last of them must have arrived; not shorter than `allowed_lateness`, or what is
+    /// merely late looks like what is missing. Default 30 min.
+    #[serde(with = "friendly")]
+    #[schemars(with = "String")]
+    pub min_span: Duration,
 }
 
 /// Bounds on state, per observations partition, and on documents. A flood may cost precision, never memory.
@@ -97,6 +114,7 @@ impl Default for JoinSettings {
             revise_after: Duration::from_secs(60),
             allowed_lateness: Duration::from_secs(30 * 60),
             clock_skew: Duration::from_secs(5 * 60),
+            sensors: SensorSettings::default(),
             limits: Limits::default(),
         }
     }
@@ -108,6 +126,16 @@ impl Default for Settle {
             audited: Duration::from_secs(10),
             attributed: Duration::from_secs(20),
             none: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for SensorSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            min_accesses: 5,
+            min_span: Duration::from_secs(30 * 60),
         }
     }
 }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use super::checkpoint::Marks;
 use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
 use crate::detection::{
-    AlertId, Attribution, Confidence, Exception, Explanation, Fate, Join, Revision, StateSize, Status, Tally,
+    AlertId, Attribution, Confidence, Exception, Explanation, Fate, Join, Revision, SensorState, StateSize,
+    Status, Tally,
 };
 use crate::event::Kind;
 use crate::time::AppendTime;
@@ -133,8 +134,9 @@ pub struct Correlator {
 impl Correlator {
     /// For a partition that nobody has committed anything for: live from its first record.
     pub fn fresh(program: Arc<Program>, partitions: u32) -> Self {
-        let join =
-            Join::new(program.rules.rules(), program.join.clone()).excepting(Arc::clone(&program.exceptions));
+        let join = Join::new(program.rules.rules(), program.join.clone())
+            .excepting(Arc::clone(&program.exceptions))
+            .judging(Arc::clone(&program.inventory));
         let marks = Marks::new(program.join.horizon());
         Self {
             decided_by: program.fingerprint().to_owned(),
@@ -299,6 +301,11 @@ impl Correlator {
     /// The greatest append time seen.
     pub fn stream_time(&self) -> AppendTime {
         self.join.stream_time()
+    }
+
+    /// What is known of the sensors of the inventory's assets.
+    pub fn sensors(&self) -> impl Iterator<Item = SensorState> {
+        self.join.sensors()
     }
 
     /// How much is in state.

@@ -97,6 +97,9 @@ impl Program {
             addresses: asset.map_or(&[], |asset| asset.addresses.as_slice()),
             roles: &roles,
         };
+        if revision.sensor.is_some() {
+            return alert::document(revision, &alert::sensor_rule(), &facts, &self.version);
+        }
         let rule = self
             .rules
             .get(&revision.key.rule)

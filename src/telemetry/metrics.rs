@@ -2,13 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus::{Encoder as _, Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
 use super::Status;
 use super::make::Make;
-use crate::detection::{Confidence, Fate, StateSize, Status as AlertStatus, Tally};
-use crate::event::{Kind, Skip, TimeSource};
+use crate::detection::{
+    Confidence, Fate, SENSOR_BLIND, SensorState, StateSize, Status as AlertStatus, Tally,
+};
+use crate::event::{AssetId, Kind, Skip, TimeSource};
 use crate::inventory::{Dropped, IdentityRecord, LearnedSize};
 use crate::pipeline::{AlertRecord, Applied, Reason, Routed};
 use crate::time::AppendTime;
@@ -51,6 +54,10 @@ pub struct Metrics {
     restore_seconds: Histogram,
     lag: IntGaugeVec,
     state: IntGaugeVec,
+    sensors_seen: IntGaugeVec,
+    sensors_blind: IntGaugeVec,
+    /// The sensors that have gauges.
+    sensors_told: Mutex<BTreeSet<(AssetId, Kind)>>,
     ready: IntGaugeVec,
     restoring: IntGaugeVec,
 }
@@ -260,6 +267,17 @@ impl Metrics {
                 "partition",
                 "kind",
             ]),
+            sensors_seen: make.gauges(
+                "sensor_last_seen_timestamp_seconds",
+                "When an observation of a listed asset arrived last, by kind, as far back as the log has been read.",
+                &["asset", "sensor"],
+            ),
+            sensors_blind: make.gauges(
+                "sensors_blind",
+                "1 while accesses to a listed asset come without this kind of observation, else 0.",
+                &["asset", "sensor"],
+            ),
+            sensors_told: Mutex::default(),
             ready: make.gauges("ready", "1 while /readyz answers 200, else 0.", &[]),
             restoring: make.gauges(
                 "restoring_partitions",
@@ -306,8 +324,18 @@ impl Metrics {
         }
     }
 
-    /// What the endpoints say of the workers at this moment.
+    /// The service is about to judge sensors.
+    pub fn will_judge_sensors(&self) {
+        self.alerts
+            .with_label_values(&[SENSOR_BLIND, Confidence::High.as_str()]);
+        for status in [AlertStatus::Active, AlertStatus::Resolved] {
+            self.revisions.with_label_values(&[SENSOR_BLIND, status.as_str()]);
+        }
+    }
+
+    /// What the endpoints say of workers and sensors at this moment.
     pub fn status(&self, status: &Status) {
+        self.sensors(status.sensors());
         let none: [&str; 0] = [];
         let restoring: usize = status.workers().values().map(|worker| worker.restoring).sum();
         self.ready
@@ -316,6 +344,30 @@ impl Metrics {
         self.restoring
             .with_label_values(&none)
             .set(i64::try_from(restoring).unwrap_or(i64::MAX));
+    }
+
+    /// Assets come and go with the partitions: those of another process are its to tell.
+    fn sensors(&self, states: Vec<SensorState>) {
+        let mut told = self.sensors_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = std::mem::take(&mut *told);
+        for state in states {
+            let labels = [state.asset.as_str(), state.sensor.as_str()];
+            if let Some(seen) = state.last_seen {
+                let seconds = seen.as_millis().div_euclid(1000);
+                self.sensors_seen.with_label_values(&labels).set(seconds);
+            }
+            let is_blind = i64::from(state.is_blind);
+            self.sensors_blind.with_label_values(&labels).set(is_blind);
+            let sensor = (state.asset, state.sensor);
+            gone.remove(&sensor);
+            told.insert(sensor);
+        }
+        for (asset, sensor) in gone {
+            let labels = [asset.as_str(), sensor.as_str()];
+            // A sensor that was never seen has only one of the two.
+            let _ = self.sensors_seen.remove_label_values(&labels);
+            let _ = self.sensors_blind.remove_label_values(&labels);
+        }
     }
 
     /// The name of every metric, with or without a value so far.

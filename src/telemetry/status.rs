@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::detection::Explanation;
+use crate::detection::{Explanation, SensorState};
+use crate::time::EventTime;
 
 /// How many explanations are kept, the latest.
 pub const EXPLANATIONS: usize = 20;
@@ -38,6 +39,8 @@ pub struct Status {
     config_version: Mutex<String>,
     /// Of the alerts that were told last, the latest at the end.
     explanations: Mutex<VecDeque<Explanation>>,
+    /// By partition.
+    sensors: Mutex<BTreeMap<i32, Vec<SensorState>>>,
 }
 
 impl Status {
@@ -62,6 +65,37 @@ impl Status {
         }
     }
 
+    /// Notes what is known of the sensors of a partition's assets.
+    pub fn tell_sensors(&self, partition: i32, sensors: Vec<SensorState>) {
+        let mut all = self.sensors.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(partition, sensors);
+    }
+
+    /// A partition is no longer this process's.
+    pub fn forget_sensors(&self, partition: i32) {
+        let mut all = self.sensors.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&partition);
+    }
+
+    /// What is known of the sensors of listed assets, as far as this process owns their partitions.
+    pub fn sensors(&self) -> Vec<SensorState> {
+        let all = self.sensors.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().flatten().cloned().collect()
+    }
+
+    fn sensors_value(&self) -> Value {
+        let mut assets: BTreeMap<String, BTreeMap<&str, Value>> = BTreeMap::new();
+        for state in self.sensors() {
+            let seen = state
+                .last_seen
+                .map(|seen| EventTime::from_micros(seen.as_millis().saturating_mul(1000)));
+            let sensor = json!({ "last_seen": seen, "is_blind": state.is_blind });
+            let asset = assets.entry(state.asset.to_string()).or_default();
+            asset.insert(state.sensor.as_str(), sensor);
+        }
+        json!(assets)
+    }
+
     /// Everything, as `/status` shows it.
     pub fn to_value(&self) -> Value {
         let config_version = self.config_version.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,6 +106,7 @@ impl Status {
             "ready": self.unready().is_empty(),
             "workers": self.workers(),
             "explanations": explanations.iter().rev().collect::<Vec<_>>(),
+            "sensors": self.sensors_value(),
         })
     }
 

@@ -268,6 +268,7 @@ pub fn scaled_down(by: u32) -> JoinSettings {
         &mut settings.settle.audited,
         &mut settings.settle.attributed,
         &mut settings.settle.none,
+        &mut settings.sensors.min_span,
     ] {
         *span /= by;
     }

@@ -40,8 +40,10 @@ use self::open_alert::{Due, OpenAlert};
 pub use self::outcome::{Fate, StateSize, Step, Tally};
 use self::rules::Rules;
 use self::stored::{Slot, Stored};
+use super::sensors::{SensorState, Sensors};
 use super::{Action, AlertId, Content, Exceptions, JoinSettings, Revision, Rule, Status};
-use crate::event::{AssetId, Observation};
+use crate::event::{AssetId, Observation, Outcome};
+use crate::inventory::Inventory;
 use crate::time::AppendTime;
 
 /// The join state of one observations partition.
@@ -53,6 +55,7 @@ pub struct Join {
     stream_time: AppendTime,
     identities: Identities,
     admission: Admission,
+    sensors: Sensors,
     assets: HashMap<AssetId, AssetState>,
     alerts: HashMap<AlertId, OpenAlert>,
     deadlines: BTreeSet<(AppendTime, AlertId)>,
@@ -84,6 +87,7 @@ impl Join {
             stream_time: AppendTime::MIN,
             identities: Identities::default(),
             admission: Admission::default(),
+            sensors: Sensors::default(),
             assets: HashMap::new(),
             alerts: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -99,6 +103,19 @@ impl Join {
         Self { exceptions, ..self }
     }
 
+    /// The same, judging the sensors of the assets that the inventory lists.
+    pub fn judging(self, inventory: Arc<Inventory>) -> Self {
+        Self {
+            sensors: Sensors::of(inventory),
+            ..self
+        }
+    }
+
+    /// What is known of the sensors of the inventory's assets.
+    pub fn sensors(&self) -> impl Iterator<Item = SensorState> {
+        self.sensors.states()
+    }
+
     /// The greatest append time seen.
     pub fn stream_time(&self) -> AppendTime {
         self.stream_time
@@ -111,7 +128,8 @@ impl Join {
 
     /// When the next revision is due, if one is pending.
     pub fn next_deadline(&self) -> Option<AppendTime> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
+        let alerts = self.deadlines.first().map(|&(deadline, _)| deadline);
+        alerts.into_iter().chain(self.sensors.next_due()).min()
     }
 
     /// How much is in state.
@@ -125,8 +143,8 @@ impl Join {
         }
     }
 
-    /// Every open alert that has accesses and has been written, as it was written last, by alert id: what a change of
-    /// settings writes once more. Numbered as a deadline at `offset` would be. All count as told, since under the
+    /// Every open alert that has accesses and has been written, as it was written last, by alert id, and every finding
+    /// about a sensor that stands: what a change of settings writes once more. Numbered as a deadline at `offset` would be. All count as told, since under the
     /// settings of before they may have been.
     pub fn written_alerts(&self, offset: u64) -> Vec<Revision> {
         let mut revisions: Vec<Revision> = self
@@ -145,9 +163,11 @@ impl Join {
                     is_excepted_anew: false,
                     is_told: true,
                     content: content.clone(),
+                    sensor: None,
                 })
             })
             .collect();
+        revisions.extend(self.sensors.standing(offset));
         revisions.sort_by_key(|revision| revision.id);
         revisions
     }
@@ -161,6 +181,8 @@ impl Join {
             tally: Tally::default(),
         };
         self.fire_deadlines(offset, &mut step);
+        step.revisions
+            .extend(self.sensors.judge(self.stream_time, offset, &self.settings));
         self.close_alerts();
         self.expire_observations();
         if let Some(observation) = observation {
@@ -171,9 +193,28 @@ impl Join {
             };
             let (fate, touched) = self.take(&stored, &mut step.tally);
             step.fate = fate;
+            step.revisions.extend(self.see(&stored, fate));
             self.reconsider(touched, offset, &mut step);
         }
         step
+    }
+
+    /// Tells the sensors' judge of an observation. A copy, or what a bound kept out, shows that its sensor is alive, but
+    /// tells of no access. A refused access never reaches the pipe, so no `pipe_connected` is due for it.
+    fn see(&mut self, stored: &Stored, fate: Fate) -> Option<Revision> {
+        let observation = &stored.observation;
+        let is_refused = stored
+            .share()
+            .is_some_and(|share| share.outcome == Some(Outcome::Failure));
+        self.sensors.see(
+            (&observation.asset, observation.kind()),
+            (
+                fate == Fate::Applied,
+                !is_refused && self.rules.watch_both_sides(observation),
+            ),
+            (stored.arrival, stored.offset),
+            &self.settings,
+        )
     }
 
     fn fire_deadlines(&mut self, offset: u64, step: &mut Step) {
@@ -260,6 +301,7 @@ fn write(alert: &mut OpenAlert, id: AlertId, content: Content, number: u64) -> R
         is_excepted_anew,
         is_told: alert.is_told,
         content,
+        sensor: None,
     }
 }
 

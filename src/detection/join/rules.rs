@@ -13,6 +13,8 @@ pub(super) struct Rules {
     pub(super) ids: Vec<Arc<str>>,
     pipe_connected: HashMap<Arc<str>, Vec<RuleIndex>>,
     share_access: HashMap<Arc<str>, Vec<RuleIndex>>,
+    /// Whether a rule watches pipes on both sides.
+    is_two_sided: Vec<bool>,
 }
 
 impl Rules {
@@ -21,6 +23,9 @@ impl Rules {
             ids: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
             pipe_connected: HashMap::new(),
             share_access: HashMap::new(),
+            is_two_sided: (rules.iter())
+                .map(|rule| !rule.pipes.pipe_connected.is_empty() && !rule.pipes.share_access.is_empty())
+                .collect(),
         };
         for (number, rule) in rules.iter().enumerate() {
             for pipe in &rule.pipes.pipe_connected {
@@ -44,6 +49,12 @@ impl Rules {
     /// Linear, because there are few rules and each revision asks once.
     pub(super) fn index(&self, id: &str) -> Option<RuleIndex> {
         self.ids.iter().position(|known| **known == *id)
+    }
+
+    /// Whether a rule that watches the pipe of an observation watches the other side too.
+    pub(super) fn watch_both_sides(&self, observation: &Observation) -> bool {
+        let mut rules = self.watching(observation).into_iter();
+        rules.any(|rule| self.is_two_sided[rule])
     }
 
     /// The rules that watch the pipe of an observation; none for a connection, which serves all of them.

@@ -344,6 +344,8 @@ impl CorrelatorMember {
                 partition: *number,
                 size,
             });
+            let sensors = partition.owned.correlator().sensors().collect();
+            self.shared.status.tell_sensors(*number, sensors);
         }
         self.tell_status();
         let so_far = self.partitions.values().filter_map(Partition::restored_so_far);
@@ -376,6 +378,7 @@ impl CorrelatorMember {
         for element in list.elements() {
             self.partitions.remove(&element.partition());
             self.shared.metrics.forget(element.topic(), element.partition());
+            self.shared.status.forget_sensors(element.partition());
         }
         self.tell_status();
     }

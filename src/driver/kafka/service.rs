@@ -131,6 +131,7 @@ fn tell_what_will_come(shared: &Shared) {
         for rule in shared.in_force.program().rules.rules() {
             shared.metrics.will_apply(&rule.id);
         }
+        shared.metrics.will_judge_sensors();
     }
 }
 

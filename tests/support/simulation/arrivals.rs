@@ -18,13 +18,14 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    pub fn random(random: &mut StdRng, settings: &JoinSettings) -> Self {
+    /// A kind that is mute is not logged in the first half of the world.
+    pub fn random(random: &mut StdRng, settings: &JoinSettings, mute: Option<u8>) -> Self {
         // Long enough for alerts to close, observations to expire and the rewind to move.
         let span = millis(settings.horizon()) * random.random_range(1..5);
         let number = random.random_range(1..60u64);
         let bursts = random.random_range(1..6);
         let observations: Vec<Observation> = (0..number)
-            .map(|index| seed_at(random, span, bursts).observation(index))
+            .map(|index| seed_at(random, span, bursts, mute).observation(index))
             .collect();
         let mut order = Vec::new();
         for (index, observation) in observations.iter().enumerate() {
@@ -56,10 +57,13 @@ pub fn stamp(now: AppendTime, random: &mut StdRng) -> AppendTime {
     }
 }
 
-fn seed_at(random: &mut StdRng, span: i64, bursts: i64) -> Seed {
+fn seed_at(random: &mut StdRng, span: i64, bursts: i64, mute: Option<u8>) -> Seed {
     let at = random.random_range(0..bursts) * (span / bursts) + random.random_range(0..12_000) / 500 * 500;
     Seed {
-        kind: random.random_range(0..3),
+        kind: match random.random_range(0..3) {
+            kind if Some(kind) == mute && at < span / 2 => (kind + 1) % 3,
+            kind => kind,
+        },
         asset: random.random_range(0..3),
         source: random.random_range(0..3),
         port: random.random_range(0..4),
