@@ -30,7 +30,7 @@ fn observation(number: u32, now: i64) -> Vec<u8> {
     let asset = format!("server{:04}.aperture.local", number % 1_000);
     let client = number / 1_000;
     let [_, _, high, low] = client.to_be_bytes();
-    let detail = if number % 50 == 0 {
+    let detail = if number.is_multiple_of(50) {
         Detail::PipeConnected(PipeConnected {
             pipe: "winreg".into(),
             image: Some("System".into()),
