@@ -59,6 +59,7 @@ fn explanations_of(output: &Output) -> Vec<Value> {
         .chunks(2)
         .map(|pair| {
             support::schema::assert_valid("alert", &pair[0]);
+            support::schema::assert_valid("explanation", &pair[1]);
             assert_eq!(
                 pair[1]["explanation"]["alert_id"],
                 pair[0]["pipewarden"]["alert_id"]

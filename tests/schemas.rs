@@ -27,6 +27,7 @@ fn generated(name: &str) -> Value {
         "configuration" => config::json_schema(),
         "inventory" => inventory::json_schema(),
         "rule" => detection::json_schema(),
+        "explanation" => detection::explanation_json_schema(),
         "exceptions" => detection::exceptions_json_schema(),
         "identity" => inventory::identity_json_schema(),
         "rule-tests" => rule_tests::json_schema(),
@@ -48,6 +49,7 @@ fn the_schemas_of_what_the_program_reads_are_what_its_types_say() {
     for name in [
         "configuration",
         "exceptions",
+        "explanation",
         "identity",
         "inventory",
         "rule",

@@ -7,20 +7,36 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{Action, AlertId, Attribution, Confidence};
 use crate::event::{AssetId, Detail, Event, Kind};
 use crate::time::EventTime;
 
+/// A line of `replay --explain --format ndjson` that is no alert.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is only described")]
+struct Line {
+    /// Why the alert above says what it says.
+    explanation: Explanation,
+}
+
+/// The JSON Schema of such a line.
+pub fn json_schema() -> Schema {
+    schemars::schema_for!(Line)
+}
+
 /// Why an alert says what it says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Explanation {
     /// Which alert.
+    #[schemars(with = "String", extend("format" = "uuid"))]
     pub alert_id: AlertId,
     /// Its rule.
     pub rule: Arc<str>,
     /// The protected host.
+    #[schemars(with = "String")]
     pub asset: AssetId,
     /// How the alert's source is known.
     pub attribution: Attribution,
@@ -32,17 +48,11 @@ pub struct Explanation {
     /// Its accesses, the earliest first.
     pub accesses: Vec<ExplainedAccess>,
     /// How many more accesses it has.
-    #[serde(skip_serializing_if = "is_zero")]
     pub omitted_accesses: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it by reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
 /// The exception that covers an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExceptedBy {
     /// The entry's id.
     pub id: Arc<str>,
@@ -61,7 +71,7 @@ impl fmt::Display for ExceptedBy {
 }
 
 /// One access, how its source is known, and what was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExplainedAccess {
     /// The observation that is the access.
     #[serde(flatten)]
@@ -69,7 +79,6 @@ pub struct ExplainedAccess {
     /// How the source of this access alone is known.
     pub attribution: Attribution,
     /// Sources that connected within `attribution_window`; 0 where the access names its source.
-    #[serde(skip_serializing_if = "is_zero")]
     pub sources: usize,
     /// What it was joined with, the nearest first.
     pub joined: Vec<Finding>,
@@ -97,11 +106,13 @@ impl fmt::Display for ExplainedAccess {
 }
 
 /// An observation, as far as an explanation needs it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Seen {
     /// When it happened.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub time: EventTime,
     /// Its kind.
+    #[schemars(with = "String")]
     pub kind: Kind,
     /// The pipe, where the kind has one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,7 +169,7 @@ impl fmt::Display for Seen {
 }
 
 /// An observation near an access and what came of it, or that there is none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// The observation; absent where something was never seen.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -169,6 +180,7 @@ pub struct Finding {
         serialize_with = "as_millis",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<u64>")]
     pub apart: Option<Duration>,
     /// What joined it, or what failed.
     #[serde(flatten)]
@@ -207,7 +219,7 @@ impl fmt::Display for Finding {
 }
 
 /// A span that something must lie within, by the name of its setting or as `check` prints it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
     /// `pipe_connected` with `network_connection`.
@@ -232,7 +244,7 @@ impl Window {
 }
 
 /// What joined two observations, or what failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     /// A source that connected within the window.
@@ -247,12 +259,14 @@ pub enum Reason {
         window: Window,
         /// By how much it does not.
         #[serde(rename = "outside_ms", serialize_with = "millis")]
+        #[schemars(with = "u64")]
         by: Duration,
     },
     /// It happened near enough and arrived too long before or after.
     ArrivedApart {
         /// By how much its arrival is outside `join_span`.
         #[serde(rename = "outside_ms", serialize_with = "millis")]
+        #[schemars(with = "u64")]
         by: Duration,
     },
     /// The same source address, another port.
@@ -284,12 +298,14 @@ pub enum Reason {
     /// Nothing of a kind is in state: its sensor is off, or what it says does not arrive.
     SensorSilent {
         /// The kind.
+        #[schemars(with = "String")]
         silent: Kind,
         /// The only source that was looked for.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<IpAddr>,
         /// How far back state goes.
         #[serde(rename = "within_ms", serialize_with = "millis")]
+        #[schemars(with = "u64")]
         within: Duration,
     },
 }

@@ -14,7 +14,10 @@ mod sensors;
 mod settings;
 
 pub use exceptions::{Action, Exception, ExceptionError, Exceptions, json_schema as exceptions_json_schema};
-pub use explanation::{ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window};
+pub use explanation::{
+    ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
+    json_schema as explanation_json_schema,
+};
 pub use join::{Fate, Join, StateSize, Step, Tally};
 pub use pack::{PACK, PackedRule};
 pub use revision::{
