@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Settings;
+use crate::detection::SensorSettings;
 
 impl Settings {
     /// Everything that is wrong, each with its key and what would be right.
@@ -48,7 +49,8 @@ impl Settings {
             "detection.sensors.min_accesses must be at least 1",
         );
         demand(
-            detection.sensors.min_span < detection.sensor_span_limit(),
+            detection.sensors.min_span < detection.sensor_span_limit()
+                || detection.sensors.min_span == SensorSettings::default().min_span,
             "detection.sensors.min_span must be shorter than the horizon less allowed_lateness and a sixteenth of it: \
              accesses farther apart are not remembered together",
         );

@@ -125,21 +125,32 @@ struct Spans {
 impl Spans {
     fn of(settings: &JoinSettings) -> Self {
         let slot = settings.horizon() / SLOTS;
-        Self {
+        let mut spans = Self {
             horizon: settings.horizon(),
             slot,
             wait: slot + settings.allowed_lateness,
             min_span: settings.sensors.min_span,
             min_accesses: settings.sensors.min_accesses,
+        };
+        // Only the default may be longer than a short horizon allows.
+        if spans.min_span >= spans.limit() {
+            spans.min_span = spans.limit() / 2;
         }
+        spans
+    }
+}
+
+impl Spans {
+    /// Accesses this far apart are not within one horizon any more when the last of them may speak.
+    fn limit(&self) -> Duration {
+        self.horizon.saturating_sub(self.wait + self.slot)
     }
 }
 
 impl JoinSettings {
     /// What `sensors.min_span` must be shorter than: accesses that far apart could not be judged within one horizon.
     pub fn sensor_span_limit(&self) -> Duration {
-        let spans = Spans::of(self);
-        spans.horizon.saturating_sub(spans.wait + spans.slot)
+        Spans::of(self).limit()
     }
 }
 

@@ -74,7 +74,7 @@ pub struct SensorSettings {
     /// How many accesses another sensor must have told of within one horizon. Default 5.
     pub min_accesses: u32,
     /// How far apart the first and the last of them must have arrived; not shorter than `allowed_lateness`, or what is
-    /// merely late looks like what is missing. Default 30 min.
+    /// merely late looks like what is missing. Default 30 min, or half of what the horizon allows if that is shorter.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub min_span: Duration,
