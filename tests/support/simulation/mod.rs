@@ -84,7 +84,7 @@ pub fn run(seed: u64) -> Result<Faults, String> {
     };
     // In one world in four a sensor is mute for a while, and little suffices to find it so. Apart from the random numbers,
     // so that the other worlds stay what they were.
-    let mute = (seed % 4 == 1).then(|| (seed / 4 % 3) as u8);
+    let mute = (seed % 4 == 1).then_some((seed / 4 % 3) as u8);
     if mute.is_some() {
         settings.sensors.min_accesses = 2;
         settings.sensors.min_span /= 60;
