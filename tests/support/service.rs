@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a process may take to end: a last transaction alone has a minute before the worker gives up.
+const FAREWELL: Duration = Duration::from_secs(150);
+
 /// Settings in a file of their own.
 pub struct Settings {
     folder: tempfile::TempDir,
@@ -270,7 +273,7 @@ impl Service {
     /// How the process ends, and all that it logged.
     #[track_caller]
     pub fn wait(mut self) -> (ExitStatus, Vec<Value>) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + FAREWELL;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
