@@ -108,6 +108,22 @@ fn a_suppressed_alert_is_printed_only_when_asked_for_and_names_the_entry_and_its
 }
 
 #[test]
+fn the_example_of_the_page_is_sound() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exceptions.md")).unwrap();
+    let example = page
+        .split("```yaml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let inventory = Arc::new(Inventory::empty());
+    let exceptions = Exceptions::none_for(inventory).and(example, "docs").unwrap();
+    assert_eq!(exceptions.entries().len(), 1);
+}
+
+#[test]
 fn a_downgraded_alert_stands_at_a_quarter_of_its_risk() {
     let alert = replayed(&SCANNER.replace("suppress", "downgrade"));
     assert_eq!(alert["pipewarden"]["status"], "active");

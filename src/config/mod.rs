@@ -186,7 +186,7 @@ pub struct Reload {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Where `/metrics`, `/healthz` and `/readyz` listen. Default `127.0.0.1:9464`; in a container, `0.0.0.0:9464`.
+    /// Where `/metrics`, `/healthz`, `/readyz` and `/status` listen. Default `127.0.0.1:9464`; in a container, `0.0.0.0:9464`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
 }
