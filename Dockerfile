@@ -14,8 +14,8 @@ RUN if ! { command -v c++ && command -v make && pkg-config --exists openssl zlib
 WORKDIR /src
 COPY . .
 # Dependencies, downloaded and built, outlive a change of the source in the builder's caches.
-RUN --mount=type=cache,target=/root/.cargo-cache/registry --mount=type=cache,target=/src/target \
-    CARGO_HOME=/root/.cargo-cache cargo build --release --locked --bin pipewarden \
+RUN --mount=type=cache,target=/cargo/registry --mount=type=cache,target=/src/target \
+    CARGO_HOME=/cargo cargo build --release --locked --bin pipewarden \
     && install -D --strip target/release/pipewarden /out/usr/local/bin/pipewarden
 # Its libraries other than glibc's come along, so that the runtime base does not have to have them.
 RUN set -e; folder=/out/usr/lib/$(gcc -print-multiarch); mkdir -p "$folder"; \
