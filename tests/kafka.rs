@@ -327,13 +327,13 @@ fn topics_are_created_once_with_the_right_settings_and_wrong_ones_are_named() {
     let text = |output: &std::process::Output| String::from_utf8(output.stdout.clone()).unwrap();
     let output = check();
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output).matches(": missing").count(), 5);
+    assert_eq!(text(&output).matches(": missing").count(), 6);
     for word in ["created", "ok"] {
         let output = settings.command(&["topics", "create", "--with-input"]);
         assert!(output.status.success());
         assert_eq!(
             text(&output).matches(&format!(": {word}\n")).count(),
-            5,
+            6,
             "{}",
             text(&output)
         );
