@@ -230,7 +230,7 @@ fn what_is_none_of_ours_is_skipped_with_its_reason() {
         event
     };
     for (document, skip) in [
-        (id(pipe(), "17"), Skip::OtherEvent),
+        (id(pipe(), "17"), Skip::Prefiltered),
         (by(connection(), "Microsoft-Windows-SysmonNot"), Skip::OtherEvent),
         (by(share(), "Microsoft-Windows-Sysmon"), Skip::OtherEvent),
         (with(connection(), "Protocol", "udp".into()), Skip::OtherTransport),
@@ -332,7 +332,7 @@ fn published_documents_of_every_shape_are_read() {
             name if name.contains("sysmon3-445") => Ok(Kind::NetworkConnection),
             name if name.contains("sysmon18-lsass") => Ok(Kind::PipeConnected),
             name if name.contains("5145-sysvol") || name.contains("logstash.5145") => Err(Skip::OtherShare),
-            name if name.contains("sysmon17") => Err(Skip::OtherEvent),
+            name if name.contains("sysmon17") => Err(Skip::Prefiltered),
             name if name.contains("sysmon18") => Err(Skip::OtherPipe),
             name if name.contains("js-module.sysmon3") => Err(Skip::OtherTransport),
             _ => Err(Skip::OtherPort),
