@@ -1,6 +1,52 @@
 //! What is wrong with a file that people write: everything at once, each with its line.
 
 use std::fmt;
+use std::path::Path;
+
+use thiserror::Error;
+
+/// Why a file is refused. Every message names the file, the line and what to change.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The file cannot be read.
+    #[error("cannot read the {what} {origin}: {source}")]
+    Read {
+        /// What it should hold.
+        what: &'static str,
+        /// The file.
+        origin: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not YAML of the right form.
+    #[error("{origin}: {message}")]
+    Syntax {
+        /// The file.
+        origin: String,
+        /// What the parser says, with the line.
+        message: String,
+    },
+    /// Its entries cannot be used.
+    #[error("{origin}: {problems}")]
+    Entries {
+        /// The file.
+        origin: String,
+        /// Everything that is wrong, not only the first.
+        problems: Problems,
+    },
+}
+
+/// The text of a file that should hold `what`, and the name by which errors call it.
+///
+/// # Errors
+/// [`FileError::Read`].
+pub fn read(path: &Path, what: &'static str) -> Result<(String, String), FileError> {
+    let origin = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((text, origin)),
+        Err(source) => Err(FileError::Read { what, origin, source }),
+    }
+}
 
 /// Lines, from 1, and what is wrong there.
 #[derive(Debug, Default, PartialEq, Eq)]

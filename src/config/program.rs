@@ -5,9 +5,10 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::{Settings, fingerprint};
-use crate::detection::{ExceptionError, Exceptions, RuleError, RuleSet};
-use crate::inventory::{Inventory, InventoryError, UnlistedHosts};
+use crate::detection::{Exceptions, RuleError, RuleSet};
+use crate::inventory::{Inventory, UnlistedHosts};
 use crate::pipeline::Program;
+use crate::problems::FileError;
 
 /// Which of the files is wrong, and what in it.
 #[derive(Debug, Error)]
@@ -15,12 +16,9 @@ pub enum ProgramError {
     /// The rules.
     #[error(transparent)]
     Rules(#[from] RuleError),
-    /// The inventory.
+    /// The inventory or the exceptions.
     #[error(transparent)]
-    Inventory(#[from] InventoryError),
-    /// The exceptions.
-    #[error(transparent)]
-    Exceptions(#[from] ExceptionError),
+    File(#[from] FileError),
 }
 
 impl Settings {

@@ -13,7 +13,7 @@ mod rule_set;
 mod sensors;
 mod settings;
 
-pub use exceptions::{Action, Exception, ExceptionError, Exceptions, json_schema as exceptions_json_schema};
+pub use exceptions::{Action, Exception, Exceptions, json_schema as exceptions_json_schema};
 pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
     json_schema as explanation_json_schema,

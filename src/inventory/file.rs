@@ -6,40 +6,10 @@ use std::net::IpAddr;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
-use thiserror::Error;
 
 use super::{Asset, Role};
 use crate::event::AssetId;
-use crate::problems::{Problems, nearest};
-
-/// Why an inventory is refused. Every message names the file, the line and what to change.
-#[derive(Debug, Error)]
-pub enum InventoryError {
-    /// The file cannot be read.
-    #[error("cannot read the inventory {origin}: {source}")]
-    Read {
-        /// The file.
-        origin: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// It is not YAML of the right form.
-    #[error("{origin}: {message}")]
-    Syntax {
-        /// The file.
-        origin: String,
-        /// What the parser says, with the line.
-        message: String,
-    },
-    /// Its entries cannot be used.
-    #[error("{origin}: {problems}")]
-    Entries {
-        /// The file.
-        origin: String,
-        /// Everything that is wrong, not only the first.
-        problems: Problems,
-    },
-}
+use crate::problems::{FileError, Problems, nearest};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -79,13 +49,13 @@ pub fn json_schema() -> Schema {
 }
 
 /// Reads the assets of an inventory file.
-pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<Asset>, InventoryError> {
+pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<Asset>, FileError> {
     let origin = origin.to_owned();
     if text.trim().is_empty() {
         let message = "the inventory is empty; write `assets:` and an entry with `name:` below it".to_owned();
-        return Err(InventoryError::Syntax { origin, message });
+        return Err(FileError::Syntax { origin, message });
     }
-    let file: File = serde_saphyr::from_str(text).map_err(|error| InventoryError::Syntax {
+    let file: File = serde_saphyr::from_str(text).map_err(|error| FileError::Syntax {
         origin: origin.clone(),
         message: error.to_string(),
     })?;
@@ -99,7 +69,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<Asset>, InventoryErr
     check
         .problems
         .or(assets)
-        .map_err(|problems| InventoryError::Entries { origin, problems })
+        .map_err(|problems| FileError::Entries { origin, problems })
 }
 
 /// Collects what is wrong, and who holds which name and address.

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::Asset;
-use super::file::{self, InventoryError};
+use super::file;
 use crate::event::AssetId;
+use crate::problems::{self, FileError};
 
 /// The hosts to protect.
 #[derive(Clone, Debug, Default)]
@@ -28,21 +29,17 @@ impl Inventory {
     /// Reads an inventory file.
     ///
     /// # Errors
-    /// [`InventoryError`], which names the file and the line.
-    pub fn load(path: &Path) -> Result<Self, InventoryError> {
-        let origin = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| InventoryError::Read {
-            origin: origin.clone(),
-            source,
-        })?;
+    /// [`FileError`], which names the file and the line.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let (text, origin) = problems::read(path, "inventory")?;
         Self::parse(&text, &origin)
     }
 
     /// Reads an inventory from YAML; `origin` names it in errors.
     ///
     /// # Errors
-    /// [`InventoryError`], which names the line.
-    pub fn parse(text: &str, origin: &str) -> Result<Self, InventoryError> {
+    /// [`FileError`], which names the line.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, FileError> {
         file::parse(text, origin).map(Self::of)
     }
 

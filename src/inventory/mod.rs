@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub(crate) use file::Entry;
-pub use file::{InventoryError, json_schema};
+pub use file::json_schema;
 pub use identity::{Identity, Outcome, Resolution, ResolvedBy};
 pub use learned::{
     Dropped, IdentityRecord, IdentityRecordError, IdentitySettings, Learned, LearnedSize, Span,

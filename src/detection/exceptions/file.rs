@@ -10,42 +10,12 @@ use jiff::{Timestamp, ToSpan as _};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
-use thiserror::Error;
 
 use super::{Action, Assets, Exception, Sources};
 use crate::event::{AssetId, normalise_pipe};
 use crate::inventory::{Inventory, Role};
-use crate::problems::{Problems, nearest};
+use crate::problems::{FileError, Problems, nearest};
 use crate::time::AppendTime;
-
-/// Why exceptions are refused. Every message names the file, the line and what to change.
-#[derive(Debug, Error)]
-pub enum ExceptionError {
-    /// The file cannot be read.
-    #[error("cannot read the exceptions {origin}: {source}")]
-    Read {
-        /// The file.
-        origin: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// It is not YAML of the right form.
-    #[error("{origin}: {message}")]
-    Syntax {
-        /// The file.
-        origin: String,
-        /// What the parser says, with the line.
-        message: String,
-    },
-    /// Its entries cannot be used.
-    #[error("{origin}: {problems}")]
-    Entries {
-        /// The file.
-        origin: String,
-        /// Everything that is wrong, not only the first.
-        problems: Problems,
-    },
-}
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,12 +92,8 @@ pub fn json_schema() -> Schema {
 }
 
 /// Reads the entries of a file, in their order.
-pub(super) fn parse(
-    text: &str,
-    origin: &str,
-    inventory: &Inventory,
-) -> Result<Vec<Exception>, ExceptionError> {
-    let syntax = |message: String| ExceptionError::Syntax {
+pub(super) fn parse(text: &str, origin: &str, inventory: &Inventory) -> Result<Vec<Exception>, FileError> {
+    let syntax = |message: String| FileError::Syntax {
         origin: origin.to_owned(),
         message,
     };
@@ -146,7 +112,7 @@ pub(super) fn parse(
     check
         .problems
         .or(exceptions)
-        .map_err(|problems| ExceptionError::Entries {
+        .map_err(|problems| FileError::Entries {
             origin: origin.to_owned(),
             problems,
         })

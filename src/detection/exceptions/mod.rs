@@ -19,10 +19,11 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::file::{ExceptionError, json_schema};
+pub use self::file::json_schema;
 use super::{AlertKey, Content};
 use crate::event::{AssetId, same_host};
 use crate::inventory::{Asset, Inventory, Role};
+use crate::problems::{self, FileError};
 use crate::time::AppendTime;
 
 /// What becomes of an alert that an exception covers.
@@ -128,21 +129,17 @@ impl Exceptions {
     /// Reads a file. Its entries come before those of `self`.
     ///
     /// # Errors
-    /// [`ExceptionError`], which names the file, the line and what to change.
-    pub fn and_file(self, path: &Path) -> Result<Self, ExceptionError> {
-        let origin = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| ExceptionError::Read {
-            origin: origin.clone(),
-            source,
-        })?;
+    /// [`FileError`], which names the file, the line and what to change.
+    pub fn and_file(self, path: &Path) -> Result<Self, FileError> {
+        let (text, origin) = problems::read(path, "exceptions")?;
         self.and(&text, &origin)
     }
 
     /// Reads entries from YAML; `origin` names it in errors. They come before those of `self`.
     ///
     /// # Errors
-    /// [`ExceptionError`], which names the line and what to change.
-    pub fn and(self, text: &str, origin: &str) -> Result<Self, ExceptionError> {
+    /// [`FileError`], which names the line and what to change.
+    pub fn and(self, text: &str, origin: &str) -> Result<Self, FileError> {
         let mut entries: Vec<Arc<Exception>> = file::parse(text, origin, &self.inventory)?
             .into_iter()
             .map(Arc::new)

@@ -17,7 +17,8 @@ use thiserror::Error;
 use self::export::{Claim, Meaning, SiteRole};
 use self::hosts::Hosts;
 pub use self::rows::RowsError;
-use super::{Inventory, InventoryError, Role};
+use super::{Inventory, Role};
+use crate::problems::FileError;
 
 /// Gathers the rows of exports.
 #[derive(Debug, Default)]
@@ -87,7 +88,7 @@ pub enum ImportError {
     Empty,
     /// The program's own mistake.
     #[error("the inventory that was made does not pass its own check: {0}")]
-    Unsound(#[from] InventoryError),
+    Unsound(#[from] FileError),
 }
 
 #[derive(Serialize)]
