@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment on the log's clock, in milliseconds since the Unix epoch (Kafka's own unit).
@@ -64,6 +64,11 @@ impl AppendTime {
 pub struct EventTime(i64);
 
 impl EventTime {
+    /// Before every other moment.
+    pub const MIN: Self = Self(i64::MIN);
+    /// After every other moment.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// From microseconds since the Unix epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
@@ -87,6 +92,17 @@ impl EventTime {
     /// This moment minus `span`, saturating at the ends.
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(micros(span)))
+    }
+
+    /// How long after `other` this moment is; negative where it is before.
+    pub const fn since(self, other: Self) -> SignedDuration {
+        SignedDuration::from_micros(self.0.saturating_sub(other.0))
+    }
+
+    /// What a clock that is `ahead` of another shows as this moment, by that other clock. Saturates at the ends.
+    pub fn set_back(self, ahead: SignedDuration) -> Self {
+        let ahead = i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(ahead))
     }
 
     /// The start of the aligned bucket of `width` that holds this moment. A width below 1 µs counts as 1 µs.

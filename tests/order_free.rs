@@ -96,4 +96,16 @@ proptest! {
     ) {
         check(&seeds, &deliveries, &world::scaled_down(60));
     }
+
+    #[test]
+    fn any_order_gives_the_alerts_of_the_reference_where_clocks_are_estimated(
+        (seeds, deliveries) in scenario(world::scaled_down(6), 60_000)
+    ) {
+        // Many sessions of few clients at one asset, and accesses between them that name no source.
+        let seeds: Vec<Seed> = seeds
+            .into_iter()
+            .map(|seed| Seed { asset: 0, source: seed.source % 2, client_side: true, port: seed.port % 3, ..seed })
+            .collect();
+        check(&seeds, &deliveries, &world::scaled_down(6));
+    }
 }

@@ -326,6 +326,10 @@ pub struct Candidate {
     pub connections: u32,
     /// Milliseconds between the nearest of them and an access.
     pub nearest_ms: u64,
+    /// How many milliseconds its clock is ahead of the asset's, where sessions tell. Candidates are ranked by the asset's
+    /// clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// `pipewarden.evidence[]`

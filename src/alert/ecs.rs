@@ -223,6 +223,7 @@ fn candidate(candidate: &Candidate) -> doc::Candidate {
         processes: processes(&candidate.processes),
         connections: candidate.connections,
         nearest_ms: candidate.nearest_ms,
+        clock_offset_ms: candidate.clock_offset_ms,
     }
 }
 

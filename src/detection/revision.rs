@@ -150,6 +150,9 @@ pub struct Candidate {
     pub connections: u32,
     /// The smallest distance in event time between such a connection and an access, in milliseconds.
     pub nearest_ms: u64,
+    /// How far its clock is ahead of the asset's, in milliseconds, where sessions tell: candidates are ranked by the times
+    /// that its connections would bear with the asset's clock.
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// How many entries the bounds of the document left out, by list.
@@ -203,7 +206,7 @@ pub struct Content {
     pub accounts: Vec<Arc<str>>,
     /// Observations by kind.
     pub counts: Counts,
-    /// Possible sources, nearest first, then by address; only while attribution is not audited.
+    /// Possible sources, nearest first by the asset's clock, then by address; only while attribution is not audited.
     pub candidates: Vec<Candidate>,
     /// What the alert rests on, by event time, then kind.
     pub evidence: Vec<Arc<Observation>>,

@@ -12,6 +12,7 @@ use pipewarden::detection::{
     AlertKey, Attribution, Candidate, Confidence, Content, Counts, JoinSettings, Omitted, Rule, Status,
 };
 use pipewarden::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
+use pipewarden::time::EventTime;
 
 type Seen<'a> = &'a Observation;
 
@@ -39,7 +40,7 @@ pub fn final_alerts(
                     bucket: group.1,
                     arrival_bucket: None,
                 };
-                alerts.insert(key, describe(group.0, &members, &here, settings));
+                alerts.insert(key, describe(group.0, &members, &here, rules, settings));
             }
         }
     }
@@ -104,6 +105,7 @@ fn describe(
     source: Option<IpAddr>,
     members: &Members<'_>,
     here: &[Seen<'_>],
+    rules: &[Rule],
     settings: &JoinSettings,
 ) -> Content {
     let shares: Vec<Seen<'_>> = members
@@ -131,7 +133,7 @@ fn describe(
         })
         .collect();
 
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut candidates: Vec<(Duration, Candidate)> = Vec::new();
     if source.is_none() {
         let ips: BTreeSet<IpAddr> = used
             .iter()
@@ -148,25 +150,36 @@ fn describe(
                 .flat_map(|seen| members.accesses.iter().map(|access| distance(access, seen)))
                 .min()
                 .unwrap();
-            candidates.push(Candidate {
-                ip,
-                hosts: names(&from),
-                users: users(&from),
-                processes: processes(&from),
-                connections: from.len() as u32,
-                nearest_ms: nearest.as_millis() as u64,
-            });
-            // Nearest first by the full distance, which the document rounds to milliseconds.
-            candidates.sort_by_key(|candidate| {
-                let nearest = used
-                    .iter()
-                    .filter(|seen| connected(seen).unwrap().source_ip == candidate.ip)
-                    .flat_map(|seen| members.accesses.iter().map(|access| distance(access, seen)))
-                    .min();
-                (nearest, candidate.ip)
-            });
+            let offset = clock_offset(ip, members, here, rules, settings);
+            // By the full distance, which the document rounds to milliseconds, and by the asset's clock.
+            let rank = from
+                .iter()
+                .flat_map(|seen| {
+                    let is_by_client = connected(seen).unwrap().initiated;
+                    let ahead = offset.filter(|_| is_by_client).unwrap_or(0);
+                    let time = EventTime::from_micros(seen.event.time.as_micros() - ahead);
+                    let near = |access: &&Seen<'_>| distance(access, seen) <= settings.attribution_window;
+                    let near = members.accesses.iter().filter(near);
+                    near.map(move |access| access.event.time.distance(time))
+                })
+                .min()
+                .unwrap();
+            candidates.push((
+                rank,
+                Candidate {
+                    ip,
+                    hosts: names(&from),
+                    users: users(&from),
+                    processes: processes(&from),
+                    connections: from.len() as u32,
+                    nearest_ms: nearest.as_millis() as u64,
+                    clock_offset_ms: offset.map(|micros| micros / 1000),
+                },
+            ));
         }
     }
+    candidates.sort_by_key(|(rank, candidate)| (*rank, candidate.ip));
+    let candidates: Vec<Candidate> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
 
     let (attribution, confidence, source_ip) = match (source, candidates.as_slice()) {
         (Some(ip), _) if used.is_empty() && members.explained.is_empty() => {
@@ -252,6 +265,48 @@ fn describe(
         evidence: evidence.into_iter().cloned().map(Arc::new).collect(),
         omitted: Omitted::default(),
     }
+}
+
+/// How many microseconds the clock of `source` is ahead of the asset's: the lower median, over its connections, of the
+/// connection's time less that of the first access from the same port. Three at least, all near an access of the alert.
+fn clock_offset(
+    source: IpAddr,
+    members: &Members<'_>,
+    here: &[Seen<'_>],
+    rules: &[Rule],
+    settings: &JoinSettings,
+) -> Option<i64> {
+    let is_near = |seen: &Seen<'_>| {
+        let mut accesses = members.accesses.iter();
+        accesses.any(|access| distance(access, seen) <= settings.tuple_window)
+    };
+    let is_watched = |share: &ShareAccess| {
+        let mut rules = rules.iter();
+        rules.any(|rule| rule.pipes.share_access.contains(&share.pipe))
+    };
+    let mut samples: Vec<i64> = Vec::new();
+    for connection in here.iter().filter(|seen| is_near(seen)) {
+        let Some(session) = connected(connection).filter(|session| session.initiated) else {
+            continue;
+        };
+        let first = here
+            .iter()
+            .filter(|seen| is_near(seen) && distance(seen, connection) <= settings.tuple_window)
+            .filter(|seen| {
+                shared(seen).is_some_and(|share| {
+                    is_watched(share)
+                        && session.source_ip == source
+                        && share.source_ip == Some(source)
+                        && share.source_port.is_some()
+                        && share.source_port == session.source_port
+                })
+            })
+            .map(|seen| seen.event.time.as_micros())
+            .min();
+        samples.extend(first.map(|first| connection.event.time.as_micros() - first));
+    }
+    samples.sort_unstable();
+    (samples.len() >= 3).then(|| samples[(samples.len() - 1) / 2])
 }
 
 /// Which of the entries of `world::exceptions` covers an alert, if one does.

@@ -141,9 +141,14 @@ fn candidates(out: &mut impl Write, own: &Own) -> io::Result<()> {
         let plural = if connections == 1 { "" } else { "s" };
         let ip = candidate.ip.to_string();
         let hosts = parenthesised(&candidate.hosts);
+        let clock = match candidate.clock_offset_ms {
+            Some(ahead @ 1..) => format!(", clock {ahead} ms ahead"),
+            Some(behind @ ..=-1) => format!(", clock {} ms behind", behind.unsigned_abs()),
+            Some(0) | None => String::new(),
+        };
         writeln!(
             out,
-            "    {place}. {ip}{hosts}, {connections} connection{plural}, {} ms away",
+            "    {place}. {ip}{hosts}, {connections} connection{plural}, {} ms away{clock}",
             candidate.nearest_ms
         )?;
     }

@@ -125,6 +125,13 @@ impl Accesses {
             .filter_map(|key| self.shares.get(&key.2))
     }
 
+    /// Share accesses from this source that name their port, by port.
+    pub(super) fn shares_from(&self, ip: IpAddr) -> impl Iterator<Item = &Stored> {
+        let all = (ip, u16::MIN, (EventTime::MIN, u64::MIN))..=(ip, u16::MAX, (EventTime::MAX, u64::MAX));
+        let keys = self.shares_by_tuple.range(all);
+        keys.filter_map(|key| Some(&self.shares.get(&key.2)?.stored))
+    }
+
     /// Accesses without a named source within `window` of `time`, and their alerts.
     pub(super) fn unresolved_around(
         &self,

@@ -5,7 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::accesses::Accesses;
+use super::asset::AssetState;
+use super::clocks;
 use super::connections::Connections;
 use super::open_alert::OpenAlert;
 use super::stored::{Slot, Stored};
@@ -21,10 +25,10 @@ pub(super) struct Current {
     pub(super) opened: AppendTime,
 }
 
-/// Reads the content of `alert` off the state of its asset and rule; `None` without accesses.
+/// Reads the content of `alert` off the state of its asset and, there, of its rule; `None` without accesses.
 pub(super) fn current(
     alert: &OpenAlert,
-    connections: &Connections,
+    asset: &AssetState,
     destination: &Accesses,
     settings: &JoinSettings,
 ) -> Option<Current> {
@@ -56,8 +60,8 @@ pub(super) fn current(
 
     let mut lists = Lists::new(&settings.limits);
     let source = match alert.key.source {
-        Some(ip) => audited(ip, &shares, explained.len(), connections, settings),
-        None => unresolved(&accesses, connections, settings, &mut lists),
+        Some(ip) => audited(ip, &shares, explained.len(), &asset.connections, settings),
+        None => unresolved(&accesses, asset, settings, &mut lists),
     };
     let counts = Counts {
         network_connection: count(source.connections.len()),
@@ -167,11 +171,12 @@ fn audited<'a>(
 
 fn unresolved<'a>(
     accesses: &[&Stored],
-    connections: &'a Connections,
+    asset: &'a AssetState,
     settings: &JoinSettings,
     lists: &mut Lists,
 ) -> Source<'a> {
-    let near = connections_near(accesses, connections, settings);
+    let timeline = Timeline::of(accesses, settings);
+    let near = timeline.connections_near(&asset.connections);
     let mut by_source: BTreeMap<IpAddr, Vec<(&Stored, Duration)>> = BTreeMap::new();
     for &(stored, distance) in &near {
         if let Some(connection) = stored.connection() {
@@ -194,9 +199,13 @@ fn unresolved<'a>(
         .unwrap_or_default();
     let mut candidates: Vec<_> = by_source
         .iter()
-        .filter_map(|(&ip, seen)| Some((seen.iter().map(|&(_, distance)| distance).min()?, ip, seen)))
+        .map(|(&ip, seen)| {
+            let is_near = |stored: &Stored| timeline.nearest(stored, settings.tuple_window, None).is_some();
+            let offset = clocks::offset_of(ip, asset, settings, is_near);
+            (timeline.rank(seen, offset), ip, offset, seen)
+        })
         .collect();
-    candidates.sort_by_key(|&(nearest, ip, _)| (nearest, ip));
+    candidates.sort_by_key(|&(rank, ip, ..)| (rank, ip));
     lists.omitted.candidates = count(candidates.len().saturating_sub(lists.limit));
     candidates.truncate(lists.limit);
     Source {
@@ -209,7 +218,7 @@ fn unresolved<'a>(
         processes: client.processes,
         candidates: candidates
             .into_iter()
-            .map(|(nearest, ip, seen)| candidate(ip, nearest, seen, lists))
+            .map(|(_, ip, offset, seen)| candidate(ip, offset, seen, lists))
             .collect(),
         connections: near
             .into_iter()
@@ -218,7 +227,17 @@ fn unresolved<'a>(
     }
 }
 
-fn candidate(ip: IpAddr, nearest: Duration, seen: &[(&Stored, Duration)], lists: &mut Lists) -> Candidate {
+fn candidate(
+    ip: IpAddr,
+    offset: Option<SignedDuration>,
+    seen: &[(&Stored, Duration)],
+    lists: &mut Lists,
+) -> Candidate {
+    let nearest = seen
+        .iter()
+        .map(|&(_, distance)| distance)
+        .min()
+        .unwrap_or_default();
     let client = Client::of(seen.iter().map(|&(stored, _)| stored));
     Candidate {
         ip,
@@ -227,6 +246,7 @@ fn candidate(ip: IpAddr, nearest: Duration, seen: &[(&Stored, Duration)], lists:
         processes: lists.bounded(client.processes),
         connections: count(seen.len()),
         nearest_ms: u64::try_from(nearest.as_millis()).unwrap_or(u64::MAX),
+        clock_offset_ms: offset.and_then(|offset| i64::try_from(offset.as_millis()).ok()),
     }
 }
 
@@ -236,34 +256,64 @@ fn ports_of(seen: &[(&Stored, Duration)]) -> BTreeSet<u16> {
         .collect()
 }
 
-/// Every connection within the attribution window of some access, with the distance to the nearest such
-/// access. One walk over the connections and a binary search each, so that a flood of both stays affordable.
-fn connections_near<'a>(
-    accesses: &[&Stored],
-    connections: &'a Connections,
-    settings: &JoinSettings,
-) -> Vec<(&'a Stored, Duration)> {
-    let mut ordered: Vec<&Stored> = accesses.to_vec();
-    ordered.sort_by_key(|access| access.slot());
-    let (Some(first), Some(last)) = (ordered.first(), ordered.last()) else {
-        return Vec::new();
-    };
-    let window = settings.attribution_window;
-    connections
-        .between(first.time().minus(window), last.time().plus(window))
-        .filter_map(|connection| {
-            let next = ordered.partition_point(|access| access.time() < connection.time());
-            let nearest = |side: &mut dyn Iterator<Item = &&Stored>| {
-                side.map(|access| (access.time().distance(connection.time()), access))
-                    .take_while(|(distance, _)| *distance <= window)
-                    .find(|(_, access)| access.within_span(connection, settings.join_span()))
-                    .map(|(distance, _)| distance)
-            };
-            let before = nearest(&mut ordered[..next].iter().rev());
-            let after = nearest(&mut ordered[next..].iter());
-            Some((connection, before.into_iter().chain(after).min()?))
-        })
-        .collect()
+/// The accesses of an alert in order of time. Distances to them take a binary search, so that a flood of accesses and
+/// connections stays affordable.
+struct Timeline<'a> {
+    accesses: Vec<&'a Stored>,
+    settings: &'a JoinSettings,
+}
+
+impl<'a> Timeline<'a> {
+    fn of(accesses: &[&'a Stored], settings: &'a JoinSettings) -> Self {
+        let mut accesses = accesses.to_vec();
+        accesses.sort_by_key(|access| access.slot());
+        Self { accesses, settings }
+    }
+
+    /// Every connection within the attribution window of some access, with the distance to the nearest such access.
+    fn connections_near<'b>(&self, connections: &'b Connections) -> Vec<(&'b Stored, Duration)> {
+        let (Some(first), Some(last)) = (self.accesses.first(), self.accesses.last()) else {
+            return Vec::new();
+        };
+        let window = self.settings.attribution_window;
+        connections
+            .between(first.time().minus(window), last.time().plus(window))
+            .filter_map(|connection| Some((connection, self.nearest(connection, window, None)?)))
+            .collect()
+    }
+
+    /// How near the nearest of these connections is to an access, by the asset's clock as far as it is known.
+    fn rank(&self, seen: &[(&Stored, Duration)], offset: Option<SignedDuration>) -> Duration {
+        let ranks = seen.iter().filter_map(|&(connection, distance)| {
+            let offset = offset.filter(|_| clocks::is_by_client(connection));
+            match offset {
+                Some(_) => self.nearest(connection, self.settings.attribution_window, offset),
+                None => Some(distance),
+            }
+        });
+        ranks.min().unwrap_or_default()
+    }
+
+    /// The distance of `stored` to the nearest of the accesses that are within `window` of the time it bears. An offset of
+    /// its clock moves it before the distance is taken, and never into another window.
+    fn nearest(&self, stored: &Stored, window: Duration, offset: Option<SignedDuration>) -> Option<Duration> {
+        let (from, to) = (stored.time().minus(window), stored.time().plus(window));
+        let time = stored.time().set_back(offset.unwrap_or_default());
+        let start = time.clamp(from, to);
+        let next = self.accesses.partition_point(|access| access.time() < start);
+        let joins = |access: &&&Stored| access.within_span(stored, self.settings.join_span());
+        let before = self.accesses[..next]
+            .iter()
+            .rev()
+            .take_while(|access| access.time() >= from)
+            .find(joins);
+        let after = self.accesses[next..]
+            .iter()
+            .take_while(|access| access.time() <= to)
+            .find(joins);
+        let both = before.into_iter().chain(after);
+        both.map(|access| access.time().distance(time)).min()
+    }
 }
 
 /// What connections tell of the host at their source end.

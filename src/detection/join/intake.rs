@@ -1,15 +1,16 @@
 //! Taking an observation in: where it goes in state, and which alerts hear of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::accesses::Reassigned;
-use super::asset::RuleIndex;
+use super::asset::{AssetState, RuleIndex};
+use super::clocks;
 use super::open_alert::OpenAlert;
 use super::stored::Stored;
 use super::{Expiry, Fate, Join, Tally};
-use crate::detection::{AlertId, AlertKey};
+use crate::detection::{AlertId, AlertKey, JoinSettings};
 use crate::event::Kind;
 
 impl Join {
@@ -66,11 +67,11 @@ impl Join {
         let settings = &self.settings;
         let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
         let mut touched = BTreeSet::new();
+        let tuple = stored
+            .connection()
+            .and_then(|connection| Some((connection.source_ip, connection.source_port?)));
         for accesses in asset.accesses.values() {
-            if let Some((ip, port)) = stored
-                .connection()
-                .and_then(|connection| Some((connection.source_ip, connection.source_port?)))
-            {
+            if let Some((ip, port)) = tuple {
                 touched.extend(
                     accesses
                         .shares_of_tuple(ip, port, stored.time(), settings.tuple_window)
@@ -78,6 +79,11 @@ impl Join {
                         .map(|share| share.alert),
                 );
             }
+        }
+        if !touched.is_empty() && clocks::is_by_client(&stored) {
+            touched.extend(ranked_by(&stored, asset, &self.alerts, settings));
+        }
+        for accesses in asset.accesses.values() {
             touched.extend(
                 accesses
                     .unresolved_around(stored.time(), settings.attribution_window)
@@ -106,6 +112,11 @@ impl Join {
             touched.insert(id);
             for change in reassigned {
                 self.reassign(&change, id, &mut touched);
+            }
+            if let Some(asset) = self.assets.get(&stored.observation.asset)
+                && clocks::sessions(stored, asset, &self.settings).next().is_some()
+            {
+                touched.extend(ranked_by(stored, asset, &self.alerts, &self.settings));
             }
         } else {
             match accesses.insert_pipe(stored.clone(), id, &self.settings) {
@@ -173,4 +184,20 @@ impl Join {
             touched.insert(change.unresolved);
         }
     }
+}
+
+/// The open alerts whose candidates one end of a session may rank.
+fn ranked_by(
+    end: &Stored,
+    asset: &AssetState,
+    alerts: &HashMap<AlertId, OpenAlert>,
+    settings: &JoinSettings,
+) -> BTreeSet<AlertId> {
+    asset
+        .accesses
+        .values()
+        .flat_map(|rule| rule.unresolved_around(end.time(), settings.tuple_window))
+        .filter(|(access, alert)| access.within_span(end, settings.join_span()) && alerts.contains_key(alert))
+        .map(|(_, alert)| alert)
+        .collect()
 }

@@ -18,6 +18,7 @@
 mod accesses;
 mod admission;
 mod asset;
+mod clocks;
 mod connections;
 mod content;
 mod explain;
@@ -320,7 +321,7 @@ impl View<'_> {
         let asset = self.assets.get(&alert.key.asset);
         let accesses = asset.and_then(|asset| asset.accesses.get(&self.rules.index(&alert.key.rule)?));
         if let (Some(asset), Some(accesses)) = (asset, accesses)
-            && let Some(current) = current(alert, &asset.connections, accesses, self.settings)
+            && let Some(current) = current(alert, asset, accesses, self.settings)
         {
             return Some((self.excepted(alert, current.content), current.opened));
         }

@@ -1,0 +1,95 @@
+//! How far the clock of a source is ahead of the clock of an asset.
+//!
+//! A `network_connection` that the client logged and a `share_access` of the same source address and port tell of one
+//! session by two clocks. The first access of a session comes after its connection, at once or after a wait: so the time of
+//! the connection, less that of its first access, is a sample of the offset that a wait can only lower. The median of
+//! several is not moved by a few long waits.
+//!
+//! An offset ranks the candidates of an alert and does nothing else: windows compare the times that events bear.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::SignedDuration;
+
+use super::asset::AssetState;
+use super::stored::{Slot, Stored};
+use crate::detection::JoinSettings;
+use crate::time::EventTime;
+
+/// Fewer sessions than this tell nothing: each may have waited for its first access.
+const MIN_SESSIONS: usize = 3;
+
+/// How many of an asset's latest share accesses its own estimate looks at, which only metrics tell.
+const LATEST: usize = 256;
+
+/// How far the clock of `source` is ahead of the asset's, by the sessions that `is_near` holds for at both ends. `None` where
+/// they are too few.
+pub(super) fn offset_of(
+    source: IpAddr,
+    asset: &AssetState,
+    settings: &JoinSettings,
+    is_near: impl Fn(&Stored) -> bool,
+) -> Option<SignedDuration> {
+    let shares = asset.accesses.values().flat_map(|rule| rule.shares_from(source));
+    median(shares.filter(|share| is_near(share)), asset, settings, &is_near)
+}
+
+/// How far the asset's clock is ahead of the clocks of those who use it, by its latest sessions.
+pub(super) fn offset_of_asset(asset: &AssetState, settings: &JoinSettings) -> Option<SignedDuration> {
+    let shares = asset
+        .accesses
+        .values()
+        .flat_map(|rule| rule.shares.values().rev().take(LATEST).map(|share| &share.stored));
+    median(shares, asset, settings, |_| true).map(|offset| -offset)
+}
+
+/// Connections from the tuple of a share access, by their own clocks, that are samples together with it.
+pub(super) fn sessions<'a>(
+    share: &'a Stored,
+    asset: &'a AssetState,
+    settings: &'a JoinSettings,
+) -> impl Iterator<Item = &'a Stored> {
+    let tuple = share
+        .share()
+        .and_then(|access| Some((access.source_ip?, access.source_port?)));
+    tuple.into_iter().flat_map(move |(ip, port)| {
+        asset
+            .connections
+            .of_tuple(ip, port, share.time(), settings.tuple_window)
+            .filter(|connection| is_by_client(connection))
+            .filter(|connection| connection.within_span(share, settings.join_span()))
+    })
+}
+
+/// Whether the client logged it. What the server logged bears the asset's own clock.
+pub(super) fn is_by_client(connection: &Stored) -> bool {
+    connection
+        .connection()
+        .is_some_and(|connection| connection.initiated)
+}
+
+fn median<'a>(
+    shares: impl Iterator<Item = &'a Stored>,
+    asset: &'a AssetState,
+    settings: &'a JoinSettings,
+    is_near: impl Fn(&Stored) -> bool,
+) -> Option<SignedDuration> {
+    let mut first_access: BTreeMap<Slot, EventTime> = BTreeMap::new();
+    for share in shares {
+        for connection in sessions(share, asset, settings).filter(|connection| is_near(connection)) {
+            let first = first_access.entry(connection.slot()).or_insert(share.time());
+            *first = share.time().min(*first);
+        }
+    }
+    let mut samples: Vec<SignedDuration> = first_access
+        .into_iter()
+        .map(|((connected, _), accessed)| connected.since(accessed))
+        .collect();
+    samples.sort_unstable();
+    let middle = samples.len().saturating_sub(1) / 2;
+    samples
+        .get(middle)
+        .copied()
+        .filter(|_| samples.len() >= MIN_SESSIONS)
+}
