@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::broker::{Jdk, free_port, skip};
 use support::chaos::cluster::settings;
 use support::chaos::load::Load;
@@ -197,7 +197,16 @@ fn every_panel_has_data_and_every_rule_can_be_evaluated() {
         Err(reason) => return skip(&reason),
     };
     let client = support::broker::at(&broker.servers());
-    let own = settings(&broker.servers(), "dashboard");
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = folder.path().join("inventory.yaml");
+    // Only sensors of listed assets are judged, and shown.
+    std::fs::write(
+        &inventory,
+        "assets: [{name: asset0.aperture.local, roles: [tier0]}]",
+    )
+    .unwrap();
+    let own = settings(&broker.servers(), "dashboard")
+        .with("inventory", json!({"file": inventory, "unlisted_hosts": "watch"}));
     own.create_topics();
     let producer = client
         .client()

@@ -2,7 +2,6 @@
 
 mod http;
 mod logging;
-mod make;
 mod metrics;
 mod status;
 

@@ -1,0 +1,136 @@
+//! What is told of the partitions that a process owns: how far behind they are, what they hold, how they came to it.
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
+
+use super::Metrics;
+use super::make::{Make, at_zero};
+use crate::detection::StateSize;
+
+/// Why state cannot be rebuilt.
+const LOSS_REASONS: &[&str] = &[
+    "no_committed_offset",
+    "unreadable_checkpoint",
+    "log_truncated",
+    "rewind_below_log_start",
+];
+
+/// What is told of a partition that a correlator owns.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionState {
+    /// The partition.
+    pub partition: i32,
+    /// What is in state.
+    pub size: StateSize,
+}
+
+/// Partitions: assignment, restoring, lag and state.
+#[derive(Debug)]
+pub(super) struct Partitions {
+    rebalances: IntCounterVec,
+    lag: IntGaugeVec,
+    losses: IntCounterVec,
+    restored_records: IntCounter,
+    restore_seconds: Histogram,
+    state: IntGaugeVec,
+}
+
+impl Partitions {
+    pub(super) fn new(make: &Make<'_>) -> Self {
+        let partitions = Self {
+            rebalances: make.counters(
+                "rebalances_total",
+                "Changes of the assignment, by event.",
+                &["event"],
+            ),
+            lag: make.gauges(
+                "partition_lag_records",
+                "Records between the next to read and the end.",
+                &["topic", "partition"],
+            ),
+            losses: make.counters(
+                "log_losses_total",
+                "Partitions whose state could not be rebuilt as promised, by reason.",
+                &["reason"],
+            ),
+            restored_records: make.counter("restored_records_total", "Records replayed to rebuild state."),
+            restore_seconds: make.histogram(
+                "restore_seconds",
+                "Time from taking a partition over until it was caught up.",
+                &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0],
+            ),
+            state: make.gauges(
+                "state_entries",
+                "Entries in the state of a partition, by kind.",
+                &["partition", "kind"],
+            ),
+        };
+        at_zero(&partitions.rebalances, ["assigned", "revoked", "lost"]);
+        at_zero(&partitions.losses, LOSS_REASONS.iter().copied());
+        partitions
+    }
+}
+
+impl Metrics {
+    /// The assignment changed.
+    pub fn rebalance(&self, event: &str) {
+        self.partitions.rebalances.with_label_values(&[event]).inc();
+    }
+
+    /// How far behind a partition is.
+    pub fn lag(&self, topic: &str, partition: i32, records: i64) {
+        self.partitions
+            .lag
+            .with_label_values(&[topic, &partition.to_string()])
+            .set(records.max(0));
+    }
+
+    /// A partition is no longer this process's.
+    pub fn forget(&self, topic: &str, partition: i32) {
+        let partition = partition.to_string();
+        // What was never set need not be removed.
+        let _ = self.partitions.lag.remove_label_values(&[topic, &partition]);
+        for kind in ["connections", "accesses", "alerts", "identities", "assets"] {
+            let _ = self.partitions.state.remove_label_values(&[&*partition, kind]);
+        }
+    }
+
+    /// State could not be rebuilt as promised.
+    pub fn loss(&self, reason: &str) {
+        self.partitions.losses.with_label_values(&[reason]).inc();
+    }
+
+    /// A record was replayed.
+    pub fn restored_record(&self) {
+        self.partitions.restored_records.inc();
+    }
+
+    /// A partition is caught up.
+    pub fn restored(&self, seconds: f64) {
+        self.partitions.restore_seconds.observe(seconds);
+    }
+
+    /// What a partition holds in state.
+    pub fn state(&self, state: PartitionState) {
+        let partition = state.partition.to_string();
+        let StateSize {
+            connections,
+            accesses,
+            alerts,
+            identities,
+            assets,
+        } = state.size;
+        for (kind, number) in [
+            ("connections", connections),
+            ("accesses", accesses),
+            ("alerts", alerts),
+            ("identities", identities),
+            ("assets", assets),
+        ] {
+            let number = i64::try_from(number).unwrap_or(i64::MAX);
+            self.partitions
+                .state
+                .with_label_values(&[&*partition, kind])
+                .set(number);
+        }
+    }
+}

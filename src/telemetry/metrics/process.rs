@@ -1,0 +1,67 @@
+//! What is told of the process: what is in force, and whether it is ready.
+
+use prometheus::{IntCounterVec, IntGaugeVec};
+
+use super::Metrics;
+use super::make::Make;
+use crate::telemetry::Status;
+
+/// The process: what is in force, and whether it is ready.
+#[derive(Debug)]
+pub(super) struct Process {
+    config: IntGaugeVec,
+    reloads: IntCounterVec,
+    ready: IntGaugeVec,
+    restoring: IntGaugeVec,
+}
+
+impl Process {
+    pub(super) fn new(make: &Make<'_>) -> Self {
+        Self {
+            config: make.gauges(
+                "config_info",
+                "Always 1; the version of settings, rules, inventory and exceptions in force is in the label.",
+                &["version"],
+            ),
+            reloads: make.counters(
+                "config_reloads_total",
+                "Changes of rules, inventory or exceptions, by outcome.",
+                &["outcome"],
+            ),
+            ready: make.gauges("ready", "1 while /readyz answers 200, else 0.", &[]),
+            restoring: make.gauges(
+                "restoring_partitions",
+                "Partitions whose state is being rebuilt from the log.",
+                &[],
+            ),
+        }
+    }
+}
+
+impl Metrics {
+    /// What the endpoints say of workers and sensors at this moment.
+    pub fn status(&self, status: &Status) {
+        self.tell_sensors(status.sensors());
+        let none: [&str; 0] = [];
+        let restoring: usize = status.workers().values().map(|worker| worker.restoring).sum();
+        self.process
+            .ready
+            .with_label_values(&none)
+            .set(i64::from(status.unready().is_empty()));
+        self.process
+            .restoring
+            .with_label_values(&none)
+            .set(i64::try_from(restoring).unwrap_or(i64::MAX));
+    }
+
+    /// This version of settings, rules, inventory and exceptions is in force.
+    pub fn config_version(&self, version: &str) {
+        self.process.config.reset();
+        self.process.config.with_label_values(&[version]).set(1);
+    }
+
+    /// Rules, inventory or exceptions have changed, and were taken up or refused.
+    pub fn reload(&self, outcome: &str) {
+        self.process.reloads.with_label_values(&[outcome]).inc();
+    }
+}

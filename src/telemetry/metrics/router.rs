@@ -1,0 +1,132 @@
+//! What the router counts.
+
+use prometheus::{IntCounter, IntCounterVec};
+
+use super::Metrics;
+use super::make::{Make, at_zero};
+use crate::event::{Kind, Skip, TimeSource};
+use crate::pipeline::{Reason, Routed};
+
+/// Why messages become dead letters.
+const DEAD_LETTER_REASONS: &[&str] = &[
+    "invalid_utf8",
+    "invalid_json",
+    "duplicate_key",
+    "too_deep",
+    "not_an_object",
+    "missing_field",
+    "bad_field",
+    "observation_too_large",
+    "undecodable_observation",
+];
+
+/// The router: from a message to an observation.
+#[derive(Debug)]
+pub(super) struct Router {
+    consumed: IntCounterVec,
+    skipped: IntCounterVec,
+    prefiltered: IntCounter,
+    observations: IntCounterVec,
+    resolutions: IntCounterVec,
+    identity_conflicts: IntCounter,
+    created_times: IntCounter,
+    dead_letters: IntCounterVec,
+    commits: IntCounter,
+}
+
+impl Router {
+    pub(super) fn new(make: &Make<'_>) -> Self {
+        let skipped = make.counters(
+            "messages_skipped_total",
+            "Messages that do not matter, by reason.",
+            &["reason"],
+        );
+        let router = Self {
+            consumed: make.counters("messages_consumed_total", "Messages read from Kafka.", &["topic"]),
+            prefiltered: skipped.with_label_values(&[Skip::Prefiltered.as_str()]),
+            skipped,
+            observations: make.counters("observations_total", "Observations written, by kind.", &["kind"]),
+            resolutions: make.counters(
+                "destinations_resolved_total",
+                "Observations by what named their destination; `learned` ones are outside the promise of order-freedom.",
+                &["resolved_by"],
+            ),
+            identity_conflicts: make.counter(
+                "identity_conflicts_total",
+                "Destinations whose address and name belong to different assets; the address won.",
+            ),
+            created_times: make.counter(
+                "event_created_times_total",
+                "Connections whose time was taken from event.created, because @timestamp held a drifting clock.",
+            ),
+            dead_letters: make.counters(
+                "dead_letters_total",
+                "Messages that could not be decoded, by reason.",
+                &["reason"],
+            ),
+            commits: make.counter("router_commits_total", "Commits of input offsets."),
+        };
+        at_zero(&router.observations, Kind::ALL.iter().map(|kind| kind.as_str()));
+        at_zero(&router.dead_letters, DEAD_LETTER_REASONS.iter().copied());
+        router
+    }
+}
+
+/// Counts messages read, each topic's counter looked up once: this is done for every message.
+#[derive(Debug, Default)]
+pub struct Consumed(Vec<(String, IntCounter)>);
+
+impl Consumed {
+    /// A message was read.
+    pub fn count(&mut self, metrics: &Metrics, topic: &str) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| known == topic) {
+            return counter.inc();
+        }
+        let counter = metrics.router.consumed.with_label_values(&[topic]);
+        counter.inc();
+        self.0.push((topic.to_owned(), counter));
+    }
+}
+
+impl Metrics {
+    /// The service is about to read a topic.
+    pub fn will_read(&self, topic: &str) {
+        self.router.consumed.with_label_values(&[topic]);
+    }
+
+    /// The router has dealt with a message.
+    pub fn routed(&self, routed: &Routed) {
+        match routed {
+            Routed::Observation(observation) => {
+                self.router
+                    .observations
+                    .with_label_values(&[observation.kind().as_str()])
+                    .inc();
+                self.router
+                    .resolutions
+                    .with_label_values(&[observation.resolved_by.as_str()])
+                    .inc();
+                self.router
+                    .identity_conflicts
+                    .inc_by(u64::from(observation.conflict));
+                self.router
+                    .created_times
+                    .inc_by(u64::from(observation.time_source() == TimeSource::Created));
+            }
+            Routed::DeadLetter(letter) => self.dead_letter(&letter.reason),
+            // Nearly every message: not looked up by its label.
+            Routed::Skipped(Reason::Event(Skip::Prefiltered)) => self.router.prefiltered.inc(),
+            Routed::Skipped(reason) => self.router.skipped.with_label_values(&[reason.as_str()]).inc(),
+        }
+    }
+
+    /// A message went to the dead letters.
+    pub fn dead_letter(&self, reason: &str) {
+        self.router.dead_letters.with_label_values(&[reason]).inc();
+    }
+
+    /// The router has committed.
+    pub fn router_commit(&self) {
+        self.router.commits.inc();
+    }
+}

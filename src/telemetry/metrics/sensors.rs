@@ -1,0 +1,64 @@
+//! What is told of the sensors of listed assets.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use prometheus::IntGaugeVec;
+
+use super::Metrics;
+use super::make::Make;
+use crate::detection::SensorState;
+use crate::event::{AssetId, Kind};
+
+/// Sensors of listed assets.
+#[derive(Debug)]
+pub(super) struct Sensors {
+    seen: IntGaugeVec,
+    blind: IntGaugeVec,
+    /// Those that have gauges.
+    told: Mutex<BTreeSet<(AssetId, Kind)>>,
+}
+
+impl Sensors {
+    pub(super) fn new(make: &Make<'_>) -> Self {
+        Self {
+            seen: make.gauges(
+                "sensor_last_seen_timestamp_seconds",
+                "When an observation of a listed asset arrived last, by kind, as far back as the log has been read.",
+                &["asset", "sensor"],
+            ),
+            blind: make.gauges(
+                "sensors_blind",
+                "1 while accesses to a listed asset come without this kind of observation, else 0.",
+                &["asset", "sensor"],
+            ),
+            told: Mutex::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Assets come and go with the partitions: those of another process are its to tell.
+    pub(super) fn tell_sensors(&self, states: Vec<SensorState>) {
+        let mut told = self.sensors.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = std::mem::take(&mut *told);
+        for state in states {
+            let labels = [state.asset.as_str(), state.sensor.as_str()];
+            if let Some(seen) = state.last_seen {
+                let seconds = seen.as_millis().div_euclid(1000);
+                self.sensors.seen.with_label_values(&labels).set(seconds);
+            }
+            let is_blind = i64::from(state.is_blind);
+            self.sensors.blind.with_label_values(&labels).set(is_blind);
+            let sensor = (state.asset, state.sensor);
+            gone.remove(&sensor);
+            told.insert(sensor);
+        }
+        for (asset, sensor) in gone {
+            let labels = [asset.as_str(), sensor.as_str()];
+            // A sensor that was never seen has only one of the two.
+            let _ = self.sensors.seen.remove_label_values(&labels);
+            let _ = self.sensors.blind.remove_label_values(&labels);
+        }
+    }
+}
