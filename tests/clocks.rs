@@ -15,7 +15,11 @@ mod support {
     pub(crate) mod winlogbeat;
 }
 
-use pipewarden::detection::JoinSettings;
+use std::sync::Arc;
+
+use pipewarden::detection::{Join, JoinSettings, RuleSet};
+use pipewarden::inventory::Inventory;
+use pipewarden::time::AppendTime;
 use serde_json::{Value, json};
 use support::detect::{Bench, INVENTORY};
 use support::winlogbeat::{CLIENT, connection, pipe, share};
@@ -146,4 +150,35 @@ fn a_session_that_is_told_late_ranks_the_candidates_again() {
     events.sort_by_key(|(at, _)| *at);
     events.extend(late);
     assert_eq!(candidates(&bench().detect_arriving(&events))[0].0, CLIENT);
+}
+
+#[test]
+fn the_clock_of_a_listed_asset_is_told_by_the_median_of_its_sessions_whoever_their_clients_are() {
+    let inventory = Arc::new(Inventory::parse(INVENTORY, "test").unwrap());
+    let mut join = Join::new(RuleSet::builtin().rules(), JoinSettings::default()).judging(inventory);
+    let mut events = Vec::new();
+    for (at, behind, port) in [
+        (0, 7_000, 50_001),
+        (1_000, 60_000, 50_002),
+        (2_000, 6_500, 50_003),
+    ] {
+        let (ip, host) = (format!("10.1.0.{}", port - 50_000), format!("client{port}"));
+        events.push(connection(at - behind, &host, &ip, port));
+        events.push(share(at, &ip, port));
+    }
+    let told = |join: &Join| -> Vec<(String, f64)> {
+        let clocks = join.clocks();
+        clocks
+            .map(|clock| (clock.asset.to_string(), clock.ahead.as_secs_f64()))
+            .collect()
+    };
+    for (offset, observation) in (0..).zip(bench().observations(&events)) {
+        assert_eq!(told(&join), [], "three sessions are needed");
+        join.apply(
+            offset,
+            AppendTime::at_event(observation.event.time),
+            Some(observation),
+        );
+    }
+    assert_eq!(told(&join), [("atlas.aperture.local".to_owned(), 7.0)]);
 }

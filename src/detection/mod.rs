@@ -18,7 +18,7 @@ pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
     json_schema as explanation_json_schema,
 };
-pub use join::{Fate, Join, StateSize, Step, Tally};
+pub use join::{ClockState, Fate, Join, StateSize, Step, Tally};
 pub use pack::{PACK, PackedRule};
 pub use revision::{
     AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,

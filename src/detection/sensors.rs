@@ -162,6 +162,12 @@ impl Sensors {
         }
     }
 
+    /// Whether the inventory lists this asset.
+    pub(super) fn lists(&self, asset: &AssetId) -> bool {
+        let inventory = self.inventory.as_ref();
+        inventory.is_some_and(|inventory| inventory.asset(asset).is_some())
+    }
+
     /// When a judgement may change next.
     pub(super) fn next_due(&self) -> Option<AppendTime> {
         self.due.first().map(|&(due, ..)| due)
@@ -239,8 +245,9 @@ impl Sensors {
         (now, offset): (AppendTime, u64),
         settings: &JoinSettings,
     ) -> Option<Revision> {
-        let inventory = self.inventory.as_ref().filter(|_| settings.sensors.enabled)?;
-        inventory.asset(asset)?;
+        if !settings.sensors.enabled || !self.lists(asset) {
+            return None;
+        }
         let spans = Spans::of(settings);
         let watches = self.assets.entry(asset.clone()).or_default();
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::checkpoint::Marks;
 use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
 use crate::detection::{
-    AlertId, Attribution, Confidence, Exception, Explanation, Fate, Join, Revision, SensorState, StateSize,
-    Status, Tally,
+    AlertId, Attribution, ClockState, Confidence, Exception, Explanation, Fate, Join, Revision, SensorState,
+    StateSize, Status, Tally,
 };
 use crate::event::Kind;
 use crate::time::AppendTime;
@@ -306,6 +306,11 @@ impl Correlator {
     /// What is known of the sensors of the inventory's assets.
     pub fn sensors(&self) -> impl Iterator<Item = SensorState> {
         self.join.sensors()
+    }
+
+    /// The clocks of the inventory's assets, as far as sessions tell.
+    pub fn clocks(&self) -> impl Iterator<Item = ClockState> {
+        self.join.clocks()
     }
 
     /// How much is in state.

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use http::serve;
 pub use logging::init as init_logging;
 pub use metrics::{Consumed, IdentityRead, Metrics, PartitionState};
-pub use status::{EXPLANATIONS, Status, WorkerStatus};
+pub use status::{EXPLANATIONS, Readiness, Status, WorkerStatus};
 
 use crate::time::AppendTime;
 

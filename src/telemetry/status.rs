@@ -1,12 +1,12 @@
 //! What this process is doing: whether its workers live and are ready, and what is in force.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::detection::{Explanation, SensorState};
+use crate::detection::{ClockState, Explanation, SensorState};
 use crate::time::EventTime;
 
 /// How many explanations are kept, the latest.
@@ -30,6 +30,15 @@ pub struct WorkerStatus {
     pub error: Option<String>,
 }
 
+/// How ready the telemetry of the listed assets of one partition is.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    /// Their sensors.
+    pub sensors: Vec<SensorState>,
+    /// Their clocks, as far as sessions tell.
+    pub clocks: Vec<ClockState>,
+}
+
 /// What this process is doing.
 #[derive(Debug, Default)]
 pub struct Status {
@@ -40,7 +49,7 @@ pub struct Status {
     /// Of the alerts that were told last, the latest at the end.
     explanations: Mutex<VecDeque<Explanation>>,
     /// By partition.
-    sensors: Mutex<BTreeMap<i32, Vec<SensorState>>>,
+    readiness: Mutex<BTreeMap<i32, Readiness>>,
 }
 
 impl Status {
@@ -65,22 +74,42 @@ impl Status {
         }
     }
 
-    /// Notes what is known of the sensors of a partition's assets.
-    pub fn tell_sensors(&self, partition: i32, sensors: Vec<SensorState>) {
-        let mut all = self.sensors.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(partition, sensors);
+    /// Notes how ready the telemetry of a partition's assets is.
+    pub fn tell_readiness(&self, partition: i32, readiness: Readiness) {
+        self.readiness().insert(partition, readiness);
     }
 
     /// A partition is no longer this process's.
-    pub fn forget_sensors(&self, partition: i32) {
-        let mut all = self.sensors.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(&partition);
+    pub fn forget_readiness(&self, partition: i32) {
+        self.readiness().remove(&partition);
+    }
+
+    fn readiness(&self) -> MutexGuard<'_, BTreeMap<i32, Readiness>> {
+        self.readiness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of the sensors of listed assets, as far as this process owns their partitions.
     pub fn sensors(&self) -> Vec<SensorState> {
-        let all = self.sensors.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().flatten().cloned().collect()
+        let all = self.readiness();
+        all.values()
+            .flat_map(|readiness| &readiness.sensors)
+            .cloned()
+            .collect()
+    }
+
+    /// The clocks of listed assets, as far as this process owns their partitions and sessions tell.
+    pub fn clocks(&self) -> Vec<ClockState> {
+        let all = self.readiness();
+        all.values()
+            .flat_map(|readiness| &readiness.clocks)
+            .cloned()
+            .collect()
+    }
+
+    fn clocks_value(&self) -> Value {
+        let clocks = self.clocks().into_iter();
+        let ahead = clocks.map(|clock| (clock.asset.to_string(), clock.ahead.as_secs_f64()));
+        json!(ahead.collect::<BTreeMap<String, f64>>())
     }
 
     fn sensors_value(&self) -> Value {
@@ -107,6 +136,7 @@ impl Status {
             "workers": self.workers(),
             "explanations": explanations.iter().rev().collect::<Vec<_>>(),
             "sensors": self.sensors_value(),
+            "clock_offset_seconds": self.clocks_value(),
         })
     }
 

@@ -12,9 +12,11 @@ use std::net::IpAddr;
 
 use jiff::SignedDuration;
 
+use super::Join;
 use super::asset::AssetState;
 use super::stored::{Slot, Stored};
 use crate::detection::JoinSettings;
+use crate::event::AssetId;
 use crate::time::EventTime;
 
 /// Fewer sessions than this tell nothing: each may have waited for its first access.
@@ -22,6 +24,28 @@ const MIN_SESSIONS: usize = 3;
 
 /// How many of an asset's latest share accesses its own estimate looks at, which only metrics tell.
 const LATEST: usize = 256;
+
+/// How far an asset's clock is off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockState {
+    /// The asset.
+    pub asset: AssetId,
+    /// How far its clock is ahead of the clocks of those who use it: the median over its sessions in state.
+    pub ahead: SignedDuration,
+}
+
+impl Join {
+    /// The clocks of the inventory's assets, as far as sessions tell.
+    pub fn clocks(&self) -> impl Iterator<Item = ClockState> {
+        let judged = self.assets.iter().filter(|(asset, _)| self.sensors.lists(asset));
+        judged.filter_map(|(asset, state)| {
+            Some(ClockState {
+                asset: asset.clone(),
+                ahead: offset_of_asset(state, &self.settings)?,
+            })
+        })
+    }
+}
 
 /// How far the clock of `source` is ahead of the asset's, by the sessions that `is_near` holds for at both ends. `None` where
 /// they are too few.
@@ -36,7 +60,7 @@ pub(super) fn offset_of(
 }
 
 /// How far the asset's clock is ahead of the clocks of those who use it, by its latest sessions.
-pub(super) fn offset_of_asset(asset: &AssetState, settings: &JoinSettings) -> Option<SignedDuration> {
+fn offset_of_asset(asset: &AssetState, settings: &JoinSettings) -> Option<SignedDuration> {
     let shares = asset
         .accesses
         .values()

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use self::admission::Admission;
 use self::asset::AssetState;
+pub use self::clocks::ClockState;
 use self::content::current;
 use self::identities::Identities;
 use self::open_alert::{Due, OpenAlert};

@@ -33,7 +33,7 @@ use super::transaction::{Failure, Transaction, TransactionalProducer};
 use crate::config::Settings;
 use crate::driver::owned::{Owned, Pending};
 use crate::pipeline::{LogRecord, ObservationRecord, Origin, Program};
-use crate::telemetry::{PartitionState, wall_clock};
+use crate::telemetry::{PartitionState, Readiness, wall_clock};
 use crate::time::AppendTime;
 
 /// How often ticks, gauges and progress are looked after.
@@ -344,8 +344,12 @@ impl CorrelatorMember {
                 partition: *number,
                 size,
             });
-            let sensors = partition.owned.correlator().sensors().collect();
-            self.shared.status.tell_sensors(*number, sensors);
+            let correlator = partition.owned.correlator();
+            let readiness = Readiness {
+                sensors: correlator.sensors().collect(),
+                clocks: correlator.clocks().collect(),
+            };
+            self.shared.status.tell_readiness(*number, readiness);
         }
         self.tell_status();
         let so_far = self.partitions.values().filter_map(Partition::restored_so_far);
@@ -378,7 +382,7 @@ impl CorrelatorMember {
         for element in list.elements() {
             self.partitions.remove(&element.partition());
             self.shared.metrics.forget(element.topic(), element.partition());
-            self.shared.status.forget_sensors(element.partition());
+            self.shared.status.forget_readiness(element.partition());
         }
         self.tell_status();
     }

@@ -39,9 +39,10 @@ impl Process {
 }
 
 impl Metrics {
-    /// What the endpoints say of workers and sensors at this moment.
+    /// What the endpoints say of workers, sensors and clocks at this moment.
     pub fn status(&self, status: &Status) {
         self.tell_sensors(status.sensors());
+        self.tell_clocks(status.clocks());
         let none: [&str; 0] = [];
         let restoring: usize = status.workers().values().map(|worker| worker.restoring).sum();
         self.process

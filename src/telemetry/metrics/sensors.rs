@@ -1,13 +1,13 @@
-//! What is told of the sensors of listed assets.
+//! What is told of the sensors and the clocks of listed assets.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use prometheus::IntGaugeVec;
+use prometheus::{GaugeVec, IntGaugeVec};
 
 use super::Metrics;
 use super::make::Make;
-use crate::detection::SensorState;
+use crate::detection::{ClockState, SensorState};
 use crate::event::{AssetId, Kind};
 
 /// Sensors of listed assets.
@@ -15,6 +15,7 @@ use crate::event::{AssetId, Kind};
 pub(super) struct Sensors {
     seen: IntGaugeVec,
     blind: IntGaugeVec,
+    clock_offset: GaugeVec,
     /// Those that have gauges.
     told: Mutex<BTreeSet<(AssetId, Kind)>>,
 }
@@ -32,12 +33,29 @@ impl Sensors {
                 "1 while accesses to a listed asset come without this kind of observation, else 0.",
                 &["asset", "sensor"],
             ),
+            clock_offset: make.real_gauges(
+                "clock_offset_seconds",
+                "How far a listed asset's clock is ahead of its clients' clocks: the median over its sessions in state.",
+                &["asset"],
+            ),
             told: Mutex::default(),
         }
     }
 }
 
 impl Metrics {
+    /// A clock that no session tells of any more has no offset.
+    pub(super) fn tell_clocks(&self, clocks: Vec<ClockState>) {
+        self.sensors.clock_offset.reset();
+        for clock in clocks {
+            let offset = self
+                .sensors
+                .clock_offset
+                .with_label_values(&[clock.asset.as_str()]);
+            offset.set(clock.ahead.as_secs_f64());
+        }
+    }
+
     /// Assets come and go with the partitions: those of another process are its to tell.
     pub(super) fn tell_sensors(&self, states: Vec<SensorState>) {
         let mut told = self.sensors.told.lock().unwrap_or_else(PoisonError::into_inner);
