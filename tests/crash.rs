@@ -44,6 +44,10 @@ fn any_interleaving_of_faults_gives_the_records_of_an_undisturbed_run() {
         "{faults:?}"
     );
     assert!(frozen > 500 && zombies > 100 && aborts > 1_000, "{faults:?}");
+    assert!(
+        faults.sensor_findings > 100 && faults.sweeps > 1_000,
+        "{faults:?}"
+    );
     assert!(faults.stale_commits > 500 && faults.ticks > 1_000, "{faults:?}");
     assert!(
         faults.rewinds_moved > 100 && faults.changed_programs > 100 && faults.reloads > 40,

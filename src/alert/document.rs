@@ -222,6 +222,9 @@ pub struct Own {
     /// The sensor that is missing; absent from alerts about accesses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensor: Option<OwnSensor>,
+    /// The hosts that one source touched; absent from all but sweeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<OwnSweep>,
     /// The exception that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Excepted>,
@@ -275,6 +278,32 @@ pub struct OwnSensor {
     /// Why the finding has ended: `seen` where the sensor is back, `quiet` where there is too little to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
+}
+
+/// `pipewarden.sweep.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnSweep {
+    /// The width of the window.
+    pub within_seconds: u64,
+    /// The hosts, by first access.
+    pub assets: Vec<OwnSwept>,
+}
+
+/// `pipewarden.sweep.assets[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnSwept {
+    /// Its canonical name.
+    pub id: String,
+    /// The first access in the window.
+    pub first: EventTime,
+    /// The last.
+    pub last: EventTime,
+    /// The pipes, as 5145 names them.
+    pub pipes: Vec<String>,
+    /// `DOMAIN\name`, each once.
+    pub accounts: Vec<String>,
+    /// The alerts that tell of the accesses.
+    pub alert_ids: Vec<AlertId>,
 }
 
 /// `pipewarden.asset.*`

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document as doc;
-use super::{Document, attack, sensor, title};
-use crate::detection::{Candidate, Confidence, Content, Exception, Omitted, Revision, Rule};
+use super::{Document, attack, sensor, sweep, title};
+use crate::detection::{About, Candidate, Confidence, Content, Exception, Omitted, Revision, Rule};
 use crate::event::{Detail, Observation, Outcome, Process};
 
 /// The version of the Elastic Common Schema that documents follow.
@@ -30,9 +30,10 @@ pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>, config
     let addresses = addresses(content, asset);
     Document {
         timestamp: content.first,
-        message: match revision.sensor {
-            Some(finding) => sensor::title(finding, content, asset.id, asset.roles),
-            None => title::title(content, asset.id, asset.roles),
+        message: match &revision.about {
+            About::Accesses => title::title(content, asset.id, asset.roles),
+            About::Sensor(finding) => sensor::title(*finding, content, asset.id, asset.roles),
+            About::Sweep(finding) => sweep::title(finding, content),
         },
         ecs: doc::Ecs {
             version: ECS_VERSION.to_owned(),
@@ -65,7 +66,7 @@ pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>, config
         file: only(&content.pipes).map(|pipe| doc::File {
             name: pipe.to_string(),
         }),
-        related: related(content, asset, &addresses),
+        related: related(revision, asset, &addresses),
         observer: doc::Observer {
             product: "Pipewarden".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -83,9 +84,9 @@ fn event(revision: &Revision, rule: &Rule) -> doc::Event {
     };
     doc::Event {
         kind: "alert".to_owned(),
-        category: match revision.sensor {
-            Some(_) => sensor::category(),
-            None => vec!["intrusion_detection".to_owned(), "network".to_owned()],
+        category: match revision.about {
+            About::Sensor(_) => sensor::category(),
+            About::Accesses | About::Sweep(_) => vec!["intrusion_detection".to_owned(), "network".to_owned()],
         },
         types: vec!["info".to_owned()],
         id: revision.id.to_string(),
@@ -152,7 +153,12 @@ fn user(account: &str, content: &Content) -> doc::User {
     }
 }
 
-fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> doc::Related {
+fn related(revision: &Revision, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> doc::Related {
+    let content = &revision.content;
+    let swept = match &revision.about {
+        About::Sweep(sweep) => sweep.assets.as_slice(),
+        _ => &[],
+    };
     let candidates = &content.candidates;
     let ip: BTreeSet<IpAddr> = (content.source_ip.into_iter())
         .chain(addresses.iter().copied())
@@ -161,6 +167,7 @@ fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> d
     let hosts: BTreeSet<&str> = [asset.id]
         .into_iter()
         .chain(content.hosts.iter().map(AsRef::as_ref))
+        .chain(swept.iter().map(|swept| swept.asset.as_str()))
         .chain(
             candidates
                 .iter()
@@ -186,15 +193,22 @@ fn own(revision: &Revision, asset: &AssetFacts<'_>, config_version: &str) -> doc
         revision: revision.number,
         status: content.status,
         superseded_by: content.superseded_by.clone(),
-        sensor: revision.sensor.map(sensor::own),
+        sensor: match revision.about {
+            About::Sensor(finding) => Some(sensor::own(finding)),
+            _ => None,
+        },
+        sweep: match &revision.about {
+            About::Sweep(finding) => Some(sweep::own(finding)),
+            _ => None,
+        },
         exception: content.exception.as_deref().map(exception),
         config_version: config_version.to_owned(),
         confidence: content.confidence,
         attribution: content.attribution,
         // A sensor has one finding for ever.
-        story_id: match revision.sensor {
-            Some(_) => revision.id.to_string(),
-            None => revision.key.story_id().to_string(),
+        story_id: match revision.about {
+            About::Sensor(_) => revision.id.to_string(),
+            About::Accesses | About::Sweep(_) => revision.key.story_id().to_string(),
         },
         asset: doc::OwnAsset {
             id: asset.id.to_owned(),

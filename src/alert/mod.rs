@@ -6,14 +6,17 @@ mod ecs;
 mod format;
 mod ocsf;
 mod sensor;
+mod sweep;
 mod title;
 
 pub use attack::attack_name;
 pub use document::{
     Candidate, Destination, Document, Ecs, Event, Evidence, Excepted, File, Host, Observer, Own, OwnAsset,
-    OwnSensor, OwnSource, Process, Related, RuleInfo, Source, Tactic, Technique, Threat, User,
+    OwnSensor, OwnSource, OwnSweep, OwnSwept, Process, Related, RuleInfo, Source, Tactic, Technique, Threat,
+    User,
 };
 pub use ecs::{AssetFacts, document, risk_score};
 pub use format::AlertFormat;
 pub use ocsf::detection_finding;
 pub use sensor::sensor_rule;
+pub use sweep::sweep_rule;

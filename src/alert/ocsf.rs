@@ -66,22 +66,36 @@ pub fn detection_finding(revision: &Revision, ecs: &Document) -> impl Serialize 
         metadata: metadata(revision, ecs),
         finding_info: finding_info(revision, ecs),
         observables: observables::observables(&device, &evidences, own),
-        resources: vec![finding::Resource {
-            uid: own.asset.id.clone(),
-            name: own.asset.id.clone(),
-            hostname: device.hostname.clone(),
-            ip: device.ip,
-            kind: "host",
-            role_id: 1,
-            role: "Target",
-            labels: own.asset.roles.clone(),
-        }],
+        resources: resources(ecs, &device),
         device,
         evidences,
         unmapped: finding::Unmapped {
             pipewarden: unmapped(ecs),
         },
     }
+}
+
+/// The protected host; of a sweep, all of them, of which only the first is known in full.
+fn resources(ecs: &Document, device: &finding::Device) -> Vec<finding::Resource> {
+    let own = &ecs.pipewarden;
+    let host = |name: &str| finding::Resource {
+        uid: name.to_owned(),
+        name: name.to_owned(),
+        hostname: hostname(name),
+        ip: None,
+        kind: "host",
+        role_id: 1,
+        role: "Target",
+        labels: Vec::new(),
+    };
+    let first = finding::Resource {
+        ip: device.ip,
+        labels: own.asset.roles.clone(),
+        ..host(&own.asset.id)
+    };
+    let swept = own.sweep.iter().flat_map(|sweep| sweep.assets.iter().skip(1));
+    let others = swept.map(|asset| host(&asset.id));
+    std::iter::once(first).chain(others).collect()
 }
 
 fn activity(revision: &Revision) -> (u8, &'static str) {

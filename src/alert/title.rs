@@ -59,7 +59,7 @@ pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
     title
 }
 
-fn plural(number: usize, noun: &str) -> String {
+pub(super) fn plural(number: usize, noun: &str) -> String {
     if number == 1 {
         format!("1 {noun}")
     } else {

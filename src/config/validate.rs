@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Settings;
-use crate::detection::SensorSettings;
+use crate::detection::{SensorSettings, SweepSettings};
 
 impl Settings {
     /// Everything that is wrong, each with its key and what would be right.
@@ -52,6 +52,16 @@ impl Settings {
             detection.sensors.min_span < detection.sensor_span_limit()
                 || detection.sensors.min_span == SensorSettings::default().min_span,
             "detection.sensors.min_span must be shorter than the horizon less allowed_lateness and a sixteenth of it: \
+             accesses farther apart are not remembered together",
+        );
+        demand(
+            detection.sweep.min_assets >= 2,
+            "detection.sweep.min_assets must be at least 2: one asset is no sweep",
+        );
+        demand(
+            detection.sweep.within <= detection.sweep_limit()
+                || detection.sweep.within == SweepSettings::default().within,
+            "detection.sweep.within must not be longer than half of the horizon less allowed_lateness and twice clock_skew: \
              accesses farther apart are not remembered together",
         );
         let limits = &detection.limits;

@@ -12,6 +12,7 @@ mod rule_folder;
 mod rule_set;
 mod sensors;
 mod settings;
+mod sweeps;
 
 pub use exceptions::{Action, Exception, Exceptions, json_schema as exceptions_json_schema};
 pub use explanation::{
@@ -21,11 +22,12 @@ pub use explanation::{
 pub use join::{ClockState, Fate, Join, StateSize, Step, Tally};
 pub use pack::{PACK, PackedRule};
 pub use revision::{
-    AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
+    About, AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
 };
 pub use rule::{Attack, Pipes, Rule, json_schema};
 pub(crate) use rule_folder::{is_test_file, load as load_rule, rule_files};
 pub(crate) use rule_set::parse as parse_rule;
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet};
 pub use sensors::{Resolution, SENSOR_BLIND, SensorFinding, SensorState};
-pub use settings::{JoinSettings, Limits, SensorSettings, Settle};
+pub use settings::{JoinSettings, Limits, SensorSettings, Settle, SweepSettings};
+pub use sweeps::{SWEEP, SweepFinding, SweptAsset};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Exception, SensorFinding};
+use super::{Exception, SensorFinding, SweepFinding};
 use crate::event::{AssetId, Observation, Outcome, Process};
 use crate::time::{AppendTime, EventTime};
 
@@ -214,6 +214,35 @@ pub struct Content {
     pub omitted: Omitted,
 }
 
+impl Content {
+    /// What can be said of an alert that rests on no observation of its own.
+    pub(super) fn nothing(status: Status, first: EventTime, last: EventTime) -> Self {
+        Self {
+            status,
+            superseded_by: Vec::new(),
+            exception: None,
+            attribution: Attribution::None,
+            confidence: Confidence::High,
+            first,
+            last,
+            accesses: 0,
+            outcome: None,
+            source_ip: None,
+            source_ports: Vec::new(),
+            hosts: Vec::new(),
+            users: Vec::new(),
+            processes: Vec::new(),
+            destination_ips: Vec::new(),
+            pipes: Vec::new(),
+            accounts: Vec::new(),
+            counts: Counts::default(),
+            candidates: Vec::new(),
+            evidence: Vec::new(),
+            omitted: Omitted::default(),
+        }
+    }
+}
+
 /// One whole revision of one alert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Revision {
@@ -231,6 +260,17 @@ pub struct Revision {
     pub is_told: bool,
     /// What it says.
     pub content: Content,
-    /// Which sensor is missing, where this is a finding about one and not an alert about an access.
-    pub sensor: Option<SensorFinding>,
+    /// What it is about.
+    pub about: About,
+}
+
+/// What a revision is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Accesses to one asset: an alert.
+    Accesses,
+    /// A sensor that is missing.
+    Sensor(SensorFinding),
+    /// A source that touches several assets.
+    Sweep(SweepFinding),
 }

@@ -19,9 +19,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::revision::NAMESPACE;
-use super::{
-    AlertId, AlertKey, Attribution, Confidence, Content, Counts, JoinSettings, Omitted, Revision, Status,
-};
+use super::{About, AlertId, AlertKey, Content, Counts, JoinSettings, Revision, Status};
 use crate::event::{AssetId, Kind};
 use crate::inventory::Inventory;
 use crate::time::{AppendTime, EventTime};
@@ -363,36 +361,18 @@ impl Watch {
         let spans = || [pipes.span, shares.span].into_iter().flatten();
         let first = spans().map(|(first, _)| first).min().unwrap_or(now);
         let last = spans().map(|(_, last)| last).max().unwrap_or(now);
+        let status = match resolution {
+            Some(_) => Status::Resolved,
+            None => Status::Active,
+        };
         let content = Content {
-            status: if resolution.is_some() {
-                Status::Resolved
-            } else {
-                Status::Active
-            },
-            superseded_by: Vec::new(),
-            exception: None,
-            attribution: Attribution::None,
-            confidence: Confidence::High,
-            first: on_log(first),
-            last: on_log(last),
             accesses: pipes.count.max(shares.count),
-            outcome: None,
-            source_ip: None,
-            source_ports: Vec::new(),
-            hosts: Vec::new(),
-            users: Vec::new(),
-            processes: Vec::new(),
-            destination_ips: Vec::new(),
-            pipes: Vec::new(),
-            accounts: Vec::new(),
             counts: Counts {
                 network_connection: 0,
                 pipe_connected: pipes.count,
                 share_access: shares.count,
             },
-            candidates: Vec::new(),
-            evidence: Vec::new(),
-            omitted: Omitted::default(),
+            ..Content::nothing(status, on_log(first), on_log(last))
         };
         Revision {
             key: AlertKey {
@@ -408,7 +388,7 @@ impl Watch {
             is_excepted_anew: false,
             is_told: true,
             content,
-            sensor: Some(SensorFinding { sensor, resolution }),
+            about: About::Sensor(SensorFinding { sensor, resolution }),
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct JoinSettings {
     pub clock_skew: Duration,
     /// When a sensor that is missing becomes a finding.
     pub sensors: SensorSettings,
+    /// When a source that touches several assets becomes a finding.
+    pub sweep: SweepSettings,
     /// What bounds state and documents.
     pub limits: Limits,
 }
@@ -80,6 +82,21 @@ pub struct SensorSettings {
     pub min_span: Duration,
 }
 
+/// When a source that touches several assets becomes a finding of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SweepSettings {
+    /// Whether sweeps are told. Default true.
+    pub enabled: bool,
+    /// How many assets a source must touch. Default 3.
+    pub min_assets: u32,
+    /// Within which time; what takes half of it is found wherever it begins. Default 30 min, or what a shorter horizon
+    /// allows.
+    #[serde(with = "friendly")]
+    #[schemars(with = "String")]
+    pub within: Duration,
+}
+
 /// Bounds on state, per observations partition, and on documents. A flood may cost precision, never memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -115,6 +132,7 @@ impl Default for JoinSettings {
             allowed_lateness: Duration::from_secs(30 * 60),
             clock_skew: Duration::from_secs(5 * 60),
             sensors: SensorSettings::default(),
+            sweep: SweepSettings::default(),
             limits: Limits::default(),
         }
     }
@@ -136,6 +154,16 @@ impl Default for SensorSettings {
             enabled: true,
             min_accesses: 5,
             min_span: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+impl Default for SweepSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            min_assets: 3,
+            within: Duration::from_secs(30 * 60),
         }
     }
 }

@@ -10,6 +10,7 @@ mod names;
 mod observation;
 mod prefilter;
 mod record;
+mod sighting;
 
 pub use decoder::{DecodeError, Decoded, Decoder, Lesson, Skip, WatchedPipes};
 pub use evtx::{Record as EvtxRecord, read_evtx};
@@ -19,3 +20,4 @@ pub use observation::{
     Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, ObservationId, Outcome,
     PipeConnected, Process, ShareAccess, TimeSource,
 };
+pub use sighting::Sighting;

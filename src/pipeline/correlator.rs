@@ -229,12 +229,14 @@ impl Correlator {
             append_time,
             value,
         } = record;
-        let (observation, undecodable) = match ObservationRecord::decode(value) {
-            Ok(ObservationRecord::Observation(observation)) => (Some(observation), None),
-            Ok(ObservationRecord::Tick {}) => (None, None),
-            Err(error) => (None, Some(error.to_string())),
+        let (record, undecodable) = match ObservationRecord::decode(value) {
+            Ok(record) => (record, None),
+            Err(error) => (ObservationRecord::Tick {}, Some(error.to_string())),
         };
-        let kind = observation.as_ref().map(|observation| observation.kind());
+        let kind = match &record {
+            ObservationRecord::Observation(observation) => Some(observation.kind()),
+            ObservationRecord::Sighting(_) | ObservationRecord::Tick {} => None,
+        };
         let before = self.join.stream_time();
         // Taken before the record closes what is open: what was due under the old settings may never have been written.
         let again = if self.must_reemit() && self.is_new(offset) {
@@ -243,7 +245,13 @@ impl Correlator {
         } else {
             Vec::new()
         };
-        let step = self.join.apply(offset, append_time, observation);
+        let step = match record {
+            ObservationRecord::Observation(observation) => {
+                self.join.apply(offset, append_time, Some(observation))
+            }
+            ObservationRecord::Sighting(sighting) => self.join.sight(offset, append_time, &sighting),
+            ObservationRecord::Tick {} => self.join.apply(offset, append_time, None),
+        };
         self.marks.pass(offset, before, self.join.stream_time());
         self.position = offset + 1;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::alert::{self, AlertFormat, AssetFacts, Document};
-use crate::detection::{Exceptions, JoinSettings, Revision, RuleSet};
+use crate::detection::{About, Exceptions, JoinSettings, Revision, RuleSet};
 use crate::inventory::{Inventory, UnlistedHosts};
 
 /// Settings, rules, inventory and exceptions in force, validated and immutable.
@@ -87,22 +87,30 @@ impl Program {
     }
 
     fn document(&self, revision: &Revision) -> Document {
-        let asset = self.inventory.asset(&revision.key.asset);
+        // A sweep is about several; the one that was touched first stands for them.
+        let id = match &revision.about {
+            About::Sweep(sweep) => sweep.assets.first().map(|first| &first.asset),
+            About::Accesses | About::Sensor(_) => None,
+        };
+        let id = id.unwrap_or(&revision.key.asset);
+        let asset = self.inventory.asset(id);
         let roles: Vec<&str> = match asset {
             Some(asset) => asset.roles.iter().map(|role| role.as_str()).collect(),
             None => vec!["unlisted"],
         };
         let facts = AssetFacts {
-            id: revision.key.asset.as_str(),
+            id: id.as_str(),
             addresses: asset.map_or(&[], |asset| asset.addresses.as_slice()),
             roles: &roles,
         };
-        if revision.sensor.is_some() {
-            return alert::document(revision, &alert::sensor_rule(), &facts, &self.version);
-        }
-        let rule = self
-            .rules
-            .get(&revision.key.rule)
+        let built_in = match &revision.about {
+            About::Accesses => None,
+            About::Sensor(_) => Some(alert::sensor_rule()),
+            About::Sweep(sweep) => Some(alert::sweep_rule(sweep.doublings)),
+        };
+        let rule = built_in
+            .as_ref()
+            .or_else(|| self.rules.get(&revision.key.rule))
             .expect("a revision names a rule in force");
         alert::document(revision, rule, &facts, &self.version)
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Observation;
+use crate::event::{Observation, Sighting};
 
 /// The value of a record on the observations topic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,8 @@ use crate::event::Observation;
 pub enum ObservationRecord {
     /// A normalised, resolved event.
     Observation(Observation),
+    /// A share access, told once more to the partition of its source.
+    Sighting(Sighting),
     /// Nothing but the passing of time: appended by a partition's owner when the partition is idle and a
     /// deadline is pending, so that a replay of the log repeats every decision.
     Tick {},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{DeadLetter, ObservationRecord, Program};
-use crate::event::{AssetId, Decoder, Event, Kind, Observation, Skip, TimeSource};
+use crate::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
 use crate::inventory::{Identity, IdentitySettings, Outcome, ResolvedBy};
 
 /// Where a message stood.
@@ -61,6 +61,11 @@ impl RoutedObservation {
     /// The Kafka key: the destination host.
     pub fn key(&self) -> &AssetId {
         &self.observation.asset
+    }
+
+    /// What the partition of its source is told, if it is an access that names one.
+    pub fn sighting(&self) -> Option<Sighting> {
+        Sighting::of(&self.observation)
     }
 
     /// The record's value.

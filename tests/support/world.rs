@@ -269,6 +269,7 @@ pub fn scaled_down(by: u32) -> JoinSettings {
         &mut settings.settle.attributed,
         &mut settings.settle.none,
         &mut settings.sensors.min_span,
+        &mut settings.sweep.within,
     ] {
         *span /= by;
     }

@@ -163,15 +163,35 @@ impl Exceptions {
         })
     }
 
+    /// Whether an entry covers everything that a source did to an asset, whichever accounts and pipes it took, as far as
+    /// they are known: what a sweep does not count. A source has an address here and no name.
+    pub(super) fn excuse(
+        &self,
+        (source, asset): (IpAddr, &AssetId),
+        (accounts, pipes, is_cut): (&[Arc<str>], &[Arc<str>], bool),
+        closes: AppendTime,
+    ) -> bool {
+        let told = Told {
+            sources: vec![(source, &[])],
+            accounts,
+            pipes,
+            is_cut,
+        };
+        self.entry_for(asset, closes, &told).is_some()
+    }
+
     /// The first entry that covers an alert with this key and content, which closes at `closes`.
     pub fn covering(&self, key: &AlertKey, closes: AppendTime, content: &Content) -> Option<Arc<Exception>> {
-        let asset = self.inventory.asset(&key.asset);
-        let told = Told::of(content);
+        self.entry_for(&key.asset, closes, &Told::of(content)).cloned()
+    }
+
+    fn entry_for(&self, id: &AssetId, closes: AppendTime, told: &Told<'_>) -> Option<&Arc<Exception>> {
+        let asset = self.inventory.asset(id);
         let covers = |entry: &&Arc<Exception>| {
             entry.expires.is_none_or(|expires| closes < expires)
-                && entry.covers(key, asset, &told, &self.inventory)
+                && entry.covers(id, asset, told, &self.inventory)
         };
-        self.entries.iter().find(covers).cloned()
+        self.entries.iter().find(covers)
     }
 }
 
@@ -209,7 +229,7 @@ fn some_and_all<T>(items: &[T], is_so: impl FnMut(&T) -> bool) -> bool {
 }
 
 impl Exception {
-    fn covers(&self, key: &AlertKey, asset: Option<&Asset>, told: &Told<'_>, inventory: &Inventory) -> bool {
+    fn covers(&self, id: &AssetId, asset: Option<&Asset>, told: &Told<'_>, inventory: &Inventory) -> bool {
         let by_sources = self.sources.as_ref().is_none_or(|sources| {
             some_and_all(&told.sources, |(ip, hosts)| sources.name(*ip, hosts, inventory))
         });
@@ -223,7 +243,7 @@ impl Exception {
             .as_ref()
             .is_none_or(|pipes| some_and_all(told.pipes, |pipe| pipes.contains(&**pipe)));
         let by_asset = self.assets.as_ref().is_none_or(|assets| {
-            assets.names.contains(&key.asset) || asset.is_some_and(|asset| has_role(asset, &assets.roles))
+            assets.names.contains(id) || asset.is_some_and(|asset| has_role(asset, &assets.roles))
         });
         let by_site = !self.own_site
             || asset.is_some_and(|asset| {

@@ -43,8 +43,9 @@ pub use self::outcome::{Fate, StateSize, Step, Tally};
 use self::rules::Rules;
 use self::stored::{Slot, Stored};
 use super::sensors::{SensorState, Sensors};
-use super::{Action, AlertId, Content, Exceptions, JoinSettings, Revision, Rule, Status};
-use crate::event::{AssetId, Observation, Outcome};
+use super::sweeps::{Sweeps, Terms};
+use super::{About, Action, AlertId, AlertKey, Content, Exceptions, JoinSettings, Revision, Rule, Status};
+use crate::event::{AssetId, Observation, Outcome, Sighting};
 use crate::inventory::Inventory;
 use crate::time::AppendTime;
 
@@ -58,6 +59,7 @@ pub struct Join {
     identities: Identities,
     admission: Admission,
     sensors: Sensors,
+    sweeps: Sweeps,
     assets: HashMap<AssetId, AssetState>,
     alerts: HashMap<AlertId, OpenAlert>,
     deadlines: BTreeSet<(AppendTime, AlertId)>,
@@ -90,6 +92,7 @@ impl Join {
             identities: Identities::default(),
             admission: Admission::default(),
             sensors: Sensors::default(),
+            sweeps: Sweeps::default(),
             assets: HashMap::new(),
             alerts: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -131,7 +134,8 @@ impl Join {
     /// When the next revision is due, if one is pending.
     pub fn next_deadline(&self) -> Option<AppendTime> {
         let alerts = self.deadlines.first().map(|&(deadline, _)| deadline);
-        alerts.into_iter().chain(self.sensors.next_due()).min()
+        let others = [self.sensors.next_due(), self.sweeps.next_due()];
+        alerts.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// How much is in state.
@@ -165,28 +169,19 @@ impl Join {
                     is_excepted_anew: false,
                     is_told: true,
                     content: content.clone(),
-                    sensor: None,
+                    about: About::Accesses,
                 })
             })
             .collect();
         revisions.extend(self.sensors.standing(offset));
+        revisions.extend(self.sweeps.standing(offset));
         revisions.sort_by_key(|revision| revision.id);
         revisions
     }
 
     /// Applies the record at `offset`: an observation, or a tick. Offsets must rise; append times need not.
     pub fn apply(&mut self, offset: u64, append_time: AppendTime, observation: Option<Observation>) -> Step {
-        self.stream_time = self.stream_time.max(append_time);
-        let mut step = Step {
-            revisions: Vec::new(),
-            fate: Fate::Tick,
-            tally: Tally::default(),
-        };
-        self.fire_deadlines(offset, &mut step);
-        step.revisions
-            .extend(self.sensors.judge(self.stream_time, offset, &self.settings));
-        self.close_alerts();
-        self.expire_observations();
+        let mut step = self.advance(offset, append_time);
         if let Some(observation) = observation {
             let stored = Stored {
                 offset,
@@ -198,6 +193,55 @@ impl Join {
             step.revisions.extend(self.see(&stored, fate));
             self.reconsider(touched, offset, &mut step);
         }
+        step
+    }
+
+    /// Applies the record at `offset`, which tells this partition that a source of its own touched an asset of any.
+    pub fn sight(&mut self, offset: u64, append_time: AppendTime, sighting: &Sighting) -> Step {
+        let mut step = self.advance(offset, append_time);
+        let rules = self.rules.watching_share(&sighting.pipe).iter();
+        let alerts: Vec<AlertId> = rules
+            .map(|&rule| {
+                let key = AlertKey {
+                    rule: Arc::clone(&self.rules.ids[rule]),
+                    asset: sighting.asset.clone(),
+                    source: Some(sighting.source_ip),
+                    bucket: sighting.time.bucket(self.settings.group_by),
+                    arrival_bucket: None,
+                };
+                key.id()
+            })
+            .collect();
+        let terms = Terms {
+            settings: &self.settings,
+            exceptions: &self.exceptions,
+        };
+        let now = (self.stream_time, offset);
+        let (fate, revisions) = self.sweeps.see(sighting, &alerts, now, terms);
+        step.fate = fate;
+        step.revisions.extend(revisions);
+        step
+    }
+
+    /// Lets time pass: what is due at the record at `offset` is written, what is over is forgotten.
+    fn advance(&mut self, offset: u64, append_time: AppendTime) -> Step {
+        self.stream_time = self.stream_time.max(append_time);
+        let mut step = Step {
+            revisions: Vec::new(),
+            fate: Fate::Tick,
+            tally: Tally::default(),
+        };
+        self.fire_deadlines(offset, &mut step);
+        step.revisions
+            .extend(self.sensors.judge(self.stream_time, offset, &self.settings));
+        let terms = Terms {
+            settings: &self.settings,
+            exceptions: &self.exceptions,
+        };
+        step.revisions
+            .extend(self.sweeps.advance(self.stream_time, offset, terms));
+        self.close_alerts();
+        self.expire_observations();
         step
     }
 
@@ -303,7 +347,7 @@ fn write(alert: &mut OpenAlert, id: AlertId, content: Content, number: u64) -> R
         is_excepted_anew,
         is_told: alert.is_told,
         content,
-        sensor: None,
+        about: About::Accesses,
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Fate {
     Unwatched,
     /// Its asset or partition has had too many destination-side observations: counted, not joined.
     Refused,
+    /// It was a sighting: what the partition of a source is told of an access to an asset of another.
+    Sighting,
     /// It was a tick: only time passed.
     Tick,
 }

@@ -57,6 +57,11 @@ impl Rules {
         rules.any(|rule| self.is_two_sided[rule])
     }
 
+    /// The rules that watch the pipe of a share access.
+    pub(super) fn watching_share(&self, pipe: &str) -> &[RuleIndex] {
+        self.share_access.get(pipe).map_or(&[], Vec::as_slice)
+    }
+
     /// The rules that watch the pipe of an observation; none for a connection, which serves all of them.
     pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
         let rules = match &observation.event.detail {

@@ -23,7 +23,8 @@ use super::group::{GroupConsumer, GroupContext, Member, hold};
 use super::identities::Identities;
 use super::positions::Positions;
 use super::service::Shared;
-use crate::pipeline::{DeadLetter, Origin, Program, Routed, Router};
+use crate::event::Sighting;
+use crate::pipeline::{DeadLetter, ObservationRecord, Origin, Program, Routed, Router};
 use crate::telemetry::Consumed;
 
 /// How long the worker may wait for a message.
@@ -161,6 +162,9 @@ impl RouterMember {
             Routed::Skipped(_) => None,
             Routed::DeadLetter(letter) => Some(dead(&letter)),
             Routed::Observation(observation) => {
+                let sighting = observation.sighting();
+                self.waiting
+                    .extend(sighting.filter(|_| self.program.join.sweep.enabled).map(sighted));
                 let key = observation.key().as_str().as_bytes().to_vec();
                 let value = observation.encode();
                 Some(if value.len() + key.len() + OVERHEAD > MAX_RECORD {
@@ -364,6 +368,14 @@ impl Member for RouterMember {
 
 /// The reason of a dead letter whose observation would not fit a record.
 const TOO_LARGE: &str = "observation_too_large";
+
+fn sighted(sighting: Sighting) -> Outgoing {
+    Outgoing {
+        to: To::Observations,
+        key: sighting.key().into_bytes(),
+        value: Some(ObservationRecord::Sighting(sighting).encode()),
+    }
+}
 
 fn dead(letter: &DeadLetter) -> Outgoing {
     Outgoing {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::detection::{Explanation, Status};
-use crate::event::Observation;
+use crate::event::{Observation, Sighting};
 use crate::pipeline::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Program};
 use crate::time::AppendTime;
 
@@ -40,9 +40,15 @@ impl Replayer {
         self.correlator.explain(key).or_else(|| closed.get(key).cloned())
     }
 
-    /// Appends an observation and applies it.
+    /// Appends an observation, and its sighting where there is one, and applies them.
     pub fn observe(&mut self, append_time: AppendTime, observation: Observation) -> Applied {
-        self.append(append_time, &ObservationRecord::Observation(observation))
+        let sighting = Sighting::of(&observation);
+        let mut applied = self.append(append_time, &ObservationRecord::Observation(observation));
+        if let Some(sighting) = sighting {
+            let sighted = self.append(append_time, &ObservationRecord::Sighting(sighting));
+            applied.alerts.extend(sighted.alerts);
+        }
+        applied
     }
 
     /// The end of input: every deadline is due.

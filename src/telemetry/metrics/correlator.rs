@@ -8,7 +8,15 @@ use crate::detection::{Fate, Tally};
 use crate::pipeline::Applied;
 
 /// What may become of a record of the observations topic; the last for one that cannot be read.
-const FATES: &[&str] = &["applied", "copy", "unwatched", "refused", "tick", "undecodable"];
+const FATES: &[&str] = &[
+    "applied",
+    "copy",
+    "unwatched",
+    "refused",
+    "sighting",
+    "tick",
+    "undecodable",
+];
 
 /// The correlator: from an observation to a committed revision.
 #[derive(Debug)]
@@ -63,6 +71,7 @@ impl Metrics {
             Some(Fate::Copy) => "copy",
             Some(Fate::Unwatched) => "unwatched",
             Some(Fate::Refused) => "refused",
+            Some(Fate::Sighting) => "sighting",
             Some(Fate::Tick) => "tick",
             None => "undecodable",
         };

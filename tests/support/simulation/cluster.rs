@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipewarden::detection::Fate;
 use pipewarden::driver::memory::{Broker, BrokerError, Layout, Worker};
-use pipewarden::event::Observation;
+use pipewarden::event::{Observation, Sighting};
 use pipewarden::pipeline::{ObservationRecord, Program};
 use pipewarden::time::AppendTime;
 use rand::RngExt as _;
@@ -107,20 +108,25 @@ impl Cluster {
         });
     }
 
+    /// What a router writes: the observation under its asset, a sighting under its source.
     fn arrive(&mut self, observation: &Observation, random: &mut StdRng) {
-        let asset = observation.asset.as_str();
-        let partition = asset.bytes().map(u32::from).sum::<u32>() % PARTITIONS;
+        let record = ObservationRecord::Observation(observation.clone());
+        self.append(observation.asset.as_str(), &record, random);
+        if let Some(sighting) = Sighting::of(observation) {
+            let key = sighting.key();
+            self.append(&key, &ObservationRecord::Sighting(sighting), random);
+        }
+    }
+
+    fn append(&mut self, key: &str, record: &ObservationRecord, random: &mut StdRng) {
+        let partition = key.bytes().map(u32::from).sum::<u32>() % PARTITIONS;
         let input = self.layout.input(partition);
         if random.random_bool(0.1) {
             self.broker.skip_offset(&input);
         }
-        let record = ObservationRecord::Observation(observation.clone());
-        self.broker.append(
-            &input,
-            stamp(self.now, random),
-            asset.as_bytes(),
-            &record.encode(),
-        );
+        let stamp = stamp(self.now, random);
+        self.broker
+            .append(&input, stamp, key.as_bytes(), &record.encode());
         self.faults.records += 1;
     }
 
@@ -161,7 +167,7 @@ impl Cluster {
         let Some(applied) = worker.step(&self.broker, partition) else {
             return false;
         };
-        self.tick_outstanding[partition as usize] &= applied.kind.is_some();
+        self.tick_outstanding[partition as usize] &= applied.fate != Some(Fate::Tick);
         true
     }
 

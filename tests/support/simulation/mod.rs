@@ -30,6 +30,8 @@ pub struct Faults {
     pub alerts: u64,
     /// Revisions of findings about sensors among them.
     pub sensor_findings: u64,
+    /// Revisions of sweeps among them.
+    pub sweeps: u64,
     pub commits: u64,
     pub aborts: u64,
     pub crashes: u64,
@@ -57,6 +59,7 @@ impl std::ops::AddAssign for Faults {
         self.ticks += other.ticks;
         self.alerts += other.alerts;
         self.sensor_findings += other.sensor_findings;
+        self.sweeps += other.sweeps;
         self.commits += other.commits;
         self.aborts += other.aborts;
         self.crashes += other.crashes;
@@ -89,6 +92,8 @@ pub fn run(seed: u64) -> Result<Faults, String> {
         settings.sensors.min_accesses = 2;
         settings.sensors.min_span /= 60;
     }
+    // Few hosts and few accesses: two hosts are a sweep here.
+    settings.sweep.min_assets = 2;
     let arrivals = Arrivals::random(&mut random, &settings, mute);
     let has_exceptions = random.random_bool(0.5);
     // Two documents of everything cost time, and one world in eight shows as well that they stay together.
@@ -111,10 +116,12 @@ pub fn run(seed: u64) -> Result<Faults, String> {
     }
     let mut cluster = Cluster::new(programs);
     cluster.live_through(&arrivals, &mut random);
-    let (alerts, sensor_findings) = verdict::check(&cluster, &arrivals, &settings, (format, has_exceptions))?;
+    let (alerts, sensor_findings, sweeps) =
+        verdict::check(&cluster, &arrivals, &settings, (format, has_exceptions))?;
     Ok(Faults {
         alerts,
         sensor_findings,
+        sweeps,
         ..cluster.faults
     })
 }

@@ -1,20 +1,22 @@
 //! Whether a world ended as it must.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use pipewarden::alert::AlertFormat;
-use pipewarden::detection::{JoinSettings, SENSOR_BLIND};
+use pipewarden::detection::{JoinSettings, SENSOR_BLIND, SWEEP};
 use pipewarden::driver::memory::{Broker, Layout, TopicPartition, Worker};
+use pipewarden::event::AssetId;
 use pipewarden::pipeline::Program;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::arrivals::Arrivals;
 use super::cluster::Cluster;
 use crate::support::{reference, schema, world};
 
 /// How many records there are on the topics of alerts and of suppressed ones, and how many of them are findings about
-/// sensors. Those are compared with the undisturbed run's like all others, but not with the reference: they are a function
+/// sensors, and sweeps. The former are compared with the undisturbed run's like all others, but not with the reference: they are a function
 /// of arrivals, not of the set of observations.
 ///
 /// # Errors
@@ -24,10 +26,10 @@ pub fn check(
     arrivals: &Arrivals,
     settings: &JoinSettings,
     (format, has_exceptions): (AlertFormat, bool),
-) -> Result<(u64, u64), String> {
+) -> Result<(u64, u64, u64), String> {
     let mut last: BTreeMap<Vec<u8>, (Option<u64>, Value)> = BTreeMap::new();
     let mut revisions = BTreeSet::new();
-    let mut sensor_findings = 0;
+    let (mut sensor_findings, mut of_sweeps) = (0, 0);
     for partition in 0..cluster.layout.partitions {
         let found = outputs(&cluster.broker, &cluster.layout, partition);
         if let Some(program) = cluster.only_program()
@@ -51,6 +53,7 @@ pub fn check(
                 return Err(format!("a revision was written twice: {document:#}"));
             }
             sensor_findings += u64::from(document["rule"]["id"] == SENSOR_BLIND);
+            of_sweeps += u64::from(document["rule"]["id"] == SWEEP);
             if topic == "suppressed" && document["pipewarden"]["status"] == "active" {
                 return Err(format!("an alert that stands was hidden: {document:#}"));
             }
@@ -69,6 +72,10 @@ pub fn check(
         .for_each(|document| schema::assert_valid("alert", document));
     last.retain(|_, document| document["pipewarden"]["status"] != "superseded");
     last.retain(|_, document| document["rule"]["id"] != SENSOR_BLIND);
+    let (sweeps, last): (BTreeMap<_, _>, BTreeMap<_, _>) = last
+        .into_iter()
+        .partition(|(_, document)| document["rule"]["id"] == SWEEP);
+    check_sweeps(&sweeps, arrivals, settings, has_exceptions)?;
     let expected = reference::final_alerts(&arrivals.observations, &world::rules(), settings);
     let expected: BTreeMap<Vec<u8>, _> = expected
         .into_iter()
@@ -101,7 +108,53 @@ pub fn check(
             return Err(format!("{document:#} is not {content:#?} under {exception:?}"));
         }
     }
-    Ok((revisions.len() as u64, sensor_findings))
+    Ok((revisions.len() as u64, sensor_findings, of_sweeps))
+}
+
+/// The sweeps that stand are the reference's.
+fn check_sweeps(
+    found: &BTreeMap<Vec<u8>, Value>,
+    arrivals: &Arrivals,
+    settings: &JoinSettings,
+    has_exceptions: bool,
+) -> Result<(), String> {
+    let is_excused = |source: IpAddr, asset: &AssetId, swept: &reference::Swept, closes: i64| {
+        has_exceptions && reference::is_excused(source, asset, swept, closes)
+    };
+    let observations = &arrivals.observations;
+    let expected = reference::final_sweeps(observations, &world::rules(), settings, is_excused);
+    let told: BTreeSet<String> = found
+        .values()
+        .map(|document| {
+            let assets = document["pipewarden"]["sweep"]["assets"].as_array();
+            let mut assets: Vec<&str> = assets
+                .into_iter()
+                .flatten()
+                .filter_map(|asset| asset["id"].as_str())
+                .collect();
+            assets.sort_unstable();
+            let source = document["source"]["ip"].as_str();
+            format!(
+                "{source:?} {assets:?} {} {}",
+                document["event"]["start"], document["event"]["end"]
+            )
+        })
+        .collect();
+    let expected: BTreeSet<String> = expected
+        .iter()
+        .map(|((source, _), assets)| {
+            let first = assets.values().map(|swept| swept.0).min();
+            let last = assets.values().map(|swept| swept.1).max();
+            let names: Vec<&str> = assets.keys().map(AssetId::as_str).collect();
+            let source = Some(source.to_string());
+            format!("{source:?} {names:?} {} {}", json!(first), json!(last))
+        })
+        .collect();
+    if told == expected {
+        Ok(())
+    } else {
+        Err(format!("the sweeps {told:#?} stand, and should be {expected:#?}"))
+    }
 }
 
 /// What is written by one worker that reads the same log from end to end and is never disturbed.
