@@ -78,9 +78,12 @@ fn sources(documents: &[Value]) -> Vec<&str> {
     sources.collect()
 }
 
+fn status(service: &Service) -> Value {
+    serde_json::from_str(&service.get("/status").1).unwrap()
+}
+
 fn version(service: &Service) -> String {
-    let status: Value = serde_json::from_str(&service.get("/status").1).unwrap();
-    status["config_version"].as_str().unwrap().to_owned()
+    status(service)["config_version"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -135,6 +138,12 @@ fn an_exception_covers_open_alerts_from_its_change_on_and_nothing_is_lost() {
         sources(&told(broker, suppressed)).contains(&"10.9.0.3")
     });
     assert!(!sources(&told(broker, alerts)).contains(&"10.9.0.3"));
+    // The alert that stood before the entry came is no hit of it.
+    service.await_that("the hit", || {
+        status(&service)["exceptions"]["scanner"]["hits"] == 1
+    });
+    assert_eq!(status(&service)["exceptions"]["builtin-own-site"]["hits"], 0);
+    assert_eq!(service.metric("pipewarden_exception_hits_total", "scanner"), 1.0);
     service.signal("TERM");
     assert!(service.wait().0.success());
 }

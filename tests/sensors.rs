@@ -15,11 +15,12 @@ use std::time::Duration;
 use pipewarden::alert::AlertFormat;
 use pipewarden::detection::{JoinSettings, Rule, RuleSet, SENSOR_BLIND};
 use pipewarden::driver::memory::{Broker, Layout, Replayer, Worker};
-use pipewarden::event::{Detail, Observation, Outcome};
+use pipewarden::event::{Detail, Kind, Observation, Outcome};
 use pipewarden::inventory::{Inventory, UnlistedHosts};
 use pipewarden::pipeline::{ObservationRecord, Program};
-use pipewarden::time::AppendTime;
-use serde_json::Value;
+use pipewarden::telemetry::{Metrics, Readiness, Status};
+use pipewarden::time::{AppendTime, EventTime};
+use serde_json::{Value, json};
 use support::world::{self, Seed};
 
 const CONNECTION: u8 = 0;
@@ -270,6 +271,78 @@ fn nothing_is_judged_where_it_is_switched_off_or_the_host_is_not_listed() {
         observation.asset = pipewarden::event::AssetId::new("asset2.aperture.local");
     }
     assert_eq!(elsewhere.findings(), none);
+}
+
+#[test]
+fn gauges_and_status_say_when_each_sensor_was_seen_and_whether_it_is_blind_until_the_partition_goes() {
+    let story = Story::default().and(&[SHARE, CONNECTION], 0, 10, 12).ordered();
+    let last = |kind| {
+        let mut own = story
+            .iter()
+            .rev()
+            .filter(|observation| observation.kind() == kind);
+        own.next().unwrap().event.time
+    };
+    let (connected, shared) = (last(Kind::NetworkConnection), last(Kind::ShareAccess));
+    let (mut broker, layout) = (Broker::new(), Layout::new(1));
+    for observation in story {
+        let now = AppendTime::at_event(observation.event.time);
+        let record = ObservationRecord::Observation(observation);
+        broker.append(&layout.input(0), now, b"", &record.encode());
+    }
+    let mut worker = Worker::start(&mut broker, &layout, "worker");
+    worker.take_over(&broker, 0, &default_program()).unwrap();
+    while worker.step(&broker, 0).is_some() {}
+
+    let (metrics, status) = (Metrics::new(), Status::default());
+    let tell = |is_owned: bool| {
+        if is_owned {
+            let correlator = worker.correlator(0).unwrap();
+            let readiness = Readiness {
+                sensors: correlator.sensors().collect(),
+                clocks: correlator.clocks().collect(),
+            };
+            status.tell_readiness(0, readiness);
+        } else {
+            status.forget_readiness(0);
+        }
+        metrics.status(&status);
+        let text = String::from_utf8(metrics.render()).unwrap();
+        let own = text.lines().filter(|line| line.starts_with("pipewarden_sensor"));
+        own.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let seconds = |time: EventTime| time.as_micros() / 1_000_000;
+    let labels = |sensor: &str| format!(r#"{{asset="asset0.aperture.local",sensor="{sensor}"}}"#);
+    assert_eq!(
+        tell(true),
+        [
+            // None of pipe_connected, which was never seen.
+            format!(
+                "pipewarden_sensor_last_seen_timestamp_seconds{} {}",
+                labels("network_connection"),
+                seconds(connected)
+            ),
+            format!(
+                "pipewarden_sensor_last_seen_timestamp_seconds{} {}",
+                labels("share_access"),
+                seconds(shared)
+            ),
+            format!("pipewarden_sensors_blind{} 0", labels("network_connection")),
+            format!("pipewarden_sensors_blind{} 1", labels("pipe_connected")),
+            format!("pipewarden_sensors_blind{} 0", labels("share_access")),
+        ]
+    );
+    assert_eq!(
+        status.to_value()["sensors"],
+        json!({"asset0.aperture.local": {
+            "network_connection": {"last_seen": connected, "is_blind": false},
+            "pipe_connected": {"last_seen": null, "is_blind": true},
+            "share_access": {"last_seen": shared, "is_blind": false},
+        }})
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(tell(false), none);
+    assert_eq!(status.to_value()["sensors"], json!({}));
 }
 
 /// A day in which one sensor after the other fails and comes back, ticks where they are due.

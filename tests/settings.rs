@@ -181,9 +181,77 @@ fn values_that_cannot_work_are_refused_all_at_once() {
         ],
     );
     refused(
+        "detection: {sensors: {min_accesses: 0, min_span: 2h}}",
+        &[],
+        &[
+            "detection.sensors.min_accesses must be at least 1",
+            "detection.sensors.min_span must be shorter than the horizon less allowed_lateness",
+        ],
+    );
+    refused(
         "kafka: {client: {group.id: mine}}",
         &[],
         &["kafka.client.group.id"],
+    );
+}
+
+#[test]
+fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_gives_way_to_a_short_one() {
+    let with = |detection: &str, min_span: Duration| {
+        let text = format!(
+            "detection: {{{detection} sensors: {{min_span: {}ms}}}}",
+            min_span.as_millis()
+        );
+        load("c.yaml", &text, &[])
+    };
+    let short = "allowed_lateness: 2min, tuple_window: 1min, group_by: 1min, clock_skew: 10s,";
+    for detection in ["", short] {
+        let settings = load("c.yaml", &format!("detection: {{{detection}}}"), &[]).unwrap();
+        let limit = settings.detection.sensor_span_limit();
+        // A millisecond below, since the limit may have a fraction.
+        let fits = limit - Duration::from_millis(1);
+        assert_eq!(
+            with(detection, fits)
+                .unwrap()
+                .detection
+                .sensors
+                .min_span
+                .as_millis(),
+            fits.as_millis()
+        );
+        let said = with(detection, limit + Duration::from_millis(1)).unwrap_err();
+        assert!(
+            said.contains("detection.sensors.min_span must be shorter"),
+            "{said}"
+        );
+    }
+    // Half an hour is longer than the short horizon: nobody has asked for it, so it is no mistake.
+    let settings = load("c.yaml", &format!("detection: {{{short}}}"), &[]).unwrap();
+    assert!(settings.detection.sensors.min_span > settings.detection.sensor_span_limit());
+}
+
+#[test]
+fn settings_of_sensors_are_read_from_all_layers() {
+    let environment = [("PIPEWARDEN_DETECTION__SENSORS__MIN_ACCESSES", "3")];
+    let text = "detection: {sensors: {enabled: false, min_span: 45min, min_accesses: 9}}";
+    let sensors = load("c.yaml", text, &environment).unwrap().detection.sensors;
+    assert!(!sensors.enabled);
+    assert_eq!(sensors.min_accesses, 3);
+    assert_eq!(sensors.min_span, Duration::from_secs(45 * 60));
+    refused(
+        "detection: {sensors: {min_acceses: 3}}",
+        &[],
+        &["detection.sensors.min_acceses", "detection.sensors.min_accesses"],
+    );
+    refused(
+        "detection: {sensors: {min_span: long}}",
+        &[],
+        &["detection.sensors.min_span"],
+    );
+    refused(
+        "detection: {sensors: {min_accesses: -1}}",
+        &[],
+        &["detection.sensors.min_accesses"],
     );
 }
 

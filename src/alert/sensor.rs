@@ -37,12 +37,17 @@ pub(super) fn own(finding: SensorFinding) -> doc::OwnSensor {
     }
 }
 
-pub(super) fn title(finding: SensorFinding, content: &Content, asset: &str, roles: &[&str]) -> String {
-    let name = match finding.sensor {
+/// The sensor that gives a kind of observation, as it is named to people.
+pub fn sensor_name(kind: Kind) -> &'static str {
+    match kind {
         Kind::NetworkConnection => "network_connection (Sysmon 3)",
         Kind::PipeConnected => "pipe_connected (Sysmon 18)",
         Kind::ShareAccess => "share_access (Security 5145)",
-    };
+    }
+}
+
+pub(super) fn title(finding: SensorFinding, content: &Content, asset: &str, roles: &[&str]) -> String {
+    let name = sensor_name(finding.sensor);
     let roles = if roles.is_empty() {
         String::new()
     } else {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
 
+use super::hits::{self, Hits};
 use super::settings;
 use crate::cli::CheckArgs;
 use crate::pipeline::Program;
@@ -24,6 +25,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             .into_iter()
             .try_for_each(Tested::demand_both)?;
     }
+    let hits = (!args.status.is_empty())
+        .then(|| hits::ask(&args.status))
+        .transpose()?;
     let mut out = anstream::stdout();
     writeln!(out, "{}", "settings".bold())?;
     for line in settings.to_display().lines() {
@@ -96,12 +100,21 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let unlisted = serde_json::to_value(program.unlisted_hosts)?;
     writeln!(out, "  unlisted hosts: {}", unlisted.as_str().unwrap_or_default())?;
-    exceptions(&mut out, &program)?;
+    exceptions(&mut out, &program, hits.as_ref())?;
+    let partitions = u64::try_from(settings.kafka.topics.partitions).unwrap_or_default();
+    if let Some(hits) = hits.filter(|hits| hits.partitions < partitions) {
+        let warning = format!(
+            "the services that were asked own {} of {partitions} partitions (kafka.topics.partitions): an entry may be hit \
+             elsewhere; name all replicas",
+            hits.partitions
+        );
+        writeln!(out, "  {}", warning.yellow())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Every entry, and what is wrong with it that is no error: it has expired, or names a host that is not listed.
-fn exceptions(out: &mut impl Write, program: &Program) -> std::io::Result<()> {
+fn exceptions(out: &mut impl Write, program: &Program, hits: Option<&Hits>) -> std::io::Result<()> {
     writeln!(out, "\n{}", "exceptions".bold())?;
     let exceptions = &program.exceptions;
     let now = telemetry::wall_clock();
@@ -119,6 +132,10 @@ fn exceptions(out: &mut impl Write, program: &Program) -> std::io::Result<()> {
             entry.owner,
             entry.reason
         )?;
+        // What has expired should go for that, however often it was hit.
+        if let Some(hits) = hits.filter(|_| entry.expires.is_none_or(|expires| expires > now)) {
+            writeln!(out, "    {}", hits.of(&entry.id, entry.expires.is_none()))?;
+        }
     }
     for (entry, name) in exceptions.unlisted_assets() {
         if !program.inventory.is_empty() {

@@ -1,9 +1,11 @@
 //! One command a file: arguments in, exit status out.
 
+mod ask;
 pub mod check;
 pub mod export;
 pub mod generate;
 pub mod health;
+mod hits;
 pub mod inventory;
 pub mod replay;
 pub mod run;

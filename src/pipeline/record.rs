@@ -7,7 +7,6 @@ use crate::event::{Observation, Sighting};
 /// The value of a record on the observations topic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly every record is an observation")]
 pub enum ObservationRecord {
     /// A normalised, resolved event.
     Observation(Observation),

@@ -11,5 +11,5 @@ mod run;
 mod source;
 
 pub use file::{Case, EventSpec, ExpectedAlert, TestFile, json_schema};
-pub use run::{Failure, run};
+pub use run::{Failure, judge, run};
 pub use source::{Tested, TestsError, Untested, builtin, folder};

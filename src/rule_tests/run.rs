@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::compare::{differences, pair};
 use super::{Case, ExpectedAlert, TestFile};
 use crate::alert::Document;
@@ -28,21 +30,17 @@ impl fmt::Display for Failure {
 /// [`Failure`], which says what was expected, what was found, and what became of each event.
 pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
     let stopped = |problem: String| Failure(vec![problem]);
-    let assets = case.assets.as_ref().unwrap_or(&file.assets);
+    let assets = case.assets(file);
     let inventory = if assets.is_empty() {
         Inventory::empty()
     } else {
         let text = serde_json::json!({ "assets": assets }).to_string();
         Inventory::parse(&text, "assets").map_err(|error| stopped(error.to_string()))?
     };
-    let home = assets.first().and_then(|asset| asset["name"].as_str());
-    let mut messages = Vec::new();
-    for (number, event) in (1..).zip(&case.events) {
-        let document = event
-            .to_document(number, home)
-            .map_err(|problem| stopped(format!("event {number}: {problem}")))?;
-        messages.push(document.to_string().into_bytes());
-    }
+    let documents = case.documents(file).map_err(stopped)?.into_iter();
+    let messages: Vec<Vec<u8>> = documents
+        .map(|document| document.to_string().into_bytes())
+        .collect();
     let rules = RuleSet::new(vec![rule.clone()]).map_err(|error| stopped(error.to_string()))?;
     let unlisted = UnlistedHosts::default_for(&inventory);
     // Nothing is ever recovered here, so the fingerprint has nobody to tell apart.
@@ -54,7 +52,33 @@ pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
         String::new(),
     );
     let detected = detect(&Arc::new(program), &messages).map_err(stopped)?;
-    judge(&case.alerts, &detected)
+    judge(&case.alerts, &detected.alerts).map_err(|Failure(mut lines)| {
+        let fates = (1..).zip(&detected.fates);
+        lines.extend(fates.map(|(number, fate)| format!("event {number}: {fate}")));
+        Failure(lines)
+    })
+}
+
+impl Case {
+    /// The protected hosts, as an inventory lists them: the case's own, or else those of its file.
+    pub fn assets<'a>(&'a self, file: &'a TestFile) -> &'a [Value] {
+        self.assets.as_ref().unwrap_or(&file.assets)
+    }
+
+    /// The events as Winlogbeat publishes them.
+    ///
+    /// # Errors
+    /// What is wrong with which event.
+    pub fn documents(&self, file: &TestFile) -> Result<Vec<Value>, String> {
+        let home = self.assets(file).first().and_then(|asset| asset["name"].as_str());
+        (1..)
+            .zip(&self.events)
+            .map(|(number, event)| {
+                let document = event.to_document(number, home);
+                document.map_err(|problem| format!("event {number}: {problem}"))
+            })
+            .collect()
+    }
 }
 
 /// What came of a case's events.
@@ -115,17 +139,20 @@ fn detect(program: &Arc<Program>, messages: &[Vec<u8>]) -> Result<Detected, Stri
     Ok(Detected { fates, alerts })
 }
 
-fn judge(expected: &[ExpectedAlert], detected: &Detected) -> Result<(), Failure> {
+/// Holds the alerts that stand against those that must.
+///
+/// # Errors
+/// [`Failure`], which says what is missing, what differs and what was not expected.
+pub fn judge(expected: &[ExpectedAlert], found: &[Document]) -> Result<(), Failure> {
     let fits: Vec<Vec<bool>> = expected
         .iter()
         .map(|expected| {
             let fits = |found| differences(expected, found).is_empty();
-            detected.alerts.iter().map(fits).collect()
+            found.iter().map(fits).collect()
         })
         .collect();
-    let pairs = pair(&fits, detected.alerts.len());
-    let mut unexpected: Vec<&Document> = detected
-        .alerts
+    let pairs = pair(&fits, found.len());
+    let mut unexpected: Vec<&Document> = found
         .iter()
         .enumerate()
         .filter(|(place, _)| !pairs.contains(&Some(*place)))
@@ -143,7 +170,7 @@ fn judge(expected: &[ExpectedAlert], detected: &Detected) -> Result<(), Failure>
     let mut lines = vec![format!(
         "expected {}, found {}",
         plural(expected.len(), "alert"),
-        plural(detected.alerts.len(), "alert")
+        plural(found.len(), "alert")
     )];
     for expected in missing {
         // The one that comes nearest is the one that was probably meant.
@@ -166,11 +193,6 @@ fn judge(expected: &[ExpectedAlert], detected: &Detected) -> Result<(), Failure>
         unexpected
             .iter()
             .map(|alert| format!("not expected: {}", alert.message)),
-    );
-    lines.extend(
-        (1..)
-            .zip(&detected.fates)
-            .map(|(number, fate)| format!("event {number}: {fate}")),
     );
     Err(Failure(lines))
 }

@@ -1,13 +1,13 @@
 //! What this process is doing: whether its workers live and are ready, and what is in force.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::detection::{ClockState, Explanation, SensorState};
-use crate::time::EventTime;
+use crate::detection::{ClockState, Exception, Explanation, SensorState};
+use crate::time::{AppendTime, EventTime};
 
 /// How many explanations are kept, the latest.
 pub const EXPLANATIONS: usize = 20;
@@ -50,6 +50,16 @@ pub struct Status {
     explanations: Mutex<VecDeque<Explanation>>,
     /// By partition.
     readiness: Mutex<BTreeMap<i32, Readiness>>,
+    /// By id, those in force; `None` where nothing is correlated, and nothing can be hit.
+    exceptions: Mutex<Option<BTreeMap<Arc<str>, Hits>>>,
+}
+
+/// How often an exception was hit.
+#[derive(Clone, Copy, Debug)]
+struct Hits {
+    /// When this process took it up, under the same id.
+    since: AppendTime,
+    hits: u64,
 }
 
 impl Status {
@@ -112,12 +122,41 @@ impl Status {
         json!(ahead.collect::<BTreeMap<String, f64>>())
     }
 
+    /// Notes which exceptions are in force from `now` on. The hits of one that stays, by its id, are kept.
+    pub fn exceptions(&self, entries: &[Arc<Exception>], now: AppendTime) {
+        let mut all = self.exceptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.take().unwrap_or_default();
+        let entries = entries.iter().map(|entry| {
+            let new = Hits { since: now, hits: 0 };
+            (Arc::clone(&entry.id), *before.get(&entry.id).unwrap_or(&new))
+        });
+        *all = Some(entries.collect());
+    }
+
+    /// An exception has come to cover an alert.
+    pub fn hit(&self, exception: &Exception) {
+        let mut all = self.exceptions.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is no longer in force may still be hit until the worker takes up what is.
+        if let Some(own) = all.as_mut().and_then(|all| all.get_mut(&exception.id)) {
+            own.hits += 1;
+        }
+    }
+
+    fn exceptions_value(&self) -> Value {
+        let all = self.exceptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = all.as_ref().map(|all| {
+            let own = |hits: &Hits| json!({ "hits": hits.hits, "since": moment(hits.since) });
+            all.iter()
+                .map(|(id, hits)| (id.to_string(), own(hits)))
+                .collect::<BTreeMap<_, _>>()
+        });
+        json!(shown)
+    }
+
     fn sensors_value(&self) -> Value {
         let mut assets: BTreeMap<String, BTreeMap<&str, Value>> = BTreeMap::new();
         for state in self.sensors() {
-            let seen = state
-                .last_seen
-                .map(|seen| EventTime::from_micros(seen.as_millis().saturating_mul(1000)));
+            let seen = state.last_seen.map(moment);
             let sensor = json!({ "last_seen": seen, "is_blind": state.is_blind });
             let asset = assets.entry(state.asset.to_string()).or_default();
             asset.insert(state.sensor.as_str(), sensor);
@@ -135,6 +174,7 @@ impl Status {
             "ready": self.unready().is_empty(),
             "workers": self.workers(),
             "explanations": explanations.iter().rev().collect::<Vec<_>>(),
+            "exceptions": self.exceptions_value(),
             "sensors": self.sensors_value(),
             "clock_offset_seconds": self.clocks_value(),
         })
@@ -183,6 +223,11 @@ impl Status {
         }
         reasons
     }
+}
+
+/// As documents write it.
+fn moment(time: AppendTime) -> EventTime {
+    EventTime::from_micros(time.as_millis().saturating_mul(1000))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod detection;
 mod input;
 mod lines;
 mod pretty;
+mod sensor;
 mod sorted;
 mod summary;
 mod why;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use owo_colors::OwoColorize as _;
 
+use super::sensor;
 use super::why::write_explanation;
 use crate::alert::{Document, Evidence, Excepted, Own, Process};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
@@ -20,6 +21,7 @@ pub(super) fn write_alert(
     let level = own.confidence.as_str().to_uppercase();
     let level = match own.confidence {
         _ if own.status == Status::Suppressed => "SUPPRESSED".dimmed().to_string(),
+        _ if own.status == Status::Resolved => "RESOLVED".green().bold().to_string(),
         Confidence::High => level.red().bold().to_string(),
         Confidence::Medium => level.yellow().bold().to_string(),
         Confidence::Low => level.cyan().bold().to_string(),
@@ -41,6 +43,13 @@ pub(super) fn write_alert(
             alert.event.risk_score
         ),
     )?;
+    if let Some(sensor) = &own.sensor {
+        sensor::rows(alert, sensor)
+            .into_iter()
+            .try_for_each(|(name, text)| row(name, &text))?;
+        row("alert", &own.alert_id.to_string())?;
+        return writeln!(out);
+    }
     row("when", &when(alert))?;
     row(
         "who",
@@ -51,10 +60,7 @@ pub(super) fn write_alert(
             .join(", "),
     )?;
     row("from", &from(alert))?;
-    row(
-        "to",
-        &format!("{}{}", clean(&own.asset.id), parenthesised(&own.asset.roles)),
-    )?;
+    row("to", &asset(own))?;
     row("sure", why(own.attribution, own.confidence))?;
     if let Some(exception) = &own.exception {
         let action = match exception.action {
@@ -80,6 +86,11 @@ pub(super) fn write_alert(
         write_explanation(out, explanation)?;
     }
     writeln!(out)
+}
+
+/// The protected host.
+pub(super) fn asset(own: &Own) -> String {
+    format!("{}{}", clean(&own.asset.id), parenthesised(&own.asset.roles))
 }
 
 fn when(alert: &Document) -> String {

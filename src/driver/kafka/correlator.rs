@@ -308,6 +308,9 @@ impl CorrelatorMember {
         let committed = owned.filter(|owned| owned.commit().is_some());
         for Pending { alert, appended } in committed.flat_map(Owned::committed) {
             self.shared.metrics.alert(&alert, appended, now);
+            if let Some(exception) = &alert.hit {
+                self.shared.status.hit(exception);
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use tracing::{error, info};
 use super::service::Shared;
 use crate::config::Watch;
 use crate::pipeline::Program;
+use crate::telemetry::wall_clock;
 
 /// The latest program that was found valid. Clones share it.
 #[derive(Clone, Debug)]
@@ -36,7 +37,6 @@ impl InForce {
 /// Looks after the files until the service ends. What is wrong is told, and what was in force stays so.
 pub(super) fn follow(shared: &Shared, watch: &mut Watch) {
     let interval = shared.settings.reload.interval;
-    tell(shared);
     while !interval.is_zero() && !shared.stop.wait(interval) {
         match watch.changed() {
             None => {}
@@ -61,8 +61,14 @@ pub(super) fn follow(shared: &Shared, watch: &mut Watch) {
     }
 }
 
-fn tell(shared: &Shared) {
+/// Says what is in force, to whoever asks.
+pub(super) fn tell(shared: &Shared) {
     let program = shared.in_force.program();
+    if shared.settings.correlator.enabled {
+        let exceptions = program.exceptions.entries();
+        shared.metrics.will_cover(exceptions);
+        shared.status.exceptions(exceptions, wall_clock());
+    }
     shared.metrics.config_version(program.version());
     shared.status.config_version(program.version());
 }

@@ -81,6 +81,7 @@ impl Service {
     pub fn run(self) -> Result<(), DriverError> {
         let Self { shared, mut watch } = self;
         tell_what_will_come(&shared);
+        in_force::tell(&shared);
         if !await_topics(&shared)? {
             return Ok(());
         }

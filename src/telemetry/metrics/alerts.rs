@@ -1,10 +1,12 @@
 //! What is counted of alerts.
 
+use std::sync::Arc;
+
 use prometheus::{Histogram, IntCounterVec};
 
 use super::Metrics;
 use super::make::Make;
-use crate::detection::{Confidence, SENSOR_BLIND, Status as AlertStatus};
+use crate::detection::{Confidence, Exception, SENSOR_BLIND, Status as AlertStatus};
 use crate::pipeline::AlertRecord;
 use crate::time::AppendTime;
 
@@ -61,6 +63,15 @@ impl Metrics {
             self.alerts
                 .revisions
                 .with_label_values(&[SENSOR_BLIND, status.as_str()]);
+        }
+    }
+
+    /// The service is about to apply these exceptions.
+    pub fn will_cover(&self, exceptions: &[Arc<Exception>]) {
+        for exception in exceptions {
+            self.alerts
+                .exception_hits
+                .with_label_values(&[&*exception.id, exception.action.as_str()]);
         }
     }
 
