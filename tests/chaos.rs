@@ -16,9 +16,9 @@ mod support {
 
 use std::time::Instant;
 
-use support::broker::{End, Jdk, skip};
+use support::broker::End;
+use support::chaos::Scene;
 use support::chaos::cluster::{Cluster, settings};
-use support::chaos::load::Load;
 use support::chaos::verdict::{Verdict, await_verdict, verdict};
 
 /// How many processes are killed in CI.
@@ -27,23 +27,16 @@ const KILLS: u64 = 20;
 #[test]
 fn nothing_is_lost_and_nothing_is_told_twice_whatever_happens_to_processes_and_broker() {
     let kills = std::env::var("PIPEWARDEN_CHAOS_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
-    let mut broker = match Jdk::start() {
-        Ok(broker) => broker,
-        Err(reason) => return skip(&reason),
+    let scene = Scene::open(|servers| settings(servers, "chaos"), 1);
+    let Some(Scene {
+        mut broker,
+        client,
+        settings: own,
+        load,
+    }) = scene
+    else {
+        return;
     };
-    let servers = broker.servers();
-    let own = settings(&servers, "chaos");
-    own.create_topics();
-    let input = own.topic("input").to_owned();
-    let client = support::broker::at(&servers);
-    let producer = client
-        .client()
-        .set("enable.idempotence", "true")
-        .set("message.timeout.ms", "0")
-        .create()
-        .unwrap();
-    let load = Load::start(producer, &input, 200, 1);
-
     let began = Instant::now();
     let mut cluster = Cluster::start(&own, &mut broker, 3, 2);
     let tell = |cluster: &Cluster<'_>| {

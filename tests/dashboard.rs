@@ -22,9 +22,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::broker::{Jdk, free_port, skip};
+use support::broker::free_port;
+use support::chaos::Scene;
 use support::chaos::cluster::settings;
-use support::chaos::load::Load;
 use support::service::{self, Service};
 
 /// How long until every panel must have data.
@@ -192,11 +192,6 @@ fn every_panel_has_data_and_every_rule_can_be_evaluated() {
         eprintln!("SKIPPED: this test needs prometheus and promtool in PATH");
         return;
     }
-    let broker = match Jdk::start() {
-        Ok(broker) => broker,
-        Err(reason) => return skip(&reason),
-    };
-    let client = support::broker::at(&broker.servers());
     let folder = tempfile::tempdir().unwrap();
     let inventory = folder.path().join("inventory.yaml");
     // Only sensors of listed assets are judged, and shown.
@@ -205,17 +200,19 @@ fn every_panel_has_data_and_every_rule_can_be_evaluated() {
         "assets: [{name: asset0.aperture.local, roles: [tier0]}]",
     )
     .unwrap();
-    let own = settings(&broker.servers(), "dashboard")
-        .with("inventory", json!({"file": inventory, "unlisted_hosts": "watch"}));
-    own.create_topics();
-    let producer = client
-        .client()
-        .set("enable.idempotence", "true")
-        .create()
-        .unwrap();
-    let load = Load::start(producer, own.topic("input"), 200, 5);
-    let start =
-        |name: &str| Service::start_with(&own, [("PIPEWARDEN_CORRELATOR__INSTANCE", name.to_owned())]);
+    let listing = |servers: &str| {
+        let inventory = json!({"file": inventory, "unlisted_hosts": "watch"});
+        settings(servers, "dashboard").with("inventory", inventory)
+    };
+    let Some(scene) = Scene::open(listing, 5) else {
+        return;
+    };
+    let start = |name: &str| {
+        Service::start_with(
+            &scene.settings,
+            [("PIPEWARDEN_CORRELATOR__INSTANCE", name.to_owned())],
+        )
+    };
     let (first, second) = (start("a"), start("b"));
     let prometheus = Prometheus::start(&[first.address(), second.address()]);
     first.await_ready();
@@ -253,5 +250,5 @@ fn every_panel_has_data_and_every_rule_can_be_evaluated() {
         std::thread::sleep(Duration::from_millis(500));
     }
     lint(&first.get("/metrics").1);
-    load.stop();
+    scene.load.stop();
 }

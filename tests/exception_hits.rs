@@ -147,7 +147,7 @@ fn hits_of_all_services_are_summed_and_entries_without_any_are_named() {
     );
     assert_eq!(
         said_of(&output, "backup"),
-        "no hit since 2026-09-21T14:14:20.000Z: nothing that it covers has happened"
+        "no hit counted since 2026-09-21T14:14:20.000Z: is it still needed?"
     );
     let of_expired = said_of(&output, "forgotten");
     assert!(of_expired.starts_with("builtin-own-site: "), "{of_expired}");
@@ -167,7 +167,7 @@ fn what_was_not_asked_or_is_not_in_force_everywhere_is_told() {
     assert_eq!(said_of(&output, "backup"), "in force at 1 of 2 services, 0 hits");
     assert_eq!(
         said_of(&output, "scanner"),
-        "no hit since 2026-09-21T14:13:20.000Z: nothing that it covers has happened"
+        "no hit counted since 2026-09-21T14:13:20.000Z: is it still needed?"
     );
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("own 4 of 6 partitions"), "{said}");

@@ -48,6 +48,19 @@ fn pipewarden(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
+#[track_caller]
+fn assert_done(output: &Output) {
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+}
+
+/// What `--truth` has written.
+fn truths(file: impl AsRef<Path>) -> Vec<Truth> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let truths = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    truths.collect()
+}
+
 /// What an alert says that a truth says too.
 type Said = (String, String, String, Vec<String>, String, String);
 
@@ -113,11 +126,7 @@ fn replay(folder: &Path, documents: &[Vec<u8>], inventory: Option<&str>, more: &
     arguments.extend(more);
     arguments.push(events.to_str().unwrap());
     let output = pipewarden(&arguments);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert_done(&output);
     said(&output.stdout)
 }
 
@@ -265,16 +274,8 @@ fn the_command_writes_documents_and_truth_that_replay_confirms() {
             "--truth",
             &truth,
         ]);
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let truths: Vec<Truth> = std::fs::read_to_string(&truth)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        assert_done(&output);
+        let truths = truths(&truth);
         assert!(truths.len() > 5, "{}", truths.len());
         let output = pipewarden(&["replay", "--format", "ndjson", "--inventory", INVENTORY, &events]);
         assert_eq!(said(&output.stdout), expected(&truths));
@@ -307,16 +308,8 @@ fn what_is_written_to_a_broker_is_what_the_service_finds() {
         "--truth",
         truth.to_str().unwrap(),
     ]);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let truths: Vec<Truth> = std::fs::read_to_string(&truth)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    assert_done(&output);
+    let truths = truths(&truth);
     assert!(truths.len() >= 3, "{}", truths.len());
     let expected = expected(&truths);
     service.await_that("every attack is found, and nothing else", || {

@@ -12,27 +12,22 @@ mod support {
     pub(crate) mod winlogbeat;
 }
 
-use support::broker::{Jdk, skip};
+use support::chaos::Scene;
 use support::chaos::cluster::{Cluster, settings};
-use support::chaos::load::Load;
 use support::chaos::verdict::{Verdict, await_verdict, verdict};
 
 #[test]
 fn a_rolling_update_of_two_replicas_loses_nothing_and_tells_nothing_twice() {
-    let mut broker = match Jdk::start() {
-        Ok(broker) => broker,
-        Err(reason) => return skip(&reason),
+    let scene = Scene::open(|servers| settings(servers, "rolling"), 3);
+    let Some(Scene {
+        mut broker,
+        client,
+        settings: own,
+        load,
+    }) = scene
+    else {
+        return;
     };
-    let client = support::broker::at(&broker.servers());
-    let own = settings(&broker.servers(), "rolling");
-    own.create_topics();
-    let producer = client
-        .client()
-        .set("enable.idempotence", "true")
-        .create()
-        .unwrap();
-    let load = Load::start(producer, own.topic("input"), 200, 3);
-
     let mut cluster = Cluster::start(&own, &mut broker, 2, 4);
     for _ in 0..2 {
         cluster.roll();

@@ -100,7 +100,7 @@ impl Hits {
             .to_string(),
             None => "in force at none of the services".yellow().to_string(),
             Some(Entry { hits: 0, since, .. }) if !is_builtin => {
-                format!("no hit since {since}: nothing that it covers has happened")
+                format!("no hit counted since {since}: is it still needed?")
                     .yellow()
                     .to_string()
             }

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::rule_set::parse;
 use super::{Rule, RuleError};
+use crate::problems::{self, FileError};
 
 /// The rule files of a folder: every `.yaml` and `.yml` but test files, in order of names; at least one.
 pub(crate) fn rule_files(folder: &Path) -> Result<Vec<PathBuf>, RuleError> {
     let origin = folder.display().to_string();
-    let unreadable = |source| RuleError::Read {
+    let unreadable = |source| FileError::Read {
+        what: "folder of rules",
         origin: origin.clone(),
         source,
     };
@@ -37,10 +39,6 @@ pub(crate) fn is_test_file(path: &Path) -> bool {
 
 /// Reads one rule file.
 pub(crate) fn load(path: &Path) -> Result<Rule, RuleError> {
-    let origin = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| RuleError::Read {
-        origin: origin.clone(),
-        source,
-    })?;
+    let (text, origin) = problems::read(path, "rule")?;
     parse(&text, &origin)
 }

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::rule_folder::{load, rule_files};
 use super::{Attack, PACK, Pipes, Rule, SENSOR_BLIND, SWEEP};
 use crate::event::{WatchedPipes, normalise_pipe};
+use crate::problems::FileError;
 
 /// In `rules.enabled`: the rules that say themselves that they are on.
 pub const DEFAULT_RULES: &str = "default";
@@ -24,22 +25,9 @@ pub struct RuleSet {
 /// Why rules are refused. Every message names the file and what to change.
 #[derive(Debug, Error)]
 pub enum RuleError {
-    /// A file or folder cannot be read.
-    #[error("cannot read the rules in {origin}: {source}")]
-    Read {
-        /// The file or folder.
-        origin: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A file is not YAML of the right form.
-    #[error("{origin}: {message}")]
-    Syntax {
-        /// The file.
-        origin: String,
-        /// What the parser says, with the line.
-        message: String,
-    },
+    /// A file or folder cannot be read, or is not YAML of the right form.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A rule says something that cannot be.
     #[error("{origin}: rule {id}: {problem}")]
     Invalid {
@@ -208,7 +196,7 @@ impl RuleSet {
 
 /// Reads one rule from YAML; `origin` names it in errors.
 pub(crate) fn parse(text: &str, origin: &str) -> Result<Rule, RuleError> {
-    let rule: Rule = serde_saphyr::from_str(text).map_err(|error| RuleError::Syntax {
+    let rule: Rule = serde_saphyr::from_str(text).map_err(|error| FileError::Syntax {
         origin: origin.to_owned(),
         message: error.to_string(),
     })?;

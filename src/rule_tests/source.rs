@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::TestFile;
 use crate::detection::{PACK, Rule, RuleError, is_test_file, load_rule, parse_rule, rule_files};
+use crate::problems::{self, FileError};
 
 /// A rule and its cases.
 #[derive(Debug)]
@@ -29,22 +30,9 @@ pub enum TestsError {
         /// Where they belong.
         file: String,
     },
-    /// The file cannot be read.
-    #[error("cannot read {file}: {source}")]
-    Read {
-        /// The test file.
-        file: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The file is not of the right form.
-    #[error("{file}: {message}")]
-    Syntax {
-        /// The test file.
-        file: String,
-        /// What is wrong, with the line.
-        message: String,
-    },
+    /// The file cannot be read, or is not of the right form.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// Why a rule does not count as tested.
@@ -85,10 +73,7 @@ pub fn builtin() -> Vec<Tested> {
         .map(|packed| Tested {
             rule: parse_rule(packed.rule, packed.file)
                 .expect("the built-in rules are sound, as their tests show"),
-            tests: TestFile::parse(packed.tests).map_err(|message| TestsError::Syntax {
-                file: packed.file.replace(".yaml", ".tests.yaml"),
-                message,
-            }),
+            tests: parse(packed.tests, packed.file.replace(".yaml", ".tests.yaml")),
         })
         .collect()
 }
@@ -118,10 +103,10 @@ fn load_tests(rule_file: &Path, rule: &Rule) -> Result<TestFile, TestsError> {
             file: beside[0].display().to_string(),
         });
     };
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| TestsError::Read {
-        file: file.clone(),
-        source,
-    })?;
-    TestFile::parse(&text).map_err(|message| TestsError::Syntax { file, message })
+    let (text, origin) = problems::read(path, "cases")?;
+    parse(&text, origin)
+}
+
+fn parse(text: &str, origin: String) -> Result<TestFile, TestsError> {
+    TestFile::parse(text).map_err(|message| FileError::Syntax { origin, message }.into())
 }
