@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use pipewarden::detection::SWEEP;
 use pipewarden::generator::{Fleet, Generator, Kind, Mix, Plan, Truth};
 use serde_json::{Value, json};
 use support::broker::broker;
@@ -87,8 +88,10 @@ fn said(stdout: &[u8]) -> Vec<Said> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut all: Vec<Said> = serde_json::Deserializer::from_slice(stdout)
         .into_iter::<Value>()
+        .map(Result::unwrap)
+        // What is staged are single attacks, and some of them happen to be of one source.
+        .filter(|alert| alert["rule"]["id"] != SWEEP)
         .map(|alert| {
-            let alert = alert.unwrap();
             let own = &alert["pipewarden"];
             let mut sources: Vec<std::net::IpAddr> = match alert["source"]["ip"].as_str() {
                 Some(ip) => vec![ip.parse().unwrap()],

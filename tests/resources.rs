@@ -74,8 +74,15 @@ impl Service {
         let Routed::Observation(observation) = self.router.route(event.to_string().as_bytes(), origin) else {
             return;
         };
-        let partition = xxh3_64(observation.key().as_str().as_bytes()) % PARTITIONS;
-        self.apply(partition, START + 1_000, &observation.encode());
+        let partition = |key: &str| xxh3_64(key.as_bytes()) % PARTITIONS;
+        let sighting = observation.sighting();
+        let at_asset = partition(observation.key().as_str());
+        self.apply(at_asset, START + 1_000, &observation.encode());
+        if let Some(sighting) = sighting {
+            let at_source = partition(&sighting.key());
+            let record = ObservationRecord::Sighting(sighting).encode();
+            self.apply(at_source, START + 1_000, &record);
+        }
     }
 
     fn apply(&mut self, partition: u64, now: i64, value: &[u8]) {
@@ -197,6 +204,12 @@ fn floods_cost_bounded_memory_and_silence_nothing() {
         event
     });
     assert_eq!(hosts.refused, 0, "that many hosts still fit");
+
+    flood("one source at ever new hosts", size.min(100_000), |number| {
+        let mut event = numbered(share(0, "10.1.0.101", 50_000), number);
+        event["winlog"]["computer_name"] = format!("host{number}.example").into();
+        event
+    });
 
     let long = "A".repeat(1_000_000);
     flood("messages of a megabyte", 100, |number| {

@@ -9,20 +9,18 @@
 //! sweeps stand in the end is a function of the set of accesses, in whatever order they came; an earlier word that does not
 //! hold is superseded. Later words escalate: each doubling of the number of assets is told at once.
 
+mod terms;
 mod touched;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::terms::Place;
+pub(super) use self::terms::Terms;
 use self::touched::{News, Touched};
 use super::join::Fate;
-use super::{
-    About, AlertId, AlertKey, Attribution, Confidence, Content, Counts, Exceptions, JoinSettings, Revision,
-    Status,
-};
+use super::{About, AlertId, AlertKey, Attribution, Confidence, Content, Counts, Revision, Status};
 use crate::event::{AssetId, Sighting};
 use crate::time::{AppendTime, EventTime};
 
@@ -57,33 +55,25 @@ pub struct SweptAsset {
     pub alerts: Vec<AlertId>,
 }
 
-/// What a sweep is decided by, beside sightings.
-#[derive(Clone, Copy)]
-pub(super) struct Terms<'a> {
-    pub(super) settings: &'a JoinSettings,
-    pub(super) exceptions: &'a Exceptions,
-}
-
-/// A source and the start of a half, or of the window that begins with it.
-type Place = (IpAddr, EventTime);
-
 /// The sources of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Sweeps {
     halves: BTreeMap<Place, BTreeMap<AssetId, Touched>>,
     /// How many assets all halves hold together.
     entries: usize,
-    /// Those that have spoken.
     windows: BTreeMap<Place, Window>,
     deadlines: BTreeSet<(AppendTime, Place)>,
-    /// When windows close and halves are forgotten.
+    /// When halves, and the windows that begin with them, are forgotten.
     endings: BTreeSet<(AppendTime, Place)>,
 }
 
-/// A window that has spoken.
-#[derive(Debug)]
+/// Two halves that touch.
+#[derive(Debug, Default)]
 struct Window {
-    written: Said,
+    /// The assets that were touched by accesses that no exception covers.
+    counted: BTreeSet<AssetId>,
+    /// What it said last.
+    written: Option<Said>,
     differs_since: Option<AppendTime>,
     deadline: Option<AppendTime>,
 }
@@ -95,52 +85,9 @@ struct Said {
     sweep: SweepFinding,
 }
 
-impl JoinSettings {
-    /// What `sweep.within` must not be longer than: all that a window follows from must be within one horizon.
-    pub fn sweep_limit(&self) -> Duration {
-        self.horizon()
-            .saturating_sub(self.allowed_lateness + self.clock_skew * 2)
-            / 2
-    }
-
-    /// Half of a window. Only the default may be longer than a short horizon allows.
-    fn sweep_half(&self) -> Duration {
-        (self.sweep.within.min(self.sweep_limit()) / 2).max(Duration::from_micros(1))
-    }
-}
-
-impl Terms<'_> {
-    fn half(&self) -> Duration {
-        self.settings.sweep_half()
-    }
-
-    fn later(&self, (source, start): Place) -> Place {
-        (source, start.plus(self.half()))
-    }
-
-    fn earlier(&self, (source, start): Place) -> Place {
-        (source, start.minus(self.half()))
-    }
-
-    fn is_odd(&self, (_, start): Place) -> bool {
-        let half = i64::try_from(self.half().as_micros()).unwrap_or(i64::MAX);
-        start.as_micros().div_euclid(half).rem_euclid(2) == 1
-    }
-
-    /// When a window has said its last: when the later of the windows beside it can grow no more.
-    fn closes(&self, (_, start): Place) -> AppendTime {
-        start.deadline_after(self.half() * 3 + self.settings.allowed_lateness + self.settings.clock_skew)
-    }
-
-    /// When nothing open needs a half any more: when the window that begins after it has closed.
-    fn forgotten(&self, place: Place) -> AppendTime {
-        self.closes(self.later(place))
-    }
-
-    fn is_timely(&self, time: EventTime, arrival: AppendTime) -> bool {
-        let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        let timely = -micros(self.settings.clock_skew)..=micros(self.settings.allowed_lateness);
-        timely.contains(&time.lateness_at(arrival))
+impl Said {
+    fn stands(&self) -> bool {
+        self.content.status == Status::Active
     }
 }
 
@@ -151,10 +98,11 @@ impl Sweeps {
 
     /// Every sweep that stands, to be written once more by a record at `offset`.
     pub(super) fn standing(&self, offset: u64) -> Vec<Revision> {
-        let standing = self.windows.iter();
-        standing
-            .filter(|(_, window)| window.written.content.status == Status::Active)
-            .map(|(&place, window)| revision(place, &window.written, 2 * offset, false))
+        let written = self.windows.iter();
+        let written = written.filter_map(|(&place, window)| Some((place, window.written.as_ref()?)));
+        written
+            .filter(|(_, said)| said.stands())
+            .map(|(place, said)| revision(place, said, 2 * offset, false))
             .collect()
     }
 
@@ -165,15 +113,7 @@ impl Sweeps {
             && deadline <= now
         {
             self.deadlines.pop_first();
-            let said = self.said(place, terms);
-            let Some(window) = self.windows.get_mut(&place) else {
-                continue;
-            };
-            window.deadline = None;
-            window.differs_since = None;
-            if let Some(said) = said.filter(|said| *said != window.written) {
-                revisions.push(window.write(place, said, 2 * offset));
-            }
+            revisions.extend(self.write(place, 2 * offset, terms));
         }
         while let Some(&(ending, place)) = self.endings.first()
             && ending <= now
@@ -181,7 +121,6 @@ impl Sweeps {
             self.endings.pop_first();
             let forgotten = self.halves.remove(&place);
             self.entries -= forgotten.map_or(0, |assets| assets.len());
-            // The window that began with this half closed before the half was needed no more.
             self.windows.remove(&place);
         }
         revisions
@@ -203,155 +142,140 @@ impl Sweeps {
         }
         let place = (sighting.source_ip, sighting.time.bucket(terms.half()));
         let limits = &terms.settings.limits;
-        let is_known = self
-            .halves
-            .get(&place)
-            .is_some_and(|assets| assets.contains_key(&sighting.asset));
+        let assets = self.halves.get(&place);
+        let is_known = assets.is_some_and(|assets| assets.contains_key(&sighting.asset));
         if !is_known && self.entries >= limits.destination_side_per_partition {
             return (Fate::Refused, Vec::new());
         }
         self.entries += usize::from(!is_known);
-        self.endings.insert((terms.forgotten(place), place));
         let assets = self.halves.entry(place).or_default();
         let touched = assets.entry(sighting.asset.clone()).or_default();
         let news = touched.add(sighting, alerts, limits.list_entries);
-
-        // The two windows that hold the access, and those beside them that may have to give way.
+        if news == News::None {
+            return (Fate::Sighting, Vec::new());
+        }
         let before = terms.earlier(place);
-        let near = [terms.earlier(before), before, place, terms.later(place)];
-        let mut revisions = Vec::new();
-        match news {
-            News::None => {}
-            // Which assets count is what it was: so a flood of accesses costs no look at all assets for each.
-            News::Lesser => near[1..3]
-                .iter()
-                .for_each(|&window| self.delay(window, now, terms)),
-            News::Excusing => {
-                let said = near
-                    .into_iter()
-                    .filter_map(|window| self.reconsider(window, (now, offset), terms));
-                revisions.extend(said);
+        for window in [before, place] {
+            self.endings.insert((terms.forgotten(window), window));
+            if news == News::Excusing {
+                self.count(window, &sighting.asset, terms);
             }
         }
-        (Fate::Sighting, revisions)
+        // The two windows that hold the access, and those beside them that may have to give way.
+        let near = [
+            (terms.earlier(before), false),
+            (before, true),
+            (place, true),
+            (terms.later(place), false),
+        ];
+        let decided = near.into_iter();
+        let revisions = decided.filter_map(|window| self.decide(window, (now, offset), terms));
+        (Fate::Sighting, revisions.collect())
     }
 
-    /// A window that stands has something lesser to say.
-    fn delay(&mut self, place: Place, now: AppendTime, terms: Terms<'_>) {
-        if let Some(window) = self.windows.get_mut(&place)
-            && window.written.content.status == Status::Active
-            && window.deadline.is_none()
-        {
-            let since = *window.differs_since.get_or_insert(now);
-            let deadline = since.plus(terms.settings.revise_after).min(terms.closes(place));
-            window.deadline = Some(deadline);
-            self.deadlines.insert((deadline, place));
+    /// Counts an asset in a window, or ceases to.
+    fn count(&mut self, place: Place, asset: &AssetId, terms: Terms<'_>) {
+        let is_covered = self.touched(place, asset, terms).is_none_or(|touched| {
+            let (accounts, pipes, is_cut) = touched.told();
+            let told = (accounts.as_slice(), pipes.as_slice(), is_cut);
+            terms
+                .exceptions
+                .excuse((place.0, asset), told, terms.closes(place))
+        });
+        let window = self.windows.entry(place).or_default();
+        if is_covered {
+            window.counted.remove(asset);
+        } else {
+            window.counted.insert(asset.clone());
         }
     }
 
-    /// Decides whether a window speaks now, later or not at all.
-    fn reconsider(
+    /// What a source did to an asset in both halves of a window.
+    fn touched(&self, place: Place, asset: &AssetId, terms: Terms<'_>) -> Option<Touched> {
+        let halves = [place, terms.later(place)].into_iter();
+        let touched = halves.filter_map(|half| self.halves.get(&half)?.get(asset));
+        touched.cloned().reduce(Touched::merged)
+    }
+
+    /// Decides whether a window speaks now, later or not at all. It looks at numbers only, so that a flood of accesses
+    /// costs no look at all assets for each. `has_news` is whether what it would say may have changed.
+    fn decide(
         &mut self,
-        place: Place,
+        (place, has_news): (Place, bool),
         (now, offset): (AppendTime, u64),
         terms: Terms<'_>,
     ) -> Option<Revision> {
-        let said = self.said(place, terms)?;
-        let number = 2 * offset + 1;
-        let Some(window) = self.windows.get_mut(&place) else {
-            let is_new = said.content.status == Status::Active;
-            return is_new.then(|| {
-                let first = revision(place, &said, number, true);
-                self.windows.insert(place, Window::new(said));
-                self.endings.insert((terms.forgotten(place), place));
-                first
-            });
+        let stands = self.stands(place, terms);
+        let window = self.windows.get_mut(&place)?;
+        let is_urgent = match &window.written {
+            None if !stands => return None,
+            None => true,
+            Some(written) => {
+                written.stands() != stands
+                    || stands && written.sweep.doublings != terms.doublings(window.counted.len())
+            }
         };
+        let is_frozen = !stands && window.written.as_ref().is_some_and(|written| !written.stands());
+        let closes = terms.closes(place);
+        let since = match window.differs_since {
+            _ if is_urgent => now,
+            // Which windows it gives way to may have changed.
+            None if has_news || is_frozen => *window.differs_since.insert(now),
+            None => return None,
+            Some(since) => since,
+        };
+        let deadline = since.plus(terms.settings.revise_after).min(closes);
+        if is_urgent || deadline <= now {
+            return self.write(place, 2 * offset + 1, terms);
+        }
+        if window.deadline.is_none() {
+            window.deadline = Some(deadline);
+            self.deadlines.insert((deadline, place));
+        }
+        None
+    }
+
+    /// Says what there is to say of a window, if that is not what it said last.
+    fn write(&mut self, place: Place, number: u64, terms: Terms<'_>) -> Option<Revision> {
+        let said = self.said(place, terms);
+        let window = self.windows.get_mut(&place)?;
+        window.differs_since = None;
         if let Some(deadline) = window.deadline.take() {
             self.deadlines.remove(&(deadline, place));
         }
-        if said == window.written {
-            window.differs_since = None;
-            return None;
-        }
-        let written = &window.written;
-        let is_urgent =
-            said.content.status != written.content.status || said.sweep.doublings != written.sweep.doublings;
-        let since = *window.differs_since.get_or_insert(now);
-        let deadline = since.plus(terms.settings.revise_after).min(terms.closes(place));
-        if is_urgent || deadline <= now {
-            return Some(window.write(place, said, number));
-        }
-        window.deadline = Some(deadline);
-        self.deadlines.insert((deadline, place));
-        None
+        let said = said.filter(|said| window.written.as_ref() != Some(said))?;
+        let is_first = window.written.is_none();
+        Some(revision(place, window.written.insert(said), number, is_first))
     }
 
     /// What a window has to say; `None` if it does not stand and never did.
     fn said(&self, place: Place, terms: Terms<'_>) -> Option<Said> {
-        let mut beside: Vec<AlertId> = Vec::new();
-        if terms.is_odd(place) {
-            let evens = [terms.earlier(place), terms.later(place)].into_iter();
-            beside.extend(
-                evens
-                    .filter(|&even| self.reaches(even, terms))
-                    .map(|even| key(even).id()),
-            );
-            beside.sort_unstable();
+        let window = self.windows.get(&place)?;
+        if self.stands(place, terms) {
+            let counted = window.counted.iter();
+            let assets = counted.filter_map(|asset| Some((asset, self.touched(place, asset, terms)?)));
+            return Some(say(place, assets.collect(), terms));
         }
-        if beside.is_empty() && self.reaches(place, terms) {
-            return Some(say(place, self.swept(place, terms).collect(), terms));
-        }
-        let mut said = self.windows.get(&place)?.written.clone();
+        let mut said = window.written.clone()?;
         said.content.status = Status::Superseded;
-        said.content.superseded_by = beside;
+        said.content.superseded_by = self.ahead(place, terms).map(|other| key(other).id()).collect();
+        said.content.superseded_by.sort_unstable();
         Some(said)
     }
 
+    fn stands(&self, place: Place, terms: Terms<'_>) -> bool {
+        self.reaches(place, terms) && self.ahead(place, terms).next().is_none()
+    }
+
     fn reaches(&self, place: Place, terms: Terms<'_>) -> bool {
-        let least = usize::try_from(terms.settings.sweep.min_assets).unwrap_or(usize::MAX);
-        self.swept(place, terms).nth(least.saturating_sub(1)).is_some()
+        let window = self.windows.get(&place);
+        window.is_some_and(|window| terms.is_enough(window.counted.len()))
     }
 
-    /// What was touched in a window by accesses that no exception covers.
-    fn swept<'a>(
-        &'a self,
-        place: Place,
-        terms: Terms<'a>,
-    ) -> impl Iterator<Item = (&'a AssetId, Cow<'a, Touched>)> {
-        let [early, late] = [place, terms.later(place)].map(|half| self.halves.get(&half));
-        let both = early.into_iter().flatten().map(move |(asset, touched)| {
-            match late.and_then(|late| late.get(asset)) {
-                Some(more) => (asset, Cow::Owned(touched.clone().merged(more))),
-                None => (asset, Cow::Borrowed(touched)),
-            }
-        });
-        let rest = late.into_iter().flatten();
-        let rest = rest.filter(move |(asset, _)| early.is_none_or(|early| !early.contains_key(*asset)));
-        let all = both.chain(rest.map(|(asset, touched)| (asset, Cow::Borrowed(touched))));
-        let closes = terms.closes(place);
-        all.filter(move |(asset, touched)| {
-            let (accounts, pipes, is_cut) = touched.told();
-            !terms
-                .exceptions
-                .excuse((place.0, asset), (&accounts, &pipes, is_cut), closes)
-        })
-    }
-}
-
-impl Window {
-    fn new(written: Said) -> Self {
-        Self {
-            written,
-            differs_since: None,
-            deadline: None,
-        }
-    }
-
-    fn write(&mut self, place: Place, said: Said, number: u64) -> Revision {
-        self.differs_since = None;
-        self.written = said;
-        revision(place, &self.written, number, false)
+    /// The windows that overlap with one and go before it.
+    fn ahead<'a>(&'a self, place: Place, terms: Terms<'a>) -> impl Iterator<Item = Place> + 'a {
+        let beside = [terms.earlier(place), terms.later(place)].into_iter();
+        beside.filter(move |&even| terms.is_odd(place) && self.reaches(even, terms))
     }
 }
 
@@ -380,9 +304,10 @@ fn revision(place: Place, said: &Said, number: u64, is_first: bool) -> Revision 
     }
 }
 
-fn say((source, _): Place, assets: Vec<(&AssetId, Cow<'_, Touched>)>, terms: Terms<'_>) -> Said {
+fn say((source, _): Place, assets: Vec<(&AssetId, Touched)>, terms: Terms<'_>) -> Said {
     let limit = terms.settings.limits.list_entries;
     let number = u32::try_from(assets.len()).unwrap_or(u32::MAX);
+    let doublings = terms.doublings(assets.len());
     let mut all = Touched::default();
     assets.iter().for_each(|(_, touched)| all.merge(touched));
     let (first, last) = all.span.unwrap_or_default();
@@ -401,7 +326,6 @@ fn say((source, _): Place, assets: Vec<(&AssetId, Cow<'_, Touched>)>, terms: Ter
     let mut swept: Vec<SweptAsset> = assets
         .into_iter()
         .map(|(asset, touched)| {
-            let touched = touched.into_owned();
             let (first, last) = touched.span.unwrap_or_default();
             SweptAsset {
                 asset: asset.clone(),
@@ -424,9 +348,7 @@ fn say((source, _): Place, assets: Vec<(&AssetId, Cow<'_, Touched>)>, terms: Ter
         content,
         sweep: SweepFinding {
             within: terms.half() * 2,
-            doublings: (number / terms.settings.sweep.min_assets.max(1))
-                .checked_ilog2()
-                .unwrap_or(0),
+            doublings,
             assets: swept,
         },
     }

@@ -69,8 +69,8 @@ impl Touched {
         self.is_cut |= other.is_cut;
     }
 
-    pub(super) fn merged(mut self, other: &Self) -> Self {
-        self.merge(other);
+    pub(super) fn merged(mut self, other: Self) -> Self {
+        self.merge(&other);
         self
     }
 
