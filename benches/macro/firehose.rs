@@ -1,5 +1,7 @@
 //! The router over gzip messages, beside a consumer that polls and drops.
 
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pipewarden::config::Kafka;
@@ -7,7 +9,7 @@ use pipewarden::driver::kafka::Feeder;
 use pipewarden::generator::{Fleet, Plan, Truth};
 use pipewarden::telemetry::wall_clock;
 use pipewarden::time::EventTime;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::process::{self, Usage, usage_of};
 use super::support::broker::{Broker, broker};
@@ -20,7 +22,18 @@ const PARTITIONS: i32 = 4;
 
 /// Fills a new topic with documents, as gzip; gives back what must be found.
 pub fn fill(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
-    broker.create_topic(topic, PARTITIONS, &[]);
+    fill_partitions(broker, topic, PARTITIONS, plan, fleet)
+}
+
+/// The same, with so many partitions.
+pub fn fill_partitions(
+    broker: &Broker,
+    topic: &str,
+    partitions: i32,
+    plan: &Plan,
+    fleet: Fleet,
+) -> Vec<Truth> {
+    broker.create_topic(topic, partitions, &[]);
     write(broker, topic, plan, fleet, |_, _| {})
 }
 
@@ -69,7 +82,8 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
         &Plan::new(arguments.seed, arguments.messages),
         fleet,
     );
-    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    let plain = plain_consumer();
+    let (mut bare, mut as_it_comes, mut ours) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..arguments.runs {
         let settings = Settings::new(broker.servers(), &format!("{prefix}-{run}"))
             .with("kafka/topics/input", json!([input]))
@@ -77,13 +91,9 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
             .with("inventory/file", inventory.path().to_str().unwrap().into());
         settings.create_topics();
         ours.push(route(&settings, arguments.messages));
-        let group = format!("{prefix}-bare-{run}");
-        let count = arguments.messages.to_string();
-        let (mut usage, out) =
-            process::run(itself().args(["consume", broker.servers(), &input, &group, &count]));
-        let out = String::from_utf8(out).unwrap();
-        usage.wall = Duration::from_secs_f64(out.split(' ').next().unwrap().parse().unwrap());
-        bare.push(usage);
+        bare.push(consumed(broker, &input, arguments.messages));
+        let mut consumer = Command::new(&plain);
+        as_it_comes.push(measured(&mut consumer, broker, &input, arguments.messages));
     }
     let cpu = |runs: &[Usage]| median(runs.iter().map(|usage| usage.cpu.as_secs_f64()).collect());
     let wall = |runs: &[Usage]| median(runs.iter().map(|usage| usage.wall.as_secs_f64()).collect());
@@ -94,24 +104,67 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
             .unwrap_or_default()
     };
     let rate = |seconds: f64| format!("{:.0} k messages/s", arguments.messages as f64 / seconds / 1e3);
-    table.row(
-        "router, gzip, wall clock",
-        &rate(wall(&ours)),
-        &format!("bare consumer {}", rate(wall(&bare))),
-        &format!("{:.2} of its rate", wall(&bare) / wall(&ours)),
-    );
-    table.row(
-        "router, gzip, a core",
-        &rate(cpu(&ours)),
-        &format!("bare consumer {}", rate(cpu(&bare))),
-        &format!("{:+.0} % CPU", (cpu(&ours) / cpu(&bare) - 1.0) * 100.0),
-    );
+    for (name, other) in [
+        ("bare consumer", &bare),
+        ("bare consumer, librdkafka as it comes", &as_it_comes),
+    ] {
+        table.row(
+            "router, gzip, wall clock",
+            &rate(wall(&ours)),
+            &format!("{name}, {}", rate(wall(other))),
+            &format!("{:.2} of its rate", wall(other) / wall(&ours)),
+        );
+        table.row(
+            "router, gzip, a core",
+            &rate(cpu(&ours)),
+            &format!("{name}, {}", rate(cpu(other))),
+            &format!("{:+.0} % CPU", (cpu(&ours) / cpu(other) - 1.0) * 100.0),
+        );
+    }
     table.row(
         "router, peak memory",
         &format!("{} MiB", peak(&ours)),
         &format!("bare consumer {} MiB", peak(&bare)),
         &format!("{:+} MiB", peak(&ours).cast_signed() - peak(&bare).cast_signed()),
     );
+}
+
+/// What a bare consumer costs that reads so many messages and inflates them as the router does; its time is from the
+/// first to the last of them.
+pub fn consumed(broker: &Broker, input: &str, messages: u64) -> Usage {
+    measured(itself().arg("consume"), broker, input, messages)
+}
+
+fn measured(consumer: &mut Command, broker: &Broker, input: &str, messages: u64) -> Usage {
+    let (group, count) = (broker.prefix("bare"), messages.to_string());
+    let (mut usage, out) = process::run(consumer.args([broker.servers(), input, &group, &count]));
+    let out = String::from_utf8(out).unwrap();
+    usage.wall = Duration::from_secs_f64(out.split(' ').next().unwrap().parse().unwrap());
+    usage
+}
+
+/// The consumer that links nothing of ours: built as another bench, so that librdkafka inflates in its own way.
+fn plain_consumer() -> PathBuf {
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "bench",
+            "--bench",
+            "consumer",
+            "--no-run",
+            "--message-format",
+            "json",
+        ])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    String::from_utf8(built.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|message| message["target"]["name"] == "consumer" && message["executable"].is_string())
+        .and_then(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("the bench `consumer` is built")
 }
 
 /// Lets the service read so many messages; its time is from the first to the last of them.
@@ -127,7 +180,7 @@ fn route(settings: &Settings, messages: u64) -> Usage {
             break;
         }
         // Seldom: to be asked is work too.
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(200));
     }
     let (mut usage, _) = usage_of(service.id()).unwrap();
     usage.wall = began.unwrap().elapsed();

@@ -5,13 +5,20 @@
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
 
+mod consume;
 mod firehose;
 mod generated;
+mod latency;
 mod probe;
 mod process;
 mod replay;
+mod scale;
 mod table;
 mod whole;
+
+#[allow(dead_code)]
+#[path = "../micro/fixtures.rs"]
+mod observations;
 
 #[path = "../../tests/support"]
 mod support {
@@ -32,7 +39,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 struct Arguments {
     /// What to measure; by default everything
-    #[arg(value_parser = ["replay", "firehose", "whole", "latency"])]
+    #[arg(value_parser = ["replay", "firehose", "whole", "latency", "scale"])]
     what: Vec<String>,
     /// Size of the file that `replay` reads, in bytes
     #[arg(long, default_value_t = 300_000_000)]
@@ -44,7 +51,7 @@ struct Arguments {
     #[arg(long, default_value_t = 300_000)]
     whole_messages: u64,
     /// Seconds at the steady rate
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// The steady rate, in messages a second
     #[arg(long, default_value_t = 10_000)]
@@ -75,6 +82,10 @@ enum What {
     Parse {
         file: PathBuf,
     },
+    Hold {
+        retained: u32,
+        assets: u32,
+    },
     Consume {
         servers: String,
         topic: String,
@@ -93,12 +104,13 @@ fn main() {
         match probe.what {
             What::Scan { file } => probe::scan(&file),
             What::Parse { file } => probe::parse(&file),
+            What::Hold { retained, assets } => scale::hold(retained, assets),
             What::Consume {
                 servers,
                 topic,
                 group,
                 count,
-            } => probe::consume(&servers, &topic, &group, count),
+            } => consume::consume(&servers, &topic, &group, count),
         }
         return;
     }
@@ -115,7 +127,10 @@ fn main() {
         whole::throughput(&arguments, &mut table);
     }
     if is_asked("latency") {
-        whole::latency(&arguments, &mut table);
+        latency::run(&arguments, &mut table);
+    }
+    if is_asked("scale") {
+        scale::run(&arguments, &mut table);
     }
     table.print();
 }

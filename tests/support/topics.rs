@@ -121,6 +121,21 @@ impl Broker {
 
     /// Every committed record of a topic, partition by partition, to where the topic ends now.
     pub fn read_all(&self, topic: &str) -> Vec<Read> {
+        let mut all = Vec::new();
+        self.visit(topic, |message| all.push(read(message)));
+        all.sort_by_key(|read: &Read| (read.partition, read.offset));
+        all
+    }
+
+    /// Shows every committed value of a topic, in no order, with the broker's clock.
+    pub fn visit_all(&self, topic: &str, mut visit: impl FnMut(&[u8], i64)) {
+        self.visit(topic, |message| {
+            let append_time = message.timestamp().to_millis().unwrap_or_default();
+            visit(message.payload().unwrap_or_default(), append_time);
+        });
+    }
+
+    fn visit(&self, topic: &str, mut visit: impl FnMut(&BorrowedMessage<'_>)) {
         let consumer: BaseConsumer = self
             .client()
             .set("group.id", "unused")
@@ -139,17 +154,14 @@ impl Broker {
             open += 1;
         }
         consumer.assign(&assignment).unwrap();
-        let mut all = Vec::new();
         while open > 0 {
             match consumer.poll(PATIENCE) {
-                Some(Ok(message)) => all.push(read(&message)),
+                Some(Ok(message)) => visit(&message),
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => open -= 1,
                 Some(Err(error)) => panic!("{topic}: {error}"),
                 None => panic!("{topic} does not answer"),
             }
         }
-        all.sort_by_key(|read: &Read| (read.partition, read.offset));
-        all
     }
 }
 

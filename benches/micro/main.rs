@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../tests/support"]
+mod fixtures;
+
+#[path = "../../tests/support"]
 mod support {
     #[allow(dead_code)]
     pub(crate) mod shapes;
@@ -11,40 +13,16 @@ mod support {
 }
 
 use std::hint::black_box;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pipewarden::detection::{Join, JoinSettings, Limits, RuleSet};
-use pipewarden::event::{
-    AssetId, Decoder, Detail, Event, NetworkConnection, Observation, ShareAccess, TimeSource,
-};
-use pipewarden::generator::{Fleet, Generator, Mix, Plan};
+use pipewarden::event::Observation;
+use pipewarden::generator::Fleet;
 use pipewarden::inventory::{Identity, Inventory};
 use pipewarden::pipeline::ObservationRecord;
-use pipewarden::time::{AppendTime, EventTime};
+use pipewarden::time::AppendTime;
 
-fn decoder() -> Decoder {
-    Decoder::new(
-        RuleSet::builtin().watched(),
-        JoinSettings::default().allowed_lateness,
-    )
-}
-
-/// Documents of one kind.
-fn documents(kind: &str) -> Vec<Vec<u8>> {
-    let plan = Plan {
-        mix: kind.parse::<Mix>().unwrap(),
-        attack_every: None,
-        ..Plan::new(1, 64)
-    };
-    let mut generator = Generator::new(&plan, Fleet::invented(20, 200));
-    std::iter::from_fn(|| {
-        let mut document = Vec::new();
-        generator.write_next(&mut document).map(|_| document)
-    })
-    .collect()
-}
+use self::fixtures::{ASSETS, START, connection, decoder, documents, holding, share};
 
 /// What the gates cost for what does not matter, by kind.
 fn gates(criterion: &mut Criterion) {
@@ -100,7 +78,7 @@ fn resolve(criterion: &mut Criterion) {
         let fleet = Fleet::invented(assets, 100);
         let inventory = Inventory::parse(&fleet.inventory(), "bench").unwrap();
         let identity = Identity::new(Arc::new(inventory), None);
-        let event = connection(1, "10.96.0.3".parse().unwrap()).event;
+        let event = connection(3, ASSETS).event;
         group.bench_function(BenchmarkId::from_parameter(assets), |bencher| {
             bencher.iter(|| identity.resolve(black_box(&event)));
         });
@@ -108,86 +86,14 @@ fn resolve(criterion: &mut Criterion) {
     group.finish();
 }
 
-const START: i64 = 1_729_782_000_000;
-
-fn observation(number: u32, detail: Detail) -> Observation {
-    let event = Event {
-        time: EventTime::from_micros((START + i64::from(number)) * 1_000),
-        time_source: TimeSource::Timestamp,
-        computer: "site0003.aperture.local".into(),
-        channel: "security".into(),
-        record_id: Some(u64::from(number)),
-        detail,
-    };
-    Observation::new(
-        AssetId::new(&format!("site{:04}.aperture.local", number % 1_000)),
-        event,
-    )
-}
-
-fn connection(number: u32, destination: IpAddr) -> Observation {
-    observation(
-        number,
-        Detail::NetworkConnection(NetworkConnection {
-            source_ip: IpAddr::from((0x0a40_0000 + number).to_be_bytes()),
-            source_port: Some(50_000),
-            source_host: Some("ws0001.aperture.local".into()),
-            destination_ip: Some(destination),
-            destination_port: 445,
-            destination_host: None,
-            initiated: true,
-            process: None,
-            user: None,
-            utc_time: None,
-        }),
-    )
-}
-
-fn share(number: u32) -> Observation {
-    observation(
-        number,
-        Detail::ShareAccess(ShareAccess {
-            pipe: "winreg".into(),
-            source_ip: Some(IpAddr::from((0x0a40_0000 + number).to_be_bytes())),
-            source_port: Some(50_000),
-            account: None,
-            access_mask: None,
-            outcome: None,
-        }),
-    )
-}
-
-/// A join that holds so many connections of a thousand assets.
-fn holding(retained: u32) -> Join {
-    let limits = Limits {
-        connections_per_partition: 2_000_000,
-        identities_per_partition: 4_000_000,
-        ..Limits::default()
-    };
-    let settings = JoinSettings {
-        limits,
-        ..JoinSettings::default()
-    };
-    let mut join = Join::new(RuleSet::builtin().rules(), settings);
-    for number in 0..retained {
-        let at = AppendTime::from_millis(START + i64::from(number));
-        join.apply(
-            u64::from(number),
-            at,
-            Some(connection(number, IpAddr::from([10, 96, 0, 3]))),
-        );
-    }
-    join
-}
-
 /// What one more observation costs beside those that are held.
 fn join(criterion: &mut Criterion) {
     for (name, make) in [
         (
             "insert",
-            (|number| connection(number, IpAddr::from([10, 96, 0, 3]))) as fn(u32) -> Observation,
+            (|number| connection(number, ASSETS)) as fn(u32) -> Observation,
         ),
-        ("match", share),
+        ("match", |number| share(number, ASSETS)),
     ] {
         let mut group = criterion.benchmark_group(format!("join {name}"));
         group.sample_size(20);
@@ -214,7 +120,7 @@ fn join(criterion: &mut Criterion) {
 }
 
 fn encode(criterion: &mut Criterion) {
-    let record = ObservationRecord::Observation(share(7));
+    let record = ObservationRecord::Observation(share(7, ASSETS));
     let value = record.encode();
     criterion.bench_function("encode observation", |bencher| bencher.iter(|| record.encode()));
     criterion.bench_function("decode observation", |bencher| {

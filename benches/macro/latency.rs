@@ -1,0 +1,208 @@
+//! From the append of the document that completes the evidence to the append of the alert that says so, at a steady rate,
+//! beside a Kafka Streams application that does the same.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use pipewarden::generator::{Fleet, Missing, Plan, Truth};
+use serde_json::{Value, json};
+
+use super::support::broker::{Broker, broker};
+use super::table::Table;
+use super::whole::{Found, await_start, now, stage, start};
+use super::{Arguments, firehose};
+
+/// What is not counted at the beginning: the other's just-in-time compiler warms up.
+const WARM_UP: Duration = Duration::from_secs(20);
+
+/// After the last attack the generator goes on for so long.
+const AFTER: u64 = 20;
+
+/// So many that each can rest between two attacks.
+const ASSETS: u16 = 1_000;
+
+/// How often an attack begins.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// How long alerts may take after the last document.
+const AT_MOST: Duration = Duration::from_secs(60);
+
+pub fn run(arguments: &Arguments, table: &mut Table) {
+    let Some(broker) = broker() else { return };
+    let (mut latencies, mut behind): ([Vec<f64>; 2], [f64; 2]) = Default::default();
+    for (index, is_ours) in [(0, true), (1, false)] {
+        let fleet = Fleet::invented(ASSETS, 2_000);
+        let mut stage = stage(broker, "latency", fleet.clone());
+        // As it is set by default: an alert whose evidence is complete does not wait for it.
+        let settle = json!({"audited": "10s", "attributed": "20s", "none": "60s"});
+        stage.settings = stage.settings.with("detection/settle", settle);
+        broker.create_topic(&stage.input, 4, &[("message.timestamp.type", "LogAppendTime")]);
+        let Some((contestant, alerts)) = start(broker, &stage, is_ours) else {
+            return;
+        };
+        await_start(broker, &stage, &contestant);
+        let plan = Plan {
+            start: now(),
+            rate: arguments.rate,
+            lateness: Duration::ZERO,
+            clock_skew: Duration::ZERO,
+            attack_every: Some(EVERY),
+            missing: Missing {
+                share_access: 0,
+                pipe_connected: 0,
+                network_connection: 0,
+            },
+            ..Plan::new(arguments.seed, arguments.rate * (arguments.seconds + AFTER))
+        };
+        let truths = firehose::feed(broker, &stage.input, &plan, fleet);
+        // Counted with the message that was waited for at the start.
+        behind[index] = (plan.events as f64 + 1.0 - contestant.read()).max(0.0);
+        latencies[index] = measured(broker, &stage.input, &alerts, &plan, &truths);
+    }
+    let [mut ours, mut peer] = latencies;
+    if ours.is_empty() || peer.is_empty() {
+        return;
+    }
+    table.row(
+        &format!("latency at {}/s, messages behind at the end", arguments.rate),
+        &format!("{:.0}", behind[0]),
+        &format!("Kafka Streams {:.0}", behind[1]),
+        // Who falls behind is measured at no steady rate: its latency is the length of its queue.
+        if behind.iter().all(|&behind| behind < arguments.rate as f64) {
+            "both keep up"
+        } else {
+            "NOT STEADY"
+        },
+    );
+    for (name, part) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+        let (one, other) = (quantile(&mut ours, part), quantile(&mut peer, part));
+        table.row(
+            &format!("latency at {}/s, {name}", arguments.rate),
+            &format!("{one:.0} ms ({} alerts)", ours.len()),
+            &format!("Kafka Streams {other:.0} ms ({} alerts)", peer.len()),
+            &format!("{:.2}", one / other),
+        );
+    }
+}
+
+fn quantile(all: &mut [f64], part: f64) -> f64 {
+    all.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+    let index = ((all.len() - 1) as f64 * part).round() as usize;
+    all[index]
+}
+
+/// Milliseconds between the two appends, for each attack after the warm-up.
+fn measured(broker: &Broker, input: &str, alerts: &str, plan: &Plan, truths: &[Truth]) -> Vec<f64> {
+    let warm = i64::try_from(WARM_UP.as_micros()).unwrap();
+    let counted: Vec<&Truth> = truths
+        .iter()
+        .filter(|truth| truth.complete_at.as_micros() - plan.start.as_micros() > warm)
+        .collect();
+    let told = told(broker, alerts, &counted);
+    let complete = appended(broker, input, &counted);
+    counted
+        .iter()
+        .filter_map(|truth| Some((told.get(&key(truth))? - complete.get(&key(truth))?) as f64))
+        .collect()
+}
+
+fn key(truth: &Truth) -> Found {
+    (truth.asset.clone(), Some(truth.attacker.to_string()))
+}
+
+/// When the document that completed each attack's evidence was appended, by the broker's clock. Documents bear the time
+/// at which they are published; among those of one millisecond it is the one about the asset.
+fn appended(broker: &Broker, input: &str, truths: &[&Truth]) -> BTreeMap<Found, i64> {
+    let mut wanted: BTreeMap<String, Vec<&Truth>> = BTreeMap::new();
+    for &truth in truths {
+        wanted
+            .entry(truth.complete_at.to_string())
+            .or_default()
+            .push(truth);
+    }
+    let created = memchr::memmem::Finder::new(br#""created":""#);
+    let mut found: BTreeMap<Found, i64> = BTreeMap::new();
+    broker.visit_all(input, |record, append_time| {
+        let Some(at) = created.find(record).map(|at| at + created.needle().len()) else {
+            return;
+        };
+        let Some(end) = memchr::memchr(b'"', &record[at..]) else {
+            return;
+        };
+        let Ok(time) = std::str::from_utf8(&record[at..at + end]) else {
+            return;
+        };
+        for truth in wanted.get(time).into_iter().flatten() {
+            let attacker = truth.attacker.to_string();
+            let is_about = |text: &str| memchr::memmem::find(record, text.as_bytes()).is_some();
+            if (is_about(&truth.asset) || is_about(&attacker)) && (is_about("winreg") || is_about(&attacker))
+            {
+                let first = found.entry(key(truth)).or_insert(append_time);
+                *first = append_time.min(*first);
+            }
+        }
+    });
+    let missing = truths
+        .iter()
+        .filter(|truth| !found.contains_key(&key(truth)))
+        .count();
+    assert_eq!(missing, 0, "each attack's last evidence is on the topic");
+    found
+}
+
+/// When each attack was first told with all three kinds of evidence, by the broker's clock.
+fn told(broker: &Broker, alerts: &str, truths: &[&Truth]) -> BTreeMap<Found, i64> {
+    let began = Instant::now();
+    loop {
+        let mut told: BTreeMap<Found, i64> = BTreeMap::new();
+        for record in broker.read_all(alerts) {
+            let alert: Value = serde_json::from_slice(&record.value).unwrap();
+            let (key, is_complete) = if alert["pipewarden"].is_object() {
+                ours(&alert)
+            } else {
+                peers(&alert)
+            };
+            if is_complete {
+                let at = record.append_time.unwrap();
+                let first = told.entry(key).or_insert(at);
+                *first = at.min(*first);
+            }
+        }
+        let missing = truths
+            .iter()
+            .filter(|truth| !told.contains_key(&key(truth)))
+            .count();
+        if missing == 0 {
+            return told;
+        }
+        assert!(
+            began.elapsed() < AT_MOST,
+            "{missing} of {} attacks are not told in full",
+            truths.len()
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+fn ours(alert: &Value) -> (Found, bool) {
+    let (own, counts) = (&alert["pipewarden"], &alert["pipewarden"]["observations"]);
+    let is_complete = ["network_connection", "pipe_connected", "share_access"]
+        .iter()
+        .all(|kind| counts[kind].as_u64().is_some_and(|count| count > 0));
+    (
+        (text(&own["asset"]["id"]), Some(text(&alert["source"]["ip"]))),
+        is_complete,
+    )
+}
+
+fn peers(alert: &Value) -> (Found, bool) {
+    let is_complete = ["hasShare", "hasPipe", "hasConnection"]
+        .iter()
+        .all(|kind| alert[kind] == true);
+    ((text(&alert["asset"]), Some(text(&alert["source"]))), is_complete)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

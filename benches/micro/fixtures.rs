@@ -1,0 +1,107 @@
+//! What is measured, for the benches by time and by instructions alike.
+
+use std::net::IpAddr;
+
+use pipewarden::detection::{Join, JoinSettings, Limits, RuleSet};
+use pipewarden::event::{
+    AssetId, Decoder, Detail, Event, NetworkConnection, Observation, ShareAccess, TimeSource,
+};
+use pipewarden::generator::{Fleet, Generator, Mix, Plan};
+use pipewarden::time::{AppendTime, EventTime};
+
+pub fn decoder() -> Decoder {
+    Decoder::new(
+        RuleSet::builtin().watched(),
+        JoinSettings::default().allowed_lateness,
+    )
+}
+
+/// Documents of one kind.
+pub fn documents(kind: &str) -> Vec<Vec<u8>> {
+    let plan = Plan {
+        mix: kind.parse::<Mix>().unwrap(),
+        attack_every: None,
+        ..Plan::new(1, 64)
+    };
+    let mut generator = Generator::new(&plan, Fleet::invented(20, 200));
+    std::iter::from_fn(|| {
+        let mut document = Vec::new();
+        generator.write_next(&mut document).map(|_| document)
+    })
+    .collect()
+}
+
+/// How many assets most are about.
+pub const ASSETS: u32 = 1_000;
+
+pub const START: i64 = 1_729_782_000_000;
+
+fn observation(number: u32, assets: u32, detail: Detail) -> Observation {
+    let event = Event {
+        time: EventTime::from_micros((START + i64::from(number)) * 1_000),
+        time_source: TimeSource::Timestamp,
+        computer: "site0003.aperture.local".into(),
+        channel: "security".into(),
+        record_id: Some(u64::from(number)),
+        detail,
+    };
+    Observation::new(
+        AssetId::new(&format!("site{:04}.aperture.local", number % assets)),
+        event,
+    )
+}
+
+/// Connection `number` to one of so many assets, each in turn.
+pub fn connection(number: u32, assets: u32) -> Observation {
+    observation(
+        number,
+        assets,
+        Detail::NetworkConnection(NetworkConnection {
+            source_ip: IpAddr::from((0x0a40_0000 + number).to_be_bytes()),
+            source_port: Some(50_000),
+            source_host: Some("ws0001.aperture.local".into()),
+            destination_ip: Some(IpAddr::from((0x0a60_0000 + number % assets).to_be_bytes())),
+            destination_port: 445,
+            destination_host: None,
+            initiated: true,
+            process: None,
+            user: None,
+            utc_time: None,
+        }),
+    )
+}
+
+/// The share access that connection `number` carried.
+pub fn share(number: u32, assets: u32) -> Observation {
+    observation(
+        number,
+        assets,
+        Detail::ShareAccess(ShareAccess {
+            pipe: "winreg".into(),
+            source_ip: Some(IpAddr::from((0x0a40_0000 + number).to_be_bytes())),
+            source_port: Some(50_000),
+            account: None,
+            access_mask: None,
+            outcome: None,
+        }),
+    )
+}
+
+/// A join that holds so many connections of a thousand assets.
+pub fn holding(retained: u32) -> Join {
+    let limits = Limits {
+        connections_per_partition: 2_000_000,
+        identities_per_partition: 4_000_000,
+        ..Limits::default()
+    };
+    let settings = JoinSettings {
+        limits,
+        ..JoinSettings::default()
+    };
+    let mut join = Join::new(RuleSet::builtin().rules(), settings);
+    for number in 0..retained {
+        let at = AppendTime::from_millis(START + i64::from(number));
+        join.apply(u64::from(number), at, Some(connection(number, ASSETS)));
+    }
+    join
+}

@@ -1,0 +1,18 @@
+//! Compiles the one function of librdkafka that we replace.
+
+fn main() {
+    const SOURCE: &str = "src/driver/kafka/gunzip.c";
+    println!("cargo::rerun-if-changed={SOURCE}");
+    let mut build = cc::Build::new();
+    // Where libz-sys has brought zlib's headers along; elsewhere they are the system's.
+    if let Some(headers) = std::env::var_os("DEP_Z_INCLUDE") {
+        build.include(headers);
+    }
+    build
+        .file(SOURCE)
+        .warnings_into_errors(false)
+        .extra_warnings(true)
+        // Always linked, so that librdkafka's own is never looked for.
+        .link_lib_modifier("+whole-archive")
+        .compile("pipewarden_gunzip");
+}
