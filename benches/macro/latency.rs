@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
     let (mut latencies, mut behind): ([Vec<f64>; 2], [f64; 2]) = Default::default();
     for (index, is_ours) in [(0, true), (1, false)] {
         let fleet = Fleet::invented(ASSETS, 2_000);
-        let mut stage = stage(broker, "latency", fleet.clone());
+        let mut stage = stage(broker, "latency", &fleet);
         // As it is set by default: an alert whose evidence is complete does not wait for it.
         let settle = json!({"audited": "10s", "attributed": "20s", "none": "60s"});
         stage.settings = stage.settings.with("detection/settle", settle);

@@ -107,7 +107,7 @@ fn service(
     table: &mut Table,
 ) {
     let fleet = Fleet::invented(assets, 2_000);
-    let mut stage = stage(broker, "scale", fleet.clone());
+    let mut stage = stage(broker, "scale", &fleet);
     stage.settings = stage
         .settings
         .with("kafka/topics/partitions", partitions.into())

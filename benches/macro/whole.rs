@@ -132,7 +132,7 @@ pub struct Stage {
     _inventory: tempfile::NamedTempFile,
 }
 
-pub fn stage(broker: &Broker, name: &str, fleet: Fleet) -> Stage {
+pub fn stage(broker: &Broker, name: &str, fleet: &Fleet) -> Stage {
     let prefix = broker.prefix(name);
     let input = format!("{prefix}.winlogbeat");
     let (inventory, hosts) = (
@@ -242,7 +242,7 @@ pub fn throughput(arguments: &Arguments, table: &mut Table) {
     let mut surplus = [0; 2];
     for _ in 0..arguments.runs {
         for (index, is_ours) in [(0, true), (1, false)] {
-            let mut stage = stage(broker, "whole", fleet.clone());
+            let mut stage = stage(broker, "whole", &fleet);
             input.clone_into(&mut stage.input);
             // What has no named source need not wait a minute for one here.
             let settle = json!({"audited": "1s", "attributed": "1s", "none": "2s"});

@@ -194,7 +194,10 @@ impl Sweeps {
     fn touched(&self, place: Place, asset: &AssetId, terms: Terms<'_>) -> Option<Touched> {
         let halves = [place, terms.later(place)].into_iter();
         let touched = halves.filter_map(|half| self.halves.get(&half)?.get(asset));
-        touched.cloned().reduce(Touched::merged)
+        touched.cloned().reduce(|mut all, more| {
+            all.merge(&more);
+            all
+        })
     }
 
     /// Decides whether a window speaks now, later or not at all. It looks at numbers only, so that a flood of accesses

@@ -69,11 +69,6 @@ impl Touched {
         self.is_cut |= other.is_cut;
     }
 
-    pub(super) fn merged(mut self, other: Self) -> Self {
-        self.merge(&other);
-        self
-    }
-
     /// What exceptions ask for.
     pub(super) fn told(&self) -> (Vec<Arc<str>>, Vec<Arc<str>>, bool) {
         let accounts = self.accounts.iter().cloned().collect();

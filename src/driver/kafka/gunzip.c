@@ -4,7 +4,8 @@
  * librdkafka 2.12.1 (src/rdgz.c) inflates every batch twice: once in steps of 512 bytes to learn how large it is, and
  * once for good. The first of the two costs more than the second. The size stands in the last four bytes of a gzip
  * stream, so this function of the same name and contract asks those, does not trust them, and inflates once. The linker
- * takes the first definition that it meets, which is this one; see build.rs.
+ * takes the first definition that it meets, which is this one, since it is always linked: see build.rs. Were both linked, the
+ * link would fail.
  *
  * The contract: `*size` is zero where the size is not known. The result is from malloc, one byte longer than `*size` and
  * ends with a zero byte; NULL if the stream is damaged.
