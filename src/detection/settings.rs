@@ -108,8 +108,8 @@ pub struct Limits {
     /// Destination-side observations of one asset within the horizon; more are counted, not joined. One source may
     /// take a quarter of it, and those that name no source a half. Default 8,192.
     pub destination_side_per_asset: usize,
-    /// Destination-side observations of one partition within the horizon; more are counted, not joined.
-    /// Default 32,768.
+    /// Destination-side observations of one partition within the horizon; more are counted, not joined. As many hosts of
+    /// sources are remembered for sweeps. Default 32,768.
     pub destination_side_per_partition: usize,
     /// Identities remembered by one partition to recognise copies; beyond it the oldest goes.
     /// Default 262,144.
