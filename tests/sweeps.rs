@@ -7,10 +7,12 @@
     clippy::needless_pass_by_value
 )]
 
+#[allow(dead_code)]
 mod support {
-    #[allow(dead_code)]
+    pub(crate) mod detect;
     pub(crate) mod reference;
-    #[allow(dead_code)]
+    pub(crate) mod schema;
+    pub(crate) mod winlogbeat;
     pub(crate) mod world;
 }
 
@@ -27,7 +29,7 @@ use pipewarden::event::{AssetId, Observation, Sighting};
 use pipewarden::inventory::Inventory;
 use pipewarden::time::{AppendTime, EventTime};
 use proptest::prelude::*;
-use support::{reference, world};
+use support::{detect, reference, winlogbeat, world};
 use world::{Delivery, Seed};
 
 const MINUTE: i64 = 60_000;
@@ -194,6 +196,34 @@ fn a_sweep_that_is_switched_off_is_not_told() {
     let join = Join::new(&world::rules(), settings);
     let three = [access(0, 0, 9), access(1, 1, 9), access(2, 2, 9)];
     assert_eq!(revisions(join, &at_once(&three)), []);
+}
+
+#[test]
+fn a_sweep_is_a_valid_document_in_either_format_that_names_every_host() {
+    let hosts = [
+        "atlas.aperture.local",
+        "pbody.aperture.local",
+        "wheatley.aperture.local",
+    ];
+    let inventory = format!(
+        "assets: [{}]",
+        hosts.map(|host| format!("{{name: {host}}}")).join(", ")
+    );
+    let bench = detect::Bench::new(&inventory, JoinSettings::default());
+    let events = [0, 1, 2].map(|place| {
+        let mut event = winlogbeat::share(place as i64 * 1_000, winlogbeat::CLIENT, 49_839);
+        event["winlog"]["computer_name"] = hosts[place].into();
+        event
+    });
+    // Both documents of every revision are held against their schemas there.
+    let alerts = bench.detect(&events);
+    let sweep = alerts.iter().find(|alert| alert["rule"]["id"] == SWEEP).unwrap();
+    assert_eq!(
+        sweep["message"],
+        "Sweep: APERTURE\\TESTSUBJECT4 from 10.1.0.101 opened the winreg pipe on 3 protected hosts within 30m"
+    );
+    assert_eq!(sweep["related"]["hosts"], serde_json::json!(hosts));
+    assert_eq!(alerts.len(), 4);
 }
 
 #[test]
