@@ -10,7 +10,8 @@ compose = yaml.safe_load(pathlib.Path("docker-compose.yml").read_text())
 services = compose["services"]
 problems = []
 for name, service in services.items():
-    image = service["image"]
+    # A variable may name another image than the public one, which is its default.
+    image = re.sub(r"^\$\{[A-Z_]+:-(.+)\}$", r"\1", service["image"])
     if not re.search(r":v?\d+\.\d+\.\d+$", image) and image != "pipewarden:local":
         problems.append(f"{name}: {image} is not pinned")
     for port in service.get("ports", []):

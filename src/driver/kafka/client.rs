@@ -122,6 +122,8 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 pub(super) fn passing(code: Option<RDKafkaErrorCode>, reason: &str) {
     match code {
         Some(RDKafkaErrorCode::AllBrokersDown) => warn_of_no_broker(),
+        // Readers ask to be told of it, and are told twice: here and where they poll.
+        Some(RDKafkaErrorCode::PartitionEOF) => {}
         Some(
             RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::Resolve
