@@ -115,6 +115,10 @@ fn main() {
         return;
     }
     let arguments = Arguments::parse();
+    // What Kafka's own scripts start a broker with.
+    let as_kafka_does =
+        "-Xmx1g -Xms1g -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35";
+    let _ = support::broker::JAVA.set(as_kafka_does);
     let is_asked = |what: &str| arguments.what.is_empty() || arguments.what.iter().any(|asked| asked == what);
     let mut table = table::Table::default();
     if is_asked("replay") {

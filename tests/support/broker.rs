@@ -25,6 +25,10 @@ const VERSION: &str = "4.1.0";
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What Java is told of a broker on the JDK: little memory, and a quick start, unless somebody sets it first.
+pub static JAVA: OnceLock<&str> = OnceLock::new();
+const FOR_TESTS: &str = "-Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1";
+
 /// The broker of this test binary, or `None` with a loud word where there is none and none is required.
 pub fn broker() -> Option<&'static Broker> {
     static BROKER: OnceLock<Result<Broker, String>> = OnceLock::new();
@@ -276,7 +280,7 @@ impl Jdk {
             .open(folder.join("log"))
             .map_err(|error| error.to_string())?;
         let errors = log.try_clone().map_err(|error| error.to_string())?;
-        let script = "java -Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp \"$0\" kafka.Kafka \"$1\" </dev/null &
+        let script = "java $3 -cp \"$0\" kafka.Kafka \"$1\" </dev/null &
             broker=$!
             while read -r word; do last=$word; done
             case $last in
@@ -288,6 +292,7 @@ impl Jdk {
             .args(["-c", script, &self.classpath])
             .arg(folder.join("server.properties"))
             .arg(folder)
+            .arg(JAVA.get_or_init(|| FOR_TESTS))
             .stdin(Stdio::piped())
             .stdout(log)
             .stderr(errors)

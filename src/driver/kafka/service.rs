@@ -133,6 +133,7 @@ fn tell_what_will_come(shared: &Shared) {
             shared.metrics.will_apply(&rule.id);
         }
         shared.metrics.will_judge_sensors();
+        shared.metrics.will_tell_sweeps();
     }
 }
 

@@ -6,7 +6,7 @@ use prometheus::{Histogram, IntCounterVec};
 
 use super::Metrics;
 use super::make::Make;
-use crate::detection::{Confidence, Exception, SENSOR_BLIND, Status as AlertStatus};
+use crate::detection::{Confidence, Exception, SENSOR_BLIND, SWEEP, Status as AlertStatus};
 use crate::pipeline::AlertRecord;
 use crate::time::AppendTime;
 
@@ -56,13 +56,21 @@ impl Metrics {
 
     /// The service is about to judge sensors.
     pub fn will_judge_sensors(&self) {
+        self.will_find(SENSOR_BLIND, AlertStatus::Resolved);
+    }
+
+    /// The service is about to tell sweeps.
+    pub fn will_tell_sweeps(&self) {
+        self.will_find(SWEEP, AlertStatus::Superseded);
+    }
+
+    /// Findings of the join itself, which end with this status.
+    fn will_find(&self, rule: &str, end: AlertStatus) {
         self.alerts
             .opened
-            .with_label_values(&[SENSOR_BLIND, Confidence::High.as_str()]);
-        for status in [AlertStatus::Active, AlertStatus::Resolved] {
-            self.alerts
-                .revisions
-                .with_label_values(&[SENSOR_BLIND, status.as_str()]);
+            .with_label_values(&[rule, Confidence::High.as_str()]);
+        for status in [AlertStatus::Active, end] {
+            self.alerts.revisions.with_label_values(&[rule, status.as_str()]);
         }
     }
 
