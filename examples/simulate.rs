@@ -7,6 +7,7 @@
 #[path = "../tests/support"]
 mod support {
     pub(crate) mod reference;
+    pub(crate) mod reference_sweeps;
     pub(crate) mod schema;
     #[allow(dead_code)]
     pub(crate) mod simulation;

@@ -5,6 +5,7 @@
 
 mod support {
     pub(crate) mod reference;
+    pub(crate) mod reference_sweeps;
     pub(crate) mod schema;
     #[allow(dead_code)]
     pub(crate) mod simulation;

@@ -11,6 +11,7 @@
 mod support {
     pub(crate) mod detect;
     pub(crate) mod reference;
+    pub(crate) mod reference_sweeps;
     pub(crate) mod schema;
     pub(crate) mod winlogbeat;
     pub(crate) mod world;
@@ -29,7 +30,7 @@ use pipewarden::event::{AssetId, Observation, Sighting};
 use pipewarden::inventory::Inventory;
 use pipewarden::time::{AppendTime, EventTime};
 use proptest::prelude::*;
-use support::{detect, reference, winlogbeat, world};
+use support::{detect, reference_sweeps as reference, winlogbeat, world};
 use world::{Delivery, Seed};
 
 const MINUTE: i64 = 60_000;

@@ -1,7 +1,7 @@
 //! What a sweep says in the place of a rule and a title.
 
 use super::document as doc;
-use super::title::plural;
+use super::title;
 use crate::detection::{Attack, Content, Pipes, Rule, SWEEP, Status, SweepFinding};
 
 /// The risk of the least sweep, of one of twice as many assets, and of one of four times as many or more.
@@ -50,19 +50,12 @@ pub(super) fn title(sweep: &SweepFinding, content: &Content) -> String {
         Status::Superseded => "Superseded: sweep",
         _ => "Sweep",
     };
-    let account = match content.accounts.as_slice() {
-        [] => "an unknown account".to_owned(),
-        [only] => only.to_string(),
-        [first, rest @ ..] => format!("{first} and {} more", plural(rest.len(), "account")),
-    };
+    let account = title::accounts(content, "an unknown account");
     let source = content
         .source_ip
         .map(|ip| format!(" from {ip}"))
         .unwrap_or_default();
-    let pipes = match content.pipes.as_slice() {
-        [only] => format!("the {only} pipe"),
-        pipes => plural(pipes.len(), "pipe"),
-    };
+    let pipes = title::pipes(content);
     let hosts = content.accesses;
     let within = jiff::fmt::friendly::SpanPrinter::new().unsigned_duration_to_string(&sweep.within);
     format!("{told}: {account}{source} opened {pipes} on {hosts} protected hosts within {within}")

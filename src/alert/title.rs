@@ -13,12 +13,7 @@ pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
         Status::Superseded => title.push_str("Superseded: "),
         Status::Suppressed => title.push_str("Suppressed: "),
     }
-    let account = match content.accounts.as_slice() {
-        [] => "An unknown account".to_owned(),
-        [only] => only.to_string(),
-        [first, rest @ ..] => format!("{first} and {} more", plural(rest.len(), "account")),
-    };
-    title.push_str(&account);
+    title.push_str(&accounts(content, "An unknown account"));
     match content.attribution {
         Attribution::Audited | Attribution::Inferred => {
             if let Some(ip) = content.source_ip {
@@ -42,10 +37,7 @@ pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
     } else {
         "opened"
     };
-    let pipes = match content.pipes.as_slice() {
-        [only] => format!("the {only} pipe"),
-        pipes => plural(pipes.len(), "pipe"),
-    };
+    let pipes = pipes(content);
     let _ = write!(title, " {verb} {pipes} on {asset}");
     if !roles.is_empty() {
         let _ = write!(title, " ({})", roles.join(", "));
@@ -59,7 +51,24 @@ pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
     title
 }
 
-pub(super) fn plural(number: usize, noun: &str) -> String {
+/// Whose account, or how many; `unknown` where there is none.
+pub(super) fn accounts(content: &Content, unknown: &str) -> String {
+    match content.accounts.as_slice() {
+        [] => unknown.to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} and {} more", plural(rest.len(), "account")),
+    }
+}
+
+/// Which pipe, or how many.
+pub(super) fn pipes(content: &Content) -> String {
+    match content.pipes.as_slice() {
+        [only] => format!("the {only} pipe"),
+        pipes => plural(pipes.len(), "pipe"),
+    }
+}
+
+fn plural(number: usize, noun: &str) -> String {
     if number == 1 {
         format!("1 {noun}")
     } else {

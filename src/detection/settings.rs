@@ -6,6 +6,8 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::time::{AppendTime, EventTime};
+
 /// Settings of the join. Durations are written as people write them: `10s`, `15min`, `1h 30m`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -191,6 +193,12 @@ impl JoinSettings {
     /// How long every observation stays in state after its first copy arrived, used or not.
     pub fn horizon(&self) -> Duration {
         self.join_span() + self.group_by + self.tuple_window + self.allowed_lateness + self.clock_skew * 2
+    }
+
+    /// Whether an event of this time that arrives at this moment is neither too late nor too far ahead.
+    pub fn is_timely(&self, time: EventTime, arrival: AppendTime) -> bool {
+        let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        (-micros(self.clock_skew)..=micros(self.allowed_lateness)).contains(&time.lateness_at(arrival))
     }
 
     /// How long after the end of its bucket an alert stays open.

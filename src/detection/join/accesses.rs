@@ -180,7 +180,8 @@ fn rank(share: &Stored, pipe: &Stored) -> Rank {
     )
 }
 
-fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
+/// Source address and port, where both are named.
+pub(super) fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
     let share = stored.share()?;
     Some((share.source_ip?, share.source_port?))
 }

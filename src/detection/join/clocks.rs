@@ -12,9 +12,9 @@ use std::net::IpAddr;
 
 use jiff::SignedDuration;
 
-use super::Join;
 use super::asset::AssetState;
 use super::stored::{Slot, Stored};
+use super::{Join, accesses};
 use crate::detection::JoinSettings;
 use crate::event::AssetId;
 use crate::time::EventTime;
@@ -74,10 +74,7 @@ pub(super) fn sessions<'a>(
     asset: &'a AssetState,
     settings: &'a JoinSettings,
 ) -> impl Iterator<Item = &'a Stored> {
-    let tuple = share
-        .share()
-        .and_then(|access| Some((access.source_ip?, access.source_port?)));
-    tuple.into_iter().flat_map(move |(ip, port)| {
+    accesses::tuple(share).into_iter().flat_map(move |(ip, port)| {
         asset
             .connections
             .of_tuple(ip, port, share.time(), settings.tuple_window)

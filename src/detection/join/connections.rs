@@ -81,7 +81,8 @@ impl Connections {
     }
 }
 
-fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
+/// Source address and port, where both are known.
+pub(super) fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
     let connection = stored.connection()?;
     Some((connection.source_ip, connection.source_port?))
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::accesses::Reassigned;
 use super::asset::{AssetState, RuleIndex};
-use super::clocks;
 use super::open_alert::OpenAlert;
 use super::stored::Stored;
 use super::{Expiry, Fate, Join, Tally};
+use super::{clocks, connections};
 use crate::detection::{AlertId, AlertKey, JoinSettings};
 use crate::event::Kind;
 
@@ -67,9 +67,7 @@ impl Join {
         let settings = &self.settings;
         let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
         let mut touched = BTreeSet::new();
-        let tuple = stored
-            .connection()
-            .and_then(|connection| Some((connection.source_ip, connection.source_port?)));
+        let tuple = connections::tuple(&stored);
         for accesses in asset.accesses.values() {
             if let Some((ip, port)) = tuple {
                 touched.extend(
@@ -147,9 +145,7 @@ impl Join {
     }
 
     fn is_timely(&self, stored: &Stored) -> bool {
-        let micros = |span: std::time::Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        let lateness = stored.time().lateness_at(stored.arrival);
-        (-micros(self.settings.clock_skew)..=micros(self.settings.allowed_lateness)).contains(&lateness)
+        self.settings.is_timely(stored.time(), stored.arrival)
     }
 
     /// The open alert with this key, opened if it is new.

@@ -137,7 +137,7 @@ impl Sweeps {
         if alerts.is_empty() {
             return (Fate::Unwatched, Vec::new());
         }
-        if !terms.settings.sweep.enabled || !terms.is_timely(sighting.time, now) {
+        if !terms.settings.sweep.enabled || !terms.settings.is_timely(sighting.time, now) {
             return (Fate::Sighting, Vec::new());
         }
         let place = (sighting.source_ip, sighting.time.bucket(terms.half()));

@@ -58,20 +58,17 @@ impl Terms<'_> {
         self.closes(self.later(place))
     }
 
-    pub(super) fn is_timely(&self, time: EventTime, arrival: AppendTime) -> bool {
-        let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        let timely = -micros(self.settings.clock_skew)..=micros(self.settings.allowed_lateness);
-        timely.contains(&time.lateness_at(arrival))
-    }
-
     /// Whether so many assets are enough to speak of.
     pub(super) fn is_enough(&self, assets: usize) -> bool {
-        assets >= usize::try_from(self.settings.sweep.min_assets).unwrap_or(usize::MAX)
+        assets >= self.least()
     }
 
     /// How often so many assets are the double of the least that is enough.
     pub(super) fn doublings(&self, assets: usize) -> u32 {
-        let least = usize::try_from(self.settings.sweep.min_assets).unwrap_or(usize::MAX);
-        (assets / least.max(1)).checked_ilog2().unwrap_or(0)
+        (assets / self.least().max(1)).checked_ilog2().unwrap_or(0)
+    }
+
+    fn least(&self) -> usize {
+        usize::try_from(self.settings.sweep.min_assets).unwrap_or(usize::MAX)
     }
 }

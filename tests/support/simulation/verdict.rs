@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::arrivals::Arrivals;
 use super::cluster::Cluster;
-use crate::support::{reference, schema, world};
+use crate::support::{reference, reference_sweeps, schema, world};
 
 /// How many records there are on the topics of alerts and of suppressed ones, and how many of them are findings about
 /// sensors, and sweeps. The former are compared with the undisturbed run's like all others, but not with the reference: they are a function
@@ -146,11 +146,11 @@ fn check_sweeps(
     settings: &JoinSettings,
     has_exceptions: bool,
 ) -> Result<(), String> {
-    let is_excused = |source: IpAddr, asset: &AssetId, swept: &reference::Swept, closes: i64| {
-        has_exceptions && reference::is_excused(source, asset, swept, closes)
+    let is_excused = |source: IpAddr, asset: &AssetId, swept: &reference_sweeps::Swept, closes: i64| {
+        has_exceptions && reference_sweeps::is_excused(source, asset, swept, closes)
     };
     let observations = &arrivals.observations;
-    let expected = reference::final_sweeps(observations, &world::rules(), settings, is_excused);
+    let expected = reference_sweeps::final_sweeps(observations, &world::rules(), settings, is_excused);
     let told: BTreeSet<String> = found
         .values()
         .map(|document| {
