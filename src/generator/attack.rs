@@ -153,7 +153,7 @@ impl Attacks {
             scribe,
             waiting,
             documents: 0,
-            first_published: BTreeMap::new(),
+            published: Vec::new(),
             accesses: Vec::new(),
         };
         let (asset_name, mut sources) = (stage.scribe.host(asset).name.clone(), Vec::new());
@@ -165,6 +165,7 @@ impl Attacks {
         for number in 0..count {
             let port = NOISE_PORTS.1 + (ports + number * 3).unsigned_abs();
             let moment = time + number * gap;
+            stage.published.push(BTreeMap::new());
             if has_share {
                 stage.share(asset, attacker, port, moment);
             }
@@ -185,7 +186,7 @@ impl Attacks {
             }
         }
         sources.sort_unstable();
-        let complete_at = stage.first_published.values().max().copied().unwrap_or_default();
+        let complete_at = stage.complete_at();
         let (documents, mut accesses) = (stage.documents, stage.accesses);
         accesses.sort_unstable();
         let (attribution, confidence) = match (has_share, sources.len()) {
@@ -235,8 +236,8 @@ struct Stage<'a> {
     scribe: &'a mut Scribe,
     waiting: &'a mut Waiting,
     documents: u64,
-    /// When the first document of each kind is published.
-    first_published: BTreeMap<Kind, Millis>,
+    /// Access by access: when its first document of each kind is published.
+    published: Vec<BTreeMap<Kind, Millis>>,
     /// The accesses, by the asset's clock.
     accesses: Vec<EventTime>,
 }
@@ -257,8 +258,10 @@ impl Stage<'_> {
             .scribe
             .write(kind, host, (time, published), chance, &mut document);
         self.documents += 1;
-        let first = self.first_published.entry(kind).or_insert(published);
-        *first = published.min(*first);
+        if let Some(access) = self.published.last_mut() {
+            let first = access.entry(kind).or_insert(published);
+            *first = published.min(*first);
+        }
         let copy = chance
             .percent(*duplicates)
             .then(|| (published + chance.between(0, 5_000)).min(*end));
@@ -277,7 +280,22 @@ impl Stage<'_> {
         self.scribe.values.set(Slot::SourceHost, &host.name);
         self.scribe.values.set(Slot::DestinationPort, "389");
         self.write(Kind::NetworkConnection, asset, time - 1_000);
-        self.first_published.clear();
+    }
+
+    /// When the last of the kinds is published. What is not a share access counts together with that of its own access:
+    /// a connection of another port says nothing of it.
+    fn complete_at(&self) -> Millis {
+        [Kind::ShareAccess, Kind::PipeConnected, Kind::NetworkConnection]
+            .into_iter()
+            .filter_map(|kind| {
+                let of_one = |access: &BTreeMap<Kind, Millis>| {
+                    let (own, share) = (*access.get(&kind)?, access.get(&Kind::ShareAccess));
+                    Some(share.map_or(own, |&share| share.max(own)))
+                };
+                self.published.iter().filter_map(of_one).min()
+            })
+            .max()
+            .unwrap_or_default()
     }
 
     fn connection(&mut self, asset: usize, client: usize, port: u64, time: Millis) {

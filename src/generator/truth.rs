@@ -28,7 +28,8 @@ pub struct Truth {
     pub first_access: EventTime,
     /// The last access, by the asset's clock.
     pub last_access: EventTime,
-    /// When the document was published with which every kind that was logged had been seen.
+    /// When the document was published with which every kind that was logged had been seen of an access: a connection of
+    /// another port is no evidence of it.
     pub complete_at: EventTime,
     /// The documents of the attack, copies aside.
     pub documents: u64,
