@@ -4,8 +4,8 @@ fn main() {
     const SOURCE: &str = "src/driver/kafka/gunzip.c";
     println!("cargo::rerun-if-changed={SOURCE}");
     let mut build = cc::Build::new();
-    // Where libz-sys has brought zlib's headers along; elsewhere they are the system's.
-    if let Some(headers) = std::env::var_os("DEP_Z_INCLUDE") {
+    // Where libdeflate-sys has put its header.
+    if let Some(headers) = std::env::var_os("DEP_LIBDEFLATE_INCLUDE") {
         build.include(headers);
     }
     build

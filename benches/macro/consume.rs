@@ -17,6 +17,7 @@ pub fn consume(servers: &str, topic: &str, group: &str, count: u64) {
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("statistics.interval.ms", "2000")
         .set("queued.max.messages.kbytes", "32768")
+        .set("fetch.queue.backoff.ms", "10")
         .create()
         .unwrap();
     consumer.subscribe(&[topic]).unwrap();

@@ -8,7 +8,7 @@ use pipewarden::generator::{Fleet, Missing, Plan, Truth};
 use serde_json::{Value, json};
 
 use super::support::broker::{Broker, broker};
-use super::table::Table;
+use super::table::{Table, median};
 use super::whole::{Found, await_start, now, stage, start};
 use super::{Arguments, firehose};
 
@@ -27,42 +27,27 @@ const EVERY: Duration = Duration::from_millis(200);
 /// How long alerts may take after the last document.
 const AT_MOST: Duration = Duration::from_secs(60);
 
+/// What a run of one contestant gave.
+struct Steady {
+    /// Milliseconds, for each attack.
+    latencies: Vec<f64>,
+    /// Messages that were not read yet when the last had been published.
+    behind: f64,
+}
+
 pub fn run(arguments: &Arguments, table: &mut Table) {
     let Some(broker) = broker() else { return };
-    let (mut latencies, mut behind): ([Vec<f64>; 2], [f64; 2]) = Default::default();
-    for (index, is_ours) in [(0, true), (1, false)] {
-        let fleet = Fleet::invented(ASSETS, 2_000);
-        let mut stage = stage(broker, "latency", &fleet);
-        // As it is set by default: an alert whose evidence is complete does not wait for it.
-        let settle = json!({"audited": "10s", "attributed": "20s", "none": "60s"});
-        stage.settings = stage.settings.with("detection/settle", settle);
-        broker.create_topic(&stage.input, 4, &[("message.timestamp.type", "LogAppendTime")]);
-        let Some((contestant, alerts)) = start(broker, &stage, is_ours) else {
-            return;
-        };
-        await_start(broker, &stage, &contestant);
-        let plan = Plan {
-            start: now(),
-            rate: arguments.rate,
-            lateness: Duration::ZERO,
-            clock_skew: Duration::ZERO,
-            attack_every: Some(EVERY),
-            missing: Missing {
-                share_access: 0,
-                pipe_connected: 0,
-                network_connection: 0,
-            },
-            ..Plan::new(arguments.seed, arguments.rate * (arguments.seconds + AFTER))
-        };
-        let truths = firehose::feed(broker, &stage.input, &plan, fleet);
-        // Counted with the message that was waited for at the start.
-        behind[index] = (plan.events as f64 + 1.0 - contestant.read()).max(0.0);
-        latencies[index] = measured(broker, &stage.input, &alerts, &plan, &truths);
+    let (mut ours, mut peer) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.runs {
+        for (runs, is_ours) in [(&mut ours, true), (&mut peer, false)] {
+            let Some(steady) = steady(broker, arguments, is_ours) else {
+                return;
+            };
+            runs.push(steady);
+        }
     }
-    let [mut ours, mut peer] = latencies;
-    if ours.is_empty() || peer.is_empty() {
-        return;
-    }
+    let most_behind = |runs: &[Steady]| -> f64 { runs.iter().map(|run| run.behind).fold(0.0, f64::max) };
+    let behind = [most_behind(&ours), most_behind(&peer)];
     table.row(
         &format!("latency at {}/s, messages behind at the end", arguments.rate),
         &format!("{:.0}", behind[0]),
@@ -74,15 +59,50 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
             "NOT STEADY"
         },
     );
+    let alerts = |runs: &[Steady]| -> usize { runs.iter().map(|run| run.latencies.len()).sum() };
     for (name, part) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
-        let (one, other) = (quantile(&mut ours, part), quantile(&mut peer, part));
+        let middle = |runs: &mut [Steady]| {
+            let quantiles = runs.iter_mut().map(|run| quantile(&mut run.latencies, part));
+            median(quantiles.collect())
+        };
+        let (one, other) = (middle(&mut ours), middle(&mut peer));
         table.row(
             &format!("latency at {}/s, {name}", arguments.rate),
-            &format!("{one:.0} ms ({} alerts)", ours.len()),
-            &format!("Kafka Streams {other:.0} ms ({} alerts)", peer.len()),
+            &format!("{one:.0} ms ({} alerts)", alerts(&ours)),
+            &format!("Kafka Streams {other:.0} ms ({} alerts)", alerts(&peer)),
             &format!("{:.2}", one / other),
         );
     }
+}
+
+fn steady(broker: &Broker, arguments: &Arguments, is_ours: bool) -> Option<Steady> {
+    let fleet = Fleet::invented(ASSETS, 2_000);
+    let mut stage = stage(broker, "latency", &fleet);
+    // As it is set by default: an alert whose evidence is complete does not wait for it.
+    let settle = json!({"audited": "10s", "attributed": "20s", "none": "60s"});
+    stage.settings = stage.settings.with("detection/settle", settle);
+    broker.create_topic(&stage.input, 4, &[("message.timestamp.type", "LogAppendTime")]);
+    let (contestant, alerts) = start(broker, &stage, is_ours)?;
+    await_start(broker, &stage, &contestant);
+    let plan = Plan {
+        start: now(),
+        rate: arguments.rate,
+        lateness: Duration::ZERO,
+        clock_skew: Duration::ZERO,
+        attack_every: Some(EVERY),
+        missing: Missing {
+            share_access: 0,
+            pipe_connected: 0,
+            network_connection: 0,
+        },
+        ..Plan::new(arguments.seed, arguments.rate * (arguments.seconds + AFTER))
+    };
+    let truths = firehose::feed(broker, &stage.input, &plan, fleet);
+    Some(Steady {
+        // Counted with the message that was waited for at the start.
+        behind: (plan.events as f64 + 1.0 - contestant.read()).max(0.0),
+        latencies: measured(broker, &stage.input, &alerts, &plan, &truths),
+    })
 }
 
 fn quantile(all: &mut [f64], part: f64) -> f64 {

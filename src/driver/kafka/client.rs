@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+// For `gunzip.c`, which librdkafka inflates gzip by.
+use libdeflate_sys as _;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -17,16 +19,8 @@ use crate::config::Kafka;
 /// The largest record that any client writes or takes, in bytes: a dead letter holds a whole message.
 pub(super) const MAX_RECORD: usize = 8 << 20;
 
-/// librdkafka inflates gzip, which is most of what reading costs, by whatever defines zlib's functions. zlib-rs defines
-/// them in Rust and takes about half the time of the C library; naming one of them here makes the linker take them all
-/// from there.
-fn inflate_by_zlib_rs() {
-    std::hint::black_box(libz_rs_sys::inflate as *const ());
-}
-
 /// Ours unless `kafka.client` says otherwise.
 fn with_defaults(kafka: &Kafka, name: &str, defaults: &[(&str, &str)]) -> ClientConfig {
-    inflate_by_zlib_rs();
     let mut config = ClientConfig::new();
     config.set("client.id", format!("{}-{name}", kafka.application_id));
     config.set("reconnect.backoff.max.ms", "5000");
@@ -57,6 +51,8 @@ pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -
             ("auto.offset.reset", "earliest"),
             ("statistics.interval.ms", "2000"),
             ("queued.max.messages.kbytes", "32768"),
+            // Its default of a second is many times what it takes to read a full queue.
+            ("fetch.queue.backoff.ms", "10"),
         ],
     );
     config

@@ -3,7 +3,7 @@
 //! ```text
 //!   assigned    committed offset and metadata -> correlator, start offset          (in the callback)
 //!   record      apply; alerts wait in the partition's batch
-//!   commit      begin, alerts, offsets with checkpoints, commit                    (every commit_interval)
+//!   commit      begin, alerts, offsets with checkpoints, commit      (every commit_interval; at once when all is read)
 //!   aborted     the batch stays and is tried again: nothing of it was seen
 //!   revoked     commit what is there, drop the partitions                          (in the callback)
 //!   lost        drop the partitions with their batch: the next owner repeats it
@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::Offset;
 use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
@@ -26,12 +25,10 @@ use tracing::{info, warn};
 
 use super::client::{self, Deliveries};
 use super::error::DriverError;
-use super::group::{GroupConsumer, GroupContext, hold};
+use super::group::{GroupConsumer, GroupContext};
 use super::partition::Partition;
 use super::service::Shared;
-use super::transaction::{Failure, Transaction, TransactionalProducer};
-use crate::config::Settings;
-use crate::driver::owned::{Owned, Pending};
+use super::transaction::TransactionalProducer;
 use crate::pipeline::{LogRecord, ObservationRecord, Origin, Program};
 use crate::telemetry::{PartitionState, Readiness, wall_clock};
 use crate::time::AppendTime;
@@ -44,12 +41,6 @@ const REPORT: Duration = Duration::from_secs(1);
 
 /// How often a long restoration says how far it is.
 const PROGRESS: Duration = Duration::from_secs(10);
-
-/// How long a failed batch waits before it is tried again: doubled each time, up to the second.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
-/// A batch is committed before its time when this many alerts wait in it.
-const MAX_BATCH: usize = 1_000;
 
 /// Runs until the service ends or the worker fails.
 pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
@@ -106,7 +97,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         let wait = context.member().may_sleep(Instant::now());
         let polled = consumer.poll(wait);
         let mut member = context.member();
-        let now = Instant::now();
+        let (now, is_quiet) = (Instant::now(), polled.is_none());
         match polled {
             Some(Ok(message)) => member.record(&message, now),
             Some(Err(KafkaError::PartitionEOF(partition))) => member.end_of(partition, now),
@@ -119,7 +110,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
             None => {}
         }
-        member.turn(&consumer, now);
+        member.turn(&consumer, now, is_quiet);
     }
     // Leaving the group calls `revoked`, which commits.
     drop(consumer);
@@ -134,7 +125,7 @@ pub(super) struct CorrelatorMember {
     pub(super) program: Arc<Program>,
     pub(super) name: String,
     pub(super) group: String,
-    producer: TransactionalProducer,
+    pub(super) producer: TransactionalProducer,
     /// Not the transactional producer: a tick must be there even if the batch is aborted.
     ticker: BaseProducer<Deliveries>,
     /// Which generation of the group the partitions were given in, as last told by a callback. librdkafka renews it in
@@ -143,10 +134,10 @@ pub(super) struct CorrelatorMember {
     pub(super) membership: Option<ConsumerGroupMetadata>,
     pub(super) partitions: BTreeMap<i32, Partition>,
     /// When the first thing that is not committed was read.
-    batch_since: Option<Instant>,
+    pub(super) batch_since: Option<Instant>,
     /// After an abort: when to try again, and how long to wait after the next.
     pub(super) retry: Option<(Instant, Duration)>,
-    is_held: bool,
+    pub(super) is_held: bool,
     chores_done: Instant,
     reported: Instant,
     progress_told: Instant,
@@ -156,10 +147,7 @@ pub(super) struct CorrelatorMember {
 impl CorrelatorMember {
     /// How long the worker may wait for a record.
     fn may_sleep(&self, now: Instant) -> Duration {
-        self.batch_since.map_or(CHORES, |since| {
-            let due = since + self.shared.settings.correlator.commit_interval;
-            due.saturating_duration_since(now).min(CHORES)
-        })
+        self.until_commit(now).map_or(CHORES, |wait| wait.min(CHORES))
     }
 
     fn record(&mut self, message: &BorrowedMessage<'_>, now: Instant) {
@@ -202,8 +190,8 @@ impl CorrelatorMember {
     }
 
     /// What is due between two records.
-    fn turn(&mut self, consumer: &GroupConsumer<Self>, now: Instant) {
-        if self.failure.is_none() && self.is_commit_due(now) {
+    fn turn(&mut self, consumer: &GroupConsumer<Self>, now: Instant, is_quiet: bool) {
+        if self.failure.is_none() && self.is_commit_due(now, is_quiet) {
             self.commit_or_back_off(now);
         }
         self.hold_or_go_on(consumer);
@@ -216,103 +204,6 @@ impl CorrelatorMember {
             self.reported = now;
             self.report(now);
         }
-    }
-
-    /// At the end of the interval; earlier if alerts wait and everything has been read, or very many wait.
-    fn is_commit_due(&self, now: Instant) -> bool {
-        let Some(since) = self.batch_since else {
-            return false;
-        };
-        if let Some((not_before, _)) = self.retry {
-            return now >= not_before;
-        }
-        let waiting = || {
-            self.partitions
-                .values()
-                .filter(|partition| !partition.owned.alerts().is_empty())
-        };
-        now >= since + self.shared.settings.correlator.commit_interval
-            || waiting().any(|partition| partition.is_at_end)
-            || waiting()
-                .map(|partition| partition.owned.alerts().len())
-                .sum::<usize>()
-                >= MAX_BATCH
-    }
-
-    pub(super) fn commit_or_back_off(&mut self, now: Instant) {
-        let before = self.retry;
-        match self.commit() {
-            Ok(()) => {}
-            Err(Failure::Aborted(problem)) => {
-                let pause = before.map_or(BACK_OFF.0, |(_, pause)| (pause * 2).min(BACK_OFF.1));
-                warn!(
-                    worker = self.name,
-                    "a transaction was aborted and will be repeated: {problem}"
-                );
-                self.retry = Some((now + pause, pause));
-            }
-            Err(Failure::Fatal(problem)) => self.fail(problem),
-        }
-    }
-
-    /// While a batch cannot be committed, nothing more is read: what waits must not grow without bound.
-    fn hold_or_go_on(&mut self, consumer: &GroupConsumer<Self>) {
-        let must_hold = self.retry.is_some();
-        if must_hold || self.is_held {
-            // Again and again while it lasts: there may be new partitions.
-            hold(consumer, must_hold);
-        }
-        if self.is_held && !must_hold {
-            info!(worker = self.name, "transactions are committed again");
-        }
-        self.is_held = must_hold;
-    }
-
-    pub(super) fn fail(&mut self, problem: KafkaError) {
-        let id = self.producer.id().to_owned();
-        self.failure = Some(DriverError::Fenced { id, problem });
-    }
-
-    /// Alerts, dead letters and offsets of all live partitions, in one transaction.
-    pub(super) fn commit(&mut self) -> Result<(), Failure> {
-        let topics = &self.shared.settings.kafka.topics;
-        let mut offsets = TopicPartitionList::new();
-        for (number, partition) in &self.partitions {
-            if let Some((position, checkpoint)) = partition.owned.commit() {
-                let mut element = offsets.add_partition(&topics.observations, *number);
-                let position = i64::try_from(position).unwrap_or(i64::MAX);
-                // The only failure is an offset that Kafka reserves, which no log reaches.
-                let _ = element.set_offset(Offset::Offset(position));
-                element.set_metadata(checkpoint.to_string());
-            }
-        }
-        self.batch_since = None;
-        self.retry = None;
-        let (Some(membership), 1..) = (&self.membership, offsets.count()) else {
-            return Ok(());
-        };
-        let outcome = self.producer.begin().and_then(|transaction| {
-            match write(&transaction, self.partitions.values(), &self.shared.settings) {
-                Ok(()) => transaction.commit(&offsets, membership),
-                Err(error) => Err(transaction.fail(error)),
-            }
-        });
-        self.shared.metrics.transaction(outcome.is_ok());
-        if let Err(failure) = outcome {
-            self.batch_since = Some(Instant::now());
-            return Err(failure);
-        }
-        self.explain_batch();
-        let now = wall_clock();
-        let owned = self.partitions.values_mut().map(|partition| &mut partition.owned);
-        let committed = owned.filter(|owned| owned.commit().is_some());
-        for Pending { alert, appended } in committed.flat_map(Owned::committed) {
-            self.shared.metrics.alert(&alert, appended, now);
-            if let Some(exception) = &alert.hit {
-                self.shared.status.hit(exception);
-            }
-        }
-        Ok(())
     }
 
     fn send_ticks(&mut self, now: Instant) {
@@ -389,30 +280,4 @@ impl CorrelatorMember {
         }
         self.tell_status();
     }
-}
-
-/// What the batch holds, partition by partition.
-fn write<'a>(
-    transaction: &Transaction<'_>,
-    partitions: impl Iterator<Item = &'a Partition>,
-    settings: &Settings,
-) -> Result<(), KafkaError> {
-    let (topics, has_ecs) = (&settings.kafka.topics, settings.alerts.format.has_ecs());
-    for partition in partitions {
-        for Pending { alert, .. } in partition.owned.alerts() {
-            if alert.is_told && has_ecs {
-                transaction.send(&topics.alerts, &alert.key, &alert.value)?;
-            }
-            if let Some(finding) = alert.finding.as_ref().filter(|_| alert.is_told) {
-                transaction.send(&topics.alerts_ocsf, &alert.key, finding)?;
-            }
-            if alert.is_suppressed() {
-                transaction.send(&topics.suppressed, &alert.key, &alert.value)?;
-            }
-        }
-        for letter in partition.owned.dead_letters() {
-            transaction.send(&topics.dead_letters, &letter.key(), &letter.encode())?;
-        }
-    }
-    Ok(())
 }

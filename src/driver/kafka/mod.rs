@@ -15,6 +15,7 @@
 //! on the same thread: a rebalance is dealt with between two records, never beside one.
 
 mod adopt;
+mod batch;
 mod client;
 mod correlator;
 mod error;
