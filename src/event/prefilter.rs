@@ -41,8 +41,9 @@ impl Prefilter {
 
     /// False only if the message cannot be one of ours.
     pub(super) fn can_matter(&self, message: &[u8]) -> bool {
-        let is_whole = message.trim_ascii_end().ends_with(b"}");
-        (!is_whole || self.can_have_our_id(message)) && self.has_our_words(message)
+        // The end last: another core wrote the message, and a look ahead of the scan would wait for its memory.
+        let can_be_ours = self.can_have_our_id(message) || is_cut_off(message);
+        can_be_ours && self.has_our_words(message)
     }
 
     fn has_our_words(&self, message: &[u8]) -> bool {
@@ -59,6 +60,10 @@ impl Prefilter {
             }
         })
     }
+}
+
+fn is_cut_off(message: &[u8]) -> bool {
+    !message.trim_ascii_end().ends_with(b"}")
 }
 
 /// Whether what stands behind a name can be a colon and one of our ids.
