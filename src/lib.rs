@@ -33,3 +33,4 @@ pub mod problems;
 pub mod rule_tests;
 pub mod telemetry;
 pub mod time;
+mod words;

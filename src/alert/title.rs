@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::detection::{Attribution, Content, Status};
 use crate::event::Outcome;
+use crate::words::plural;
 
 /// Who, from where, did what, to which host, and how sure that is.
 pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
@@ -65,13 +66,5 @@ pub(super) fn pipes(content: &Content) -> String {
     match content.pipes.as_slice() {
         [only] => format!("the {only} pipe"),
         pipes => plural(pipes.len(), "pipe"),
-    }
-}
-
-fn plural(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
     }
 }

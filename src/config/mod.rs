@@ -126,7 +126,7 @@ pub struct Correlator {
     /// This process's name among its replicas: stable across restarts and unique, as a StatefulSet's pod name is.
     /// Default `0`.
     pub instance: String,
-    /// How long a transaction gathers records. Default 100 ms.
+    /// How long a transaction gathers records at most; alerts are written at once when nothing more comes. Default 100 ms.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub commit_interval: Duration,

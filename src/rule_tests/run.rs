@@ -13,6 +13,7 @@ use crate::driver::memory::{FinalView, Replayer};
 use crate::inventory::{Inventory, UnlistedHosts};
 use crate::pipeline::{Origin, Program, Routed, Router};
 use crate::time::AppendTime;
+use crate::words::plural;
 
 /// Why a case fails: each line is one thing that an engineer needs to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,13 +218,5 @@ impl fmt::Display for ExpectedAlert {
             .collect();
         f.write_str(if said.is_empty() { "any alert" } else { "" })?;
         f.write_str(&said.join(", "))
-    }
-}
-
-fn plural(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
     }
 }

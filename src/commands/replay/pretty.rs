@@ -9,6 +9,7 @@ use super::why::write_explanation;
 use crate::alert::{Document, Evidence, Excepted, Own, Process};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
+use crate::words::plural;
 
 /// Writes one alert, and below it why it says so, if that is known. Colours are always written; the stream takes them
 /// out where they don't belong.
@@ -148,8 +149,7 @@ fn candidates(out: &mut impl Write, own: &Own) -> io::Result<()> {
     }
     writeln!(out, "  {}", "candidates, nearest first".dimmed())?;
     for (place, candidate) in (1..).zip(&own.candidates) {
-        let connections = candidate.connections;
-        let plural = if connections == 1 { "" } else { "s" };
+        let connections = plural(candidate.connections as usize, "connection");
         let ip = candidate.ip.to_string();
         let hosts = parenthesised(&candidate.hosts);
         let clock = match candidate.clock_offset_ms {
@@ -159,7 +159,7 @@ fn candidates(out: &mut impl Write, own: &Own) -> io::Result<()> {
         };
         writeln!(
             out,
-            "    {place}. {ip}{hosts}, {connections} connection{plural}, {} ms away{clock}",
+            "    {place}. {ip}{hosts}, {connections}, {} ms away{clock}",
             candidate.nearest_ms
         )?;
     }

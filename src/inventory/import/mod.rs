@@ -19,6 +19,7 @@ use self::hosts::Hosts;
 pub use self::rows::RowsError;
 use super::{Inventory, Role};
 use crate::problems::FileError;
+use crate::words::plural;
 
 /// Gathers the rows of exports.
 #[derive(Debug, Default)]
@@ -256,13 +257,5 @@ impl Import {
             let role = known.copied().unwrap_or(Role::PrimarySiteServer);
             self.hosts.add(name, Vec::new(), Some(role));
         }
-    }
-}
-
-fn plural(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
     }
 }
