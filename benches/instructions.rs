@@ -102,36 +102,36 @@ fn resolve((identity, event): (Identity, Event)) -> (Identity, Event, Resolution
 }
 
 fn one_more(retained: u32, make: fn(u32) -> Observation) -> (Join, u32, Observation) {
-    (fixtures::holding(retained), retained, make(retained + 1))
+    (fixtures::holding(retained), retained, make(retained))
 }
 
-fn to_asset(number: u32) -> Observation {
-    connection(number, ASSETS)
+fn next_connection(retained: u32) -> Observation {
+    connection(retained, ASSETS)
 }
 
-fn access(number: u32) -> Observation {
-    share(number, ASSETS)
+fn access_of_the_last_connection(retained: u32) -> Observation {
+    share(retained - 1, ASSETS)
 }
 
 #[library_benchmark]
-#[bench::retained_1(one_more(1, to_asset))]
-#[bench::retained_1000(one_more(1_000, to_asset))]
-#[bench::retained_100000(one_more(100_000, to_asset))]
+#[bench::retained_1(one_more(1, next_connection))]
+#[bench::retained_1000(one_more(1_000, next_connection))]
+#[bench::retained_100000(one_more(100_000, next_connection))]
 fn join_insert((join, retained, observation): (Join, u32, Observation)) -> (Join, Step) {
     apply(join, retained, observation)
 }
 
 #[library_benchmark]
-#[bench::retained_1(one_more(1, access))]
-#[bench::retained_1000(one_more(1_000, access))]
-#[bench::retained_100000(one_more(100_000, access))]
+#[bench::retained_1(one_more(1, access_of_the_last_connection))]
+#[bench::retained_1000(one_more(1_000, access_of_the_last_connection))]
+#[bench::retained_100000(one_more(100_000, access_of_the_last_connection))]
 fn join_match((join, retained, observation): (Join, u32, Observation)) -> (Join, Step) {
     apply(join, retained, observation)
 }
 
 fn apply(mut join: Join, retained: u32, observation: Observation) -> (Join, Step) {
     let at = AppendTime::from_millis(START + i64::from(retained));
-    let step = join.apply(u64::from(retained + 1), at, Some(black_box(observation)));
+    let step = join.apply(u64::from(retained), at, Some(black_box(observation)));
     (join, step)
 }
 

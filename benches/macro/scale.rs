@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use pipewarden::detection::{Join, JoinSettings, Limits, RuleSet};
 use pipewarden::generator::{Fleet, Plan};
 use pipewarden::time::AppendTime;
 
-use super::observations::{START, connection, share};
+use super::observations::{START, connection, share, unbounded};
 use super::process::{self, usage_of};
 use super::support::broker::{Broker, broker};
 use super::support::service::Service;
@@ -49,20 +48,7 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
 /// Holds so many connections to so many assets, and prints nanoseconds for one more, nanoseconds for a share access that
 /// finds its connection, and bytes of resident memory for each that is held.
 pub fn hold(retained: u32, assets: u32) {
-    // Nothing goes for want of room: what is measured is the cost of holding it.
-    let limits = Limits {
-        connections_per_asset: usize::MAX,
-        connections_per_partition: usize::MAX,
-        destination_side_per_asset: usize::MAX,
-        destination_side_per_partition: usize::MAX,
-        identities_per_partition: usize::MAX,
-        ..Limits::default()
-    };
-    let settings = JoinSettings {
-        limits,
-        ..JoinSettings::default()
-    };
-    let mut join = Join::new(RuleSet::builtin().rules(), settings);
+    let mut join = unbounded();
     let before = resident();
     // All within ten minutes: whatever the number, all are retained.
     let at = |number: u32| AppendTime::from_millis(START + i64::from(number) * 600_000 / i64::from(retained));
@@ -83,6 +69,13 @@ pub fn hold(retained: u32, assets: u32) {
     // Of the latest connections: each access finds its tuple.
     let shares = (retained..retained + SAMPLE).map(|number| share(number, assets));
     let matching = cost(shares.collect(), retained + SAMPLE);
+    let (held, sample) = (join.state_size(), SAMPLE as usize);
+    let all = (retained as usize + sample, sample);
+    assert_eq!(
+        (held.connections, held.accesses),
+        all,
+        "nothing is a copy, nothing is refused"
+    );
     println!("{insert} {matching} {bytes}");
 }
 

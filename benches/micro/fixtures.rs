@@ -36,12 +36,13 @@ pub const ASSETS: u32 = 1_000;
 
 pub const START: i64 = 1_729_782_000_000;
 
-fn observation(number: u32, assets: u32, detail: Detail) -> Observation {
+fn observation(number: u32, assets: u32, channel: &str, detail: Detail) -> Observation {
     let event = Event {
         time: EventTime::from_micros((START + i64::from(number)) * 1_000),
         time_source: TimeSource::Timestamp,
         computer: "site0003.aperture.local".into(),
-        channel: "security".into(),
+        // Two events of one channel with one record id would be copies.
+        channel: channel.into(),
         record_id: Some(u64::from(number)),
         detail,
     };
@@ -56,6 +57,7 @@ pub fn connection(number: u32, assets: u32) -> Observation {
     observation(
         number,
         assets,
+        "microsoft-windows-sysmon/operational",
         Detail::NetworkConnection(NetworkConnection {
             source_ip: IpAddr::from((0x0a40_0000 + number).to_be_bytes()),
             source_port: Some(50_000),
@@ -76,6 +78,7 @@ pub fn share(number: u32, assets: u32) -> Observation {
     observation(
         number,
         assets,
+        "security",
         Detail::ShareAccess(ShareAccess {
             pipe: "winreg".into(),
             source_ip: Some(IpAddr::from((0x0a40_0000 + number).to_be_bytes())),
@@ -87,18 +90,26 @@ pub fn share(number: u32, assets: u32) -> Observation {
     )
 }
 
-/// A join that holds so many connections of a thousand assets.
-pub fn holding(retained: u32) -> Join {
+/// A join in which nothing goes, or is refused, for want of room: what is measured is the cost of holding it.
+pub fn unbounded() -> Join {
     let limits = Limits {
-        connections_per_partition: 2_000_000,
-        identities_per_partition: 4_000_000,
+        connections_per_asset: usize::MAX,
+        connections_per_partition: usize::MAX,
+        destination_side_per_asset: usize::MAX,
+        destination_side_per_partition: usize::MAX,
+        identities_per_partition: usize::MAX,
         ..Limits::default()
     };
     let settings = JoinSettings {
         limits,
         ..JoinSettings::default()
     };
-    let mut join = Join::new(RuleSet::builtin().rules(), settings);
+    Join::new(RuleSet::builtin().rules(), settings)
+}
+
+/// A join that holds so many connections of a thousand assets, from number 0.
+pub fn holding(retained: u32) -> Join {
+    let mut join = unbounded();
     for number in 0..retained {
         let at = AppendTime::from_millis(START + i64::from(number));
         join.apply(u64::from(number), at, Some(connection(number, ASSETS)));

@@ -14,8 +14,9 @@ mod support {
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pipewarden::event::Observation;
 use pipewarden::generator::Fleet;
 use pipewarden::inventory::{Identity, Inventory};
@@ -86,37 +87,61 @@ fn resolve(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What one more observation costs beside those that are held.
+/// What one more observation costs beside those that are held: a connection, and a share access that finds its connection.
 fn join(criterion: &mut Criterion) {
-    for (name, make) in [
-        (
-            "insert",
-            (|number| connection(number, ASSETS)) as fn(u32) -> Observation,
-        ),
-        ("match", |number| share(number, ASSETS)),
-    ] {
-        let mut group = criterion.benchmark_group(format!("join {name}"));
+    let (insert, matching) = ("join insert", "join match");
+    for name in [insert, matching] {
+        let mut group = criterion.benchmark_group(name);
         group.sample_size(20);
-        for retained in [1, 1_000, 100_000, 1_000_000] {
-            let mut join = holding(retained);
-            let mut next = retained;
+        for retained in [1, 1_000, 100_000] {
             group.bench_function(BenchmarkId::from_parameter(retained), |bencher| {
-                bencher.iter_batched(
-                    || {
-                        next += 1;
-                        (next, make(next))
-                    },
-                    |(number, observation)| {
-                        // Stream time stands still: nothing expires while it is measured.
-                        let at = AppendTime::from_millis(START + i64::from(retained));
-                        join.apply(u64::from(number), at, Some(observation))
-                    },
-                    BatchSize::SmallInput,
-                );
+                bencher.iter_custom(|iterations| {
+                    let mut left = u32::try_from(iterations).unwrap();
+                    let mut spent = Duration::ZERO;
+                    while left > 0 {
+                        // A tenth more at most: then all begins anew.
+                        let few = left.min((retained / 10).max(1));
+                        let more = if name == insert {
+                            (retained..retained + few).map(to_asset).collect()
+                        } else {
+                            (retained - few..retained).map(access).collect()
+                        };
+                        spent += applying(retained, more);
+                        left -= few;
+                    }
+                    spent
+                });
             });
         }
         group.finish();
     }
+}
+
+fn to_asset(number: u32) -> Observation {
+    connection(number, ASSETS)
+}
+
+fn access(number: u32) -> Observation {
+    share(number, ASSETS)
+}
+
+/// How long these take beside so many.
+fn applying(retained: u32, observations: Vec<Observation>) -> Duration {
+    let mut join = holding(retained);
+    let at = AppendTime::from_millis(START + i64::from(retained));
+    let all = retained as usize + observations.len();
+    let began = Instant::now();
+    for (offset, observation) in (u64::from(retained)..).zip(observations) {
+        black_box(join.apply(offset, at, Some(observation)));
+    }
+    let spent = began.elapsed();
+    let held = join.state_size();
+    assert_eq!(
+        held.connections + held.accesses,
+        all,
+        "nothing is a copy, nothing is refused"
+    );
+    spent
 }
 
 fn encode(criterion: &mut Criterion) {

@@ -38,6 +38,8 @@ pub(super) struct Accesses {
     pub(super) shares: BTreeMap<Slot, Share>,
     shares_by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
     pub(super) pipes: BTreeMap<Slot, Pipe>,
+    /// Accesses without a named source, which are few: every connection asks for those around it.
+    unresolved: BTreeSet<Slot>,
 }
 
 /// A pipe connection that changed hands because a better explanation came.
@@ -73,6 +75,7 @@ impl Accesses {
             if current.is_none_or(|current| rank(&stored, &pipe.stored) < rank(&current.stored, &pipe.stored))
             {
                 let from = pipe.explained_by.replace((slot, alert)).map(|(_, alert)| alert);
+                self.unresolved.remove(&pipe_slot);
                 reassigned.push(Reassigned {
                     pipe: pipe_slot,
                     unresolved: pipe.unresolved,
@@ -82,6 +85,9 @@ impl Accesses {
         }
         if let Some((ip, port)) = tuple(&stored) {
             self.shares_by_tuple.insert((ip, port, slot));
+        }
+        if names_no_source(&stored) {
+            self.unresolved.insert(slot);
         }
         self.shares.insert(slot, Share { stored, alert });
         reassigned
@@ -100,8 +106,12 @@ impl Accesses {
             .filter(|(_, share)| share.stored.within_span(&stored, settings.join_span()))
             .min_by_key(|(_, share)| rank(&share.stored, &stored))
             .map(|(&slot, share)| (slot, share.alert));
+        let slot = stored.slot();
+        if explained_by.is_none() {
+            self.unresolved.insert(slot);
+        }
         self.pipes.insert(
-            stored.slot(),
+            slot,
             Pipe {
                 stored,
                 unresolved,
@@ -138,27 +148,16 @@ impl Accesses {
         time: EventTime,
         window: Duration,
     ) -> impl Iterator<Item = (&Stored, AlertId)> {
-        let pipes = self
-            .pipes
-            .range(around(time, window))
-            .filter(|(_, pipe)| pipe.explained_by.is_none())
-            .map(|(_, pipe)| (&pipe.stored, pipe.unresolved));
-        let shares = self
-            .shares
-            .range(around(time, window))
-            .filter(|(_, share)| {
-                share
-                    .stored
-                    .share()
-                    .is_some_and(|share| share.source_ip.is_none())
-            })
-            .map(|(_, share)| (&share.stored, share.alert));
-        pipes.chain(shares)
+        self.unresolved.range(around(time, window)).filter_map(|slot| {
+            let pipe = self.pipes.get(slot).map(|pipe| (&pipe.stored, pipe.unresolved));
+            pipe.or_else(|| self.shares.get(slot).map(|share| (&share.stored, share.alert)))
+        })
     }
 
     /// Removes what stands at `slot`.
     pub(super) fn expire(&mut self, slot: Slot) {
         self.pipes.remove(&slot);
+        self.unresolved.remove(&slot);
         if let Some(share) = self.shares.remove(&slot)
             && let Some((ip, port)) = tuple(&share.stored)
         {
@@ -178,6 +177,10 @@ fn rank(share: &Stored, pipe: &Stored) -> Rank {
         access.and_then(|access| access.source_port),
         share.observation.id,
     )
+}
+
+fn names_no_source(stored: &Stored) -> bool {
+    stored.share().is_some_and(|share| share.source_ip.is_none())
 }
 
 /// Source address and port, where both are named.
