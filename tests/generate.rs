@@ -16,8 +16,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use pipewarden::detection::SWEEP;
-use pipewarden::generator::{Fleet, Generator, Kind, Mix, Plan, Truth};
+use pipewarden::detection::{Attribution, SWEEP};
+use pipewarden::generator::{Fleet, Generator, Kind, Missing, Mix, Plan, Truth};
 use serde_json::{Value, json};
 use support::broker::broker;
 use support::service::{Service, Settings};
@@ -172,6 +172,55 @@ fn replay_finds_exactly_the_attacks_of_any_seed_with_and_without_an_inventory_in
                 inventory.is_some()
             );
         }
+    }
+}
+
+#[test]
+fn an_attack_is_complete_with_the_document_that_its_truth_names_and_not_before() {
+    let plan = Plan {
+        lateness: Duration::ZERO,
+        clock_skew: Duration::ZERO,
+        missing: Missing {
+            share_access: 0,
+            pipe_connected: 0,
+            network_connection: 0,
+        },
+        ..busy(5)
+    };
+    let fleet = Fleet::invented(8, 300);
+    let (documents, truths) = generate(&plan, fleet.clone());
+    let published = |document: &[u8]| {
+        let document: Value = serde_json::from_slice(document).unwrap();
+        document["event"]["created"].as_str().unwrap().to_owned()
+    };
+    let documents: Vec<_> = documents
+        .into_iter()
+        .map(|document| (published(&document), document))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts.yaml");
+    std::fs::write(&hosts, fleet.inventory()).unwrap();
+    let several_ports = |truth: &&Truth| truth.documents > 4 && truth.attribution == Attribution::Audited;
+    for truth in truths.iter().filter(several_ports).take(8) {
+        let at = format!("{:.3}", truth.complete_at.timestamp());
+        let is_complete = |until: &dyn Fn(&str) -> bool| {
+            let read = documents.iter().filter(|(published, _)| until(published));
+            let read: Vec<_> = read.map(|(_, document)| document.clone()).collect();
+            let events = folder.path().join("events.ndjson");
+            std::fs::write(&events, lines(&read)).unwrap();
+            let (events, hosts) = (events.to_str().unwrap(), hosts.to_str().unwrap());
+            let output = pipewarden(&["replay", "--format", "ndjson", "--inventory", hosts, events]);
+            assert_done(&output);
+            let alerts = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+            alerts.map(Result::unwrap).any(|alert| {
+                let counts = alert["pipewarden"]["observations"].as_object();
+                alert["pipewarden"]["asset"]["id"] == truth.asset.as_str()
+                    && alert["source"]["ip"] == truth.attacker.to_string()
+                    && counts.is_some_and(|counts| counts.values().all(|count| *count != 0))
+            })
+        };
+        assert!(is_complete(&|published| published <= at.as_str()), "{truth:?}");
+        assert!(!is_complete(&|published| published < at.as_str()), "{truth:?}");
     }
 }
 
