@@ -195,6 +195,18 @@ fn shuffled_samples_give_the_one_alert_that_replay_prints_and_wrong_messages_are
 }
 
 #[test]
+fn an_alert_does_not_wait_for_the_commit_interval_when_all_has_been_read() {
+    let Some(broker) = broker() else { return };
+    let settings = quick(broker, "at-once").with("correlator/commit_interval", "1h".into());
+    settings.create_topics();
+    let events = as_if_now(sample("detect-8.ndjson"));
+    let values = events.iter().map(|event| event.to_string().into_bytes());
+    broker.produce(settings.topic("input"), &spread(values.collect(), 8));
+    let service = Service::start(&settings);
+    service.await_that("there is an alert", || !alerts(broker, &settings).is_empty());
+}
+
+#[test]
 fn each_format_has_a_topic_of_its_own_with_the_same_revisions_under_the_same_keys() {
     let Some(broker) = broker() else { return };
     let settings = quick(broker, "formats").with("alerts", json!({"format": "both"}));
