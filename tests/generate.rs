@@ -117,7 +117,8 @@ fn said(stdout: &[u8]) -> Vec<Said> {
     all
 }
 
-fn replay(folder: &Path, documents: &[Vec<u8>], inventory: Option<&str>, more: &[&str]) -> Vec<Said> {
+/// What `replay` prints.
+fn replayed(folder: &Path, documents: &[Vec<u8>], inventory: Option<&str>, more: &[&str]) -> Vec<u8> {
     let events = folder.join("events.ndjson");
     std::fs::write(&events, lines(documents)).unwrap();
     let mut arguments = vec!["replay", "--format", "ndjson", "--strict"];
@@ -130,7 +131,7 @@ fn replay(folder: &Path, documents: &[Vec<u8>], inventory: Option<&str>, more: &
     arguments.push(events.to_str().unwrap());
     let output = pipewarden(&arguments);
     assert_done(&output);
-    said(&output.stdout)
+    output.stdout
 }
 
 /// Hours of documents in which little but SMB happens, so that attacks are many.
@@ -163,7 +164,7 @@ fn replay_finds_exactly_the_attacks_of_any_seed_with_and_without_an_inventory_in
             (Some(&inventory), &shuffle),
             (None, &[]),
         ] {
-            let found = replay(folder.path(), &documents, inventory, more);
+            let found = said(&replayed(folder.path(), &documents, inventory, more));
             let missing: Vec<_> = expected.iter().filter(|one| !found.contains(one)).collect();
             let surplus: Vec<_> = found.iter().filter(|one| !expected.contains(one)).collect();
             assert!(
@@ -180,11 +181,7 @@ fn an_attack_is_complete_with_the_document_that_its_truth_names_and_not_before()
     let plan = Plan {
         lateness: Duration::ZERO,
         clock_skew: Duration::ZERO,
-        missing: Missing {
-            share_access: 0,
-            pipe_connected: 0,
-            network_connection: 0,
-        },
+        missing: Missing::default(),
         ..busy(5)
     };
     let fleet = Fleet::invented(8, 300);
@@ -197,21 +194,15 @@ fn an_attack_is_complete_with_the_document_that_its_truth_names_and_not_before()
         .into_iter()
         .map(|document| (published(&document), document))
         .collect();
-    let folder = tempfile::tempdir().unwrap();
-    let hosts = folder.path().join("hosts.yaml");
-    std::fs::write(&hosts, fleet.inventory()).unwrap();
+    let (folder, inventory) = (tempfile::tempdir().unwrap(), fleet.inventory());
     let several_ports = |truth: &&Truth| truth.documents > 4 && truth.attribution == Attribution::Audited;
     for truth in truths.iter().filter(several_ports).take(8) {
         let at = format!("{:.3}", truth.complete_at.timestamp());
         let is_complete = |until: &dyn Fn(&str) -> bool| {
             let read = documents.iter().filter(|(published, _)| until(published));
             let read: Vec<_> = read.map(|(_, document)| document.clone()).collect();
-            let events = folder.path().join("events.ndjson");
-            std::fs::write(&events, lines(&read)).unwrap();
-            let (events, hosts) = (events.to_str().unwrap(), hosts.to_str().unwrap());
-            let output = pipewarden(&["replay", "--format", "ndjson", "--inventory", hosts, events]);
-            assert_done(&output);
-            let alerts = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+            let stdout = replayed(folder.path(), &read, Some(&inventory), &[]);
+            let alerts = serde_json::Deserializer::from_slice(&stdout).into_iter::<Value>();
             alerts.map(Result::unwrap).any(|alert| {
                 let counts = alert["pipewarden"]["observations"].as_object();
                 alert["pipewarden"]["asset"]["id"] == truth.asset.as_str()

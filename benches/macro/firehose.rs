@@ -21,7 +21,9 @@ use super::{Arguments, generated, itself};
 const PARTITIONS: i32 = 4;
 
 /// How often routers commit where nothing else is set; tests do it more often.
-pub const BY_DEFAULT: &str = "1s";
+pub fn commit_interval() -> Value {
+    serde_json::to_value(pipewarden::config::Settings::default().router).unwrap()["commit_interval"].take()
+}
 
 /// Fills a new topic with documents, as gzip; gives back what must be found.
 pub fn fill(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
@@ -93,7 +95,7 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
         let settings = Settings::new(broker.servers(), &format!("{prefix}-{run}"))
             .with("kafka/topics/input", json!([input]))
             .with("correlator/enabled", false.into())
-            .with("router/commit_interval", BY_DEFAULT.into())
+            .with("router/commit_interval", commit_interval())
             .with("inventory/file", inventory.path().to_str().unwrap().into());
         settings.create_topics();
         ours.push(route(&settings, arguments.messages));

@@ -148,7 +148,7 @@ pub fn stage(broker: &Broker, name: &str, fleet: &Fleet) -> Stage {
     let settings = Settings::new(broker.servers(), &prefix)
         .with("kafka/topics/input", json!([input]))
         .with("kafka/topics/partitions", PARTITIONS.into())
-        .with("router/commit_interval", firehose::BY_DEFAULT.into())
+        .with("router/commit_interval", firehose::commit_interval())
         .with("inventory/file", inventory.path().to_str().unwrap().into());
     Stage {
         input,

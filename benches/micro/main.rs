@@ -89,8 +89,11 @@ fn resolve(criterion: &mut Criterion) {
 
 /// What one more observation costs beside those that are held: a connection, and a share access that finds its connection.
 fn join(criterion: &mut Criterion) {
-    let (insert, matching) = ("join insert", "join match");
-    for name in [insert, matching] {
+    type Make = fn(u32, u32) -> Observation;
+    for (name, make, is_new) in [
+        ("join insert", connection as Make, true),
+        ("join match", share, false),
+    ] {
         let mut group = criterion.benchmark_group(name);
         group.sample_size(20);
         for retained in [1, 1_000, 100_000] {
@@ -101,12 +104,9 @@ fn join(criterion: &mut Criterion) {
                     while left > 0 {
                         // A tenth more at most: then all begins anew.
                         let few = left.min((retained / 10).max(1));
-                        let more = if name == insert {
-                            (retained..retained + few).map(to_asset).collect()
-                        } else {
-                            (retained - few..retained).map(access).collect()
-                        };
-                        spent += applying(retained, more);
+                        let from = if is_new { retained } else { retained - few };
+                        let more = (from..from + few).map(|number| make(number, ASSETS));
+                        spent += applying(retained, more.collect());
                         left -= few;
                     }
                     spent
@@ -115,14 +115,6 @@ fn join(criterion: &mut Criterion) {
         }
         group.finish();
     }
-}
-
-fn to_asset(number: u32) -> Observation {
-    connection(number, ASSETS)
-}
-
-fn access(number: u32) -> Observation {
-    share(number, ASSETS)
 }
 
 /// How long these take beside so many.

@@ -60,8 +60,8 @@ pub struct Plan {
 }
 
 /// In how many percent of the attacks a kind of document is missing. An attack without both destination-side kinds
-/// would have left no access to find: that has its `pipe_connected`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// would have left no access to find: that has its `pipe_connected`. By default none is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
     /// Security 5145.
     pub share_access: u8,

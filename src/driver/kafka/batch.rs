@@ -26,29 +26,27 @@ const QUIET: Duration = Duration::from_millis(1);
 const MAX_BATCH: usize = 1_000;
 
 impl CorrelatorMember {
-    /// At the end of the interval; earlier if alerts wait and nothing more comes, or very many wait.
+    /// At the batch's deadline; earlier if alerts wait and nothing more comes, or very many wait.
     pub(super) fn is_commit_due(&self, now: Instant, is_quiet: bool) -> bool {
-        let Some(since) = self.batch_since else {
-            return false;
+        let is_early = || {
+            let alerts = self.waiting_alerts();
+            (is_quiet && alerts > 0) || alerts >= MAX_BATCH
         };
-        if let Some((not_before, _)) = self.retry {
-            return now >= not_before;
-        }
-        let alerts = self.waiting_alerts();
-        now >= since + self.shared.settings.correlator.commit_interval
-            || (is_quiet && alerts > 0)
-            || alerts >= MAX_BATCH
+        self.deadline()
+            .is_some_and(|deadline| now >= deadline || (self.retry.is_none() && is_early()))
     }
 
     /// How long until a commit is due, if nothing more comes.
     pub(super) fn until_commit(&self, now: Instant) -> Option<Duration> {
-        let since = self.batch_since?;
-        let due = match self.retry {
-            Some((not_before, _)) => not_before,
-            None if self.waiting_alerts() > 0 => return Some(QUIET),
-            None => since + self.shared.settings.correlator.commit_interval,
-        };
-        Some(due.saturating_duration_since(now))
+        let wait = self.deadline()?.saturating_duration_since(now);
+        let is_early = self.retry.is_none() && self.waiting_alerts() > 0;
+        Some(if is_early { wait.min(QUIET) } else { wait })
+    }
+
+    /// When what was read is committed at the latest: at the end of the interval or, after an abort, of the pause.
+    fn deadline(&self) -> Option<Instant> {
+        let at_interval = self.batch_since? + self.shared.settings.correlator.commit_interval;
+        Some(self.retry.map_or(at_interval, |(not_before, _)| not_before))
     }
 
     fn waiting_alerts(&self) -> usize {

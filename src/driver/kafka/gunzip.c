@@ -37,7 +37,7 @@ void *rd_gz_decompress(const void *compressed, int length, uint64_t *size) {
     struct libdeflate_decompressor *inflater;
     enum libdeflate_result outcome = LIBDEFLATE_INSUFFICIENT_SPACE;
     unsigned char *out = NULL;
-    size_t room, taken, filled;
+    size_t room, filled;
 
     if (length < TRAILER || (inflater = libdeflate_alloc_decompressor()) == NULL)
         return NULL;
@@ -45,7 +45,7 @@ void *rd_gz_decompress(const void *compressed, int length, uint64_t *size) {
 
     /* What follows a stream that has ended is ignored, as librdkafka's own function does. */
     while ((out = malloc(room + 1)) != NULL) {
-        outcome = libdeflate_gzip_decompress_ex(inflater, compressed, (size_t)length, out, room, &taken, &filled);
+        outcome = libdeflate_gzip_decompress(inflater, compressed, (size_t)length, out, room, &filled);
         if (outcome != LIBDEFLATE_INSUFFICIENT_SPACE || room == MOST_ROOM)
             break;
         free(out);
