@@ -1,6 +1,13 @@
 //! Compiles the one function of librdkafka that we replace.
 
 fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "libdeflate")]
+    compile_gunzip();
+}
+
+#[cfg(feature = "libdeflate")]
+fn compile_gunzip() {
     const SOURCE: &str = "src/driver/kafka/gunzip.c";
     println!("cargo::rerun-if-changed={SOURCE}");
     let mut build = cc::Build::new();
@@ -10,6 +17,7 @@ fn main() {
     }
     build
         .file(SOURCE)
+        .std("gnu11")
         .warnings_into_errors(false)
         .extra_warnings(true)
         // Always linked, so that librdkafka's own is never looked for.

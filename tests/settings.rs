@@ -193,6 +193,13 @@ fn values_that_cannot_work_are_refused_all_at_once() {
         &[],
         &["kafka.client.group.id"],
     );
+    for bytes in [(16 << 20) - 1, (1 << 30) + 1] {
+        refused(
+            &format!("kafka: {{max_inflated_batch_bytes: {bytes}}}"),
+            &[],
+            &["kafka.max_inflated_batch_bytes must be from 16777216"],
+        );
+    }
 }
 
 #[test]

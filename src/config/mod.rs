@@ -65,6 +65,9 @@ pub struct Kafka {
     /// Whether a process that restarts within `session.timeout.ms` gets its partitions back without a rebalance, as the
     /// group's static member `correlator.instance`. Its partitions wait for it meanwhile. Default false.
     pub static_membership: bool,
+    /// The most that one batch of gzip may inflate to. One that is larger is skipped, counted as lost and told on the
+    /// dead-letter topic. Default 134217728, which is 128 MiB.
+    pub max_inflated_batch_bytes: u64,
     /// The topics.
     pub topics: Topics,
     /// Any other librdkafka property, passed through: `security.protocol`, `sasl.mechanisms`, ..
@@ -235,6 +238,7 @@ impl Default for Kafka {
             brokers: "localhost:9092".to_owned(),
             application_id: "pipewarden".to_owned(),
             static_membership: false,
+            max_inflated_batch_bytes: 128 << 20,
             topics: Topics::default(),
             client: BTreeMap::new(),
         }

@@ -116,6 +116,11 @@ impl Settings {
             self.router.enabled || self.correlator.enabled,
             "router.enabled and correlator.enabled are both false: nothing would run",
         );
+        demand(
+            (16 << 20..=1 << 30).contains(&self.kafka.max_inflated_batch_bytes),
+            "kafka.max_inflated_batch_bytes must be from 16777216 (16 MiB), which ordinary batches may reach, to \
+             1073741824 (1 GiB)",
+        );
         let topics = &self.kafka.topics;
         demand(
             !self.kafka.brokers.trim().is_empty(),

@@ -3,8 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-// For `gunzip.c`, which librdkafka inflates gzip by.
-use libdeflate_sys as _;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -14,6 +12,7 @@ use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 use tracing::{debug, error, trace, warn};
 
+use super::gzip;
 use crate::config::Kafka;
 
 /// The largest record that any client writes or takes, in bytes: a dead letter holds a whole message.
@@ -43,6 +42,7 @@ pub(super) fn plain(kafka: &Kafka, name: &str) -> ClientConfig {
 /// A member of a consumer group, of a process called `instance`. What guarantees hang on comes last, so that
 /// `kafka.client` cannot change it.
 pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -> ClientConfig {
+    gzip::set_up(kafka.max_inflated_batch_bytes);
     let mut config = with_defaults(
         kafka,
         name,
@@ -69,6 +69,7 @@ pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -
 
 /// A reader of whole topics, which belongs to no group and commits nothing.
 pub(super) fn reader(kafka: &Kafka, name: &str) -> ClientConfig {
+    gzip::set_up(kafka.max_inflated_batch_bytes);
     let mut config = with_defaults(kafka, name, &[("queued.max.messages.kbytes", "4096")]);
     config
         // Without a group's name librdkafka assigns nothing. It asks who coordinates that group and no more: this one it
@@ -125,6 +126,10 @@ pub(super) fn passing(code: Option<RDKafkaErrorCode>, reason: &str) {
             | RDKafkaErrorCode::Resolve
             | RDKafkaErrorCode::OperationTimedOut,
         ) => debug!("{reason}"),
+        Some(RDKafkaErrorCode::BadCompression) => warn!(
+            "{reason}; the batch is fetched again: too many dense batches of gzip came at once, or one of another codec is \
+             damaged or too large"
+        ),
         Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
             error!("the broker refuses this client: {reason}");
         }

@@ -26,6 +26,7 @@ use tracing::{info, warn};
 use super::client::{self, Deliveries};
 use super::error::DriverError;
 use super::group::{GroupConsumer, GroupContext};
+use super::gzip;
 use super::partition::Partition;
 use super::service::Shared;
 use super::transaction::TransactionalProducer;
@@ -163,15 +164,16 @@ impl CorrelatorMember {
             self.failure = Some(DriverError::TimestampType { topic });
             return;
         };
-        let record = LogRecord {
-            offset: u64::try_from(message.offset()).unwrap_or_default(),
-            append_time: AppendTime::from_millis(millis),
-            value: message.payload().unwrap_or_default(),
-        };
         let origin = Origin {
             topic: message.topic(),
             partition: message.partition(),
             offset: message.offset(),
+        };
+        let payload = message.payload().unwrap_or_default();
+        let record = LogRecord {
+            offset: u64::try_from(message.offset()).unwrap_or_default(),
+            append_time: AppendTime::from_millis(millis),
+            value: gzip::readable(payload, origin, &self.shared.metrics),
         };
         partition.apply(record, origin, now, &self.shared.metrics);
         self.batch_since.get_or_insert(now);

@@ -20,9 +20,10 @@ use tracing::{debug, info, warn};
 
 use super::client::{self, Quiet};
 use super::error::DriverError;
+use super::gzip;
 use super::service::{Shared, partitions_of};
 use crate::inventory::{IdentityRecord, Learned};
-use crate::pipeline::Router;
+use crate::pipeline::{Origin, Router};
 use crate::telemetry::{self, IdentityRead};
 use crate::time::AppendTime;
 
@@ -242,6 +243,15 @@ impl Identities {
 
 /// Takes a record in. One that is wrong teaches nothing and harms nothing.
 fn read(message: &BorrowedMessage<'_>, learned: &mut Learned, shared: &Shared, is_wrong_told: &mut bool) {
+    if let Some(lost) = message.payload().and_then(gzip::lost_batch) {
+        let origin = Origin {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+        };
+        lost.report(origin, &shared.metrics);
+        return shared.metrics.identity_read(IdentityRead::Undecodable);
+    }
     let read = match IdentityRecord::decode(message.key().unwrap_or_default(), message.payload()) {
         Ok(record) => {
             // No later than now: a clock ahead must not keep a binding for ever.

@@ -22,6 +22,7 @@ mod error;
 mod explanations;
 mod feeder;
 mod group;
+pub mod gzip;
 mod identities;
 mod in_force;
 mod partition;

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use super::client::{self, Deliveries, MAX_RECORD};
 use super::error::DriverError;
 use super::group::{GroupConsumer, GroupContext, Member, hold};
+use super::gzip::{self, LostBatch};
 use super::identities::Identities;
 use super::positions::Positions;
 use super::service::Shared;
@@ -155,6 +156,9 @@ impl RouterMember {
             offset: message.offset(),
         };
         let payload = message.payload().unwrap_or_default();
+        if let Some(lost) = gzip::lost_batch(payload) {
+            return self.lose(lost, origin);
+        }
         let routed = self.router.route(payload, origin);
         self.consumed.count(&self.shared.metrics, origin.topic);
         self.shared.metrics.routed(&routed);
@@ -187,6 +191,17 @@ impl RouterMember {
             .set(origin.topic, origin.partition, origin.offset + 1);
         self.waiting.extend(outgoing);
         self.tell_identities();
+        self.send();
+    }
+
+    /// A batch that was not read: the dead letter names it, and the partition goes on behind it.
+    fn lose(&mut self, lost: LostBatch, origin: Origin<'_>) {
+        lost.report(origin, &self.shared.metrics);
+        let letter = lost.dead_letter(origin);
+        self.shared.metrics.dead_letter(&letter.reason);
+        self.waiting.push_back(dead(&letter));
+        self.positions
+            .set(origin.topic, origin.partition, origin.offset + 1);
         self.send();
     }
 

@@ -126,12 +126,17 @@ fn tell_what_will_come(shared: &Shared) {
     if settings.router.enabled {
         for topic in &settings.kafka.topics.input {
             shared.metrics.will_read(topic);
+            shared.metrics.may_lose_batches(topic);
         }
+        shared.metrics.may_lose_batches(&settings.kafka.topics.identities);
     }
     if settings.correlator.enabled {
         for rule in shared.in_force.program().rules.rules() {
             shared.metrics.will_apply(&rule.id);
         }
+        shared
+            .metrics
+            .may_lose_batches(&settings.kafka.topics.observations);
         shared.metrics.will_judge_sensors();
         shared.metrics.will_tell_sweeps();
     }

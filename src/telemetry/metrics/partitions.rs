@@ -12,7 +12,12 @@ const LOSS_REASONS: &[&str] = &[
     "unreadable_checkpoint",
     "log_truncated",
     "rewind_below_log_start",
+    "batch_too_large",
+    "batch_damaged",
 ];
+
+/// Why a compressed batch is not read.
+const BATCH_REASONS: &[&str] = &["batch_too_large", "batch_damaged"];
 
 /// What is told of a partition that a correlator owns.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +34,7 @@ pub(super) struct Partitions {
     rebalances: IntCounterVec,
     lag: IntGaugeVec,
     losses: IntCounterVec,
+    batches_lost: IntCounterVec,
     restored_records: IntCounter,
     restore_seconds: Histogram,
     state: IntGaugeVec,
@@ -51,6 +57,11 @@ impl Partitions {
                 "log_losses_total",
                 "Partitions whose state could not be rebuilt as promised, by reason.",
                 &["reason"],
+            ),
+            batches_lost: make.counters(
+                "batches_lost_total",
+                "Compressed batches that were skipped with all their records, by topic and reason.",
+                &["topic", "reason"],
             ),
             restored_records: make.counter("restored_records_total", "Records replayed to rebuild state."),
             restore_seconds: make.histogram(
@@ -97,6 +108,21 @@ impl Metrics {
     /// State could not be rebuilt as promised.
     pub fn loss(&self, reason: &str) {
         self.partitions.losses.with_label_values(&[reason]).inc();
+    }
+
+    /// A topic will be read whose batches may be compressed.
+    pub fn may_lose_batches(&self, topic: &str) {
+        for reason in BATCH_REASONS {
+            self.partitions.batches_lost.with_label_values(&[topic, reason]);
+        }
+    }
+
+    /// A batch was skipped.
+    pub fn batch_lost(&self, topic: &str, reason: &str) {
+        self.partitions
+            .batches_lost
+            .with_label_values(&[topic, reason])
+            .inc();
     }
 
     /// A record was replayed.

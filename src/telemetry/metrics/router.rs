@@ -18,6 +18,8 @@ const DEAD_LETTER_REASONS: &[&str] = &[
     "bad_field",
     "observation_too_large",
     "undecodable_observation",
+    "batch_too_large",
+    "batch_damaged",
 ];
 
 /// The router: from a message to an observation.
