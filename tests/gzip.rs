@@ -2,6 +2,8 @@
 //! damaged or too large are lost, and nothing else.
 
 #![allow(clippy::unwrap_used)]
+// Without it nothing is refused, and some of what follows has no use.
+#![cfg_attr(not(feature = "libdeflate"), allow(dead_code, unused_imports))]
 
 mod support {
     #[allow(dead_code)]
