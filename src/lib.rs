@@ -18,19 +18,16 @@
 //! Both halves are pure processors ([`pipeline`]): a record and a clock reading in, records out. A
 //! [`driver`] runs them: Kafka, or an in-process log with the same rules. The processors never know which.
 
-pub mod alert;
+use pipewarden_core::words;
+pub use pipewarden_core::{alert, detection, event, problems, time};
+
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod detection;
 pub mod driver;
-pub mod event;
 pub mod generator;
 pub mod interchange;
 pub mod inventory;
 pub mod pipeline;
-pub mod problems;
 pub mod rule_tests;
 pub mod telemetry;
-pub mod time;
-mod words;

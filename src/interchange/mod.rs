@@ -10,12 +10,10 @@ mod plan;
 mod sigma;
 mod splunk;
 
-use clap::ValueEnum;
-
 use crate::detection::{JoinSettings, Rule};
 
 /// Where a rule is to be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Sigma rules and correlations, as one file of several documents
     Sigma,

@@ -12,4 +12,4 @@ mod source;
 
 pub use file::{Case, EventSpec, ExpectedAlert, TestFile, json_schema};
 pub use run::{Failure, judge, run};
-pub use source::{Tested, TestsError, Untested, builtin, folder};
+pub use source::{Tested, TestsError, Untested, builtin, parse as parse_tests};

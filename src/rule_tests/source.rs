@@ -1,12 +1,10 @@
-//! Where rules and their cases come from: the built-in pack, or a folder.
-
-use std::path::{Path, PathBuf};
+//! Rules beside their cases.
 
 use thiserror::Error;
 
 use super::TestFile;
-use crate::detection::{PACK, Rule, RuleError, is_test_file, load_rule, parse_rule, rule_files};
-use crate::problems::{self, FileError};
+use crate::detection::{PACK, Rule, parse_rule};
+use crate::problems::FileError;
 
 /// A rule and its cases.
 #[derive(Debug)]
@@ -78,35 +76,10 @@ pub fn builtin() -> Vec<Tested> {
         .collect()
 }
 
-/// The rules of a folder, each with the test file beside it.
+/// Reads a rule's cases from YAML; `origin` names them in errors.
 ///
 /// # Errors
-/// [`RuleError`] for the first rule that cannot be read. Cases that cannot be read are told by their rule.
-pub fn folder(folder: &Path) -> Result<Vec<Tested>, RuleError> {
-    rule_files(folder)?
-        .iter()
-        .map(|path| {
-            let rule = load_rule(path)?;
-            let tests = load_tests(path, &rule);
-            Ok(Tested { rule, tests })
-        })
-        .collect()
-}
-
-fn load_tests(rule_file: &Path, rule: &Rule) -> Result<TestFile, TestsError> {
-    let beside: [PathBuf; 2] = ["tests.yaml", "tests.yml"].map(|ending| rule_file.with_extension(ending));
-    debug_assert!(beside.iter().all(|path| is_test_file(path)));
-    let path = beside.iter().find(|path| path.exists());
-    let Some(path) = path else {
-        return Err(TestsError::Missing {
-            rule: rule.id.to_string(),
-            file: beside[0].display().to_string(),
-        });
-    };
-    let (text, origin) = problems::read(path, "cases")?;
-    parse(&text, origin)
-}
-
-fn parse(text: &str, origin: String) -> Result<TestFile, TestsError> {
+/// [`TestsError::File`], which says what is wrong.
+pub fn parse(text: &str, origin: String) -> Result<TestFile, TestsError> {
     TestFile::parse(text).map_err(|message| FileError::Syntax { origin, message }.into())
 }

@@ -12,7 +12,6 @@ mod file;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -23,7 +22,7 @@ pub use self::file::json_schema;
 use super::{AlertKey, Content};
 use crate::event::{AssetId, same_host};
 use crate::inventory::{Asset, Inventory, Role};
-use crate::problems::{self, FileError};
+use crate::problems::FileError;
 use crate::time::AppendTime;
 
 /// What becomes of an alert that an exception covers.
@@ -124,15 +123,6 @@ impl Exceptions {
             entries: vec![Arc::new(own_site)],
             inventory,
         }
-    }
-
-    /// Reads a file. Its entries come before those of `self`.
-    ///
-    /// # Errors
-    /// [`FileError`], which names the file, the line and what to change.
-    pub fn and_file(self, path: &Path) -> Result<Self, FileError> {
-        let (text, origin) = problems::read(path, "exceptions")?;
-        self.and(&text, &origin)
     }
 
     /// Reads entries from YAML; `origin` names it in errors. They come before those of `self`.

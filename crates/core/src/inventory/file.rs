@@ -21,7 +21,9 @@ struct File {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Entry {
+// Public for the schemas of other files that hold such entries.
+#[expect(missing_docs, reason = "the schema would show it as a description")]
+pub struct Entry {
     /// The canonical name: the full name, or the short one where the domain does not matter.
     #[schemars(with = "String", length(min = 1))]
     name: Spanned<String>,

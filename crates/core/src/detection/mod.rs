@@ -8,7 +8,6 @@ mod join;
 mod pack;
 mod revision;
 mod rule;
-mod rule_folder;
 mod rule_set;
 mod sensors;
 mod settings;
@@ -25,9 +24,7 @@ pub use revision::{
     About, AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
 };
 pub use rule::{Attack, Pipes, Rule, json_schema};
-pub(crate) use rule_folder::{is_test_file, load as load_rule, rule_files};
-pub(crate) use rule_set::parse as parse_rule;
-pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet};
+pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};
 pub use sensors::{Resolution, SENSOR_BLIND, SensorFinding, SensorState};
 pub use settings::{JoinSettings, Limits, SensorSettings, Settle, SweepSettings};
 pub use sweeps::{SWEEP, SweepFinding, SweptAsset};

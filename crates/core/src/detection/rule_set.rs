@@ -1,15 +1,13 @@
 //! The rules in force: from files, checked whole, in a stable order.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::rule_folder::{load, rule_files};
 use super::{Attack, PACK, Pipes, Rule, SENSOR_BLIND, SWEEP};
 use crate::event::{WatchedPipes, normalise_pipe};
-use crate::problems::FileError;
+use crate::problems::{FileError, likely};
 
 /// In `rules.enabled`: the rules that say themselves that they are on.
 pub const DEFAULT_RULES: &str = "default";
@@ -106,15 +104,10 @@ impl RuleSet {
     }
 
     fn hint(&self, id: &str) -> String {
-        let likeness = |rule: &Rule| strsim::jaro_winkler(&rule.id, id);
-        self.rules
-            .iter()
-            .filter(|rule| likeness(rule) > 0.7)
-            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-            .map_or_else(
-                || format!("there are {}", self.ids()),
-                |rule| format!("did you mean {}?", rule.id),
-            )
+        likely(id, self.rules.iter().map(|rule| &*rule.id)).map_or_else(
+            || format!("there are {}", self.ids()),
+            |known| format!("did you mean {known}?"),
+        )
     }
 
     fn ids(&self) -> String {
@@ -122,17 +115,18 @@ impl RuleSet {
         ids.join(", ")
     }
 
-    /// Reads every rule of a folder, on or not. They stand in place of the built-in rules.
+    /// Puts rules together that [`parse_rule`] has read, on or not; `origin` names the whole of them in errors. They
+    /// stand in place of the built-in rules.
     ///
     /// # Errors
-    /// [`RuleError`] for the first file that cannot be used, in order of names.
-    pub fn load(folder: &Path) -> Result<Self, RuleError> {
-        let origin = folder.display().to_string();
-        let mut rules = Vec::new();
-        for path in rule_files(folder)? {
-            rules.push(load(&path)?);
-        }
-        Self::of(rules, &origin)
+    /// [`RuleError`] for the first that cannot be used, and for an id that is used twice.
+    ///
+    /// [`parse_rule`]: super::parse_rule
+    pub fn collect(
+        rules: impl IntoIterator<Item = Result<Rule, RuleError>>,
+        origin: &str,
+    ) -> Result<Self, RuleError> {
+        Self::of(rules.into_iter().collect::<Result<_, _>>()?, origin)
     }
 
     /// Reads one rule from YAML; `origin` names it in errors.
@@ -195,7 +189,10 @@ impl RuleSet {
 }
 
 /// Reads one rule from YAML; `origin` names it in errors.
-pub(crate) fn parse(text: &str, origin: &str) -> Result<Rule, RuleError> {
+///
+/// # Errors
+/// [`RuleError`], which says what is wrong.
+pub fn parse(text: &str, origin: &str) -> Result<Rule, RuleError> {
     let rule: Rule = serde_saphyr::from_str(text).map_err(|error| FileError::Syntax {
         origin: origin.to_owned(),
         message: error.to_string(),

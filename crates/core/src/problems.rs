@@ -1,7 +1,6 @@
 //! What is wrong with a file that people write: everything at once, each with its line.
 
 use std::fmt;
-use std::path::Path;
 
 use thiserror::Error;
 
@@ -36,18 +35,6 @@ pub enum FileError {
     },
 }
 
-/// The text of a file that should hold `what`, and the name by which errors call it.
-///
-/// # Errors
-/// [`FileError::Read`].
-pub fn read(path: &Path, what: &'static str) -> Result<(String, String), FileError> {
-    let origin = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok((text, origin)),
-        Err(source) => Err(FileError::Read { what, origin, source }),
-    }
-}
-
 /// Lines, from 1, and what is wrong there.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<(u64, String)>);
@@ -76,6 +63,11 @@ impl fmt::Display for Problems {
         }
         Ok(())
     }
+}
+
+/// The one of `known` that is so like `text` that it was probably meant, if any is.
+pub fn likely<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(text, known).filter(|known| strsim::jaro_winkler(known, text) > 0.7)
 }
 
 /// The one of `known` that is most like `text`: what was probably meant.

@@ -1,7 +1,7 @@
 //! Words for people.
 
 /// `1 host`, `2 hosts`.
-pub(crate) fn plural(number: usize, noun: &str) -> String {
+pub fn plural(number: usize, noun: &str) -> String {
     if number == 1 {
         format!("1 {noun}")
     } else {

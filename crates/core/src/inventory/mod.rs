@@ -2,15 +2,13 @@
 
 mod file;
 mod identity;
-pub mod import;
 mod learned;
 mod lookup;
 
 use std::fmt;
 use std::net::IpAddr;
 
-pub(crate) use file::Entry;
-pub use file::json_schema;
+pub use file::{Entry, json_schema};
 pub use identity::{Identity, Outcome, Resolution, ResolvedBy};
 pub use learned::{
     Dropped, IdentityRecord, IdentityRecordError, IdentitySettings, Learned, LearnedSize, Span,

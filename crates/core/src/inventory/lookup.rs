@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::path::Path;
 
 use super::Asset;
 use super::file;
 use crate::event::AssetId;
-use crate::problems::{self, FileError};
+use crate::problems::FileError;
 
 /// The hosts to protect.
 #[derive(Clone, Debug, Default)]
@@ -24,15 +23,6 @@ impl Inventory {
     /// No hosts.
     pub fn empty() -> Self {
         Self::default()
-    }
-
-    /// Reads an inventory file.
-    ///
-    /// # Errors
-    /// [`FileError`], which names the file and the line.
-    pub fn load(path: &Path) -> Result<Self, FileError> {
-        let (text, origin) = problems::read(path, "inventory")?;
-        Self::parse(&text, &origin)
     }
 
     /// Reads an inventory from YAML; `origin` names it in errors.
