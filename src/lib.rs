@@ -20,6 +20,7 @@
 
 use pipewarden_core::words;
 pub use pipewarden_core::{alert, detection, event, problems, time};
+pub use pipewarden_engine as pipeline;
 
 pub mod cli;
 pub mod commands;
@@ -28,6 +29,5 @@ pub mod driver;
 pub mod generator;
 pub mod interchange;
 pub mod inventory;
-pub mod pipeline;
 pub mod rule_tests;
 pub mod telemetry;

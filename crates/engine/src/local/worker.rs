@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pipewarden_core::time::AppendTime;
+
 use super::broker::{Broker, BrokerError, Committed, Producer, TopicPartition};
-use crate::driver::owned::Owned;
-use crate::pipeline::{Applied, Correlator, LogRecord, Origin, PartitionsChanged, Program, Seek};
-use crate::time::AppendTime;
+use crate::owned::Owned;
+use crate::{Applied, Correlator, LogRecord, Origin, PartitionsChanged, Program, Seek};
 
 /// Names on the in-process log.
 #[derive(Clone, Debug)]

@@ -8,9 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use pipewarden_core::time::AppendTime;
 use thiserror::Error;
-
-use crate::time::AppendTime;
 
 /// The version this program writes, and the newest it reads.
 const VERSION: u32 = 1;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use pipewarden_core::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
+use pipewarden_core::inventory::{Identity, IdentitySettings, Outcome, ResolvedBy};
+
 use super::{DeadLetter, ObservationRecord, Program};
-use crate::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
-use crate::inventory::{Identity, IdentitySettings, Outcome, ResolvedBy};
 
 /// Where a message stood.
 #[derive(Clone, Copy, Debug)]
@@ -189,9 +190,10 @@ fn decoder(program: &Program) -> Decoder {
 
 #[cfg(test)]
 mod tests {
+    use pipewarden_core::detection::{JoinSettings, RuleSet};
+    use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+
     use super::*;
-    use crate::detection::{JoinSettings, RuleSet};
-    use crate::inventory::{Inventory, UnlistedHosts};
 
     const RULE: &str = "{id: own, name: Own, risk: 1, pipes: {pipe_connected: [own], share_access: [own]}}";
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::detection::{Explanation, Status};
-use crate::event::{Observation, Sighting};
-use crate::pipeline::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Program};
-use crate::time::AppendTime;
+use pipewarden_core::detection::{Explanation, Status};
+use pipewarden_core::event::{Observation, Sighting};
+use pipewarden_core::time::AppendTime;
+
+use crate::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Program};
 
 /// Runs a correlator over one partition that is never interrupted, so that nothing needs to be kept of it.
 #[derive(Debug)]

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use pipewarden_core::time::AppendTime;
 use thiserror::Error;
-
-use crate::time::AppendTime;
 
 /// A topic and one of its partitions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pipewarden_core::event::DecodeError;
 use serde::{Deserialize, Serialize};
 
 use super::Origin;
-use crate::event::DecodeError;
 
 /// The value of a record on the dead-letter topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::alert::{self, AlertFormat, AssetFacts, Document};
-use crate::detection::{About, Exceptions, JoinSettings, Revision, RuleSet};
-use crate::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::alert::{self, AlertFormat, AssetFacts, Document};
+use pipewarden_core::detection::{About, Exceptions, JoinSettings, Revision, RuleSet};
+use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 
 /// Settings, rules, inventory and exceptions in force, validated and immutable.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! A partition that a worker owns: its correlator, and what waits to be committed.
 
-use crate::pipeline::{AlertRecord, Applied, Checkpoint, Correlator, DeadLetter, LogRecord, Origin};
-use crate::time::AppendTime;
+use pipewarden_core::time::AppendTime;
+
+use crate::{AlertRecord, Applied, Checkpoint, Correlator, DeadLetter, LogRecord, Origin};
 
 /// An alert that waits for its transaction.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub struct Owned {
 }
 
 /// The reason of a dead letter that stood on the observations topic: not written by a router, or damaged.
-pub(super) const UNDECODABLE: &str = "undecodable_observation";
+pub const UNDECODABLE: &str = "undecodable_observation";
 
 impl Owned {
     /// Just taken over.

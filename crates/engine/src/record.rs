@@ -1,8 +1,7 @@
 //! What stands on the observations topic.
 
+use pipewarden_core::event::{Observation, Sighting};
 use serde::{Deserialize, Serialize};
-
-use crate::event::{Observation, Sighting};
 
 /// The value of a record on the observations topic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

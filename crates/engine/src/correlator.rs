@@ -1,6 +1,6 @@
 //! The correlator of one observations partition: records of the log in, whole alert documents out.
 //!
-//! It adds to the [join](crate::detection::Join) what a log demands. *Recovery*: the state is rebuilt by
+//! It adds to the [join](pipewarden_core::detection::Join) what a log demands. *Recovery*: the state is rebuilt by
 //! replaying the log from the offset that the last commit's [`Checkpoint`] names; what a record below the
 //! committed offset causes has been written already and is suppressed. *A changed program*: where settings,
 //! rules or inventory are not those of the checkpoint, every alert that is open and written is written once
@@ -9,14 +9,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::checkpoint::Marks;
-use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
-use crate::detection::{
+use pipewarden_core::detection::{
     AlertId, Attribution, ClockState, Confidence, Exception, Explanation, Fate, Join, Revision, SensorState,
     StateSize, Status, Tally,
 };
-use crate::event::Kind;
-use crate::time::AppendTime;
+use pipewarden_core::event::Kind;
+use pipewarden_core::time::AppendTime;
+
+use super::checkpoint::Marks;
+use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
 
 /// One record of an observations partition.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,11 @@
-//! The two pure processors, router and correlator: a record and a clock reading in, records out.
+//! The two processors, router and correlator: a record and a clock reading in, records out; and the in-process log that
+//! runs them for `replay`, tests and simulation.
 
 mod checkpoint;
 mod correlator;
 mod dead_letter;
+pub mod local;
+pub mod owned;
 mod program;
 mod record;
 mod router;
