@@ -21,13 +21,16 @@
 use pipewarden_core::words;
 pub use pipewarden_core::{alert, detection, event, problems, time};
 pub use pipewarden_engine as pipeline;
+pub use pipewarden_tools::{generator, interchange, rule_tests};
 
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod driver;
-pub mod generator;
-pub mod interchange;
-pub mod inventory;
-pub mod rule_tests;
 pub mod telemetry;
+
+/// The protected hosts, which of them an event is about, and asset lists of other tools as an inventory.
+pub mod inventory {
+    pub use pipewarden_core::inventory::*;
+    pub use pipewarden_tools::import;
+}

@@ -8,6 +8,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
+use pipewarden_core::detection::{Attribution, Confidence};
+use pipewarden_core::time::EventTime;
+
 use super::Plan;
 use super::chance::Chance;
 use super::fill::NOISE_PORTS;
@@ -16,8 +19,6 @@ use super::noise::set_smb;
 use super::scribe::{Millis, Scribe};
 use super::template::Slot;
 use super::truth::Truth;
-use crate::detection::{Attribution, Confidence};
-use crate::time::EventTime;
 
 /// How far ahead attacks are planned: further than an attack and the quiet around it reach.
 const AHEAD: Millis = 90_000;

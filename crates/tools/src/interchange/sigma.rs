@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use pipewarden_core::alert::{attack_name, risk_score};
+use pipewarden_core::detection::{JoinSettings, Rule};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::head::{head, one_line};
 use super::plan::{Key, Part, Search, Shape, as_sysmon_writes, searches, span_of_seconds};
-use crate::alert::{attack_name, risk_score};
-use crate::detection::{JoinSettings, Rule};
 
 const ALSO_LOST: &[&str] = &[
     "The documents of event kinds are no detections of their own, but for share_access and pipe_connected: convert those \

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 
+use pipewarden_core::detection::{Attribution, Confidence};
+use pipewarden_core::event::Outcome;
+use pipewarden_core::inventory;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use crate::detection::{Attribution, Confidence};
-use crate::event::Outcome;
-use crate::inventory;
 
 /// The cases of one rule.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]

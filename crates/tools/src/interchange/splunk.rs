@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use pipewarden_core::detection::{JoinSettings, Rule};
+
 use super::eql::escaped;
 use super::head::{caption, head};
 use super::plan::{Key, Part, Shape, as_sysmon_writes, searches, span_of_seconds};
-use crate::detection::{JoinSettings, Rule};
 
 const ALSO_LOST: &[&str] = &[
     "Fields are those of Splunk's add-ons for Sysmon and Windows with XML events. Define the macros sysmon and \

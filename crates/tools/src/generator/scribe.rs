@@ -1,5 +1,7 @@
 //! Writes documents: who logged them, by which clock, through which collector.
 
+use pipewarden_core::time::EventTime;
+
 use super::chance::Chance;
 use super::clock::Calendar;
 use super::fill::fill;
@@ -7,7 +9,6 @@ use super::fleet::{Fleet, Host};
 use super::kinds::Kind;
 use super::shapes::template;
 use super::template::{Slot, Template, Values};
-use crate::time::EventTime;
 
 /// Milliseconds since the Unix epoch on a clock that is right.
 pub(super) type Millis = i64;

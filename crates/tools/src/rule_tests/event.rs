@@ -1,11 +1,11 @@
 //! From the short form of an event to the document that Winlogbeat publishes.
 
 use jiff::SignedDuration;
+use pipewarden_core::event::Outcome;
+use pipewarden_core::time::EventTime;
 use serde_json::{Map, Value, json};
 
 use super::EventSpec;
-use crate::event::Outcome;
-use crate::time::EventTime;
 
 /// When every case begins, 2024-10-24T15:02:05Z, in microseconds: well inside a bucket of alerts.
 const START: i64 = 1_729_782_125_000_000;

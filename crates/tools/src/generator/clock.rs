@@ -1,6 +1,6 @@
 //! Times as Winlogbeat and Sysmon write them.
 
-use crate::time::EventTime;
+use pipewarden_core::time::EventTime;
 
 const DAY: i64 = 86_400_000_000;
 

@@ -23,12 +23,12 @@ use std::time::Duration;
 
 pub use fleet::Fleet;
 pub use kinds::{Kind, Mix};
+use pipewarden_core::time::EventTime;
 pub use truth::Truth;
 
 use self::attack::{Attacks, Waiting, delay};
 use self::chance::Chance;
 use self::scribe::{Millis, Scribe};
-use crate::time::EventTime;
 
 /// What to generate.
 #[derive(Clone, Debug)]

@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 
+use pipewarden_core::alert::Document;
+use pipewarden_core::event::Outcome;
+
 use super::ExpectedAlert;
-use crate::alert::Document;
-use crate::event::Outcome;
 
 /// What differs, field by field; nothing where the alert is the expected one.
 pub(super) fn differences(expected: &ExpectedAlert, found: &Document) -> Vec<String> {

@@ -11,15 +11,15 @@ mod rows;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use pipewarden_core::inventory::{Inventory, Role};
+use pipewarden_core::problems::FileError;
+use pipewarden_core::words::plural;
 use serde::Serialize;
 use thiserror::Error;
 
 use self::export::{Claim, Meaning, SiteRole};
 use self::hosts::Hosts;
 pub use self::rows::RowsError;
-use super::{Inventory, Role};
-use crate::problems::FileError;
-use crate::words::plural;
 
 /// Gathers the rows of exports.
 #[derive(Debug, Default)]

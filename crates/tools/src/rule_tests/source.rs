@@ -1,10 +1,10 @@
 //! Rules beside their cases.
 
+use pipewarden_core::detection::{PACK, Rule, parse_rule};
+use pipewarden_core::problems::FileError;
 use thiserror::Error;
 
 use super::TestFile;
-use crate::detection::{PACK, Rule, parse_rule};
-use crate::problems::FileError;
 
 /// A rule and its cases.
 #[derive(Debug)]

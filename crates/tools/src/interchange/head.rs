@@ -1,7 +1,8 @@
 //! The head of an export: what it is, with which windows, and what it cannot say.
 
+use pipewarden_core::detection::{JoinSettings, Rule};
+
 use super::plan::{Shape, span};
-use crate::detection::{JoinSettings, Rule};
 
 /// Longest line of a head, without its comment mark.
 const WIDTH: usize = 110;

@@ -8,8 +8,9 @@
 
 use std::net::IpAddr;
 
+use pipewarden_core::inventory::Role;
+
 use super::rows::Row;
-use crate::inventory::Role;
 
 /// The columns that can matter.
 pub(super) const COLUMNS: &[&str] = &[

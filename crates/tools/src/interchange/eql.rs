@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use pipewarden_core::detection::{JoinSettings, Rule};
+
 use super::head::{caption, head};
 use super::plan::{Key, Part, Shape, as_sysmon_writes, searches, span};
-use crate::detection::{JoinSettings, Rule};
 
 const ALSO_LOST: &[&str] = &[
     "Fields are those of Winlogbeat or Elastic Agent after Elastic's ingest pipelines. Of raw Winlogbeat events the ends \

@@ -10,7 +10,7 @@ mod plan;
 mod sigma;
 mod splunk;
 
-use crate::detection::{JoinSettings, Rule};
+use pipewarden_core::detection::{JoinSettings, Rule};
 
 /// Where a rule is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

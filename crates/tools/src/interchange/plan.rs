@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::detection::{Confidence, JoinSettings, Rule};
+use pipewarden_core::detection::{Confidence, JoinSettings, Rule};
 
 /// One kind of event, as its own log tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use pipewarden_core::alert::Document;
+use pipewarden_core::detection::{JoinSettings, Rule, RuleSet, SWEEP};
+use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::time::AppendTime;
+use pipewarden_core::words::plural;
+use pipewarden_engine::local::{FinalView, Replayer};
+use pipewarden_engine::{Origin, Program, Routed, Router};
 use serde_json::Value;
 
 use super::compare::{differences, pair};
 use super::{Case, ExpectedAlert, TestFile};
-use crate::alert::Document;
-use crate::detection::{JoinSettings, Rule, RuleSet, SWEEP};
-use crate::driver::memory::{FinalView, Replayer};
-use crate::inventory::{Inventory, UnlistedHosts};
-use crate::pipeline::{Origin, Program, Routed, Router};
-use crate::time::AppendTime;
-use crate::words::plural;
 
 /// Why a case fails: each line is one thing that an engineer needs to see.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::inventory::Role;
+use pipewarden_core::inventory::Role;
 
 /// What is known of one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

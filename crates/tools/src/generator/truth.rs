@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
+use pipewarden_core::detection::{Attribution, Confidence};
+use pipewarden_core::time::EventTime;
 use serde::{Deserialize, Serialize};
-
-use crate::detection::{Attribution, Confidence};
-use crate::time::EventTime;
 
 /// One attack, and what its alert must say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

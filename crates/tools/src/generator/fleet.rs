@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
-use crate::inventory::Inventory;
+use pipewarden_core::inventory::Inventory;
 
 /// File servers, which take most of what is benign.
 const SERVERS: u16 = 40;
