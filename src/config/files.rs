@@ -11,7 +11,7 @@ use crate::rule_tests::{TestFile, Tested, TestsError, parse_tests};
 ///
 /// # Errors
 /// [`FileError::Read`].
-pub fn read(path: &Path, what: &'static str) -> Result<(String, String), FileError> {
+pub(crate) fn read(path: &Path, what: &'static str) -> Result<(String, String), FileError> {
     let origin = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok((text, origin)),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 /// Class 2004, Detection Finding. Times are milliseconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub activity_id: u8,
     pub activity_name: &'static str,
     pub category_uid: u8,
@@ -43,12 +43,12 @@ pub struct Finding {
 
 /// What OCSF has no word for, under a name of its own.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Unmapped {
+pub(crate) struct Unmapped {
     pub pipewarden: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Metadata {
+pub(crate) struct Metadata {
     pub version: &'static str,
     pub product: Product,
     /// The revision of the alert.
@@ -64,14 +64,14 @@ pub struct Metadata {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Product {
+pub(crate) struct Product {
     pub name: &'static str,
     pub vendor_name: &'static str,
     pub version: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FindingInfo {
+pub(crate) struct FindingInfo {
     pub uid: String,
     pub title: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub struct FindingInfo {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Analytic {
+pub(crate) struct Analytic {
     pub uid: String,
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ pub struct Analytic {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Attack {
+pub(crate) struct Attack {
     pub version: &'static str,
     pub tactic: Named,
     pub technique: Named,
@@ -112,7 +112,7 @@ pub struct Attack {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Named {
+pub(crate) struct Named {
     pub uid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -120,19 +120,19 @@ pub struct Named {
 
 /// An alert that replaces this one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RelatedEvent {
+pub(crate) struct RelatedEvent {
     pub uid: String,
     pub desc: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Tag {
+pub(crate) struct Tag {
     pub name: &'static str,
     pub values: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Device {
+pub(crate) struct Device {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
@@ -144,7 +144,7 @@ pub struct Device {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Resource {
+pub(crate) struct Resource {
     pub uid: String,
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ pub struct Resource {
 
 /// First the access as a whole, then every observation it rests on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     pub name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
@@ -183,7 +183,7 @@ pub struct Evidence {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,7 +193,7 @@ pub struct Endpoint {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ConnectionInfo {
+pub(crate) struct ConnectionInfo {
     pub direction_id: u8,
     pub direction: &'static str,
     pub protocol_num: u8,
@@ -201,7 +201,7 @@ pub struct ConnectionInfo {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Actor {
+pub(crate) struct Actor {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<User>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -209,7 +209,7 @@ pub struct Actor {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct User {
+pub(crate) struct User {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
@@ -219,7 +219,7 @@ pub struct User {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Process {
+pub(crate) struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -234,7 +234,7 @@ pub struct Process {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct File {
+pub(crate) struct File {
     pub name: String,
     pub type_id: u8,
     #[serde(rename = "type")]
@@ -243,7 +243,7 @@ pub struct File {
 
 /// `name` points to the attribute that holds `value`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Observable {
+pub(crate) struct Observable {
     pub name: &'static str,
     pub type_id: u8,
     #[serde(rename = "type")]
