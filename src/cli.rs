@@ -1,5 +1,7 @@
 //! The command line.
 
+mod choices;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -112,7 +114,7 @@ pub struct ReplayArgs {
     pub format: Option<Format>,
     /// In which words alerts are written in ndjson; by default as alerts.format says. With both, the ECS document of an
     /// alert comes first, then the OCSF one
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_parser = choices::alert_format(), value_name = "FORMAT")]
     pub alerts: Option<AlertFormat>,
     /// Print every revision as it is written, not only the last of each alert
     #[arg(long)]
@@ -272,7 +274,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "ID")]
     pub rule: String,
     /// The system that is to run it
-    #[arg(long, value_enum, value_name = "SYSTEM")]
+    #[arg(long, value_parser = choices::target(), value_name = "SYSTEM")]
     pub to: Target,
     /// Where settings come from.
     #[command(flatten)]

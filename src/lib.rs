@@ -17,20 +17,35 @@
 //!
 //! Both halves are pure processors ([`pipeline`]): a record and a clock reading in, records out. A
 //! [`driver`] runs them: Kafka, or an in-process log with the same rules. The processors never know which.
+//!
+//! This package is the program: arguments, settings, commands, metrics and Kafka. What decides is in `pipewarden-core`,
+//! the processors are in `pipewarden-engine`, what stands beside the service in `pipewarden-tools`; their modules have
+//! their names here too.
+//!
+//! Start with [`config::Settings`], which reads what is in force, [`pipeline::Router`] and [`pipeline::Correlator`], and
+//! [`detection::Join`].
+//!
+//! ```
+//! use pipewarden::config::Settings;
+//!
+//! let in_force = Settings::default().program().unwrap();
+//! assert!(in_force.rules.get("detect-8").is_some());
+//! assert!(in_force.inventory.is_empty());
+//! ```
 
-pub mod alert;
+use pipewarden_core::words;
+pub use pipewarden_core::{alert, detection, event, problems, time};
+pub use pipewarden_engine as pipeline;
+pub use pipewarden_tools::{generator, interchange, rule_tests};
+
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod detection;
 pub mod driver;
-pub mod event;
-pub mod generator;
-pub mod interchange;
-pub mod inventory;
-pub mod pipeline;
-pub mod problems;
-pub mod rule_tests;
 pub mod telemetry;
-pub mod time;
-mod words;
+
+/// The protected hosts, which of them an event is about, and asset lists of other tools as an inventory.
+pub mod inventory {
+    pub use pipewarden_core::inventory::*;
+    pub use pipewarden_tools::import;
+}

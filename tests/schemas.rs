@@ -104,7 +104,7 @@ fn sample_inventory_and_shipped_rules_are_valid() {
         let name = if is_tests { "rule-tests" } else { "rule" };
         schema::assert_valid(name, &yaml(&std::fs::read_to_string(path).unwrap()));
     }
-    RuleSet::load(&root().join("rules")).unwrap();
+    pipewarden::config::read_rules(&root().join("rules")).unwrap();
 }
 
 #[test]

@@ -20,7 +20,7 @@ VERSION = "1.8.0"
 CLASS = "detection_finding"
 KEPT = Path(__file__).parents[2] / "schemas/ocsf-detection-finding.schema.json"
 
-# The attributes that src/alert/ocsf/document.rs writes, by object.
+# The attributes that crates/core/src/alert/ocsf/document.rs writes, by object.
 WRITTEN = {
     CLASS: "activity_id activity_name category_uid category_name class_uid class_name type_uid type_name time start_time "
     "end_time count message severity_id severity confidence_id confidence confidence_score risk_score status_id status "

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 /// Polls so many messages and drops them, with the client settings of the router. Says how long it took from the first
 /// to the last, in seconds.
-pub fn consume(servers: &str, topic: &str, group: &str, count: u64) {
+pub(crate) fn consume(servers: &str, topic: &str, group: &str, count: u64) {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", servers)
         .set("group.id", group)

@@ -21,17 +21,17 @@ use super::{Arguments, generated, itself};
 const PARTITIONS: i32 = 4;
 
 /// How often routers commit where nothing else is set; tests do it more often.
-pub fn commit_interval() -> Value {
+pub(crate) fn commit_interval() -> Value {
     serde_json::to_value(pipewarden::config::Settings::default().router).unwrap()["commit_interval"].take()
 }
 
 /// Fills a new topic with documents, as gzip; gives back what must be found.
-pub fn fill(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
+pub(crate) fn fill(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
     fill_partitions(broker, topic, PARTITIONS, plan, fleet)
 }
 
 /// The same, with so many partitions.
-pub fn fill_partitions(
+pub(crate) fn fill_partitions(
     broker: &Broker,
     topic: &str,
     partitions: i32,
@@ -43,7 +43,7 @@ pub fn fill_partitions(
 }
 
 /// Publishes documents when they are due.
-pub fn feed(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
+pub(crate) fn feed(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
     write(broker, topic, plan, fleet, |feeder, due| {
         loop {
             let ahead = -due.lateness_at(wall_clock());
@@ -74,7 +74,7 @@ fn write(
     truths
 }
 
-pub fn run(arguments: &Arguments, table: &mut Table) {
+pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
     let Some(broker) = broker() else { return };
     let prefix = broker.prefix("firehose");
     let input = format!("{prefix}.winlogbeat");
@@ -139,7 +139,7 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
 
 /// What a bare consumer costs that reads so many messages and inflates them as the router does; its time is from the
 /// first to the last of them.
-pub fn consumed(broker: &Broker, input: &str, messages: u64) -> Usage {
+pub(crate) fn consumed(broker: &Broker, input: &str, messages: u64) -> Usage {
     measured(itself().arg("consume"), broker, input, messages)
 }
 

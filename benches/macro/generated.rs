@@ -8,7 +8,7 @@ use pipewarden::generator::{Fleet, Generator, Plan, Truth};
 use pipewarden::time::EventTime;
 
 /// A file of documents, and what is in it. Removed when dropped.
-pub struct Generated {
+pub(crate) struct Generated {
     pub events: PathBuf,
     pub inventory: PathBuf,
     pub events_count: u64,
@@ -17,7 +17,7 @@ pub struct Generated {
 }
 
 /// About so many bytes of documents in a file of their own.
-pub fn file(bytes: u64, seed: u64) -> Generated {
+pub(crate) fn file(bytes: u64, seed: u64) -> Generated {
     const MEAN: u64 = 3_900;
     let folder = tempfile::tempdir().unwrap();
     let (events, inventory) = (
@@ -43,7 +43,7 @@ pub fn file(bytes: u64, seed: u64) -> Generated {
 }
 
 /// Visits every document in order; gives back what must be found.
-pub fn each(plan: &Plan, fleet: Fleet, mut visit: impl FnMut(EventTime, &[u8])) -> Vec<Truth> {
+pub(crate) fn each(plan: &Plan, fleet: Fleet, mut visit: impl FnMut(EventTime, &[u8])) -> Vec<Truth> {
     let mut generator = Generator::new(plan, fleet);
     let (mut document, mut truths) = (Vec::new(), Vec::new());
     while let Some(due) = generator.write_next(&mut document) {

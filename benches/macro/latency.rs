@@ -35,7 +35,7 @@ struct Steady {
     behind: f64,
 }
 
-pub fn run(arguments: &Arguments, table: &mut Table) {
+pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
     let Some(broker) = broker() else { return };
     let (mut ours, mut peer) = (Vec::new(), Vec::new());
     for _ in 0..arguments.runs {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// Reads a file and finds the ends of its lines; nothing else.
-pub fn scan(path: &Path) {
+pub(crate) fn scan(path: &Path) {
     let mut file = File::open(path).unwrap();
     let mut buffer = vec![0; 256 << 10];
     let mut lines = 0u64;
@@ -20,7 +20,7 @@ pub fn scan(path: &Path) {
 }
 
 /// Parses every line into a tree, as a general engine does.
-pub fn parse(path: &Path) {
+pub(crate) fn parse(path: &Path) {
     use std::io::BufRead as _;
     let mut reader = std::io::BufReader::with_capacity(256 << 10, File::open(path).unwrap());
     let (mut line, mut lines) = (Vec::new(), 0u64);

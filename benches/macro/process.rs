@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// What a process has cost.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Usage {
+pub(crate) struct Usage {
     pub wall: Duration,
     /// User and system time of all threads.
     pub cpu: Duration,
@@ -14,7 +14,7 @@ pub struct Usage {
 }
 
 /// Runs a command to its end and gives back what it wrote to standard output.
-pub fn run(command: &mut Command) -> (Usage, Vec<u8>) {
+pub(crate) fn run(command: &mut Command) -> (Usage, Vec<u8>) {
     let began = Instant::now();
     let mut child = command
         .stdout(Stdio::piped())
@@ -54,7 +54,7 @@ fn read_all(from: &mut impl std::io::Read) -> Vec<u8> {
 }
 
 /// What a process has cost so far, and whether it has ended.
-pub fn usage_of(process: u32) -> Option<(Usage, bool)> {
+pub(crate) fn usage_of(process: u32) -> Option<(Usage, bool)> {
     const TICKS_A_SECOND: u64 = 100;
     let folder = format!("/proc/{process}");
     let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;

@@ -6,7 +6,7 @@ use super::process::{self, Usage};
 use super::table::{Table, median};
 use super::{Arguments, generated, itself};
 
-pub fn run(arguments: &Arguments, table: &mut Table) {
+pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
     let file = generated::file(arguments.bytes, arguments.seed);
     let bytes = std::fs::metadata(&file.events).unwrap().len() as f64;
     let replay = || {

@@ -19,7 +19,7 @@ const ASSETS: [u32; 4] = [10, 100, 1_000, 10_000];
 /// How many further observations the cost is the mean of: enough for a clock that goes in steps of some milliseconds.
 const SAMPLE: u32 = 50_000;
 
-pub fn run(arguments: &Arguments, table: &mut Table) {
+pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
     let mut first = None;
     for retained in RETAINED {
         for assets in ASSETS {
@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, table: &mut Table) {
 
 /// Holds so many connections to so many assets, and prints nanoseconds for one more, nanoseconds for a share access that
 /// finds its connection, and bytes of resident memory for each that is held.
-pub fn hold(retained: u32, assets: u32) {
+pub(crate) fn hold(retained: u32, assets: u32) {
     let mut join = unbounded();
     let before = resident();
     // All within ten minutes: whatever the number, all are retained.

@@ -2,17 +2,17 @@
 
 /// Rows of figures.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<[String; 4]>,
 }
 
 impl Table {
-    pub fn row(&mut self, what: &str, figure: &str, beside: &str, ratio: &str) {
+    pub(crate) fn row(&mut self, what: &str, figure: &str, beside: &str, ratio: &str) {
         println!("  {what}: {figure} | {beside} | {ratio}");
         self.rows.push([what, figure, beside, ratio].map(str::to_owned));
     }
 
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         let head = ["what", "figure", "beside, same run", "ratio"].map(str::to_owned);
         let widths: Vec<usize> = (0..4)
             .map(|column| {
@@ -39,7 +39,7 @@ impl Table {
 }
 
 /// The middle of several runs.
-pub fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }

@@ -21,26 +21,26 @@ use super::table::{Table, median};
 use super::{Arguments, firehose};
 
 /// How long either may take for anything.
-pub const PATIENCE: Duration = Duration::from_secs(1_200);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// Partitions of what lies between raw topic and alerts.
-pub const PARTITIONS: i32 = 4;
+pub(crate) const PARTITIONS: i32 = 4;
 
 /// Something that reads raw messages and writes alerts.
-pub enum Contestant {
+pub(crate) enum Contestant {
     Ours(Service),
     Peer(Peer),
 }
 
 impl Contestant {
-    pub fn process(&self) -> u32 {
+    pub(crate) fn process(&self) -> u32 {
         match self {
             Self::Ours(service) => service.id(),
             Self::Peer(peer) => peer.child.id(),
         }
     }
 
-    pub fn read(&self) -> f64 {
+    pub(crate) fn read(&self) -> f64 {
         match self {
             Self::Ours(service) => service.metric("pipewarden_messages_consumed_total", ""),
             Self::Peer(peer) => peer.read.load(Ordering::Relaxed) as f64,
@@ -49,7 +49,7 @@ impl Contestant {
 }
 
 /// The Kafka Streams application. Killed when dropped.
-pub struct Peer {
+pub(crate) struct Peer {
     child: Child,
     read: Arc<AtomicU64>,
     _state: tempfile::TempDir,
@@ -125,14 +125,14 @@ fn libraries() -> Result<PathBuf, String> {
 }
 
 /// One measurement's topics, settings and hosts.
-pub struct Stage {
+pub(crate) struct Stage {
     pub input: String,
     pub settings: Settings,
     hosts: tempfile::NamedTempFile,
     _inventory: tempfile::NamedTempFile,
 }
 
-pub fn stage(broker: &Broker, name: &str, fleet: &Fleet) -> Stage {
+pub(crate) fn stage(broker: &Broker, name: &str, fleet: &Fleet) -> Stage {
     let prefix = broker.prefix(name);
     let input = format!("{prefix}.winlogbeat");
     let (inventory, hosts) = (
@@ -158,7 +158,7 @@ pub fn stage(broker: &Broker, name: &str, fleet: &Fleet) -> Stage {
     }
 }
 
-pub fn start(broker: &Broker, stage: &Stage, is_ours: bool) -> Option<(Contestant, String)> {
+pub(crate) fn start(broker: &Broker, stage: &Stage, is_ours: bool) -> Option<(Contestant, String)> {
     // By the broker's clock, as what lies between the two is measured.
     let by_broker = [
         ("message.timestamp.type", "LogAppendTime"),
@@ -183,7 +183,7 @@ pub fn start(broker: &Broker, stage: &Stage, is_ours: bool) -> Option<(Contestan
 }
 
 /// An alert as both tell it: the asset, and the source if it is audited.
-pub type Found = (String, Option<String>);
+pub(crate) type Found = (String, Option<String>);
 
 fn expected(truths: &[Truth], all: bool) -> BTreeSet<Found> {
     truths
@@ -227,7 +227,7 @@ fn found(broker: &Broker, alerts: &str) -> BTreeSet<Found> {
 }
 
 /// A backlog, as fast as it goes. The first fifth is for warming up; the rest is measured, to the last audited alert.
-pub fn throughput(arguments: &Arguments, table: &mut Table) {
+pub(crate) fn throughput(arguments: &Arguments, table: &mut Table) {
     let Some(broker) = broker() else { return };
     let fleet = Fleet::invented(20, 2_000);
     let input = format!("{}.winlogbeat", broker.prefix("whole"));
@@ -341,12 +341,12 @@ fn await_all(broker: &Broker, alerts: &str, truths: &[Truth], is_ours: bool) -> 
     surplus.len()
 }
 
-pub fn now() -> EventTime {
+pub(crate) fn now() -> EventTime {
     EventTime::from_micros(wall_clock().as_millis() * 1_000)
 }
 
 /// One message through: from then on nothing waits for a group to form.
-pub fn await_start(broker: &Broker, stage: &Stage, contestant: &Contestant) {
+pub(crate) fn await_start(broker: &Broker, stage: &Stage, contestant: &Contestant) {
     broker.produce(&stage.input, &[(0, b"{}".to_vec())]);
     let began = Instant::now();
     while contestant.read() < 1.0 {

@@ -9,7 +9,7 @@ use pipewarden::event::{
 use pipewarden::generator::{Fleet, Generator, Mix, Plan};
 use pipewarden::time::{AppendTime, EventTime};
 
-pub fn decoder() -> Decoder {
+pub(crate) fn decoder() -> Decoder {
     Decoder::new(
         RuleSet::builtin().watched(),
         JoinSettings::default().allowed_lateness,
@@ -17,7 +17,7 @@ pub fn decoder() -> Decoder {
 }
 
 /// Documents of one kind.
-pub fn documents(kind: &str) -> Vec<Vec<u8>> {
+pub(crate) fn documents(kind: &str) -> Vec<Vec<u8>> {
     let plan = Plan {
         mix: kind.parse::<Mix>().unwrap(),
         attack_every: None,
@@ -32,9 +32,9 @@ pub fn documents(kind: &str) -> Vec<Vec<u8>> {
 }
 
 /// How many assets most are about.
-pub const ASSETS: u32 = 1_000;
+pub(crate) const ASSETS: u32 = 1_000;
 
-pub const START: i64 = 1_729_782_000_000;
+pub(crate) const START: i64 = 1_729_782_000_000;
 
 fn observation(number: u32, assets: u32, channel: &str, detail: Detail) -> Observation {
     let event = Event {
@@ -53,7 +53,7 @@ fn observation(number: u32, assets: u32, channel: &str, detail: Detail) -> Obser
 }
 
 /// Connection `number` to one of so many assets, each in turn.
-pub fn connection(number: u32, assets: u32) -> Observation {
+pub(crate) fn connection(number: u32, assets: u32) -> Observation {
     observation(
         number,
         assets,
@@ -74,7 +74,7 @@ pub fn connection(number: u32, assets: u32) -> Observation {
 }
 
 /// The share access that connection `number` carried.
-pub fn share(number: u32, assets: u32) -> Observation {
+pub(crate) fn share(number: u32, assets: u32) -> Observation {
     observation(
         number,
         assets,
@@ -91,7 +91,7 @@ pub fn share(number: u32, assets: u32) -> Observation {
 }
 
 /// A join in which nothing goes, or is refused, for want of room: what is measured is the cost of holding it.
-pub fn unbounded() -> Join {
+pub(crate) fn unbounded() -> Join {
     let limits = Limits {
         connections_per_asset: usize::MAX,
         connections_per_partition: usize::MAX,
@@ -108,7 +108,7 @@ pub fn unbounded() -> Join {
 }
 
 /// A join that holds so many connections of a thousand assets, from number 0.
-pub fn holding(retained: u32) -> Join {
+pub(crate) fn holding(retained: u32) -> Join {
     let mut join = unbounded();
     for number in 0..retained {
         let at = AppendTime::from_millis(START + i64::from(number));

@@ -8,8 +8,9 @@ use owo_colors::OwoColorize as _;
 use super::hits::{self, Hits};
 use super::settings;
 use crate::cli::CheckArgs;
+use crate::config::tested_rules;
 use crate::pipeline::Program;
-use crate::rule_tests::{self, Tested};
+use crate::rule_tests::Tested;
 use crate::telemetry;
 use crate::time::AppendTime;
 
@@ -21,7 +22,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
     let program = settings.program()?;
     if let Some(folder) = &settings.rules.directory {
-        rule_tests::folder(folder)?
+        tested_rules(folder)?
             .into_iter()
             .try_for_each(Tested::demand_both)?;
     }

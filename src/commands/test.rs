@@ -7,7 +7,9 @@ use owo_colors::OwoColorize as _;
 
 use super::replay::clean;
 use crate::cli::TestArgs;
+use crate::config::tested_rules;
 use crate::rule_tests::{self, Tested};
+use crate::words::plural;
 
 /// One row of the table.
 struct Row {
@@ -23,7 +25,7 @@ struct Row {
 /// A rule that cannot be read.
 pub fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let tested = match &args.directory {
-        Some(folder) => rule_tests::folder(folder)?,
+        Some(folder) => tested_rules(folder)?,
         None => rule_tests::builtin(),
     };
     let rules = tested.len();
@@ -56,12 +58,12 @@ pub fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let failed = rows.iter().filter(|row| !row.failure.is_empty()).count();
-    let rules = if rules == 1 {
-        "1 rule".to_owned()
-    } else {
-        format!("{rules} rules")
-    };
-    writeln!(out, "\n{rules}: {} passed, {failed} failed", rows.len() - failed)?;
+    writeln!(
+        out,
+        "\n{}: {} passed, {failed} failed",
+        plural(rules, "rule"),
+        rows.len() - failed
+    )?;
     Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::Settings;
+use crate::problems::likely;
 
 /// The environment variables that set something begin so.
 const PREFIX: &str = "PIPEWARDEN_";
@@ -157,7 +158,7 @@ fn known_keys(
                 format!("{path}.{key}")
             };
             let Some(expected) = known.get(key) else {
-                let nearest = nearest(&path, all);
+                let nearest = likely(&path, all.iter().map(String::as_str)).map(str::to_owned);
                 return Err(ConfigError::UnknownKey {
                     origin: origin.to_owned(),
                     key: path,
@@ -193,14 +194,6 @@ fn keys(tree: &Map<String, Value>) -> Vec<String> {
     let mut all = Vec::new();
     walk(tree, "", &mut all);
     all
-}
-
-fn nearest(key: &str, all: &[String]) -> Option<String> {
-    all.iter()
-        .map(|known| (strsim::jaro_winkler(known, key), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .map(|(_, known)| known.clone())
 }
 
 /// `PIPEWARDEN_KAFKA__TOPICS__INPUT=a,b` as a layer. Under `kafka.client`, underscores stand for the dots of
@@ -246,7 +239,8 @@ fn from_environment(
         Some(Value::Array(_)) => Some(value.split(',').map(|item| Value::from(item.trim())).collect()),
         Some(Value::Object(_)) | None => {
             let key = path.join(".");
-            let nearest = nearest(&key, &keys(defaults));
+            let keys = keys(defaults);
+            let nearest = likely(&key, keys.iter().map(String::as_str)).map(str::to_owned);
             return Err(ConfigError::UnknownKey {
                 origin: name.to_owned(),
                 key,

@@ -1,5 +1,6 @@
 //! Settings: defaults, then the file, then the environment. A layer says only what differs.
 
+mod files;
 mod fingerprint;
 mod layers;
 mod program;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use files::{inventory as read_inventory, rules as read_rules, tested_rules};
 pub use fingerprint::fingerprint;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 pub use layers::ConfigError;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{Settings, fingerprint};
+use super::{Settings, files, fingerprint};
 use crate::detection::{Exceptions, RuleError, RuleSet};
 use crate::inventory::{Inventory, UnlistedHosts};
 use crate::pipeline::Program;
@@ -28,7 +28,7 @@ impl Settings {
     /// [`RuleError`], which names the file and what to change.
     pub fn known_rules(&self) -> Result<RuleSet, RuleError> {
         match &self.rules.directory {
-            Some(folder) => RuleSet::load(folder),
+            Some(folder) => files::rules(folder),
             None => Ok(RuleSet::pack()),
         }
     }
@@ -40,7 +40,7 @@ impl Settings {
     pub fn program(&self) -> Result<Program, ProgramError> {
         let rules = self.known_rules()?.select(&self.rules.enabled)?;
         let inventory = Arc::new(match &self.inventory.file {
-            Some(file) => Inventory::load(file)?,
+            Some(file) => files::inventory(file)?,
             None => Inventory::empty(),
         });
         let unlisted = self
@@ -53,7 +53,8 @@ impl Settings {
             Exceptions::none_for(Arc::clone(&inventory))
         };
         if let Some(file) = &self.exceptions.file {
-            exceptions = exceptions.and_file(file)?;
+            let (text, origin) = files::read(file, "exceptions")?;
+            exceptions = exceptions.and(&text, &origin)?;
         }
         let fingerprint = fingerprint(&self.detection, &rules, &inventory, unlisted, &exceptions);
         let program = Program::new(rules, inventory, unlisted, self.detection.clone(), fingerprint);

@@ -7,7 +7,7 @@ use super::{Settings, layers};
 const HIDDEN: &str = "(hidden)";
 
 /// Whether a librdkafka property holds a secret.
-pub fn is_secret(property: &str) -> bool {
+pub(crate) fn is_secret(property: &str) -> bool {
     let property = property.to_ascii_lowercase();
     [
         "password",

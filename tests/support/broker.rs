@@ -4,6 +4,8 @@
 //! from Maven Central, started on the JDK. A test that finds none skips loudly, or fails where
 //! `PIPEWARDEN_REQUIRE_BROKER=1` says that it must run.
 
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,5 +1,7 @@
 //! Documents against the schemas in `schemas/`.
 
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex};

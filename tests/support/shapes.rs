@@ -1,5 +1,7 @@
 //! One access of DETECT-8 in every shape in which Windows events are published.
 
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
 use serde_json::{Map, Value, json};
 
 use super::winlogbeat;

@@ -1,5 +1,7 @@
 //! Topics of a test: created, filled, read to their end.
 
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};

@@ -1,5 +1,7 @@
 //! Windows events as Winlogbeat 8 publishes them, to be bent by each test.
 
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
 use pipewarden::time::EventTime;
 use serde_json::{Value, json};
 

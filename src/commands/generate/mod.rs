@@ -13,9 +13,8 @@ use anyhow::{Context as _, bail, ensure};
 use self::sink::{FileSink, KafkaSink, Sink};
 use super::settings;
 use crate::cli::{Compression, GenerateArgs, SettingsArgs};
-use crate::config::Settings;
+use crate::config::{Settings, read_inventory};
 use crate::generator::{Fleet, Generator, Missing, Plan};
-use crate::inventory::Inventory;
 use crate::telemetry::wall_clock;
 use crate::time::EventTime;
 
@@ -35,7 +34,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
     let plan = plan(args, &settings)?;
     let fleet = match &settings.inventory.file {
         Some(file) => {
-            let inventory = Inventory::load(file)?;
+            let inventory = read_inventory(file)?;
             ensure!(
                 !inventory.is_empty(),
                 "{} lists no host to attack",

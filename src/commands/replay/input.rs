@@ -33,7 +33,7 @@ enum Form {
 
 /// Why input cannot be read.
 #[derive(Debug, Error)]
-pub enum InputError {
+pub(crate) enum InputError {
     /// A file or folder cannot be opened or read.
     #[error("cannot read {name}: {source}")]
     Read {
@@ -66,7 +66,7 @@ pub enum InputError {
 
 /// One input, ready to be read.
 #[derive(Debug)]
-pub struct Input {
+pub(crate) struct Input {
     /// Its name, as errors and evidence give it.
     pub name: String,
     /// None for standard input.
@@ -78,7 +78,7 @@ pub struct Input {
 ///
 /// # Errors
 /// [`InputError`] for the first that cannot be found.
-pub fn find(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
+pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
     let mut inputs = Vec::new();
     for path in paths {
         let name = path.display().to_string();
@@ -132,7 +132,7 @@ fn form(path: &Path) -> Option<Form> {
 
 /// One message of an input.
 #[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
+pub(crate) struct Message<'a> {
     /// Its line from 1, its place in an array, or its record id in an event log.
     pub line: u64,
     /// The message, or why there is none.
@@ -149,7 +149,7 @@ impl Input {
     }
 
     /// Size on disk in bytes, for progress; 0 where it cannot be known.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         let metadata = self.path.as_ref().and_then(|path| std::fs::metadata(path).ok());
         metadata.map_or(0, |metadata| metadata.len())
     }
@@ -158,7 +158,11 @@ impl Input {
     ///
     /// # Errors
     /// [`InputError`] where the rest of the input cannot be read; what came before has been visited.
-    pub fn read(&self, progress: &ProgressBar, visit: &mut dyn FnMut(Message<'_>)) -> Result<(), InputError> {
+    pub(crate) fn read(
+        &self,
+        progress: &ProgressBar,
+        visit: &mut dyn FnMut(Message<'_>),
+    ) -> Result<(), InputError> {
         let failed = |source| InputError::Read {
             name: self.name.clone(),
             source,

@@ -1,5 +1,7 @@
 //! A log, a group and its members, and everything that can happen to them.
 
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

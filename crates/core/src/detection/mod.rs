@@ -1,0 +1,30 @@
+//! The detection: rules, and the join that turns observations into alerts. Pure: no I/O, no clock, nothing
+//! of Kafka.
+
+mod aliases;
+mod exceptions;
+mod explanation;
+mod join;
+mod pack;
+mod revision;
+mod rule;
+mod rule_set;
+mod sensors;
+mod settings;
+mod sweeps;
+
+pub use exceptions::{Action, Exception, Exceptions, json_schema as exceptions_json_schema};
+pub use explanation::{
+    ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
+    json_schema as explanation_json_schema,
+};
+pub use join::{ClockState, Fate, Join, StateSize, Step, Tally};
+pub use pack::{PACK, PackedRule};
+pub use revision::{
+    About, AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
+};
+pub use rule::{Attack, Pipes, Rule, json_schema};
+pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};
+pub use sensors::{Resolution, SENSOR_BLIND, SensorFinding, SensorState};
+pub use settings::{JoinSettings, Limits, SensorSettings, Settle, SweepSettings};
+pub use sweeps::{SWEEP, SweepFinding, SweptAsset};

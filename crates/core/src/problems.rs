@@ -1,0 +1,78 @@
+//! What is wrong with a file that people write: everything at once, each with its line.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Why a file is refused. Every message names the file, the line and what to change.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The file cannot be read.
+    #[error("cannot read the {what} {origin}: {source}")]
+    Read {
+        /// What it should hold.
+        what: &'static str,
+        /// The file.
+        origin: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not YAML of the right form.
+    #[error("{origin}: {message}")]
+    Syntax {
+        /// The file.
+        origin: String,
+        /// What the parser says, with the line.
+        message: String,
+    },
+    /// Its entries cannot be used.
+    #[error("{origin}: {problems}")]
+    Entries {
+        /// The file.
+        origin: String,
+        /// Everything that is wrong, not only the first.
+        problems: Problems,
+    },
+}
+
+/// Lines, from 1, and what is wrong there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Problems(Vec<(u64, String)>);
+
+impl Problems {
+    /// Notes one more.
+    pub fn note(&mut self, line: u64, problem: String) {
+        self.0.push((line, problem));
+    }
+
+    /// `value` if nothing was noted, else everything that was, in order of lines.
+    ///
+    /// # Errors
+    /// The problems themselves.
+    pub fn or<T>(mut self, value: T) -> Result<T, Self> {
+        self.0.sort();
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (line, problem)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}line {line}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The one of `known` that is so like `text` that it was probably meant, if any is.
+pub fn likely<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(text, known).filter(|known| strsim::jaro_winkler(known, text) > 0.7)
+}
+
+/// The one of `known` that is most like `text`: what was probably meant.
+pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)))
+}

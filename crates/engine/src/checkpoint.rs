@@ -1,0 +1,236 @@
+//! What rides in the committed offset: enough to rebuild the state from the log.
+//!
+//! The metadata string is `pipewarden/1;rewind=R;before=T;partitions=N;program=F`: plain ASCII, far below
+//! Kafka's limit of 4,096 bytes, readable in `kafka-consumer-groups` output by whoever is on call.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use pipewarden_core::time::AppendTime;
+use thiserror::Error;
+
+/// The version this program writes, and the newest it reads.
+const VERSION: u32 = 1;
+
+/// Where to rewind to, and under which conditions the state was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// `R`: replaying from this offset rebuilds the state.
+    pub rewind: u64,
+    /// The stream time just before the record at `rewind`.
+    pub before: AppendTime,
+    /// How many partitions the observations topic had.
+    pub partitions: u32,
+    /// The fingerprint of settings, rules and inventory.
+    pub program: String,
+}
+
+/// Why a metadata string cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CheckpointError {
+    /// A later Pipewarden wrote it.
+    #[error(
+        "the committed offset was written by a newer version (checkpoint format {found}, this one reads {VERSION})"
+    )]
+    Newer {
+        /// The version it names.
+        found: u32,
+    },
+    /// It is none of ours, or damaged.
+    #[error("the committed offset's metadata is not a checkpoint: {text:?}")]
+    Unreadable {
+        /// What was found, shortened.
+        text: String,
+    },
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            rewind,
+            before,
+            partitions,
+            program,
+        } = self;
+        let before = before.as_millis();
+        write!(
+            f,
+            "pipewarden/{VERSION};rewind={rewind};before={before};partitions={partitions};program={program}"
+        )
+    }
+}
+
+impl FromStr for Checkpoint {
+    type Err = CheckpointError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unreadable = || CheckpointError::Unreadable {
+            text: text.chars().take(80).collect(),
+        };
+        let mut parts = text.split(';');
+        let version = parts.next().and_then(|head| head.strip_prefix("pipewarden/"));
+        let found: u32 = version
+            .and_then(|version| version.parse().ok())
+            .ok_or_else(unreadable)?;
+        if found > VERSION {
+            return Err(CheckpointError::Newer { found });
+        }
+        let mut field = |name: &str| {
+            let part = parts.next().and_then(|part| part.split_once('='));
+            part.filter(|(found, _)| *found == name)
+                .map(|(_, value)| value)
+                .ok_or_else(unreadable)
+        };
+        let checkpoint = Self {
+            rewind: field("rewind")?.parse().map_err(|_| unreadable())?,
+            before: AppendTime::from_millis(field("before")?.parse().map_err(|_| unreadable())?),
+            partitions: field("partitions")?.parse().map_err(|_| unreadable())?,
+            program: field("program")?.to_owned(),
+        };
+        let is_plain = checkpoint
+            .program
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric());
+        if parts.next().is_some() || !is_plain {
+            Err(unreadable())
+        } else {
+            Ok(checkpoint)
+        }
+    }
+}
+
+/// Remembers where in the log the last two horizons began.
+#[derive(Debug)]
+pub(super) struct Marks {
+    /// Twice the horizon: one for what is in state, one for what decides which copy was the first.
+    reach: Duration,
+    /// Least stream time between two marks.
+    spacing: Duration,
+    marks: VecDeque<Mark>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    offset: u64,
+    /// Stream time before the record at `offset`, and with it.
+    before: AppendTime,
+    at: AppendTime,
+}
+
+impl Marks {
+    pub(super) fn new(horizon: Duration) -> Self {
+        // A mark a minute with the default horizon, and as many per horizon with any other.
+        Self {
+            reach: horizon * 2,
+            spacing: horizon / 115,
+            marks: VecDeque::new(),
+        }
+    }
+
+    /// Notes that the record at `offset` moved stream time from `before` to `at`.
+    pub(super) fn pass(&mut self, offset: u64, before: AppendTime, at: AppendTime) {
+        if self
+            .marks
+            .back()
+            .is_none_or(|last| last.at.plus(self.spacing) <= at)
+        {
+            self.marks.push_back(Mark { offset, before, at });
+        }
+        let reach = at.minus(self.reach);
+        while self.marks.get(1).is_some_and(|second| second.at <= reach) {
+            self.marks.pop_front();
+        }
+    }
+
+    /// Where to rewind to: at or before the first record of the last two horizons. `next` if nothing passed.
+    pub(super) fn rewind(&self, next: u64, stream_time: AppendTime) -> (u64, AppendTime) {
+        self.marks
+            .front()
+            .map_or((next, stream_time), |mark| (mark.offset, mark.before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint {
+            rewind: 42,
+            before: AppendTime::from_millis(-7),
+            partitions: 12,
+            program: "0123456789abcdef".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_named_and_not_guessed_at() {
+        assert_eq!(
+            "pipewarden/2;what=ever".parse::<Checkpoint>(),
+            Err(CheckpointError::Newer { found: 2 })
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_checkpoint_is_unreadable() {
+        let written = checkpoint().to_string();
+        for text in [
+            "",
+            "x",
+            "pipewarden/1",
+            "pipewarden/1;before=1",
+            &format!("{written};more=1"),
+            &written[..40],
+        ] {
+            assert!(
+                matches!(
+                    text.parse::<Checkpoint>(),
+                    Err(CheckpointError::Unreadable { .. })
+                ),
+                "{text}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_checkpoint_survives_its_metadata_string(
+            rewind: u64, before: i64, partitions: u32, program in "[0-9a-f]{1,32}"
+        ) {
+            let before = AppendTime::from_millis(before);
+            let checkpoint = Checkpoint { rewind, before, partitions, program };
+            let text = checkpoint.to_string();
+            prop_assert!(text.is_ascii() && text.len() < 4096);
+            prop_assert_eq!(text.parse::<Checkpoint>().unwrap(), checkpoint);
+        }
+
+        #[test]
+        fn no_metadata_string_panics(text in ".{0,200}") {
+            let _ = text.parse::<Checkpoint>();
+        }
+
+        #[test]
+        fn the_rewind_never_starts_after_the_first_record_of_the_last_two_horizons(
+            steps in prop::collection::vec(0..40i64, 1..200)
+        ) {
+            let horizon = Duration::from_millis(1150);
+            let mut marks = Marks::new(horizon);
+            let mut times = Vec::new();
+            let mut now = AppendTime::MIN;
+            for (offset, step) in (0u64..).zip(&steps) {
+                let before = now;
+                now = AppendTime::from_millis(now.as_millis().max(0) + step);
+                marks.pass(offset, before, now);
+                times.push((before, now));
+                let (rewind, noted) = marks.rewind(offset + 1, now);
+                let exact = times.iter().position(|(_, at)| *at > now.minus(horizon * 2)).unwrap();
+                prop_assert!(rewind <= exact as u64);
+                prop_assert_eq!(noted, times[usize::try_from(rewind).unwrap()].0);
+            }
+        }
+    }
+}

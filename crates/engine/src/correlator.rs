@@ -1,0 +1,361 @@
+//! The correlator of one observations partition: records of the log in, whole alert documents out.
+//!
+//! It adds to the [join](pipewarden_core::detection::Join) what a log demands. *Recovery*: the state is rebuilt by
+//! replaying the log from the offset that the last commit's [`Checkpoint`] names; what a record below the
+//! committed offset causes has been written already and is suppressed. *A changed program*: where settings,
+//! rules or inventory are not those of the checkpoint, every alert that is open and written is written once
+//! more at the first live record: a repeat is an upsert, a loss is not.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use pipewarden_core::detection::{
+    AlertId, Attribution, ClockState, Confidence, Exception, Explanation, Fate, Join, Revision, SensorState,
+    StateSize, Status, Tally,
+};
+use pipewarden_core::event::Kind;
+use pipewarden_core::time::AppendTime;
+
+use super::checkpoint::Marks;
+use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
+
+/// One record of an observations partition.
+#[derive(Clone, Copy, Debug)]
+pub struct LogRecord<'a> {
+    /// Its offset. Offsets rise, with gaps.
+    pub offset: u64,
+    /// The broker's LogAppendTime.
+    pub append_time: AppendTime,
+    /// An [`ObservationRecord`], as JSON.
+    pub value: &'a [u8],
+}
+
+/// One revision for the alerts topics or the suppressed one, and what metrics tell of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertRecord {
+    /// The Kafka key: the alert's id, so that a sink that upserts by key keeps one document per alert.
+    pub key: String,
+    /// The document in ECS, as JSON.
+    pub value: Vec<u8>,
+    /// The same revision as an OCSF finding, as JSON, where [`Program::with_format`] asks for it.
+    pub finding: Option<Vec<u8>>,
+    /// The rule's id.
+    pub rule: Arc<str>,
+    /// How sure the alert is of its source.
+    pub confidence: Confidence,
+    /// How the source is known.
+    pub attribution: Attribution,
+    /// Whether the alert stands.
+    pub status: Status,
+    /// Whether this is the first revision in which the alert stands.
+    pub is_first: bool,
+    /// The exception that covers it and did not cover its last revision.
+    pub hit: Option<Arc<Exception>>,
+    /// Whether it belongs on the alerts topic: the alert stands there, or has stood.
+    pub is_told: bool,
+}
+
+impl AlertRecord {
+    /// Whether it belongs on the suppressed topic: it is suppressed, or takes back what was only ever told there. So every
+    /// record belongs on one of the two topics, and one that ends the life of an alert on both.
+    pub fn is_suppressed(&self) -> bool {
+        self.status == Status::Suppressed || !self.is_told
+    }
+}
+
+/// What came of one record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// Records to write, in order. Empty while the log is being replayed below the committed offset.
+    pub alerts: Vec<AlertRecord>,
+    /// How many of them repeat an alert because the program changed.
+    pub reemitted: usize,
+    /// What the record was, if it was an observation.
+    pub kind: Option<Kind>,
+    /// What became of it; `None` if its value could not be read.
+    pub fate: Option<Fate>,
+    /// What metrics tell of it.
+    pub tally: Tally,
+    /// Why the value could not be read; such a record only lets time pass.
+    pub undecodable: Option<String>,
+}
+
+/// Where a partition's owner must start to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// At this offset or, if the log starts later, at its start (which is a loud event).
+    Offset(u64),
+    /// At the start of the log.
+    Beginning,
+}
+
+/// A correlator that is ready to replay the log.
+#[derive(Debug)]
+pub struct Recovery {
+    /// The correlator, silent below the committed offset.
+    pub correlator: Correlator,
+    /// Where to start.
+    pub seek: Seek,
+    /// Why the log must be replayed from its start, if it must.
+    pub problem: Option<CheckpointError>,
+    /// Whether the program is not the one that wrote the checkpoint.
+    pub program_changed: bool,
+}
+
+/// The observations topic does not have the number of partitions it had when the offset was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the observations topic has {now} partitions and had {before} when its offsets were committed: keys have moved \
+     between partitions; drain the old topic and switch to a new one"
+)]
+pub struct PartitionsChanged {
+    /// The number in the checkpoint.
+    pub before: u32,
+    /// The number now.
+    pub now: u32,
+}
+
+/// The correlator of one observations partition.
+#[derive(Debug)]
+pub struct Correlator {
+    program: Arc<Program>,
+    join: Join,
+    marks: Marks,
+    partitions: u32,
+    /// Records below this offset have been answered by an earlier owner.
+    committed: u64,
+    /// The next offset to apply.
+    position: u64,
+    /// The fingerprint of the program that decided what was written last. While it is not that of the program in force,
+    /// open alerts must be written once more at the first live record; until then the checkpoint says so, too, or a crash
+    /// before that record would forget it.
+    decided_by: String,
+}
+
+impl Correlator {
+    /// For a partition that nobody has committed anything for: live from its first record.
+    pub fn fresh(program: Arc<Program>, partitions: u32) -> Self {
+        let join = Join::new(program.rules.rules(), program.join.clone())
+            .excepting(Arc::clone(&program.exceptions))
+            .judging(Arc::clone(&program.inventory));
+        let marks = Marks::new(program.join.horizon());
+        Self {
+            decided_by: program.fingerprint().to_owned(),
+            program,
+            join,
+            marks,
+            partitions,
+            committed: 0,
+            position: 0,
+        }
+    }
+
+    /// For a partition whose offset `committed` carries `metadata`.
+    ///
+    /// Metadata that cannot be read is not guessed at: the log is replayed from its start, which gives the same
+    /// state as long as the log holds two horizons.
+    ///
+    /// # Errors
+    /// [`PartitionsChanged`] if the topic has another number of partitions than the checkpoint says.
+    pub fn recover(
+        program: Arc<Program>,
+        committed: u64,
+        metadata: &str,
+        partitions: u32,
+    ) -> Result<Recovery, PartitionsChanged> {
+        let checkpoint: Checkpoint = match metadata.parse() {
+            Ok(checkpoint) => checkpoint,
+            Err(problem) => {
+                let mut correlator = Self::fresh(program, partitions);
+                correlator.committed = committed;
+                return Ok(Recovery {
+                    correlator,
+                    seek: Seek::Beginning,
+                    problem: Some(problem),
+                    program_changed: false,
+                });
+            }
+        };
+        if checkpoint.partitions != partitions {
+            return Err(PartitionsChanged {
+                before: checkpoint.partitions,
+                now: partitions,
+            });
+        }
+        let correlator = Self::rewound(program, committed, &checkpoint);
+        let program_changed = correlator.must_reemit();
+        Ok(Recovery {
+            correlator,
+            seek: Seek::Offset(checkpoint.rewind),
+            problem: None,
+            program_changed,
+        })
+    }
+
+    /// The same partition under another program, as a start with that program would find it: the log must be replayed
+    /// from its [`Correlator::position`] on. Everything up to the position of `self` must have been committed.
+    pub fn under(&self, program: Arc<Program>) -> Self {
+        Self::rewound(program, self.position, &self.checkpoint())
+    }
+
+    fn rewound(program: Arc<Program>, committed: u64, checkpoint: &Checkpoint) -> Self {
+        let mut correlator = Self::fresh(program, checkpoint.partitions);
+        correlator.committed = committed;
+        correlator.decided_by.clone_from(&checkpoint.program);
+        correlator.join.advance_to(checkpoint.before);
+        correlator.position = checkpoint.rewind;
+        correlator
+    }
+
+    /// Tells where the log starts: an offset below it can neither be read nor be committed.
+    pub fn log_starts_at(&mut self, offset: u64) {
+        self.position = self.position.max(offset);
+    }
+
+    /// Tells that the log ends at [`Correlator::position`]. Whatever was committed beyond it is gone, so the next
+    /// record, whatever its offset, is a new one.
+    pub fn reach_end(&mut self) {
+        self.committed = self.committed.min(self.position);
+    }
+
+    /// Whether what the record at this offset causes is yet to be written.
+    pub fn is_new(&self, offset: u64) -> bool {
+        offset >= self.committed
+    }
+
+    /// Applies the next record of the partition.
+    pub fn apply(&mut self, record: LogRecord<'_>) -> Applied {
+        let LogRecord {
+            offset,
+            append_time,
+            value,
+        } = record;
+        let (record, undecodable) = match ObservationRecord::decode(value) {
+            Ok(record) => (record, None),
+            Err(error) => (ObservationRecord::Tick {}, Some(error.to_string())),
+        };
+        let kind = match &record {
+            ObservationRecord::Observation(observation) => Some(observation.kind()),
+            ObservationRecord::Sighting(_) | ObservationRecord::Tick {} => None,
+        };
+        let before = self.join.stream_time();
+        // Taken before the record closes what is open: what was due under the old settings may never have been written.
+        let again = if self.must_reemit() && self.is_new(offset) {
+            self.program.fingerprint().clone_into(&mut self.decided_by);
+            self.join.written_alerts(offset)
+        } else {
+            Vec::new()
+        };
+        let step = match record {
+            ObservationRecord::Observation(observation) => {
+                self.join.apply(offset, append_time, Some(observation))
+            }
+            ObservationRecord::Sighting(sighting) => self.join.sight(offset, append_time, &sighting),
+            ObservationRecord::Tick {} => self.join.apply(offset, append_time, None),
+        };
+        self.marks.pass(offset, before, self.join.stream_time());
+        self.position = offset + 1;
+
+        let mut applied = Applied {
+            kind,
+            fate: undecodable.is_none().then_some(step.fate),
+            tally: step.tally,
+            undecodable,
+            ..Applied::default()
+        };
+        if self.is_new(offset) {
+            let said: BTreeSet<AlertId> = step.revisions.iter().map(|revision| revision.id).collect();
+            let again = again.iter().filter(|revision| !said.contains(&revision.id));
+            let again: Vec<AlertRecord> = again.map(|revision| self.alert_record(revision)).collect();
+            applied.reemitted = again.len();
+            applied.alerts = again;
+            let revisions = step.revisions.iter();
+            applied
+                .alerts
+                .extend(revisions.map(|revision| self.alert_record(revision)));
+        }
+        applied
+    }
+
+    fn must_reemit(&self) -> bool {
+        self.decided_by != self.program.fingerprint()
+    }
+
+    /// The next offset to apply, which is also the one to commit.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether everything that was answered before has been replayed.
+    pub fn is_caught_up(&self) -> bool {
+        self.position >= self.committed
+    }
+
+    /// What to commit beside [`Correlator::position`].
+    pub fn checkpoint(&self) -> Checkpoint {
+        let (rewind, before) = self.marks.rewind(self.position, self.join.stream_time());
+        Checkpoint {
+            rewind,
+            before,
+            partitions: self.partitions,
+            program: self.decided_by.clone(),
+        }
+    }
+
+    /// When the next revision is due, if one is pending: an idle partition needs a tick by then.
+    pub fn next_deadline(&self) -> Option<AppendTime> {
+        self.join.next_deadline()
+    }
+
+    /// The greatest append time seen.
+    pub fn stream_time(&self) -> AppendTime {
+        self.join.stream_time()
+    }
+
+    /// What is known of the sensors of the inventory's assets.
+    pub fn sensors(&self) -> impl Iterator<Item = SensorState> {
+        self.join.sensors()
+    }
+
+    /// The clocks of the inventory's assets, as far as sessions tell.
+    pub fn clocks(&self) -> impl Iterator<Item = ClockState> {
+        self.join.clocks()
+    }
+
+    /// How much is in state.
+    pub fn state_size(&self) -> StateSize {
+        self.join.state_size()
+    }
+
+    /// Why the alert with this [key](AlertRecord::key) says what it says now: what a look at the state tells, no part of
+    /// the alert. `None` unless the alert is open and has accesses.
+    pub fn explain(&self, key: &str) -> Option<Explanation> {
+        self.join.explain(AlertId(key.parse().ok()?))
+    }
+
+    /// The same for every alert that closes with a record of this append time: the last look at them.
+    pub fn explain_closing_by(&self, append_time: AppendTime) -> impl Iterator<Item = Explanation> {
+        let closing = self.join.closing_by(append_time);
+        closing.filter_map(|id| self.join.explain(id))
+    }
+
+    fn alert_record(&self, revision: &Revision) -> AlertRecord {
+        let (value, finding) = self.program.documents(revision);
+        AlertRecord {
+            key: revision.id.to_string(),
+            value,
+            finding,
+            rule: Arc::clone(&revision.key.rule),
+            confidence: revision.content.confidence,
+            attribution: revision.content.attribution,
+            status: revision.content.status,
+            is_first: revision.is_first,
+            hit: revision
+                .content
+                .exception
+                .clone()
+                .filter(|_| revision.is_excepted_anew),
+            is_told: revision.is_told,
+        }
+    }
+}

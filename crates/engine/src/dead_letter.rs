@@ -1,0 +1,140 @@
+//! What could not be decoded, kept so that an engineer can see why and send the original again.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pipewarden_core::event::DecodeError;
+use serde::{Deserialize, Serialize};
+
+use super::Origin;
+
+/// The value of a record on the dead-letter topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// A word for counting: `invalid_json`, `bad_field`, ..
+    pub reason: String,
+    /// What exactly is wrong.
+    pub message: String,
+    /// Where the original stood.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// How `payload` is written.
+    pub payload_encoding: PayloadEncoding,
+    /// The original bytes, whole unless `truncated`.
+    pub payload: String,
+    /// Whether only the first bytes are here, because the whole would not fit a record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// How many bytes of a message are kept. As base64 they take a third more, which leaves room for the rest of a record
+/// of 8 MiB.
+const KEPT: usize = 5 << 20;
+
+/// How a payload is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PayloadEncoding {
+    /// As it is.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// As base64, because it is not UTF-8 or holds so many control characters that escaping would swell it.
+    #[serde(rename = "base64")]
+    Base64,
+}
+
+impl DeadLetter {
+    /// For a message that could not be decoded.
+    pub fn new(error: &DecodeError, origin: Origin<'_>, payload: &[u8]) -> Self {
+        Self::of(error.as_str(), error.to_string(), origin, payload)
+    }
+
+    /// For a message that was refused for any other reason.
+    pub fn of(reason: &str, message: String, origin: Origin<'_>, payload: &[u8]) -> Self {
+        let truncated = payload.len() > KEPT;
+        let payload = &payload[..payload.len().min(KEPT)];
+        let (payload_encoding, payload) = match std::str::from_utf8(payload) {
+            Ok(text) if !grows_in_json(text) => (PayloadEncoding::Utf8, text.to_owned()),
+            _ => (PayloadEncoding::Base64, STANDARD.encode(payload)),
+        };
+        Self {
+            reason: reason.to_owned(),
+            message,
+            topic: origin.topic.to_owned(),
+            partition: origin.partition,
+            offset: origin.offset,
+            payload_encoding,
+            payload,
+            truncated,
+        }
+    }
+
+    /// The Kafka key: where the original stood, so that a repeat after a crash is recognisable.
+    pub fn key(&self) -> String {
+        format!("{}-{}-{}", self.topic, self.partition, self.offset)
+    }
+
+    /// The record's value.
+    pub fn encode(&self) -> Vec<u8> {
+        // Serialising a plain struct of strings and numbers into memory has no way to fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The original bytes; `None` if the payload is not the base64 it claims to be.
+    pub fn original(&self) -> Option<Vec<u8>> {
+        match self.payload_encoding {
+            PayloadEncoding::Utf8 => Some(self.payload.clone().into_bytes()),
+            PayloadEncoding::Base64 => STANDARD.decode(&self.payload).ok(),
+        }
+    }
+}
+
+/// Whether escaping makes a text more than a third longer, which is what base64 does.
+fn grows_in_json(text: &str) -> bool {
+    let extra: usize = text
+        .bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+            0..b' ' => 5,
+            _ => 0,
+        })
+        .sum();
+    extra > text.len() / 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_original_bytes_survive_whatever_they_are() {
+        let origin = Origin {
+            topic: "winlogbeat",
+            partition: 3,
+            offset: 7,
+        };
+        for bytes in [b"{\"a\"".as_slice(), b"\xff\x00\xfe", b""] {
+            let letter = DeadLetter::of("invalid_json", "cut off".to_owned(), origin, bytes);
+            let read: DeadLetter = serde_json::from_slice(&letter.encode()).unwrap();
+            assert_eq!(read.original().unwrap(), bytes);
+            assert_eq!(read.key(), "winlogbeat-3-7");
+            assert!(!read.truncated);
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_fits_a_record_of_eight_mebibytes_whatever_it_holds() {
+        let origin = Origin {
+            topic: "winlogbeat",
+            partition: 3,
+            offset: 7,
+        };
+        for byte in [0, b'"', b'x', 0xff] {
+            let message = vec![byte; 9 << 20];
+            let letter = DeadLetter::of("invalid_json", "cut off".to_owned(), origin, &message);
+            assert!(letter.truncated && letter.encode().len() < 8_000_000);
+            assert_eq!(letter.original().unwrap(), message[..KEPT]);
+        }
+    }
+}

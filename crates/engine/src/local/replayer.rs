@@ -1,0 +1,94 @@
+//! Observations in order of append time in, alerts out: the engine of `replay`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pipewarden_core::detection::{Explanation, Status};
+use pipewarden_core::event::{Observation, Sighting};
+use pipewarden_core::time::AppendTime;
+
+use crate::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Program};
+
+/// Runs a correlator over one partition that is never interrupted, so that nothing needs to be kept of it.
+#[derive(Debug)]
+pub struct Replayer {
+    correlator: Correlator,
+    /// By Kafka key, of the alerts that are closed; `None` unless somebody asks.
+    explanations: Option<BTreeMap<String, Explanation>>,
+}
+
+impl Replayer {
+    /// An empty log.
+    pub fn new(program: &Arc<Program>) -> Self {
+        Self {
+            correlator: Correlator::fresh(Arc::clone(program), 1),
+            explanations: None,
+        }
+    }
+
+    /// The same, and it explains every alert when it closes: by then all that could have mattered is there.
+    pub fn explaining(self) -> Self {
+        Self {
+            explanations: Some(BTreeMap::new()),
+            ..self
+        }
+    }
+
+    /// Why the alert with this key says what it says: as of now while it is open, as of its end after that. `None` unless
+    /// it has accesses and the replay is an [explaining](Self::explaining) one.
+    pub fn explain(&self, key: &str) -> Option<Explanation> {
+        let closed = self.explanations.as_ref()?;
+        self.correlator.explain(key).or_else(|| closed.get(key).cloned())
+    }
+
+    /// Appends an observation, and its sighting where there is one, and applies them.
+    pub fn observe(&mut self, append_time: AppendTime, observation: Observation) -> Applied {
+        let sighting = Sighting::of(&observation);
+        let mut applied = self.append(append_time, &ObservationRecord::Observation(observation));
+        if let Some(sighting) = sighting {
+            let sighted = self.append(append_time, &ObservationRecord::Sighting(sighting));
+            applied.alerts.extend(sighted.alerts);
+        }
+        applied
+    }
+
+    /// The end of input: every deadline is due.
+    pub fn finish(&mut self) -> Applied {
+        self.append(AppendTime::MAX, &ObservationRecord::Tick {})
+    }
+
+    fn append(&mut self, append_time: AppendTime, record: &ObservationRecord) -> Applied {
+        if let Some(closed) = &mut self.explanations {
+            let closing = self.correlator.explain_closing_by(append_time);
+            closed.extend(closing.map(|explanation| (explanation.alert_id.to_string(), explanation)));
+        }
+        self.correlator.apply(LogRecord {
+            offset: self.correlator.position(),
+            append_time,
+            value: &record.encode(),
+        })
+    }
+}
+
+/// The last revision of every alert, by its Kafka key.
+#[derive(Debug, Default)]
+pub struct FinalView {
+    last: BTreeMap<String, AlertRecord>,
+}
+
+impl FinalView {
+    /// Takes in a revision, which replaces the one before it.
+    pub fn upsert(&mut self, record: AlertRecord) {
+        self.last.insert(record.key.clone(), record);
+    }
+
+    /// The alerts whose last revision has this status, by key.
+    pub fn with_status(&self, status: Status) -> impl Iterator<Item = &AlertRecord> {
+        self.last.values().filter(move |record| record.status == status)
+    }
+
+    /// The alerts that stand, by key.
+    pub fn active(&self) -> impl Iterator<Item = &AlertRecord> {
+        self.with_status(Status::Active)
+    }
+}

@@ -1,0 +1,245 @@
+//! The router: messages of the input topics in, observations keyed by their destination host out.
+
+use std::sync::Arc;
+
+use pipewarden_core::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
+use pipewarden_core::inventory::{Identity, IdentitySettings, Outcome, ResolvedBy};
+
+use super::{DeadLetter, ObservationRecord, Program};
+
+/// Where a message stood.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Its topic, or the file it was read from.
+    pub topic: &'a str,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset, or its line from 1.
+    pub offset: i64,
+}
+
+/// What became of one message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Routed {
+    /// It is an observation of this asset.
+    Observation(RoutedObservation),
+    /// It could not be decoded: here is what to keep.
+    DeadLetter(DeadLetter),
+    /// It is well-formed and does not matter.
+    Skipped(Reason),
+}
+
+/// What became of a message that gives no event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoEvent {
+    /// It could not be decoded: here is what to keep.
+    DeadLetter(DeadLetter),
+    /// It is well-formed and none of ours.
+    Skipped(Skip),
+}
+
+impl From<NoEvent> for Routed {
+    fn from(none: NoEvent) -> Self {
+        match none {
+            NoEvent::DeadLetter(letter) => Self::DeadLetter(letter),
+            NoEvent::Skipped(skip) => Self::Skipped(Reason::Event(skip)),
+        }
+    }
+}
+
+/// An observation on its way to the observations topic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoutedObservation {
+    /// The observation itself.
+    pub observation: Observation,
+    /// What named the destination.
+    pub resolved_by: ResolvedBy,
+    /// Whether the destination's address and name disagree; the address won.
+    pub conflict: bool,
+}
+
+impl RoutedObservation {
+    /// The Kafka key: the destination host.
+    pub fn key(&self) -> &AssetId {
+        &self.observation.asset
+    }
+
+    /// What the partition of its source is told, if it is an access that names one.
+    pub fn sighting(&self) -> Option<Sighting> {
+        Sighting::of(&self.observation)
+    }
+
+    /// The record's value.
+    pub fn encode(self) -> Vec<u8> {
+        ObservationRecord::Observation(self.observation).encode()
+    }
+
+    /// Which of the three kinds it is.
+    pub fn kind(&self) -> Kind {
+        self.observation.kind()
+    }
+
+    /// Which clock its time was read from.
+    pub fn time_source(&self) -> TimeSource {
+        self.observation.event.time_source
+    }
+}
+
+/// Why a well-formed message does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// It is none of the three kinds.
+    Event(Skip),
+    /// Its destination is not in the inventory, and unlisted hosts are ignored.
+    UnlistedHost,
+    /// Its source is the asset itself.
+    LocalAccess,
+    /// Nothing names its destination.
+    UnresolvedDestination,
+}
+
+impl Reason {
+    /// The word used in metrics and in `replay`'s summary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Event(skip) => skip.as_str(),
+            Self::UnlistedHost => "unlisted_host",
+            Self::LocalAccess => "local_access",
+            Self::UnresolvedDestination => "unresolved_destination",
+        }
+    }
+}
+
+/// Decodes, learns, resolves. One per worker.
+#[derive(Debug)]
+pub struct Router {
+    decoder: Decoder,
+    identity: Identity,
+}
+
+impl Router {
+    /// A router that has learned nothing yet, with the default bounds of what it learns.
+    pub fn new(program: &Program) -> Self {
+        Self {
+            decoder: decoder(program),
+            identity: Identity::new(Arc::clone(&program.inventory), Some(program.unlisted_hosts)),
+        }
+    }
+
+    /// The same with these bounds.
+    pub fn with_identities(mut self, settings: IdentitySettings) -> Self {
+        self.identity = self.identity.with_settings(settings);
+        self
+    }
+
+    /// Puts another program in force from the next message on. What was learned stays.
+    pub fn reload(&mut self, program: &Program) {
+        self.decoder = decoder(program);
+        self.identity
+            .set_inventory(Arc::clone(&program.inventory), program.unlisted_hosts);
+    }
+
+    /// Inventory and what was learned.
+    pub fn identity(&mut self) -> &mut Identity {
+        &mut self.identity
+    }
+
+    /// Routes one message.
+    pub fn route(&mut self, message: &[u8], origin: Origin<'_>) -> Routed {
+        match self.read(message, origin) {
+            Ok(event) => self.resolve(event),
+            Err(none) => none.into(),
+        }
+    }
+
+    /// The first half of [`Router::route`]: decodes a message and learns from it.
+    ///
+    /// # Errors
+    /// [`NoEvent`] says what became of a message that gives none.
+    pub fn read(&mut self, message: &[u8], origin: Origin<'_>) -> Result<Event, NoEvent> {
+        let decoded = self
+            .decoder
+            .decode(message)
+            .map_err(|error| NoEvent::DeadLetter(DeadLetter::new(&error, origin, message)))?;
+        decoded
+            .lessons
+            .iter()
+            .for_each(|lesson| self.identity.learn(lesson));
+        decoded.outcome.map_err(NoEvent::Skipped)
+    }
+
+    /// The second half: says which asset an event is about, by what has been learned so far.
+    pub fn resolve(&self, event: Event) -> Routed {
+        let resolution = self.identity.resolve(&event);
+        match resolution.outcome {
+            Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
+                observation: Observation::new(asset, event),
+                resolved_by: resolution.resolved_by,
+                conflict: resolution.conflict,
+            }),
+            Outcome::Ignored => Routed::Skipped(Reason::UnlistedHost),
+            Outcome::Local => Routed::Skipped(Reason::LocalAccess),
+            Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
+        }
+    }
+}
+
+fn decoder(program: &Program) -> Decoder {
+    Decoder::new(program.rules.watched(), program.join.allowed_lateness)
+}
+
+#[cfg(test)]
+mod tests {
+    use pipewarden_core::detection::{JoinSettings, RuleSet};
+    use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+
+    use super::*;
+
+    const RULE: &str = "{id: own, name: Own, risk: 1, pipes: {pipe_connected: [own], share_access: [own]}}";
+
+    fn program(rules: RuleSet, inventory: Inventory) -> Program {
+        let (inventory, join) = (Arc::new(inventory), JoinSettings::default());
+        Program::new(rules, inventory, UnlistedHosts::Watch, join, "test".to_owned())
+    }
+
+    fn routed(router: &mut Router, message: &str) -> String {
+        let origin = Origin {
+            topic: "test",
+            partition: 0,
+            offset: 0,
+        };
+        match router.route(message.as_bytes(), origin) {
+            Routed::Observation(observation) => observation.key().to_string(),
+            Routed::Skipped(reason) => reason.as_str().to_owned(),
+            Routed::DeadLetter(letter) => letter.message,
+        }
+    }
+
+    #[test]
+    fn another_program_is_in_force_from_the_next_message_on_and_what_was_learned_stays() {
+        let connection = |computer: &str, ip: &str, to: &str| {
+            format!(
+                r#"{{"@timestamp":"2024-10-24T15:02:05Z","winlog":{{"provider_name":"Microsoft-Windows-Sysmon",
+                "event_id":3,"computer_name":"{computer}","event_data":{{"Protocol":"tcp","Initiated":"true",
+                "SourceIp":"{ip}","DestinationIp":"{to}","DestinationPort":"445"}}}}}}"#
+            )
+        };
+        let pipe = r#"{"@timestamp":"2024-10-24T15:02:05Z","winlog":{"provider_name":"Microsoft-Windows-Sysmon",
+            "event_id":18,"computer_name":"atlas","event_data":{"PipeName":"\\own","Image":"System"}}}"#;
+        let mut router = Router::new(&program(RuleSet::builtin(), Inventory::empty()));
+        routed(
+            &mut router,
+            &connection("portal.example", "192.0.2.9", "198.51.100.1"),
+        );
+        let to_portal = connection("client.example", "203.0.113.1", "192.0.2.9");
+        assert_eq!(routed(&mut router, &to_portal), "portal.example");
+        assert_eq!(routed(&mut router, pipe), "other_pipe");
+
+        let other = Inventory::parse("assets: [{name: wheatley, addresses: [203.0.113.1]}]", "test").unwrap();
+        router.reload(&program(RuleSet::parse(RULE, "test").unwrap(), other));
+        assert_eq!(routed(&mut router, pipe), "atlas");
+        assert_eq!(routed(&mut router, &to_portal), "portal.example");
+        let to_client = connection("portal.example", "192.0.2.9", "203.0.113.1");
+        assert_eq!(routed(&mut router, &to_client), "wheatley");
+    }
+}

@@ -1,0 +1,101 @@
+//! Elastic EQL. A sequence knows one order, so each pair is written in both.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use pipewarden_core::detection::{JoinSettings, Rule};
+
+use super::head::{caption, head};
+use super::plan::{Key, Part, Shape, as_sysmon_writes, searches, span};
+
+const ALSO_LOST: &[&str] = &[
+    "Fields are those of Winlogbeat or Elastic Agent after Elastic's ingest pipelines. Of raw Winlogbeat events the ends \
+     of a connection are winlog.event_data.SourceIp and so on, as text.",
+    "A sequence knows one order, and event 3 is often written after what it caused: each pair is here in both orders, \
+     as two queries. Of equal timestamps neither order may hold.",
+];
+
+pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
+    let mut text = String::new();
+    for line in head("Elastic EQL", rule, settings, ALSO_LOST) {
+        let _ = writeln!(text, "{}", format!("// {line}").trim_end());
+    }
+    for search in searches(rule, settings) {
+        match search.shape {
+            Shape::Alone(part) => {
+                let _ = write!(text, "\n// {}\n{}\n", caption(&search), event(part, rule));
+            }
+            Shape::Pair(one, other, key, within) => {
+                for (first, second) in [(one, other), (other, one)] {
+                    let _ = write!(
+                        text,
+                        "\n// {} First {}.\nsequence with maxspan={}\n  [{}] by {}\n  [{}] by {}\n",
+                        caption(&search),
+                        first.as_str(),
+                        span(within),
+                        event(first, rule),
+                        by(first, key),
+                        event(second, rule),
+                        by(second, key),
+                    );
+                }
+            }
+        }
+    }
+    text
+}
+
+fn by(part: Part, key: Key) -> &'static str {
+    match (key, part) {
+        (Key::SourceTuple, _) => "source.ip, source.port",
+        (Key::DestinationName, Part::ConnectionSeenBySource) => "destination.domain",
+        (Key::Computer | Key::DestinationName, _) => "winlog.computer_name",
+    }
+}
+
+fn event(part: Part, rule: &Rule) -> String {
+    const SYSMON: &str = r#"winlog.provider_name == "Microsoft-Windows-Sysmon""#;
+    let connection = format!(
+        "any where {SYSMON} and event.code == \"3\" and network.transport == \"tcp\" and destination.port in (445, 139)"
+    );
+    match part {
+        Part::Connection => connection,
+        Part::ConnectionSeenByDestination => {
+            format!("{connection} and network.direction in (\"ingress\", \"inbound\")")
+        }
+        Part::ConnectionSeenBySource => {
+            format!("{connection} and network.direction in (\"egress\", \"outbound\")")
+        }
+        Part::PipeConnected => format!(
+            "any where {SYSMON} and event.code == \"18\" and file.name in~ ({}) and \
+             (process.executable == null or process.executable in (\"System\", \"<unknown process>\", \"-\"))",
+            list(
+                rule.pipes
+                    .pipe_connected
+                    .iter()
+                    .flat_map(|pipe| as_sysmon_writes(pipe))
+            )
+        ),
+        Part::ShareAccess => format!(
+            "any where winlog.provider_name == \"Microsoft-Windows-Security-Auditing\" and event.code == \"5145\" and \
+             winlog.event_data.ShareName like~ \"*\\\\IPC$\" and winlog.event_data.RelativeTargetName in~ ({}) and \
+             source.ip != null and source.ip != \"127.0.0.1\" and source.ip != \"::1\"",
+            list(names(&rule.pipes.share_access))
+        ),
+    }
+}
+
+fn names(pipes: &BTreeSet<Arc<str>>) -> impl Iterator<Item = String> {
+    pipes.iter().map(ToString::to_string)
+}
+
+fn list(names: impl Iterator<Item = String>) -> String {
+    let quoted: Vec<String> = names.map(|name| format!("\"{}\"", escaped(&name))).collect();
+    quoted.join(", ")
+}
+
+/// EQL and SPL escape alike within double quotes.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}

@@ -1,0 +1,100 @@
+//! The head of an export: what it is, with which windows, and what it cannot say.
+
+use pipewarden_core::detection::{JoinSettings, Rule};
+
+use super::plan::{Shape, span};
+
+/// Longest line of a head, without its comment mark.
+const WIDTH: usize = 110;
+
+/// What is lost wherever the rule goes.
+const LOST: &[&str] = &[
+    "Identity is not resolved before the join. Two events are of one host only where they spell its name alike; Sysmon \
+     often writes a short name, a foreign one or none for a destination, and such an access finds no connection.",
+    "Nothing says which hosts are protected: every host that sends these events is watched. Add your own list.",
+    "Nothing is amended or withdrawn. Each search hits on its own, one access may be hit by several of them, and a weak \
+     hit stays when a sure one follows.",
+    "Candidates are neither counted nor ranked. Where several sources connected within the window each is a hit, and \
+     none says that there are others.",
+    "A pipe_connected that a share_access explains hits the weaker searches all the same.",
+    "Copies of one event count as several.",
+    "A connection whose ends Sysmon logged reversed (source port 445) is not turned round, and of local access only \
+     loopback addresses are left out.",
+];
+
+/// The lines of the head, without comment marks.
+pub(super) fn head(system: &str, rule: &Rule, settings: &JoinSettings, also_lost: &[&str]) -> Vec<String> {
+    let mut lines = vec![
+        format!("{}: {}", rule.id, one_line(&rule.name)),
+        format!(
+            "Exported by Pipewarden {} for {system}.",
+            env!("CARGO_PKG_VERSION")
+        ),
+    ];
+    if !rule.references.is_empty() {
+        lines.push(format!(
+            "Also known as {}.",
+            one_line(&rule.references.join(", "))
+        ));
+    }
+    lines.push(String::new());
+    lines.push(format!(
+        "Windows in force: attribution_window {}, tuple_window {}, pair_window {}.",
+        span(settings.attribution_window),
+        span(settings.tuple_window),
+        span(settings.pair_window)
+    ));
+    lines.push(String::new());
+    lines.push("What this cannot say, and Pipewarden does:".to_owned());
+    let grouping = format!(
+        "Accesses are not grouped: {} of one rule, host and source would be one alert.",
+        span(settings.group_by)
+    );
+    let lateness = format!(
+        "Late events are missed unless the schedule looks back far enough; Pipewarden waits {} for them.",
+        span(settings.allowed_lateness)
+    );
+    let lost = LOST.iter().copied().chain([grouping.as_str(), lateness.as_str()]);
+    for loss in lost.chain(also_lost.iter().copied()) {
+        lines.extend(wrapped(loss));
+    }
+    lines
+}
+
+/// One line of what a search is, for a comment above it.
+pub(super) fn caption(search: &super::plan::Search) -> String {
+    let within = match search.shape {
+        Shape::Alone(_) => String::new(),
+        Shape::Pair(.., within) => format!(", within {}", span(within)),
+    };
+    format!(
+        "{} ({} confidence{within}). {}",
+        search.name, search.confidence, search.meaning
+    )
+}
+
+/// A text that comes from a rule, made fit for a comment: one line, and no mark that could end the comment.
+pub(super) fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words
+        .join(" ")
+        .replace('`', "'")
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect()
+}
+
+/// `- ` and the text, continued under its first word.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = "-".to_owned();
+    for word in text.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH {
+            lines.push(std::mem::replace(&mut line, " ".to_owned()));
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
+}

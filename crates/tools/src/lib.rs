@@ -1,0 +1,32 @@
+//! What stands beside the service.
+//!
+//! [`generator`] makes Winlogbeat documents up, with attacks of known truth among them; start with
+//! [`generator::Generator`]. [`rule_tests`] runs the cases of rules; start with [`rule_tests::run`]. [`interchange`] says a
+//! rule in the words of other systems; start with [`interchange::export`]. [`mod@import`] makes an inventory of asset
+//! lists; start with [`import::Import`]. All of it is pure: bytes in, bytes out.
+//!
+//! ```
+//! use pipewarden_tools::generator::{Fleet, Generator, Plan};
+//! use pipewarden_tools::rule_tests;
+//!
+//! // The cases that stand beside a built-in rule hold.
+//! let tested = rule_tests::builtin();
+//! let detect_8 = tested.iter().find(|tested| &*tested.rule.id == "detect-8").unwrap();
+//! let file = detect_8.tests.as_ref().unwrap();
+//! rule_tests::run(&detect_8.rule, file, &file.cases[0]).unwrap();
+//!
+//! // The same seed gives the same bytes.
+//! let first = || {
+//!     let mut document = Vec::new();
+//!     let mut generator = Generator::new(&Plan::new(7, 1), Fleet::invented(3, 5));
+//!     generator.write_next(&mut document);
+//!     document
+//! };
+//! assert!(first().starts_with(b"{\"@timestamp\""));
+//! assert_eq!(first(), first());
+//! ```
+
+pub mod generator;
+pub mod import;
+pub mod interchange;
+pub mod rule_tests;

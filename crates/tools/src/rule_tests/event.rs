@@ -1,0 +1,216 @@
+//! From the short form of an event to the document that Winlogbeat publishes.
+
+use jiff::SignedDuration;
+use pipewarden_core::event::Outcome;
+use pipewarden_core::time::EventTime;
+use serde_json::{Map, Value, json};
+
+use super::EventSpec;
+
+/// When every case begins, 2024-10-24T15:02:05Z, in microseconds: well inside a bucket of alerts.
+const START: i64 = 1_729_782_125_000_000;
+
+const SYSMON: (&str, &str) = ("Microsoft-Windows-Sysmon", "Microsoft-Windows-Sysmon/Operational");
+const SECURITY: (&str, &str) = ("Microsoft-Windows-Security-Auditing", "Security");
+
+impl EventSpec {
+    /// The document. `number` counts the events of a case from 1; `home` is the first asset.
+    ///
+    /// # Errors
+    /// What is missing or cannot be.
+    pub(super) fn to_document(&self, number: usize, home: Option<&str>) -> Result<Value, String> {
+        let Some(event_id) = self.event_id else {
+            return self.whole();
+        };
+        if self.document.is_some() {
+            return Err("an event has an event_id or a document, not both".to_owned());
+        }
+        let ((provider, channel), needed, mut data) = match event_id {
+            3 => (SYSMON, "SourceIp", connection()),
+            18 => (SYSMON, "PipeName", pipe()),
+            5145 => (SECURITY, "RelativeTargetName", share()),
+            other => {
+                return Err(format!(
+                    "event_id {other} is none of 3, 18 and 5145; write a document instead"
+                ));
+            }
+        };
+        if !self.event_data.contains_key(needed) {
+            return Err(format!(
+                "event_data.{needed} is missing: event {event_id} always has it"
+            ));
+        }
+        for (field, value) in &self.event_data {
+            match value {
+                Value::Null => data.remove(field),
+                // As Winlogbeat writes every field: as text.
+                Value::String(_) => data.insert(field.clone(), value.clone()),
+                other => data.insert(field.clone(), other.to_string().into()),
+            };
+        }
+        let is_initiated = event_id == 3 && data.get("Initiated").is_some_and(|flag| flag == "true");
+        let computer = match (&self.computer, home) {
+            (Some(computer), _) => computer,
+            (None, _) if is_initiated => {
+                return Err("computer is missing: name the host that the connection came from".to_owned());
+            }
+            (None, Some(home)) => home,
+            (None, None) => {
+                return Err("computer is missing, and there is no asset to take it from".to_owned());
+            }
+        };
+        let mut document = json!({
+            "@timestamp": self.time()?.to_string(),
+            "event": {"code": event_id.to_string(), "kind": "event", "provider": provider},
+            "host": {"name": computer},
+            "winlog": {
+                "channel": channel,
+                "computer_name": computer,
+                "event_id": event_id.to_string(),
+                "provider_name": provider,
+                "record_id": number,
+                "event_data": data,
+            },
+        });
+        if event_id == 5145 {
+            document["event"]["outcome"] = match self.outcome {
+                Some(Outcome::Failure) => "failure".into(),
+                Some(Outcome::Success) | None => "success".into(),
+            };
+        } else if self.outcome.is_some() {
+            return Err("only event 5145 has an outcome".to_owned());
+        }
+        Ok(document)
+    }
+
+    fn whole(&self) -> Result<Value, String> {
+        let Some(document) = &self.document else {
+            return Err("an event needs an event_id (3, 18 or 5145) or a document".to_owned());
+        };
+        let is_alone = *self
+            == Self {
+                document: self.document.clone(),
+                ..Self::default()
+            };
+        if is_alone {
+            Ok(document.clone().into())
+        } else {
+            Err("a document brings everything itself: leave the other keys out".to_owned())
+        }
+    }
+
+    fn time(&self) -> Result<EventTime, String> {
+        let Some(text) = &self.after else {
+            return Ok(EventTime::from_micros(START));
+        };
+        let span: SignedDuration = text
+            .parse()
+            .map_err(|_| format!("after {text:?} is not a duration; write 519ms, 2s or 1h 30m"))?;
+        let micros = i64::try_from(span.as_micros())
+            .ok()
+            .and_then(|after| START.checked_add(after));
+        // Beyond a year it is a slip of the pen, and beyond what a date can hold it has no text.
+        if span.abs() > SignedDuration::from_hours(24 * 366) {
+            return Err(format!("after {text:?} is more than a year"));
+        }
+        micros
+            .map(EventTime::from_micros)
+            .ok_or_else(|| format!("after {text:?} is out of range"))
+    }
+}
+
+fn fields(fields: &[(&str, &str)]) -> Map<String, Value> {
+    fields
+        .iter()
+        .map(|&(name, value)| (name.to_owned(), value.into()))
+        .collect()
+}
+
+fn connection() -> Map<String, Value> {
+    fields(&[
+        ("Protocol", "tcp"),
+        ("Initiated", "true"),
+        ("DestinationPort", "445"),
+        ("Image", "System"),
+        ("ProcessId", "4"),
+    ])
+}
+
+fn pipe() -> Map<String, Value> {
+    fields(&[
+        ("EventType", "ConnectPipe"),
+        ("Image", "System"),
+        ("ProcessId", "4"),
+    ])
+}
+
+fn share() -> Map<String, Value> {
+    fields(&[
+        ("ObjectType", "File"),
+        ("ShareName", "\\\\*\\IPC$"),
+        ("AccessMask", "0x12019f"),
+        ("SubjectDomainName", "EXAMPLE"),
+        ("SubjectUserName", "user"),
+        ("SubjectLogonId", "0x1"),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(yaml: &str) -> EventSpec {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn the_short_form_becomes_the_document_that_winlogbeat_publishes() {
+        let event =
+            spec("{event_id: 18, after: 1s, event_data: {PipeName: \\winreg, ProcessId: 5, Image: null}}");
+        let document = event.to_document(2, Some("atlas")).unwrap();
+        assert_eq!(document["@timestamp"], "2024-10-24T15:02:06.000Z");
+        assert_eq!(document["winlog"]["computer_name"], "atlas");
+        assert_eq!(document["winlog"]["record_id"], 2);
+        assert_eq!(
+            document["winlog"]["event_data"],
+            json!({"EventType": "ConnectPipe", "PipeName": "\\winreg", "ProcessId": "5"})
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_cannot_be_is_said() {
+        for (yaml, said) in [
+            ("{}", "needs an event_id"),
+            ("{event_id: 4, event_data: {}}", "none of 3, 18 and 5145"),
+            (
+                "{event_id: 18, event_data: {PipNeame: x}}",
+                "event_data.PipeName is missing",
+            ),
+            (
+                "{event_id: 3, event_data: {SourceIp: 10.0.0.1}}",
+                "computer is missing",
+            ),
+            (
+                "{event_id: 18, outcome: failure, event_data: {PipeName: x}}",
+                "only event 5145",
+            ),
+            (
+                "{event_id: 18, after: soon, event_data: {PipeName: x}}",
+                "not a duration",
+            ),
+            (
+                "{event_id: 18, after: 1000000h, event_data: {PipeName: x}}",
+                "more than a year",
+            ),
+            ("{event_id: 18, document: {}}", "not both"),
+            ("{after: 1s, document: {}}", "leave the other keys out"),
+        ] {
+            let error = spec(yaml).to_document(1, Some("atlas")).unwrap_err();
+            assert!(error.contains(said), "{yaml}: {error}");
+        }
+        let error = spec("{event_id: 18, event_data: {PipeName: x}}")
+            .to_document(1, None)
+            .unwrap_err();
+        assert!(error.contains("no asset"), "{error}");
+    }
+}
