@@ -1,6 +1,6 @@
 //! The router over gzip messages, beside a consumer that polls and drops.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -92,11 +92,7 @@ pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
     consumed(broker, &input, arguments.messages);
     let (mut bare, mut as_it_comes, mut ours) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..arguments.runs {
-        let settings = Settings::new(broker.servers(), &format!("{prefix}-{run}"))
-            .with("kafka/topics/input", json!([input]))
-            .with("correlator/enabled", false.into())
-            .with("router/commit_interval", commit_interval())
-            .with("inventory/file", inventory.path().to_str().unwrap().into());
+        let settings = settings(broker, &format!("{prefix}-{run}"), &input, inventory.path());
         settings.create_topics();
         ours.push(route(&settings, arguments.messages));
         bare.push(consumed(broker, &input, arguments.messages));
@@ -175,8 +171,17 @@ fn plain_consumer() -> PathBuf {
         .expect("the bench `consumer` is built")
 }
 
+/// Settings of a router over this input.
+pub fn settings(broker: &Broker, prefix: &str, input: &str, inventory: &Path) -> Settings {
+    Settings::new(broker.servers(), prefix)
+        .with("kafka/topics/input", json!([input]))
+        .with("correlator/enabled", false.into())
+        .with("router/commit_interval", commit_interval())
+        .with("inventory/file", inventory.to_str().unwrap().into())
+}
+
 /// Lets the service read so many messages; its time is from the first to the last of them.
-fn route(settings: &Settings, messages: u64) -> Usage {
+pub fn route(settings: &Settings, messages: u64) -> Usage {
     let service = Service::start(settings);
     let mut began = None;
     loop {

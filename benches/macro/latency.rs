@@ -2,6 +2,7 @@
 //! beside a Kafka Streams application that does the same.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pipewarden::generator::{Fleet, Missing, Plan, Truth};
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::support::broker::{Broker, broker};
 use super::table::{Table, median};
 use super::whole::{Found, await_start, now, stage, start};
-use super::{Arguments, firehose};
+use super::{Arguments, firehose, program};
 
 /// What is not counted at the beginning: the other's just-in-time compiler warms up.
 const WARM_UP: Duration = Duration::from_secs(20);
@@ -28,11 +29,11 @@ const EVERY: Duration = Duration::from_millis(200);
 const AT_MOST: Duration = Duration::from_secs(60);
 
 /// What a run of one contestant gave.
-struct Steady {
+pub struct Steady {
     /// Milliseconds, for each attack.
-    latencies: Vec<f64>,
+    pub latencies: Vec<f64>,
     /// Messages that were not read yet when the last had been published.
-    behind: f64,
+    pub behind: f64,
 }
 
 pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
     let (mut ours, mut peer) = (Vec::new(), Vec::new());
     for _ in 0..arguments.runs {
         for (runs, is_ours) in [(&mut ours, true), (&mut peer, false)] {
-            let Some(steady) = steady(broker, arguments, is_ours) else {
+            let Some(steady) = steady(broker, arguments, is_ours.then(program)) else {
                 return;
             };
             runs.push(steady);
@@ -75,11 +76,15 @@ pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
     }
 }
 
-fn steady(broker: &Broker, arguments: &Arguments, is_ours: bool) -> Option<Steady> {
+/// One run of a build of the program, or of the other application.
+pub fn steady(broker: &Broker, arguments: &Arguments, build: Option<&Path>) -> Option<Steady> {
     let fleet = Fleet::invented(ASSETS, 2_000);
-    let stage = stage(broker, "latency", &fleet);
+    let mut stage = stage(broker, "latency", &fleet);
+    if let Some(build) = build {
+        build.clone_into(&mut stage.settings.program);
+    }
     broker.create_topic(&stage.input, 4, &[("message.timestamp.type", "LogAppendTime")]);
-    let (contestant, alerts) = start(broker, &stage, is_ours)?;
+    let (contestant, alerts) = start(broker, &stage, build.is_some())?;
     await_start(broker, &stage, &contestant);
     let plan = Plan {
         start: now(),
@@ -98,7 +103,7 @@ fn steady(broker: &Broker, arguments: &Arguments, is_ours: bool) -> Option<Stead
     })
 }
 
-fn quantile(all: &mut [f64], part: f64) -> f64 {
+pub fn quantile(all: &mut [f64], part: f64) -> f64 {
     all.sort_by(f64::total_cmp);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let index = ((all.len() - 1) as f64 * part).round() as usize;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
 
+mod against;
 mod consume;
 mod firehose;
 mod generated;
@@ -30,7 +31,7 @@ mod support {
     pub(crate) mod topics;
 }
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +60,9 @@ struct Arguments {
     /// How often each is run; medians are told
     #[arg(long, default_value_t = 3)]
     runs: usize,
+    /// Another build of the program, measured in turn with this one and in place of what else stands beside it
+    #[arg(long, value_name = "PROGRAM")]
+    against: Option<PathBuf>,
     /// Of what is generated
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -94,6 +98,11 @@ enum What {
     },
 }
 
+/// The program that is measured.
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_pipewarden"))
+}
+
 /// A command that runs this very program.
 fn itself() -> Command {
     Command::new(std::env::current_exe().unwrap())
@@ -121,6 +130,11 @@ fn main() {
     let _ = support::broker::JAVA.set(as_kafka_does);
     let is_asked = |what: &str| arguments.what.is_empty() || arguments.what.iter().any(|asked| asked == what);
     let mut table = table::Table::default();
+    if let Some(other) = &arguments.against {
+        let is_even = against::run(&arguments, other, &is_asked, &mut table);
+        table.print();
+        std::process::exit(i32::from(!is_even));
+    }
     if is_asked("replay") {
         replay::run(&arguments, &mut table);
     }

@@ -1,36 +1,36 @@
 //! `replay` over a generated file, beside a bare scan of it and beside parsing every line.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::process::{self, Usage};
 use super::table::{Table, median};
-use super::{Arguments, generated, itself};
+use super::{Arguments, generated, itself, program};
+
+/// What a program takes to replay a file, and how many alerts it prints.
+pub fn replay(program: &Path, file: &generated::Generated) -> (Usage, usize) {
+    let mut command = Command::new(program);
+    command.args(["replay", "--format", "ndjson", "--inventory"]);
+    let (usage, found) = process::run(command.arg(&file.inventory).arg(&file.events));
+    let lines = found.split(|&byte| byte == b'\n');
+    (usage, lines.filter(|line| !line.is_empty()).count())
+}
 
 pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
     let file = generated::file(arguments.bytes, arguments.seed);
     let bytes = std::fs::metadata(&file.events).unwrap().len() as f64;
-    let replay = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pipewarden"));
-        command.args(["replay", "--format", "ndjson", "--inventory"]);
-        command.arg(&file.inventory).arg(&file.events);
-        command
-    };
     let probe = |what: &str| {
         let mut command = itself();
         command.arg(what).arg(&file.events);
         command
     };
     // First of all: is it right? This also brings the file into memory.
-    let (_, found) = process::run(&mut replay());
-    let found = found
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .count();
+    let (_, found) = replay(program(), &file);
     assert_eq!(found, file.attacks, "replay finds what was generated");
 
     let mut runs: [Vec<Usage>; 3] = Default::default();
     for _ in 0..arguments.runs {
-        runs[0].push(process::run(&mut replay()).0);
+        runs[0].push(replay(program(), &file).0);
         runs[1].push(process::run(&mut probe("scan")).0);
         runs[2].push(process::run(&mut probe("parse")).0);
     }

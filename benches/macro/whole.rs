@@ -226,31 +226,41 @@ fn found(broker: &Broker, alerts: &str) -> BTreeSet<Found> {
         .collect()
 }
 
+/// A plan of a backlog in which none is late, however many there are.
+pub fn backlog(arguments: &Arguments) -> Plan {
+    let mut plan = Plan {
+        lateness: Duration::ZERO,
+        ..Plan::new(arguments.seed, arguments.whole_messages)
+    };
+    plan.rate = plan.rate.max(plan.events / 1_200);
+    plan.start = now().minus(plan.span());
+    plan
+}
+
+/// The stage of one run over it.
+pub fn stage_of_backlog(broker: &Broker, input: &str, fleet: &Fleet) -> Stage {
+    let mut stage = stage(broker, "whole", fleet);
+    input.clone_into(&mut stage.input);
+    // What has no named source need not wait a minute for one here.
+    let settle = json!({"audited": "1s", "attributed": "1s", "none": "2s"});
+    stage.settings = stage
+        .settings
+        .with("kafka/topics/input", json!([input]))
+        .with("detection/settle", settle);
+    stage
+}
+
 /// A backlog, as fast as it goes. The first fifth is for warming up; the rest is measured, to the last audited alert.
 pub(crate) fn throughput(arguments: &Arguments, table: &mut Table) {
     let Some(broker) = broker() else { return };
     let fleet = Fleet::invented(20, 2_000);
     let input = format!("{}.winlogbeat", broker.prefix("whole"));
-    let mut plan = Plan {
-        lateness: Duration::ZERO,
-        ..Plan::new(arguments.seed, arguments.whole_messages)
-    };
-    // However many there are, none is late.
-    plan.rate = plan.rate.max(plan.events / 1_200);
-    plan.start = now().minus(plan.span());
-    let truths = firehose::fill(broker, &input, &plan, fleet.clone());
+    let truths = firehose::fill(broker, &input, &backlog(arguments), fleet.clone());
     let (mut cpu, mut wall, mut peaks): ([Vec<f64>; 2], [Vec<f64>; 2], [u64; 2]) = Default::default();
     let mut surplus = [0; 2];
     for _ in 0..arguments.runs {
         for (index, is_ours) in [(0, true), (1, false)] {
-            let mut stage = stage(broker, "whole", &fleet);
-            input.clone_into(&mut stage.input);
-            // What has no named source need not wait a minute for one here.
-            let settle = json!({"audited": "1s", "attributed": "1s", "none": "2s"});
-            stage.settings = stage
-                .settings
-                .with("kafka/topics/input", json!([input]))
-                .with("detection/settle", settle);
+            let stage = stage_of_backlog(broker, &input, &fleet);
             let Some((contestant, alerts)) = start(broker, &stage, is_ours) else {
                 return;
             };
@@ -290,14 +300,14 @@ pub(crate) fn throughput(arguments: &Arguments, table: &mut Table) {
 }
 
 /// Messages a second of processor and of clock, and the largest memory in MiB.
-struct Pass {
-    cpu: f64,
-    wall: f64,
+pub struct Pass {
+    pub cpu: f64,
+    pub wall: f64,
     peak: u64,
 }
 
 /// Follows a contestant until it has read everything.
-fn pass(contestant: &Contestant, messages: f64) -> Pass {
+pub fn pass(contestant: &Contestant, messages: f64) -> Pass {
     let began = Instant::now();
     let until = |share: f64| {
         while contestant.read() < messages * share {
@@ -319,7 +329,7 @@ fn pass(contestant: &Contestant, messages: f64) -> Pass {
 }
 
 /// Waits until everything is found that must be; says how much else is, which of ours nothing may be.
-fn await_all(broker: &Broker, alerts: &str, truths: &[Truth], is_ours: bool) -> usize {
+pub fn await_all(broker: &Broker, alerts: &str, truths: &[Truth], is_ours: bool) -> usize {
     let all = expected(truths, true);
     // The other tells of those without a named source only when later records have closed their windows.
     let wanted = if is_ours {

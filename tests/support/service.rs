@@ -22,6 +22,8 @@ const FAREWELL: Duration = Duration::from_secs(150);
 pub struct Settings {
     folder: tempfile::TempDir,
     pub value: Value,
+    /// The program that they are for.
+    pub program: PathBuf,
 }
 
 impl Settings {
@@ -51,6 +53,7 @@ impl Settings {
         Self {
             folder: tempfile::tempdir().unwrap(),
             value,
+            program: env!("CARGO_BIN_EXE_pipewarden").into(),
         }
     }
 
@@ -80,12 +83,18 @@ impl Settings {
 
     /// Runs a command of the program to its end.
     pub fn command(&self, arguments: &[&str]) -> Output {
-        program()
+        self.command_of_program()
             .args(arguments)
             .arg("--config")
             .arg(self.file())
             .output()
             .unwrap()
+    }
+
+    fn command_of_program(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
+        command
     }
 
     /// Creates all topics, as a new user would.
@@ -100,12 +109,6 @@ impl Settings {
         let began = Instant::now();
         while !self.command(&["topics", "check"]).status.success() && began.elapsed() < PATIENCE {}
     }
-}
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pipewarden"));
-    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
-    command
 }
 
 /// Lines of the log so far, and whether it has ended.
@@ -125,7 +128,8 @@ impl Service {
 
     /// The same, with settings of its own in the environment, as a pod has its name.
     pub fn start_with<const N: usize>(settings: &Settings, own: [(&str, String); N]) -> Self {
-        let mut child = program()
+        let mut child = settings
+            .command_of_program()
             .args(["run", "--config"])
             .arg(settings.file())
             .envs(own)
