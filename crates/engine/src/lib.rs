@@ -55,6 +55,7 @@ pub mod owned;
 mod program;
 mod record;
 mod router;
+pub mod worker;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};

@@ -1,0 +1,323 @@
+//! Partitions come and go, in the group's callbacks; taking them over goes on after the callback where it must.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fact::{Fact, Loss};
+use super::io::{At, CommittedOffset, End, Output, PartitionId};
+use super::machine::{Callback, Life, Machine};
+use super::partition::{Locating, Phase, Reader, Seeking};
+use crate::{Correlator, Recovery, Seek};
+
+/// How long one question to the broker may take before it is asked again. The broker answers for committed offsets only
+/// when the predecessor's open transaction has ended: 10 s, and up to 10 s until the broker looks.
+const REQUEST: Duration = Duration::from_secs(10);
+
+/// How long to wait before a question that was not answered is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long a seek may take, and how long to wait before it is tried again.
+const SEEK: Duration = Duration::from_secs(5);
+const SEEK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What a defect says.
+const NOT_ASKED: &str = "an answer came that nothing asked for, about";
+
+impl<M: Clone> Machine<M> {
+    pub(super) fn assigned(&mut self, partitions: Vec<PartitionId>, membership: M, at: At) {
+        self.observe(Fact::Assigned(partitions.len()));
+        self.membership = Some(membership);
+        self.callback = Some(Callback::Assigning {
+            until: at.monotonic + self.settings.budget,
+        });
+        if !partitions.is_empty() {
+            self.take_over(partitions, at);
+        }
+        self.tell_state();
+    }
+
+    fn take_over(&mut self, partitions: Vec<PartitionId>, at: At) {
+        match self.life {
+            Life::Running => {}
+            Life::Stopping => return self.observe(Fact::NotTakenOver(partitions.len())),
+            Life::Ended => return,
+        }
+        // The client remembers that a partition was paused even after it was lost.
+        self.push(if self.publisher.holds() {
+            Output::Pause(partitions.clone())
+        } else {
+            Output::Resume(partitions.clone())
+        });
+        self.locate(partitions, at);
+    }
+
+    pub(super) fn revoked(&mut self, partitions: Vec<PartitionId>, membership: M, at: At) {
+        self.observe(Fact::Revoked(partitions.len()));
+        // A revocation by the cooperative protocol belongs to a newer generation. The partitions are ours until the
+        // callback returns, so here a fresh reading is safe, and the only one that the broker accepts.
+        self.membership = Some(membership);
+        self.callback = Some(Callback::Revoking {
+            partitions,
+            until: at.monotonic + self.settings.budget,
+        });
+        self.publish_before_revocation(at);
+    }
+
+    pub(super) fn lost(&mut self, partitions: &[PartitionId]) {
+        self.observe(Fact::Lost(partitions.len()));
+        // Nothing is published before the group takes the worker in again.
+        self.membership = None;
+        self.forget(partitions);
+        self.push(Output::CallbackDone);
+    }
+
+    /// The partitions are no longer the worker's: neither their state nor what waits of them.
+    pub(super) fn forget(&mut self, partitions: &[PartitionId]) {
+        for partition in partitions {
+            self.partitions.remove(partition);
+        }
+        self.drop_from_batch(partitions);
+        self.push(Output::Forget(partitions.to_vec()));
+        self.tell_state();
+    }
+
+    /// The service ends: what is not located yet never will be.
+    pub(super) fn give_up_locating(&mut self) {
+        let is_unlocated = |phase: &Phase| !matches!(phase, Phase::Reading(_));
+        let unlocated = self
+            .partitions
+            .values()
+            .filter(|phase| is_unlocated(phase))
+            .count();
+        if unlocated > 0 {
+            self.partitions.retain(|_, phase| !is_unlocated(phase));
+            self.observe(Fact::NotTakenOver(unlocated));
+            self.tell_state();
+        }
+    }
+
+    /// Goes on with what must be done before a callback returns.
+    pub(super) fn go_on_with_callback(&mut self, at: At) {
+        match &self.callback {
+            None => {}
+            Some(Callback::Revoking { .. }) => self.publish_before_revocation(at),
+            Some(Callback::Assigning { until }) => {
+                let is_over = at.monotonic >= *until || self.life != Life::Running;
+                let is_located = |phase: &Phase| matches!(phase, Phase::Reading(_));
+                if is_over || self.partitions.values().all(is_located) {
+                    self.callback = None;
+                    self.push(Output::CallbackDone);
+                } else {
+                    self.ask_again(at);
+                }
+            }
+        }
+    }
+
+    /// When a callback has something to do, if no answer comes.
+    pub(super) fn next_step_of(&self, callback: &Callback) -> Option<Duration> {
+        match callback {
+            Callback::Assigning { until } => {
+                let again = self.partitions.values().filter_map(Phase::due);
+                Some(again.min().map_or(*until, |again| again.min(*until)))
+            }
+            Callback::Revoking { .. } => None,
+        }
+    }
+
+    /// Begins to build partitions from the log.
+    pub(super) fn locate(&mut self, partitions: Vec<PartitionId>, at: At) {
+        for partition in &partitions {
+            self.partitions
+                .insert(*partition, Phase::Locating(Locating::asked()));
+        }
+        let within = self.patience(at);
+        self.push(Output::AskCommitted { partitions, within });
+        self.tell_state();
+    }
+
+    /// Builds one partition anew, because what was read of it may not be what the log says.
+    pub(super) fn locate_again(&mut self, partition: PartitionId, at: At) {
+        self.drop_from_batch(&[partition]);
+        self.locate(vec![partition], at);
+    }
+
+    pub(super) fn committed(&mut self, partition: PartitionId, committed: Option<CommittedOffset>, at: At) {
+        let within = self.patience(at);
+        let Some(Phase::Locating(locating)) = self.partitions.get_mut(&partition) else {
+            panic!("{NOT_ASKED} {partition}");
+        };
+        locating.committed = Some(committed);
+        self.push(Output::AskLog { partition, within });
+    }
+
+    pub(super) fn ask_failed(&mut self, partition: PartitionId, problem: String, at: At) {
+        let Some(Phase::Locating(locating)) = self.partitions.get_mut(&partition) else {
+            panic!("{NOT_ASKED} {partition}");
+        };
+        locating.ask_at = Some(at.monotonic + ASK_AGAIN);
+        self.observe(Fact::NotLocated { partition, problem });
+    }
+
+    pub(super) fn log(&mut self, partition: PartitionId, low: u64, high: u64, at: At) {
+        let committed = match self.partitions.get_mut(&partition) {
+            Some(Phase::Locating(locating)) => locating.committed.take(),
+            _ => panic!("{NOT_ASKED} {partition}"),
+        };
+        let committed = committed.expect("the log is asked for after the committed offset");
+        let log = Log { partition, low, high };
+        let Some((correlator, offset)) = self.correlator_for(committed.as_ref(), log) else {
+            return;
+        };
+        let committed = committed.map_or(0, |committed| committed.offset);
+        let seeking = Seeking {
+            reader: Box::new(Reader::new(correlator, committed, at)),
+            offset,
+            seek_at: None,
+        };
+        self.partitions.insert(partition, Phase::Seeking(seeking));
+        self.push(Output::Seek {
+            partition,
+            offset,
+            within: SEEK,
+        });
+    }
+
+    pub(super) fn seek_done(&mut self, partition: PartitionId) {
+        let Some(Phase::Seeking(seeking)) = self.partitions.remove(&partition) else {
+            panic!("{NOT_ASKED} {partition}");
+        };
+        self.partitions.insert(partition, Phase::Reading(seeking.reader));
+    }
+
+    pub(super) fn seek_failed(&mut self, partition: PartitionId, problem: String, at: At) {
+        let Some(Phase::Seeking(seeking)) = self.partitions.get_mut(&partition) else {
+            panic!("{NOT_ASKED} {partition}");
+        };
+        seeking.seek_at = Some(at.monotonic + SEEK_AGAIN);
+        self.observe(Fact::NotSought { partition, problem });
+    }
+
+    /// Repeats questions and seeks whose time has come.
+    pub(super) fn ask_again(&mut self, at: At) {
+        let is_due = |due: Option<Duration>| due.is_some_and(|due| at.monotonic >= due);
+        let within = self.patience(at);
+        let (mut committed, mut outputs) = (Vec::new(), Vec::new());
+        for (&partition, phase) in &mut self.partitions {
+            match phase {
+                Phase::Locating(locating) if is_due(locating.ask_at) => {
+                    locating.ask_at = None;
+                    match locating.committed {
+                        None => committed.push(partition),
+                        Some(_) => outputs.push(Output::AskLog { partition, within }),
+                    }
+                }
+                Phase::Seeking(seeking) if is_due(seeking.seek_at) => {
+                    seeking.seek_at = None;
+                    outputs.push(Output::Seek {
+                        partition,
+                        offset: seeking.offset,
+                        within: SEEK,
+                    });
+                }
+                Phase::Locating(_) | Phase::Seeking(_) | Phase::Reading(_) => {}
+            }
+        }
+        if !committed.is_empty() {
+            self.push(Output::AskCommitted {
+                partitions: committed,
+                within,
+            });
+        }
+        outputs.into_iter().for_each(|output| self.push(output));
+    }
+
+    /// How long a question may take: within a callback, no longer than is left of its budget.
+    fn patience(&self, at: At) -> Duration {
+        match self.callback {
+            Some(Callback::Assigning { until }) => until.saturating_sub(at.monotonic).min(REQUEST),
+            Some(Callback::Revoking { .. }) | None => REQUEST,
+        }
+    }
+
+    /// The correlator of one partition, and the first offset it must read. `None` if the worker must end.
+    fn correlator_for(&mut self, committed: Option<&CommittedOffset>, log: Log) -> Option<(Correlator, u64)> {
+        let (policy, partitions) = (Arc::clone(&self.policy), self.settings.partitions);
+        let Log { partition, low, high } = log;
+        let Some(CommittedOffset {
+            offset: next,
+            metadata,
+        }) = committed
+        else {
+            if high > low {
+                self.lose(partition, Loss::NoCommittedOffset { low, high });
+            }
+            let mut correlator = Correlator::fresh(policy, partitions);
+            correlator.log_starts_at(low);
+            return Some((correlator, low));
+        };
+        let recovery = match Correlator::recover(policy, *next, metadata, partitions) {
+            Ok(recovery) => recovery,
+            Err(changed) => {
+                self.end(End::PartitionsChanged(changed));
+                return None;
+            }
+        };
+        let Recovery {
+            mut correlator,
+            seek,
+            problem,
+            program_changed,
+        } = recovery;
+        if let Some(problem) = problem {
+            self.lose(partition, Loss::UnreadableCheckpoint { low, problem });
+        }
+        if program_changed {
+            self.observe(Fact::PolicyDiffers { partition });
+        }
+        if *next > high {
+            let committed = *next;
+            self.lose(partition, Loss::LogTruncated { committed, high });
+        }
+        let from = match seek {
+            Seek::Offset(rewind) if rewind < low => {
+                self.lose(partition, Loss::RewindBelowLogStart { rewind, low });
+                low
+            }
+            Seek::Offset(rewind) => rewind,
+            Seek::Beginning => low,
+        };
+        self.observe(Fact::Restoring {
+            partition,
+            from,
+            to: *next,
+        });
+        correlator.log_starts_at(from);
+        Some((correlator, from))
+    }
+
+    fn lose(&mut self, partition: PartitionId, loss: Loss) {
+        self.observe(Fact::Loss { partition, loss });
+    }
+}
+
+impl Phase {
+    /// When its question is due to be asked again.
+    fn due(&self) -> Option<Duration> {
+        match self {
+            Self::Locating(locating) => locating.ask_at,
+            Self::Seeking(seeking) => seeking.seek_at,
+            Self::Reading(_) => None,
+        }
+    }
+}
+
+/// What the broker says of a partition's log.
+#[derive(Clone, Copy)]
+struct Log {
+    partition: PartitionId,
+    /// The offset of its first record.
+    low: u64,
+    /// One more than the offset of its last.
+    high: u64,
+}

@@ -1,0 +1,341 @@
+//! The machine: its state, and where each input goes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fact::{Fact, WorkerState};
+use super::housekeeping::{HOUSEKEEPING, Schedule};
+use super::io::{At, End, Fetched, Input, Output, PartitionId, Topic};
+use super::partition::{Phase, Reader};
+use super::publisher::Publisher;
+use crate::{Correlator, LogRecord, Origin, Program};
+use pipewarden_core::time::AppendTime;
+
+/// What does not change while a worker lives.
+#[derive(Clone, Debug)]
+pub struct MachineSettings {
+    /// The observations topic's name.
+    pub observations: String,
+    /// The sightings topic's name.
+    pub sightings: String,
+    /// How many partitions the observations topic has, by its metadata. Other numbers in checkpoints are refused.
+    pub partitions: u32,
+    /// How long what was read may wait for its transaction.
+    pub commit_interval: Duration,
+    /// How long a callback, or a transaction between two polls, may take altogether. Must be well below
+    /// `max.poll.interval.ms`, after which the group gives the partitions away. What is not located by then is located
+    /// later; what is not committed is tried again, or by the new owner.
+    pub budget: Duration,
+    /// How many of the alerts of a batch are explained once it is committed, the last ones.
+    pub explanations: usize,
+}
+
+impl MachineSettings {
+    fn name(&self, topic: Topic) -> &str {
+        match topic {
+            Topic::Observations => &self.observations,
+            Topic::Sightings => &self.sightings,
+        }
+    }
+}
+
+/// A correlator worker: see [above](crate::worker) for what it does and who runs it.
+#[derive(Debug)]
+pub struct Machine<M> {
+    pub(super) settings: MachineSettings,
+    /// What its partitions are decided by.
+    pub(super) policy: Arc<Program>,
+    /// What they are to be decided by as soon as everything read is committed.
+    pub(super) next_policy: Option<Arc<Program>>,
+    /// Of the generation that the last callback named. librdkafka renews it in the background: a fresh reading could let
+    /// a batch pass that belongs to partitions lost meanwhile, while a stale one costs an abort. `None` outside of the
+    /// group.
+    pub(super) membership: Option<M>,
+    pub(super) partitions: BTreeMap<PartitionId, Phase>,
+    pub(super) publisher: Publisher,
+    /// When the first thing was read that is in no batch yet.
+    pub(super) batch_since: Option<Duration>,
+    pub(super) callback: Option<Callback>,
+    pub(super) life: Life,
+    pub(super) schedule: Schedule,
+    /// As last told.
+    pub(super) told: WorkerState,
+    outputs: VecDeque<Output<M>>,
+}
+
+/// A rebalance callback that has not returned.
+#[derive(Debug)]
+pub(super) enum Callback {
+    /// New partitions are being located, until all are or this moment comes.
+    Assigning { until: Duration },
+    /// What waits is being published, until this moment at the latest; then these go.
+    Revoking {
+        partitions: Vec<PartitionId>,
+        until: Duration,
+    },
+}
+
+/// Whether the worker goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Running,
+    /// The service ends: nothing more is taken over.
+    Stopping,
+    /// The worker has failed: nothing more is published.
+    Ended,
+}
+
+impl<M: Clone> Machine<M> {
+    /// A worker that is not yet in its group. Its producer is ready, and has fenced whoever had its name.
+    pub fn new(settings: MachineSettings, policy: Arc<Program>, at: At) -> Self {
+        Self {
+            settings,
+            policy,
+            next_policy: None,
+            membership: None,
+            partitions: BTreeMap::new(),
+            publisher: Publisher::Ready,
+            batch_since: None,
+            callback: None,
+            life: Life::Running,
+            schedule: Schedule::new(at.monotonic),
+            told: WorkerState::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes an input in. What comes of it is fetched by [`Machine::next_output`].
+    ///
+    /// # Panics
+    /// Where an answer comes that nothing asked for, offsets fall, or what must hold of batches does not: a defect of the
+    /// adapter or of the machine.
+    pub fn handle(&mut self, input: Input<'_, M>, at: At) {
+        self.assert_expected(&input);
+        let is_quiet = matches!(input, Input::Timer);
+        match input {
+            Input::Record { partition, record } => self.record(partition, record, at),
+            Input::EndOfPartition { partition } => self.end_of_partition(partition, at),
+            Input::Assigned {
+                partitions,
+                membership,
+            } => self.assigned(partitions, membership, at),
+            Input::Revoked {
+                partitions,
+                membership,
+            } => self.revoked(partitions, membership, at),
+            Input::Lost { partitions } => self.lost(&partitions),
+            Input::Committed { partition, committed } => self.committed(partition, committed, at),
+            Input::Log { partition, low, high } => self.log(partition, low, high, at),
+            Input::AskFailed { partition, problem } => self.ask_failed(partition, problem, at),
+            Input::SeekDone { partition } => self.seek_done(partition),
+            Input::SeekFailed { partition, problem } => self.seek_failed(partition, problem, at),
+            Input::Ended(ended) => self.ended(ended, at),
+            Input::Producer(renewed) => self.renewed(renewed, at),
+            Input::Ticked { partition } => self.ticked(partition, at),
+            Input::TickFailed { partition, problem } => self.tick_failed(partition, problem),
+            Input::PolicyChanged(policy) => self.next_policy = Some(policy),
+            Input::Timer => {}
+            Input::Stop => self.stop(),
+        }
+        self.turn(is_quiet, at);
+    }
+
+    /// The next thing that the adapter must do; `None` if it may hand in what comes next.
+    pub fn next_output(&mut self) -> Option<Output<M>> {
+        self.outputs.pop_front()
+    }
+
+    /// How long the adapter may wait for a record, or within a callback, before it hands in [`Input::Timer`].
+    pub fn wait(&self, at: At) -> Duration {
+        let due = match &self.callback {
+            Some(callback) => self.next_step_of(callback),
+            None => self.next_publication(at),
+        };
+        due.map_or(HOUSEKEEPING, |due| {
+            due.saturating_sub(at.monotonic).min(HOUSEKEEPING)
+        })
+    }
+
+    /// What its partitions are decided by.
+    pub fn policy(&self) -> &Arc<Program> {
+        &self.policy
+    }
+
+    /// Whether it has neither failed nor been told to stop.
+    pub fn is_running(&self) -> bool {
+        self.life == Life::Running
+    }
+
+    /// Whether [`Output::CallbackDone`] is still to come.
+    pub fn is_in_callback(&self) -> bool {
+        self.callback.is_some()
+    }
+
+    /// Its partitions.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        self.partitions.keys().copied()
+    }
+
+    /// The state of a partition that is being restored or live.
+    pub fn correlator(&self, partition: PartitionId) -> Option<&Correlator> {
+        self.reader(partition).map(Reader::correlator)
+    }
+
+    /// When a partition needs a tick at the latest, if nothing else comes.
+    pub fn next_deadline(&self, partition: PartitionId) -> Option<AppendTime> {
+        self.reader(partition)?.next_deadline()
+    }
+
+    fn record(&mut self, partition: PartitionId, record: Fetched<'_>, at: At) {
+        let Fetched {
+            offset,
+            append_time,
+            value,
+        } = record;
+        let Some(Phase::Reading(reader)) = self.partitions.get_mut(&partition) else {
+            // Not the worker's any more, or from before the consumer was sent to where the state begins.
+            return;
+        };
+        let Some(append_time) = append_time else {
+            self.end(End::TimestampType(partition.topic));
+            return;
+        };
+        if offset < reader.correlator().position() {
+            // The consumer has been reset to the start of the log: what is in state may not be what the log says.
+            self.locate_again(partition, at);
+            return;
+        }
+        let record = LogRecord {
+            offset,
+            append_time,
+            value,
+        };
+        let outputs = &mut self.outputs;
+        let origin = Origin {
+            topic: self.settings.name(partition.topic),
+            partition: i32::try_from(partition.number).expect("Kafka's partitions are numbered by 31 bits"),
+            offset: i64::try_from(offset).expect("Kafka's offsets have 63 bits"),
+        };
+        reader.apply(record, origin, at, |fact| {
+            outputs.push_back(Output::Observe(fact))
+        });
+        self.note_restored(partition, at);
+        self.batch_since.get_or_insert(at.monotonic);
+    }
+
+    fn end_of_partition(&mut self, partition: PartitionId, at: At) {
+        if let Some(Phase::Reading(reader)) = self.partitions.get_mut(&partition) {
+            reader.reach_end();
+            self.note_restored(partition, at);
+            self.batch_since.get_or_insert(at.monotonic);
+        }
+    }
+
+    fn note_restored(&mut self, partition: PartitionId, at: At) {
+        if let Some(Phase::Reading(reader)) = self.partitions.get_mut(&partition)
+            && !reader.is_live()
+            && let Some(restored) = reader.note_restored(partition, at)
+        {
+            self.observe(restored);
+            self.tell_state();
+        }
+    }
+
+    fn stop(&mut self) {
+        if self.life == Life::Running {
+            self.life = Life::Stopping;
+        }
+        self.give_up_locating();
+    }
+
+    /// Between two inputs: what is due.
+    fn turn(&mut self, is_quiet: bool, at: At) {
+        if self.callback.is_some() {
+            self.go_on_with_callback(at);
+        } else if self.life != Life::Ended {
+            self.publish_if_due(is_quiet, at);
+            // What comes in the midst of a transaction is not to meet an answer.
+            if !self.publisher.awaits_answer() {
+                self.keep_house(at);
+            }
+        }
+    }
+
+    /// The worker can't go on.
+    pub(super) fn end(&mut self, why: End) {
+        if self.life != Life::Ended {
+            self.life = Life::Ended;
+            self.outputs.push_back(Output::End(why));
+        }
+    }
+
+    pub(super) fn push(&mut self, output: Output<M>) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn observe(&mut self, fact: Fact) {
+        self.outputs.push_back(Output::Observe(fact));
+    }
+
+    /// Says what the worker is doing, if that has changed.
+    pub(super) fn tell_state(&mut self) {
+        let is_live = |phase: &&Phase| matches!(phase, Phase::Reading(reader) if reader.is_live());
+        let live = self.partitions.values().filter(is_live).count();
+        let state = WorkerState {
+            is_assigned: self.membership.is_some(),
+            partitions: self.partitions.len(),
+            restoring: self.partitions.len() - live,
+        };
+        if state != self.told {
+            self.told = state;
+            self.observe(Fact::Worker(state));
+        }
+    }
+
+    pub(super) fn reader(&self, partition: PartitionId) -> Option<&Reader> {
+        match self.partitions.get(&partition)? {
+            Phase::Reading(reader) => Some(reader),
+            Phase::Locating(_) | Phase::Seeking(_) => None,
+        }
+    }
+
+    pub(super) fn readers(&self) -> impl Iterator<Item = (PartitionId, &Reader)> {
+        self.partitions.iter().filter_map(|(id, phase)| match phase {
+            Phase::Reading(reader) => Some((*id, reader.as_ref())),
+            Phase::Locating(_) | Phase::Seeking(_) => None,
+        })
+    }
+
+    /// The contract of an adapter: what it was asked for it answers before it hands in anything else, but for the callbacks
+    /// that take partitions away, which may come in the midst of a transaction.
+    fn assert_expected(&self, input: &Input<'_, M>) {
+        let is_expected = match (&self.callback, &self.publisher) {
+            (Some(Callback::Revoking { .. }), _) => matches!(input, Input::Ended(_)),
+            (Some(Callback::Assigning { .. }), _) => matches!(
+                input,
+                Input::Committed { .. }
+                    | Input::Log { .. }
+                    | Input::AskFailed { .. }
+                    | Input::SeekDone { .. }
+                    | Input::SeekFailed { .. }
+                    | Input::Timer
+                    | Input::Stop
+            ),
+            (None, Publisher::Publishing { .. }) => {
+                matches!(
+                    input,
+                    Input::Ended(_) | Input::Revoked { .. } | Input::Lost { .. }
+                )
+            }
+            (None, Publisher::Renewing { ask_at: None, .. }) => matches!(input, Input::Producer(_)),
+            (None, _) => !matches!(input, Input::Ended(_) | Input::Producer(_)),
+        };
+        assert!(
+            is_expected,
+            "{} came while the worker was {}",
+            input.name(),
+            self.worker_state()
+        );
+    }
+}

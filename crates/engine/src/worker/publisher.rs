@@ -1,0 +1,331 @@
+//! When a batch is cut, and what becomes of it.
+//!
+//! ```text
+//!              due: cut a batch                  committed
+//!     Ready -----------------------> Publishing -----------> Ready
+//!       ^                             ^      |
+//!       |                  the pause  |      | aborted: a new producer, whatever happens next
+//!       |  no partition of  is over   |      v
+//!       +-- the batch is --------- Waiting <--- Renewing
+//!           the worker's any more          ready
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batch::{Batch, Part};
+use super::fact::Fact;
+use super::io::{At, End, Ended, Output, PartitionId, Renewed};
+use super::machine::{Callback, Life, Machine};
+use super::partition::Phase;
+use pipewarden_core::detection::Explanation;
+
+/// How long a failed batch waits before it is tried again: doubled each time, up to the second.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// An alert waits no longer when nothing more has come for so long: whoever works off a backlog never sees it.
+const QUIET: Duration = Duration::from_millis(1);
+
+/// A batch is cut before its time when this many alerts wait, or when their documents take this many bytes.
+const MAX_ALERTS: usize = 1_000;
+const MAX_BYTES: usize = 32 << 20;
+
+/// What the transactional producer is doing.
+#[derive(Debug)]
+pub(super) enum Publisher {
+    /// Nothing. The last transaction was committed, or the producer is new.
+    Ready,
+    /// A transaction is open.
+    Publishing {
+        batch: Arc<Batch>,
+        /// How long the batch has waited after its last abort.
+        paused: Option<Duration>,
+    },
+    /// The last transaction did not end well, and what of it is still on its way could end the next one: a new producer is
+    /// being made, which fences the old one.
+    Renewing {
+        batch: Arc<Batch>,
+        retry: Retry,
+        /// When to ask for it; `None` while the answer is outstanding.
+        ask_at: Option<Duration>,
+    },
+    /// The producer is new and the batch waits.
+    Waiting { batch: Arc<Batch>, retry: Retry },
+}
+
+/// When a batch is tried again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retry {
+    not_before: Duration,
+    pause: Duration,
+}
+
+impl Retry {
+    fn after(paused: Option<Duration>, at: At) -> Self {
+        let pause = paused.map_or(BACK_OFF.0, |pause| (pause * 2).min(BACK_OFF.1));
+        Self {
+            not_before: at.monotonic + pause,
+            pause,
+        }
+    }
+}
+
+impl Publisher {
+    /// While a batch can't be committed, nothing more is fetched: what waits must not grow without bound.
+    pub(super) fn holds(&self) -> bool {
+        match self {
+            Self::Ready => false,
+            Self::Publishing { paused, .. } => paused.is_some(),
+            Self::Renewing { .. } | Self::Waiting { .. } => true,
+        }
+    }
+
+    pub(super) fn awaits_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Publishing { .. } | Self::Renewing { ask_at: None, .. }
+        )
+    }
+}
+
+impl<M: Clone> Machine<M> {
+    /// At its deadline; earlier if alerts wait and nothing more comes, or very many wait.
+    pub(super) fn publish_if_due(&mut self, is_quiet: bool, at: At) {
+        match &mut self.publisher {
+            Publisher::Ready => {
+                if self.is_batch_due(is_quiet, at)
+                    && let Some(batch) = self.cut_batch()
+                {
+                    self.publish(Arc::new(batch), None, at);
+                }
+            }
+            Publisher::Waiting { batch, retry } if at.monotonic >= retry.not_before => {
+                let (batch, pause) = (Arc::clone(batch), retry.pause);
+                self.publish(batch, Some(pause), at);
+            }
+            Publisher::Renewing { ask_at, .. } if ask_at.is_some_and(|due| at.monotonic >= due) => {
+                *ask_at = None;
+                self.push(Output::RenewProducer);
+            }
+            Publisher::Publishing { .. } | Publisher::Renewing { .. } | Publisher::Waiting { .. } => {}
+        }
+    }
+
+    fn is_batch_due(&self, is_quiet: bool, at: At) -> bool {
+        let Some(since) = self.batch_since else {
+            return false;
+        };
+        let (alerts, bytes) = self.waiting();
+        at.monotonic >= since + self.settings.commit_interval
+            || (is_quiet && alerts > 0)
+            || alerts >= MAX_ALERTS
+            || bytes >= MAX_BYTES
+    }
+
+    /// When something is to be published or asked for, if nothing more comes.
+    pub(super) fn next_publication(&self, at: At) -> Option<Duration> {
+        match &self.publisher {
+            Publisher::Ready => {
+                let deadline = self.batch_since? + self.settings.commit_interval;
+                let (alerts, _) = self.waiting();
+                Some(if alerts > 0 {
+                    deadline.min(at.monotonic + QUIET)
+                } else {
+                    deadline
+                })
+            }
+            Publisher::Waiting { retry, .. } => Some(retry.not_before),
+            Publisher::Renewing { ask_at, .. } => *ask_at,
+            Publisher::Publishing { .. } => None,
+        }
+    }
+
+    /// How many alerts are in no batch yet, and how many bytes they take.
+    fn waiting(&self) -> (usize, usize) {
+        let waiting = self.readers().map(|(_, reader)| reader.waiting());
+        waiting.fold((0, 0), |(alerts, bytes), (more, larger)| {
+            (alerts + more, bytes + larger)
+        })
+    }
+
+    /// Takes out what waits in all live partitions; `None` if that is nothing.
+    pub(super) fn cut_batch(&mut self) -> Option<Batch> {
+        self.membership.as_ref()?;
+        self.batch_since = None;
+        let parts: Vec<Part> = (self.partitions.iter_mut())
+            .filter_map(|(partition, phase)| match phase {
+                Phase::Reading(reader) => reader.cut(*partition),
+                Phase::Locating(_) | Phase::Seeking(_) => None,
+            })
+            .collect();
+        (!parts.is_empty()).then(|| Batch::new(parts))
+    }
+
+    pub(super) fn publish(&mut self, batch: Arc<Batch>, paused: Option<Duration>, at: At) {
+        assert!(
+            !self.publisher.awaits_answer() && !matches!(self.publisher, Publisher::Renewing { .. }),
+            "no transaction begins before the last one has ended, and after a bad end none before there is a new producer"
+        );
+        assert!(
+            self.life != Life::Ended,
+            "nothing is published by a worker that has failed"
+        );
+        assert!(!batch.is_empty(), "a transaction has something to commit");
+        for part in batch.parts() {
+            assert!(
+                self.reader(part.partition).is_some_and(|reader| reader.is_live()),
+                "{} is published and is not a live partition of the worker",
+                part.partition
+            );
+        }
+        let Some(membership) = self.membership.clone() else {
+            panic!("nothing is published outside of the group");
+        };
+        self.publisher = Publisher::Publishing {
+            batch: Arc::clone(&batch),
+            paused,
+        };
+        let within = match self.callback {
+            Some(Callback::Revoking { until, .. }) => until.saturating_sub(at.monotonic),
+            Some(Callback::Assigning { .. }) | None => self.settings.budget,
+        };
+        self.push(Output::Publish {
+            batch,
+            membership,
+            within,
+        });
+    }
+
+    pub(super) fn ended(&mut self, ended: Ended, at: At) {
+        let Publisher::Publishing { batch, paused } =
+            std::mem::replace(&mut self.publisher, Publisher::Ready)
+        else {
+            panic!("a transaction ended that was not begun");
+        };
+        let problem = match ended {
+            Ended::Committed => return self.published(batch, paused.is_some()),
+            Ended::Fatal { problem } => return self.end(End::Producer { problem }),
+            Ended::Aborted { problem } => problem,
+            Ended::QueueFull => "the client's queue is full".to_owned(),
+        };
+        let is_repeated = !matches!(self.callback, Some(Callback::Revoking { .. }));
+        self.observe(Fact::Aborted { problem, is_repeated });
+        if paused.is_none() {
+            self.push(Output::Pause(self.partitions().collect()));
+        }
+        // What was lost in the meantime is the new owner's to repeat.
+        let batch = batch.without(|partition| !self.partitions.contains_key(&partition));
+        self.publisher = Publisher::Renewing {
+            batch: Arc::new(batch),
+            retry: Retry::after(paused, at),
+            ask_at: Some(at.monotonic),
+        };
+    }
+
+    fn published(&mut self, batch: Arc<Batch>, was_held: bool) {
+        for part in batch.parts() {
+            if let Some(Phase::Reading(reader)) = self.partitions.get_mut(&part.partition) {
+                reader.committed(part.offset);
+            }
+        }
+        let explanations = self.explain(&batch);
+        if !explanations.is_empty() {
+            self.observe(Fact::Explained(explanations));
+        }
+        self.observe(Fact::Published(batch));
+        if was_held {
+            self.release();
+        }
+    }
+
+    /// Why the last alerts of a batch say what they say: no more of them than are asked for, so that a flood of alerts
+    /// costs no more than a few.
+    fn explain(&self, batch: &Batch) -> Vec<Explanation> {
+        if self.settings.explanations == 0 {
+            return Vec::new();
+        }
+        let mut alerts: Vec<_> = (batch.parts())
+            .filter_map(|part| Some((part, self.reader(part.partition)?.correlator())))
+            .flat_map(|(part, correlator)| {
+                let on_alerts_topic = part.alerts.iter().filter(|pending| pending.alert.is_told);
+                on_alerts_topic.map(move |pending| (pending, correlator))
+            })
+            .collect();
+        alerts.sort_by_key(|(pending, _)| pending.appended);
+        let last = &alerts[alerts.len().saturating_sub(self.settings.explanations)..];
+        last.iter()
+            .filter_map(|(pending, correlator)| correlator.explain(&pending.alert.key))
+            .collect()
+    }
+
+    pub(super) fn renewed(&mut self, renewed: Renewed, at: At) {
+        let Publisher::Renewing {
+            batch,
+            retry,
+            ask_at: None,
+        } = std::mem::replace(&mut self.publisher, Publisher::Ready)
+        else {
+            panic!("a producer was made that nothing asked for");
+        };
+        match renewed {
+            Renewed::Ready if batch.is_empty() => self.release(),
+            Renewed::Ready => self.publisher = Publisher::Waiting { batch, retry },
+            Renewed::Failed { problem } => {
+                self.observe(Fact::NoProducer { problem });
+                let retry = Retry::after(Some(retry.pause), at);
+                self.publisher = Publisher::Renewing {
+                    batch,
+                    retry,
+                    ask_at: Some(retry.not_before),
+                };
+            }
+            Renewed::Fatal { problem } => self.end(End::Producer { problem }),
+        }
+    }
+
+    /// What waits of these partitions is the new owner's to repeat, or will be caused again.
+    pub(super) fn drop_from_batch(&mut self, gone: &[PartitionId]) {
+        let (Publisher::Renewing { batch, .. } | Publisher::Waiting { batch, .. }) = &mut self.publisher
+        else {
+            return;
+        };
+        *batch = Arc::new(batch.without(|partition| gone.contains(&partition)));
+        if batch.is_empty() && matches!(self.publisher, Publisher::Waiting { .. }) {
+            self.publisher = Publisher::Ready;
+            self.release();
+        }
+    }
+
+    /// Fetching goes on.
+    fn release(&mut self) {
+        self.push(Output::Resume(self.partitions().collect()));
+        self.observe(Fact::Recovered);
+    }
+
+    /// What waits is committed before the partitions go, as far as the producer is fit for it and there is time; then they
+    /// go.
+    pub(super) fn publish_before_revocation(&mut self, at: At) {
+        let Some(Callback::Revoking { until, .. }) = &self.callback else {
+            return;
+        };
+        let may_begin = self.life != Life::Ended && at.monotonic < *until;
+        match &self.publisher {
+            Publisher::Publishing { .. } => return,
+            Publisher::Ready if may_begin => {
+                if let Some(batch) = self.cut_batch() {
+                    return self.publish(Arc::new(batch), None, at);
+                }
+            }
+            Publisher::Waiting { batch, retry } if may_begin => {
+                let (batch, pause) = (Arc::clone(batch), retry.pause);
+                return self.publish(batch, Some(pause), at);
+            }
+            // The new owner repeats it.
+            Publisher::Ready | Publisher::Waiting { .. } | Publisher::Renewing { .. } => {}
+        }
+        if let Some(Callback::Revoking { partitions, .. }) = self.callback.take() {
+            self.forget(&partitions);
+            self.push(Output::CallbackDone);
+        }
+    }
+}

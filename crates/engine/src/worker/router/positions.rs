@@ -1,0 +1,139 @@
+//! How far a router worker has come in each of its partitions.
+
+use std::sync::Arc;
+
+/// An offset to commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The input topic.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: u32,
+    /// Everything below it has been dealt with.
+    pub next: u64,
+}
+
+/// The next offset of each partition. A process reads few topics and a partition is a small number, so both are found
+/// without hashing.
+#[derive(Debug, Default)]
+pub(super) struct Positions {
+    topics: Vec<Topic>,
+    is_dirty: bool,
+}
+
+#[derive(Debug)]
+struct Topic {
+    name: Arc<str>,
+    partitions: Vec<Option<Reached>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reached {
+    next: u64,
+    committed: Option<u64>,
+}
+
+impl Positions {
+    /// Everything below `next` has been dealt with.
+    pub(super) fn set(&mut self, topic: &str, partition: u32, next: u64) {
+        let known = self.topics.iter().position(|known| &*known.name == topic);
+        let topic = known.unwrap_or_else(|| {
+            self.topics.push(Topic {
+                name: Arc::from(topic),
+                partitions: Vec::new(),
+            });
+            self.topics.len() - 1
+        });
+        let partitions = &mut self.topics[topic].partitions;
+        let index = partition as usize;
+        if partitions.len() <= index {
+            partitions.resize(index + 1, None);
+        }
+        partitions[index]
+            .get_or_insert(Reached {
+                next,
+                committed: None,
+            })
+            .next = next;
+        self.is_dirty = true;
+    }
+
+    /// The partition is someone else's now.
+    pub(super) fn forget(&mut self, topic: &str, partition: u32) {
+        let index = partition as usize;
+        for known in self.topics.iter_mut().filter(|known| &*known.name == topic) {
+            if let Some(position) = known.partitions.get_mut(index) {
+                *position = None;
+            }
+        }
+    }
+
+    /// Whether anything has not been committed.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// What has not been committed.
+    pub(super) fn dirty(&self) -> Vec<Position> {
+        let mut dirty = Vec::new();
+        for topic in &self.topics {
+            for (partition, reached) in (0..).zip(&topic.partitions) {
+                if let Some(Reached { next, committed }) = *reached
+                    && committed != Some(next)
+                {
+                    let topic = Arc::clone(&topic.name);
+                    dirty.push(Position {
+                        topic,
+                        partition,
+                        next,
+                    });
+                }
+            }
+        }
+        dirty
+    }
+
+    /// Everything has been committed.
+    pub(super) fn clean(&mut self) {
+        for position in self
+            .topics
+            .iter_mut()
+            .flat_map(|topic| &mut topic.partitions)
+            .flatten()
+        {
+            position.committed = Some(position.next);
+        }
+        self.is_dirty = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(positions: &Positions) -> Vec<(String, u32, u64)> {
+        let dirty = positions.dirty().into_iter();
+        dirty
+            .map(|position| (position.topic.to_string(), position.partition, position.next))
+            .collect()
+    }
+
+    #[test]
+    fn only_what_moved_since_the_last_commit_and_is_still_owned_is_committed() {
+        let mut positions = Positions::default();
+        assert!(!positions.is_dirty());
+        positions.set("a", 2, 5);
+        positions.set("b", 0, 1);
+        positions.set("a", 2, 6);
+        assert_eq!(
+            listed(&positions),
+            [("a".to_owned(), 2, 6), ("b".to_owned(), 0, 1)]
+        );
+        positions.clean();
+        assert!(!positions.is_dirty() && listed(&positions).is_empty());
+        positions.set("a", 2, 7);
+        positions.set("b", 0, 2);
+        positions.forget("b", 0);
+        assert_eq!(listed(&positions), [("a".to_owned(), 2, 7)]);
+    }
+}
