@@ -246,17 +246,14 @@ fn read_lines(mut from: impl BufRead, visit: &mut dyn FnMut(i64, &[u8])) -> io::
 
 /// All that knows how a worker is run: another way to run it is another such module.
 mod drive {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use pipewarden::driver::memory::{Broker, Layout, TopicPartition, Worker};
-    use pipewarden::pipeline::{DeadLetter, ObservationRecord, Origin, Program};
+    use pipewarden::driver::memory::{Broker, Fault, Layout, Step, TopicPartition, Worker};
+    use pipewarden::pipeline::{DeadLetter, ObservationRecord, Program};
     use pipewarden::time::AppendTime;
+    use pipewarden::worker::PartitionId;
 
     use super::{dead, line};
-
-    /// The reason that a worker gives for what no router wrote.
-    const UNDECODABLE: &str = "undecodable_observation";
 
     /// A log and the one worker that reads it.
     pub(crate) struct Driven {
@@ -264,94 +261,67 @@ mod drive {
         layout: Layout,
         program: Arc<Program>,
         worker: Worker,
-        /// By partition and offset: this worker keeps what it could not read to itself.
-        dead_letters: BTreeMap<(u32, u64), DeadLetter>,
     }
 
     impl Driven {
         pub(crate) fn new(program: &Arc<Program>, partitions: u32) -> Self {
             let (mut broker, layout) = (Broker::new(), Layout::new(partitions));
-            let worker = Worker::start(&mut broker, &layout, "worker");
-            let mut driven = Self {
+            let worker = take_over(&mut broker, &layout, program);
+            Self {
                 broker,
                 layout,
                 program: Arc::clone(program),
                 worker,
-                dead_letters: BTreeMap::new(),
-            };
-            driven.take_over();
-            driven
+            }
         }
 
         /// Appends a record to the observations topic.
         pub(crate) fn write(&mut self, partition: u32, at: AppendTime, key: &str, value: &[u8]) {
-            let input = self.layout.input(partition);
+            let input = self.layout.input(PartitionId::observations(partition));
             self.broker.append(&input, at, key.as_bytes(), value);
         }
 
         /// Leaves an offset out, as the end of a transaction does.
         pub(crate) fn leave_gap(&mut self, partition: u32) {
-            self.broker.skip_offset(&self.layout.input(partition));
+            self.broker
+                .skip_offset(&self.layout.input(PartitionId::observations(partition)));
         }
 
-        /// Lets everything be read and time go on: a tick is appended at each deadline up to `now`.
+        /// Lets everything be read and time go on: a tick is appended at each deadline up to `now`. The worker's own clock
+        /// stands still, so that it appends none itself.
         pub(crate) fn pass(&mut self, now: AppendTime) {
-            for partition in 0..self.layout.partitions {
+            for number in 0..self.layout.partitions {
+                let partition = PartitionId::observations(number);
                 self.read(partition);
-                while let Some(deadline) = self.worker.next_deadline(partition).filter(|due| *due <= now) {
-                    self.write(partition, deadline, "", &ObservationRecord::Tick {}.encode());
+                let next_deadline = |worker: &Worker| worker.machine().next_deadline(partition);
+                while let Some(deadline) = next_deadline(&self.worker).filter(|due| *due <= now) {
+                    self.write(number, deadline, "", &ObservationRecord::Tick {}.encode());
                     self.read(partition);
                 }
             }
         }
 
-        fn read(&mut self, partition: u32) {
-            while let Some(applied) = self.worker.step(&self.broker, partition) {
-                let Some((message, correlator)) = applied.undecodable.zip(self.worker.correlator(partition))
-                else {
-                    continue;
-                };
-                let (input, offset) = (self.layout.input(partition), correlator.position() - 1);
-                let Some(record) = self.broker.fetch(&input, offset) else {
-                    continue;
-                };
-                let origin = Origin {
-                    topic: &input.topic,
-                    partition: partition.cast_signed(),
-                    offset: offset.cast_signed(),
-                };
-                let letter = DeadLetter::of(UNDECODABLE, message, origin, &record.value);
-                self.dead_letters.insert((partition, offset), letter);
-            }
+        fn read(&mut self, partition: PartitionId) {
+            while self.worker.poll(&mut self.broker, partition) == Step::Record {}
+            self.worker.take_facts();
         }
 
         /// Commits all that has been read.
         pub(crate) fn commit(&mut self) {
-            self.worker
-                .commit(&mut self.broker)
-                .expect("nobody else uses its name");
+            self.worker.commit(&mut self.broker);
         }
 
         /// The worker ends in the midst of a commit, and a successor takes over.
         pub(crate) fn crash(&mut self) {
-            self.worker
-                .write(&mut self.broker)
-                .expect("nobody else uses its name");
-            self.worker = Worker::start(&mut self.broker, &self.layout, "worker");
-            self.take_over();
-        }
-
-        fn take_over(&mut self) {
-            for partition in 0..self.layout.partitions {
-                self.worker
-                    .take_over(&self.broker, partition, &self.program)
-                    .expect("the number of partitions is fixed");
-            }
+            self.worker.weather.bring(Fault::TornCommit, 1);
+            self.worker.commit(&mut self.broker);
+            self.worker = take_over(&mut self.broker, &self.layout, &self.program);
         }
 
         /// Every record of every topic.
         pub(crate) fn tell(&self, lines: &mut Vec<String>) {
-            for partition in 0..self.layout.partitions {
+            for number in 0..self.layout.partitions {
+                let partition = PartitionId::observations(number);
                 self.tell_observations(partition, lines);
                 let topics = [
                     self.layout.output(partition),
@@ -360,24 +330,28 @@ mod drive {
                 ];
                 for topic in topics {
                     let records = self.records(&topic).into_iter();
-                    lines.extend(
-                        records.map(|(_, key, value)| line(&topic.topic, partition, &key, Some(value))),
-                    );
+                    lines
+                        .extend(records.map(|(_, key, value)| line(&topic.topic, number, &key, Some(value))));
                 }
             }
-            let letters = self.dead_letters.iter();
-            lines.extend(letters.map(|((partition, _), letter)| dead("correlator", *partition, letter)));
+            for number in 0..self.layout.partitions {
+                let topic = self.layout.dead_letters(PartitionId::observations(number));
+                for (_, _, value) in self.records(&topic) {
+                    let letter: DeadLetter = serde_json::from_slice(value).expect("a worker wrote it");
+                    lines.push(dead("correlator", number, &letter));
+                }
+            }
         }
 
         /// Ticks stand apart: when they come, and not only what stands on the topic, shows how time goes on.
-        fn tell_observations(&self, partition: u32, lines: &mut Vec<String>) {
+        fn tell_observations(&self, partition: PartitionId, lines: &mut Vec<String>) {
             let tick = ObservationRecord::Tick {}.encode();
             for (at, key, value) in self.records(&self.layout.input(partition)) {
                 lines.push(if value == tick {
                     let at = at.as_millis().to_string();
-                    line("ticks", partition, "", Some(at.as_bytes()))
+                    line("ticks", partition.number, "", Some(at.as_bytes()))
                 } else {
-                    line(&self.layout.observations, partition, &key, Some(value))
+                    line(&self.layout.observations, partition.number, &key, Some(value))
                 });
             }
         }
@@ -389,5 +363,13 @@ mod drive {
                 .map(|record| (record.append_time, key(&record.key), record.value.as_slice()))
                 .collect()
         }
+    }
+
+    /// A new process of the only worker there is.
+    fn take_over(broker: &mut Broker, layout: &Layout, program: &Arc<Program>) -> Worker {
+        let mut worker = Worker::start(broker, layout, "worker", program);
+        let partitions: Vec<_> = (0..layout.partitions).map(PartitionId::observations).collect();
+        worker.assign(broker, &partitions, 0);
+        worker
     }
 }

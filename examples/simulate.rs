@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::ProgressBar;
-use support::simulation::{self, Faults};
+use support::simulation::{self, Counts};
 
 /// Kills the correlator at any instant, a million times, and compares what it wrote with an undisturbed run.
 #[derive(Parser)]
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
         .unwrap_or(1);
     let (next, end) = (AtomicU64::new(arguments.from), arguments.from + arguments.seeds);
-    let (all, failed) = (Mutex::new(Faults::default()), Mutex::new(Vec::new()));
+    let (all, failed) = (Mutex::new(Counts::default()), Mutex::new(Vec::new()));
     let (progress, began) = (ProgressBar::new(arguments.seeds), Instant::now());
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -70,7 +70,9 @@ fn main() -> ExitCode {
     progress.finish_and_clear();
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!("{:#?}", all);
+    for (what, times) in all.all() {
+        println!("{times:>12}  {what}");
+    }
     println!(
         "{} worlds in {:.0?}, {} failed",
         arguments.seeds,

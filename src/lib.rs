@@ -15,12 +15,12 @@
 //!   pipewarden.dead-letters    what could not be decoded: original bytes, reason, origin
 //! ```
 //!
-//! Both halves are pure processors ([`pipeline`]): a record and a clock reading in, records out. A
-//! [`driver`] runs them: Kafka, or an in-process log with the same rules. The processors never know which.
+//! Both halves are pure processors ([`pipeline`]): a record and a clock reading in, records out. Kafka runs them, or an
+//! in-process log with the same rules. The processors never know which.
 //!
-//! This package is the program: arguments, settings, commands, metrics and Kafka. What decides is in `pipewarden-core`,
-//! the processors are in `pipewarden-engine`, what stands beside the service in `pipewarden-tools`; their modules have
-//! their names here too.
+//! This package is the program: arguments, settings, commands and metrics. What decides is in `pipewarden-core`, the
+//! processors are in `pipewarden-engine`, what runs them on Kafka is in `pipewarden-kafka`, what stands beside the service
+//! in `pipewarden-tools`; most of their modules have their names here too.
 //!
 //! Start with [`config::Settings`], which reads what is in force, [`pipeline::Router`] and [`pipeline::Correlator`], and
 //! [`detection::Join`].
@@ -36,13 +36,20 @@
 use pipewarden_core::words;
 pub use pipewarden_core::{alert, detection, event, problems, time};
 pub use pipewarden_engine as pipeline;
+pub use pipewarden_engine::worker;
 pub use pipewarden_tools::{generator, interchange, rule_tests};
 
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod driver;
+mod reload;
 pub mod telemetry;
+
+/// Who feeds the processors: Kafka, or an in-process log with the same rules.
+pub mod driver {
+    pub use pipewarden_engine::local as memory;
+    pub use pipewarden_kafka as kafka;
+}
 
 /// The protected hosts, which of them an event is about, and asset lists of other tools as an inventory.
 pub mod inventory {

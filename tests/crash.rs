@@ -13,47 +13,71 @@ mod support {
     pub(crate) mod world;
 }
 
+use std::fmt::Write as _;
+use std::sync::Arc;
+
 use pipewarden::detection::JoinSettings;
-use pipewarden::driver::memory::{Broker, Layout, Worker};
-use pipewarden::pipeline::ObservationRecord;
+use pipewarden::driver::memory::{Broker, Fault, Layout, Moment, Step, Tamper, TamperWith, Worker};
+use pipewarden::pipeline::{ObservationRecord, Program};
 use pipewarden::time::AppendTime;
-use support::simulation::{self, Faults};
+use pipewarden::worker::{
+    Fact, Output, PARTITION_INPUTS, PARTITION_STATES, PartitionId, ROUTER_INPUTS, ROUTER_STATES,
+    WORKER_INPUTS, WORKER_STATES,
+};
+use support::simulation::{self, Counts};
 use support::world::Seed;
+
+const PARTITION: PartitionId = PartitionId::observations(0);
+
+/// What the worlds must hold, and how often at least, in every thousand of them.
+const REQUIRED: &[(&str, u64)] = &[
+    ("crashes", 300),
+    ("TornCommit", 60),
+    ("handovers", 300),
+    ("frozen", 150),
+    ("zombies", 30),
+    ("lost", 100),
+    ("stops", 100),
+    ("aborts", 300),
+    ("stale commits", 150),
+    ("recoveries", 300),
+    ("rewinds moved", 30),
+    ("changed programs", 30),
+    ("reloads", 12),
+    ("ticks", 300),
+    ("sensor findings", 30),
+    ("sweeps", 300),
+    ("dead letters", 300),
+    ("late requests", 10),
+    ("log starts moved", 5),
+    ("logs truncated", 5),
+    ("rewind_below_log_start", 1),
+    ("log_truncated", 1),
+];
 
 #[test]
 fn any_interleaving_of_faults_gives_the_records_of_an_undisturbed_run() {
-    let mut faults = Faults::default();
+    let mut counts = Counts::default();
     // Seeds that have once shown a defect stay.
-    for seed in (0..3_000).chain([4_407, 5_376, 6_826, 6_863, 7_433, 16_530]) {
+    let seeds = (0..3_000).chain([4_407, 5_376, 6_826, 6_863, 7_433, 16_530]);
+    for seed in seeds {
         match simulation::run(seed) {
-            Ok(of_this_run) => faults += of_this_run,
+            Ok(of_this_world) => counts += of_this_world,
             Err(difference) => panic!("seed {seed}: {difference}"),
         }
     }
-    println!("{faults:#?}");
-    let Faults {
-        crashes,
-        torn_commits,
-        handovers,
-        frozen,
-        zombies,
-        aborts,
-        ..
-    } = faults;
-    assert!(
-        crashes > 1_000 && torn_commits > 200 && handovers > 1_000,
-        "{faults:?}"
-    );
-    assert!(frozen > 500 && zombies > 100 && aborts > 1_000, "{faults:?}");
-    assert!(
-        faults.sensor_findings > 100 && faults.sweeps > 1_000,
-        "{faults:?}"
-    );
-    assert!(faults.stale_commits > 500 && faults.ticks > 1_000, "{faults:?}");
-    assert!(
-        faults.rewinds_moved > 100 && faults.changed_programs > 100 && faults.reloads > 40,
-        "{faults:?}"
-    );
+    for (what, times) in counts.all() {
+        println!("{times:>9}  {what}");
+    }
+    println!("{}", table(&counts, &CORRELATOR));
+    for (what, least) in REQUIRED {
+        assert!(counts.of(what) >= least * 3, "{what}: {}", counts.of(what));
+    }
+    for fault in Fault::CORRELATOR {
+        let times = counts.of(&format!("{fault:?}"));
+        assert!(times > 0, "{fault:?} never happened");
+    }
+    assert_all_is_taken(&counts, &CORRELATOR);
 }
 
 /// Three share accesses by three sources, each an alert that stays open.
@@ -73,7 +97,7 @@ fn three_open_alerts(broker: &mut Broker, layout: &Layout) -> AppendTime {
         let observation = seed.observation(u64::from(source));
         now = AppendTime::at_event(observation.event.time);
         broker.append(
-            &layout.input(0),
+            &layout.input(PARTITION),
             now,
             b"",
             &ObservationRecord::Observation(observation).encode(),
@@ -88,20 +112,226 @@ fn a_start_with_other_settings_writes_every_open_alert_once_more_and_a_start_wit
     let due = three_open_alerts(&mut broker, &layout);
     let tick = ObservationRecord::Tick {}.encode();
     let mut live = |fingerprint: &str| {
-        broker.append(&layout.input(0), due, b"", &tick);
+        broker.append(&layout.input(PARTITION), due, b"", &tick);
         let program = simulation::program(&JoinSettings::default(), fingerprint);
-        let mut worker = Worker::start(&mut broker, &layout, "worker");
-        worker.take_over(&broker, 0, &program).unwrap();
-        let mut reemitted = 0;
-        while let Some(applied) = worker.step(&broker, 0) {
-            reemitted += applied.reemitted;
-        }
-        worker.commit(&mut broker).unwrap();
-        (reemitted, broker.read_committed(&layout.output(0)).count())
+        let mut worker = take_over(&mut broker, &layout, &program);
+        while worker.poll(&mut broker, PARTITION) == Step::Record {}
+        worker.commit(&mut broker);
+        let facts = worker.take_facts();
+        let reemitted: usize = (facts.iter())
+            .map(|fact| match fact {
+                Fact::Applied(applied) => applied.reemitted,
+                _ => 0,
+            })
+            .sum();
+        (
+            reemitted,
+            broker.read_committed(&layout.output(PARTITION)).count(),
+        )
     };
     assert_eq!(live("first"), (0, 3));
     assert_eq!(live("first"), (0, 3));
     assert_eq!(live("second"), (3, 6));
     assert_eq!(live("second"), (0, 6));
     assert_eq!(live("first"), (3, 9));
+}
+
+/// A new process of the only worker there is.
+fn take_over(broker: &mut Broker, layout: &Layout, program: &Arc<Program>) -> Worker {
+    let mut worker = Worker::start(broker, layout, "worker", program);
+    worker.assign(broker, &[PARTITION], 0);
+    worker
+}
+
+/// Pairs of an input and the states that it can't meet, since what a worker asks for is answered before anything else is
+/// handed in. The machine asserts each.
+const IMPOSSIBLE: &[(&str, &[&str])] = &[
+    // Answers come while the question stands.
+    ("committed", &["absent", "seeking", "restoring", "live"]),
+    ("log", &["absent", "seeking", "restoring", "live"]),
+    ("ask_failed", &["absent", "seeking", "restoring", "live"]),
+    ("seek_done", &["absent", "locating", "restoring", "live"]),
+    ("seek_failed", &["absent", "locating", "restoring", "live"]),
+    ("ticked", &["absent", "locating", "seeking", "restoring"]),
+    ("tick_failed", &["absent", "locating", "seeking", "restoring"]),
+    (
+        "ended.committed",
+        &["failed", "assigning", "renewing", "waiting", "ready"],
+    ),
+    (
+        "ended.aborted",
+        &["failed", "assigning", "renewing", "waiting", "ready"],
+    ),
+    (
+        "ended.queue_full",
+        &["failed", "assigning", "renewing", "waiting", "ready"],
+    ),
+    (
+        "ended.fatal",
+        &["failed", "assigning", "renewing", "waiting", "ready"],
+    ),
+    (
+        "producer.ready",
+        &[
+            "failed",
+            "assigning",
+            "revoking",
+            "publishing",
+            "waiting",
+            "ready",
+        ],
+    ),
+    (
+        "producer.failed",
+        &[
+            "failed",
+            "assigning",
+            "revoking",
+            "publishing",
+            "waiting",
+            "ready",
+        ],
+    ),
+    (
+        "producer.fatal",
+        &[
+            "failed",
+            "assigning",
+            "revoking",
+            "publishing",
+            "waiting",
+            "ready",
+        ],
+    ),
+    // A callback does not come within another, and none gives partitions while a transaction is open.
+    ("assigned", &["assigning", "revoking", "publishing"]),
+    ("revoked", &["assigning", "revoking"]),
+    ("lost", &["assigning", "revoking"]),
+    // Nothing else comes while a transaction is open, and within a callback only what it waits for.
+    ("policy_changed", &["assigning", "revoking", "publishing"]),
+    ("timer", &["revoking", "publishing"]),
+    ("stop", &["revoking", "publishing"]),
+    // Of the router, likewise.
+    ("assigned", &["flushing", "committing"]),
+    ("revoked", &["flushing", "committing"]),
+    ("lost", &["flushing", "committing"]),
+    ("policy_changed", &["flushing", "committing"]),
+    ("turn", &["flushing", "committing"]),
+    ("flushed", &["routing", "held", "committing"]),
+    ("not_flushed", &["routing", "held", "committing"]),
+    ("committed", &["routing", "held", "flushing"]),
+    ("not_committed", &["routing", "held", "flushing"]),
+    ("failed", &["committing"]),
+];
+
+/// How often each input met each state.
+fn table(counts: &Counts, tables: &[Table]) -> String {
+    let mut text = String::new();
+    for (inputs, states) in tables {
+        let _ = write!(text, "{:>18}", "");
+        for state in *states {
+            let _ = write!(text, "{state:>12}");
+        }
+        for input in *inputs {
+            let _ = write!(text, "\n{input:>18}");
+            for state in *states {
+                let _ = write!(text, "{:>12}", counts.taken(input, state));
+            }
+        }
+        text.push_str("\n\n");
+    }
+    text
+}
+
+/// Inputs, and the states that they may meet.
+type Table = (&'static [&'static str], &'static [&'static str]);
+
+const CORRELATOR: [Table; 2] = [
+    (&PARTITION_INPUTS, &PARTITION_STATES),
+    (&WORKER_INPUTS, &WORKER_STATES),
+];
+
+const ROUTER: [Table; 1] = [(&ROUTER_INPUTS, &ROUTER_STATES)];
+
+/// Every pair was taken, but for those that are listed as impossible, which were not.
+fn assert_all_is_taken(counts: &Counts, tables: &[Table]) {
+    for (inputs, states) in tables {
+        let pairs = inputs
+            .iter()
+            .flat_map(|input| states.iter().map(move |state| (*input, *state)));
+        for (input, state) in pairs {
+            let is_impossible = IMPOSSIBLE
+                .iter()
+                .any(|(listed, states)| *listed == input && states.contains(&state));
+            let times = counts.taken(input, state);
+            assert_eq!(times == 0, is_impossible, "{input} met {state} {times} times");
+        }
+    }
+}
+
+#[test]
+fn any_interleaving_of_faults_leaves_what_a_router_writes_on_the_log_at_least_once() {
+    let mut counts = Counts::default();
+    for seed in 0..2_000 {
+        match simulation::routing::run(seed) {
+            Ok(of_this_world) => counts += of_this_world,
+            Err(difference) => panic!("seed {seed}: {difference}"),
+        }
+    }
+    for (what, times) in counts.all() {
+        println!("{times:>9}  {what}");
+    }
+    println!("{}", table(&counts, &ROUTER));
+    let required = [
+        "crashes",
+        "handovers",
+        "lost",
+        "refused records",
+        "held",
+        "released",
+        "policies taken up",
+    ];
+    for what in required {
+        assert!(counts.of(what) > 200, "{what}: {}", counts.of(what));
+    }
+    for fault in Fault::ROUTER {
+        let times = counts.of(&format!("{fault:?}"));
+        assert!(times > 200, "{fault:?}: {times}");
+    }
+    assert_all_is_taken(&counts, &ROUTER);
+}
+
+/// Worlds in which every worker has this fault until one of them fails; the first that does.
+fn first_found(tamper: TamperWith) -> Option<u64> {
+    (0..400).find(|seed| simulation::run_with(*seed, Some(tamper)).is_err())
+}
+
+#[test]
+fn a_worker_that_does_not_resume_what_it_is_given_is_found() {
+    // The client remembers a pause beyond a loss: partitions that come back stay silent.
+    let found = first_found(|output, moment| match output {
+        Output::Resume(_) if moment == Moment::Assignment => Tamper::Omit,
+        _ => Tamper::Execute,
+    });
+    assert!(found.is_some());
+}
+
+#[test]
+fn a_worker_that_stays_paused_after_a_batch_was_committed_in_a_callback_is_found() {
+    // What was paused while the batch waited goes on only if it is resumed then.
+    let found = first_found(|output, moment| match output {
+        Output::Resume(_) if moment == Moment::Revocation => Tamper::Omit,
+        _ => Tamper::Execute,
+    });
+    assert!(found.is_some());
+}
+
+#[test]
+fn a_worker_that_keeps_its_producer_after_an_abort_is_found() {
+    // A late request of the old transaction ends the new one.
+    let found = first_found(|output, _| match output {
+        Output::RenewProducer => Tamper::Pretend,
+        _ => Tamper::Execute,
+    });
+    assert!(found.is_some());
 }

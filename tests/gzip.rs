@@ -35,7 +35,7 @@ use support::{schema, winlogbeat};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Another librdkafka may call that function in another way, or make one pass by itself: then look at
-/// `src/driver/kafka/gunzip.c`, which replaces `rd_gz_decompress` of `src/rdgz.c`, before this is changed.
+/// `crates/kafka/src/gunzip.c`, which replaces `rd_gz_decompress` of `src/rdgz.c`, before this is changed.
 #[test]
 fn librdkafka_is_the_one_whose_function_is_replaced() {
     assert_eq!(rdkafka::util::get_rdkafka_version().1, "2.12.1");

@@ -14,14 +14,17 @@ use std::time::Duration;
 
 use pipewarden::alert::AlertFormat;
 use pipewarden::detection::{JoinSettings, Rule, RuleSet, SENSOR_BLIND};
-use pipewarden::driver::memory::{Broker, Layout, Replayer, Worker};
+use pipewarden::driver::memory::{Broker, Layout, Replayer, Step, Worker};
 use pipewarden::event::{Detail, Kind, Observation, Outcome};
 use pipewarden::inventory::{Inventory, UnlistedHosts};
 use pipewarden::pipeline::{ObservationRecord, Program};
 use pipewarden::telemetry::{Metrics, Readiness, Status};
 use pipewarden::time::{AppendTime, EventTime};
+use pipewarden::worker::PartitionId;
 use serde_json::{Value, json};
 use support::world::{self, Seed};
+
+const PARTITION: PartitionId = PartitionId::observations(0);
 
 const CONNECTION: u8 = 0;
 const PIPE: u8 = 1;
@@ -288,16 +291,15 @@ fn gauges_and_status_say_when_each_sensor_was_seen_and_whether_it_is_blind_until
     for observation in story {
         let now = AppendTime::at_event(observation.event.time);
         let record = ObservationRecord::Observation(observation);
-        broker.append(&layout.input(0), now, b"", &record.encode());
+        broker.append(&layout.input(PARTITION), now, b"", &record.encode());
     }
-    let mut worker = Worker::start(&mut broker, &layout, "worker");
-    worker.take_over(&broker, 0, &default_program()).unwrap();
-    while worker.step(&broker, 0).is_some() {}
+    let mut worker = take_over(&mut broker, &layout, &default_program());
+    while worker.poll(&mut broker, PARTITION) == Step::Record {}
 
     let (metrics, status) = (Metrics::new(), Status::default());
     let tell = |is_owned: bool| {
         if is_owned {
-            let correlator = worker.correlator(0).unwrap();
+            let correlator = worker.correlator(PARTITION).unwrap();
             let readiness = Readiness {
                 sensors: correlator.sensors().collect(),
                 clocks: correlator.clocks().collect(),
@@ -345,6 +347,13 @@ fn gauges_and_status_say_when_each_sensor_was_seen_and_whether_it_is_blind_until
     assert_eq!(status.to_value()["sensors"], json!({}));
 }
 
+/// A new process of the only worker there is.
+fn take_over(broker: &mut Broker, layout: &Layout, program: &Arc<Program>) -> Worker {
+    let mut worker = Worker::start(broker, layout, "worker", program);
+    worker.assign(broker, &[PARTITION], 0);
+    worker
+}
+
 /// A day in which one sensor after the other fails and comes back, ticks where they are due.
 fn log_of_a_day(broker: &mut Broker, layout: &Layout) {
     let story = Story::default()
@@ -357,9 +366,14 @@ fn log_of_a_day(broker: &mut Broker, layout: &Layout) {
     for observation in story.ordered() {
         let now = AppendTime::at_event(observation.event.time);
         let record = ObservationRecord::Observation(observation);
-        broker.append(&layout.input(0), now, b"", &record.encode());
+        broker.append(&layout.input(PARTITION), now, b"", &record.encode());
         let tick = ObservationRecord::Tick {}.encode();
-        broker.append(&layout.input(0), now.plus(Duration::from_secs(61)), b"", &tick);
+        broker.append(
+            &layout.input(PARTITION),
+            now.plus(Duration::from_secs(61)),
+            b"",
+            &tick,
+        );
     }
 }
 
@@ -369,12 +383,11 @@ fn killed_after_any_record_it_writes_the_findings_of_an_undisturbed_run() {
     let run = |crash_every: Option<usize>| {
         let (mut broker, layout) = (Broker::new(), Layout::new(1));
         log_of_a_day(&mut broker, &layout);
-        let mut worker = Worker::start(&mut broker, &layout, "worker");
-        worker.take_over(&broker, 0, &program).unwrap();
+        let mut worker = take_over(&mut broker, &layout, &program);
         let mut records = 0;
         loop {
-            let is_live = worker.correlator(0).unwrap().is_caught_up();
-            if worker.step(&broker, 0).is_none() {
+            let is_live = worker.correlator(PARTITION).unwrap().is_caught_up();
+            if worker.poll(&mut broker, PARTITION) != Step::Record {
                 break;
             }
             if !is_live {
@@ -382,15 +395,14 @@ fn killed_after_any_record_it_writes_the_findings_of_an_undisturbed_run() {
             }
             records += 1;
             if crash_every.is_some_and(|every| records % every == 0) {
-                worker.commit(&mut broker).unwrap();
+                worker.commit(&mut broker);
                 // What is read after the commit is lost with the crash.
-                worker.step(&broker, 0);
-                worker = Worker::start(&mut broker, &layout, "worker");
-                worker.take_over(&broker, 0, &program).unwrap();
+                worker.poll(&mut broker, PARTITION);
+                worker = take_over(&mut broker, &layout, &program);
             }
         }
-        worker.commit(&mut broker).unwrap();
-        let output = layout.output(0);
+        worker.commit(&mut broker);
+        let output = layout.output(PARTITION);
         let written = broker.read_committed(&output);
         written.map(|record| record.value.clone()).collect::<Vec<_>>()
     };

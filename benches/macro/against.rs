@@ -22,7 +22,12 @@ struct Costs {
 }
 
 /// Measures what is asked for; false if anything costs too much.
-pub fn run(arguments: &Arguments, other: &Path, is_asked: &dyn Fn(&str) -> bool, table: &mut Table) -> bool {
+pub(crate) fn run(
+    arguments: &Arguments,
+    other: &Path,
+    is_asked: &dyn Fn(&str) -> bool,
+    table: &mut Table,
+) -> bool {
     let mut is_even = true;
     let mut take_turns = |what: &str, measure: &mut dyn FnMut(&Path) -> Costs| {
         is_even &= pairs(what, arguments.runs, other, measure, table);

@@ -172,7 +172,7 @@ fn plain_consumer() -> PathBuf {
 }
 
 /// Settings of a router over this input.
-pub fn settings(broker: &Broker, prefix: &str, input: &str, inventory: &Path) -> Settings {
+pub(crate) fn settings(broker: &Broker, prefix: &str, input: &str, inventory: &Path) -> Settings {
     Settings::new(broker.servers(), prefix)
         .with("kafka/topics/input", json!([input]))
         .with("correlator/enabled", false.into())
@@ -181,7 +181,7 @@ pub fn settings(broker: &Broker, prefix: &str, input: &str, inventory: &Path) ->
 }
 
 /// Lets the service read so many messages; its time is from the first to the last of them.
-pub fn route(settings: &Settings, messages: u64) -> Usage {
+pub(crate) fn route(settings: &Settings, messages: u64) -> Usage {
     let service = Service::start(settings);
     let mut began = None;
     loop {

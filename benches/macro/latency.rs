@@ -29,7 +29,7 @@ const EVERY: Duration = Duration::from_millis(200);
 const AT_MOST: Duration = Duration::from_secs(60);
 
 /// What a run of one contestant gave.
-pub struct Steady {
+pub(crate) struct Steady {
     /// Milliseconds, for each attack.
     pub latencies: Vec<f64>,
     /// Messages that were not read yet when the last had been published.
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments, table: &mut Table) {
 }
 
 /// One run of a build of the program, or of the other application.
-pub fn steady(broker: &Broker, arguments: &Arguments, build: Option<&Path>) -> Option<Steady> {
+pub(crate) fn steady(broker: &Broker, arguments: &Arguments, build: Option<&Path>) -> Option<Steady> {
     let fleet = Fleet::invented(ASSETS, 2_000);
     let mut stage = stage(broker, "latency", &fleet);
     if let Some(build) = build {
@@ -103,7 +103,7 @@ pub fn steady(broker: &Broker, arguments: &Arguments, build: Option<&Path>) -> O
     })
 }
 
-pub fn quantile(all: &mut [f64], part: f64) -> f64 {
+pub(crate) fn quantile(all: &mut [f64], part: f64) -> f64 {
     all.sort_by(f64::total_cmp);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let index = ((all.len() - 1) as f64 * part).round() as usize;

@@ -8,7 +8,7 @@ use super::table::{Table, median};
 use super::{Arguments, generated, itself, program};
 
 /// What a program takes to replay a file, and how many alerts it prints.
-pub fn replay(program: &Path, file: &generated::Generated) -> (Usage, usize) {
+pub(crate) fn replay(program: &Path, file: &generated::Generated) -> (Usage, usize) {
     let mut command = Command::new(program);
     command.args(["replay", "--format", "ndjson", "--inventory"]);
     let (usage, found) = process::run(command.arg(&file.inventory).arg(&file.events));

@@ -227,7 +227,7 @@ fn found(broker: &Broker, alerts: &str) -> BTreeSet<Found> {
 }
 
 /// A plan of a backlog in which none is late, however many there are.
-pub fn backlog(arguments: &Arguments) -> Plan {
+pub(crate) fn backlog(arguments: &Arguments) -> Plan {
     let mut plan = Plan {
         lateness: Duration::ZERO,
         ..Plan::new(arguments.seed, arguments.whole_messages)
@@ -238,7 +238,7 @@ pub fn backlog(arguments: &Arguments) -> Plan {
 }
 
 /// The stage of one run over it.
-pub fn stage_of_backlog(broker: &Broker, input: &str, fleet: &Fleet) -> Stage {
+pub(crate) fn stage_of_backlog(broker: &Broker, input: &str, fleet: &Fleet) -> Stage {
     let mut stage = stage(broker, "whole", fleet);
     input.clone_into(&mut stage.input);
     // What has no named source need not wait a minute for one here.
@@ -300,14 +300,14 @@ pub(crate) fn throughput(arguments: &Arguments, table: &mut Table) {
 }
 
 /// Messages a second of processor and of clock, and the largest memory in MiB.
-pub struct Pass {
+pub(crate) struct Pass {
     pub cpu: f64,
     pub wall: f64,
     peak: u64,
 }
 
 /// Follows a contestant until it has read everything.
-pub fn pass(contestant: &Contestant, messages: f64) -> Pass {
+pub(crate) fn pass(contestant: &Contestant, messages: f64) -> Pass {
     let began = Instant::now();
     let until = |share: f64| {
         while contestant.read() < messages * share {
@@ -329,7 +329,7 @@ pub fn pass(contestant: &Contestant, messages: f64) -> Pass {
 }
 
 /// Waits until everything is found that must be; says how much else is, which of ours nothing may be.
-pub fn await_all(broker: &Broker, alerts: &str, truths: &[Truth], is_ours: bool) -> usize {
+pub(crate) fn await_all(broker: &Broker, alerts: &str, truths: &[Truth], is_ours: bool) -> usize {
     let all = expected(truths, true);
     // The other tells of those without a named source only when later records have closed their windows.
     let wanted = if is_ours {

@@ -4,15 +4,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use pipewarden_kafka::{CorrelatorSettings, InForce, RouterSettings, Service, ServiceSettings, Stop};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::settings;
 use crate::cli::RunArgs;
-use crate::config::Watch;
-use crate::driver::kafka::{Service, Stop};
-use crate::telemetry::{self, Metrics, Status};
+use crate::config::{Settings, Watch};
+use crate::pipeline::Program;
+use crate::reload::Reload;
+use crate::telemetry::{self, EXPLANATIONS, Metrics, Reporter, Status};
 
 /// Runs the service until a signal or a failure ends it.
 ///
@@ -26,11 +28,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let (metrics, status, stop) = (
-        Arc::new(Metrics::new()),
-        Arc::new(Status::default()),
-        Stop::default(),
-    );
+    let (metrics, status) = (Arc::new(Metrics::new()), Arc::new(Status::default()));
+    let stop = Stop::default();
     info!(
         version = env!("CARGO_PKG_VERSION"),
         brokers = settings.kafka.brokers,
@@ -40,6 +39,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         fingerprint = program.fingerprint(),
         "pipewarden starts"
     );
+    let (service, reload) = service(&settings, (watch, program), &metrics, &status, &stop);
     runtime.block_on(async {
         let listener = TcpListener::bind(settings.http.listen)
             .await
@@ -50,8 +50,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             // Whether the sender spoke or went away, the service has ended.
             let _ = closes.await;
         }));
-        let service = Service::new(settings, (watch, program), metrics, status, stop.clone());
-        let mut ended = tokio::task::spawn_blocking(move || service.run());
+        let mut ended = tokio::task::spawn_blocking(move || reload.beside(service));
         let outcome = tokio::select! {
             outcome = &mut ended => outcome,
             signal = signalled() => {
@@ -76,6 +75,55 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         info!("pipewarden has ended");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The service, and what looks after the files beside it. `read` is what [`Watch::start`] gave.
+pub(crate) fn service(
+    settings: &Settings,
+    read: (Watch, Program),
+    metrics: &Arc<Metrics>,
+    status: &Arc<Status>,
+    stop: &Stop,
+) -> (Service, Reload) {
+    let (watch, program) = read;
+    let reporter = Reporter::new(settings, &program, Arc::clone(metrics), Arc::clone(status));
+    let (reporter, in_force) = (Arc::new(reporter), InForce::new(program));
+    let service = Service::new(
+        service_settings(settings),
+        in_force.clone(),
+        reporter.clone(),
+        stop.clone(),
+    );
+    let reload = Reload {
+        watch,
+        in_force,
+        interval: settings.reload.interval,
+        reporter,
+        stop: stop.clone(),
+    };
+    (service, reload)
+}
+
+/// What the service needs of the settings.
+fn service_settings(settings: &Settings) -> ServiceSettings {
+    let (router, correlator) = (&settings.router, &settings.correlator);
+    ServiceSettings {
+        kafka: settings.kafka.clone(),
+        router: RouterSettings {
+            enabled: router.enabled,
+            threads: router.threads,
+            commit_interval: router.commit_interval,
+        },
+        correlator: CorrelatorSettings {
+            enabled: correlator.enabled,
+            threads: correlator.threads,
+            commit_interval: correlator.commit_interval,
+            instance: correlator.instance.clone(),
+        },
+        identities: settings.identities.clone(),
+        alert_format: settings.alerts.format,
+        explanations: EXPLANATIONS,
+    }
 }
 
 /// The name of the next signal that asks to end.

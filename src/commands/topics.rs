@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
+use pipewarden_kafka::{TopicAdmin, TopicState, plans};
 
 use super::settings;
 use crate::cli::{TopicsAction, TopicsArgs};
-use crate::driver::kafka::{TopicState, Topics, plans};
 
 /// Creates what is missing, or says what is wrong. Fails if anything is wrong in the end.
 ///
@@ -19,14 +19,20 @@ pub fn run(args: &TopicsArgs) -> anyhow::Result<ExitCode> {
         TopicsAction::Check { settings } => (false, false, settings),
     };
     let settings = settings(source)?;
-    let topics = Topics::new(&settings)?;
+    let topics = TopicAdmin::new(&settings.kafka)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let mut out = anstream::stdout();
     let mut is_fine = true;
     // Input topics are Winlogbeat's: when checking, they only have to be there.
-    for plan in plans(&settings, with_input || !is_create) {
+    let plans = plans(
+        &settings.kafka.topics,
+        settings.alerts.format,
+        settings.detection.horizon(),
+        with_input || !is_create,
+    );
+    for plan in plans {
         let state = runtime.block_on(async {
             if is_create {
                 topics.create(&plan).await

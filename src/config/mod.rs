@@ -8,7 +8,6 @@ mod secrets;
 mod validate;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +16,7 @@ pub use files::{inventory as read_inventory, rules as read_rules, tested_rules};
 pub use fingerprint::fingerprint;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 pub use layers::ConfigError;
+pub use pipewarden_kafka::{Kafka, Topics};
 pub use program::ProgramError;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -54,56 +54,6 @@ pub struct Settings {
     pub http: Http,
     /// The service's own log.
     pub log: Log,
-}
-
-/// `kafka`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Kafka {
-    /// Bootstrap servers, separated by commas. Default `localhost:9092`.
-    pub brokers: String,
-    /// Prefix of consumer groups, client ids and transactional ids. Default `pipewarden`.
-    pub application_id: String,
-    /// Whether a process that restarts within `session.timeout.ms` gets its partitions back without a rebalance, as the
-    /// group's static member `correlator.instance`. Its partitions wait for it meanwhile. Default false.
-    pub static_membership: bool,
-    /// The most that one batch of gzip may inflate to. One that is larger is skipped, counted as lost and told on the
-    /// dead-letter topic. Default 134217728, which is 128 MiB.
-    pub max_inflated_batch_bytes: u64,
-    /// The topics.
-    pub topics: Topics,
-    /// Any other librdkafka property, passed through: `security.protocol`, `sasl.mechanisms`, ..
-    pub client: BTreeMap<String, String>,
-}
-
-/// `kafka.topics`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Topics {
-    /// Where Winlogbeat publishes. Default `[winlogbeat]`.
-    pub input: Vec<String>,
-    /// Where observations go. Default `pipewarden.observations`.
-    pub observations: String,
-    /// Where alerts go in ECS. Default `pipewarden.alerts`.
-    pub alerts: String,
-    /// Where they go in OCSF: the same keys, but never the same topic, where one format would overwrite the other.
-    /// Default `pipewarden.alerts.ocsf`.
-    pub alerts_ocsf: String,
-    /// Where alerts go that an exception suppresses. Default `pipewarden.suppressed`.
-    pub suppressed: String,
-    /// Where undecodable messages go. Default `pipewarden.dead-letters`.
-    pub dead_letters: String,
-    /// Where routers tell each other which computer has which address. Default `pipewarden.identities`.
-    pub identities: String,
-    /// Partitions of the observations topic, fixed for its life. Default 12.
-    pub partitions: i32,
-    /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
-    pub replication_factor: i32,
-    /// How long an outage may last without losing state: the observations topic keeps two horizons plus this.
-    /// Default 24 h.
-    #[serde(with = "friendly")]
-    #[schemars(with = "String")]
-    pub longest_outage: Duration,
 }
 
 /// `router`
@@ -219,49 +169,9 @@ pub enum LogFormat {
     Pretty,
 }
 
-impl Settings {
-    /// The topics that alerts are written to.
-    pub fn alert_topics(&self) -> impl Iterator<Item = &String> {
-        let (format, topics) = (self.alerts.format, &self.kafka.topics);
-        let ecs = format.has_ecs().then_some(&topics.alerts);
-        let ocsf = format.has_ocsf().then_some(&topics.alerts_ocsf);
-        ecs.into_iter().chain(ocsf)
-    }
-}
-
 /// The JSON Schema of the settings file.
 pub fn json_schema() -> Schema {
     schemars::schema_for!(Settings)
-}
-
-impl Default for Kafka {
-    fn default() -> Self {
-        Self {
-            brokers: "localhost:9092".to_owned(),
-            application_id: "pipewarden".to_owned(),
-            static_membership: false,
-            max_inflated_batch_bytes: 128 << 20,
-            topics: Topics::default(),
-            client: BTreeMap::new(),
-        }
-    }
-}
-
-impl Default for Topics {
-    fn default() -> Self {
-        Self {
-            input: vec!["winlogbeat".to_owned()],
-            observations: "pipewarden.observations".to_owned(),
-            alerts: "pipewarden.alerts".to_owned(),
-            alerts_ocsf: "pipewarden.alerts.ocsf".to_owned(),
-            suppressed: "pipewarden.suppressed".to_owned(),
-            dead_letters: "pipewarden.dead-letters".to_owned(),
-            identities: "pipewarden.identities".to_owned(),
-            partitions: 12,
-            replication_factor: 3,
-            longest_outage: Duration::from_secs(24 * 60 * 60),
-        }
-    }
 }
 
 impl Default for Router {

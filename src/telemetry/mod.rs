@@ -3,18 +3,20 @@
 mod http;
 mod logging;
 mod metrics;
+mod observer;
 mod status;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use http::serve;
 pub use logging::init as init_logging;
-pub use metrics::{Consumed, IdentityRead, Metrics, PartitionState};
+pub use metrics::{Consumed, Metrics};
+pub use observer::Reporter;
 pub use status::{EXPLANATIONS, Readiness, Status, WorkerStatus};
 
 use crate::time::AppendTime;
 
-/// Now, by this machine's clock. Only for ticks, lag and latencies: no decision about an alert may hang on it.
+/// Now, by this machine's clock. Only for latencies and what people see: no decision about an alert may hang on it.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the edge that the ban points to"

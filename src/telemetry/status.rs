@@ -49,7 +49,7 @@ pub struct Status {
     /// Of the alerts that were told last, the latest at the end.
     explanations: Mutex<VecDeque<Explanation>>,
     /// By partition.
-    readiness: Mutex<BTreeMap<i32, Readiness>>,
+    readiness: Mutex<BTreeMap<u32, Readiness>>,
     /// By id, those in force; `None` where nothing is correlated, and nothing can be hit.
     exceptions: Mutex<Option<BTreeMap<Arc<str>, Hits>>>,
 }
@@ -85,16 +85,16 @@ impl Status {
     }
 
     /// Notes how ready the telemetry of a partition's assets is.
-    pub fn tell_readiness(&self, partition: i32, readiness: Readiness) {
+    pub fn tell_readiness(&self, partition: u32, readiness: Readiness) {
         self.readiness().insert(partition, readiness);
     }
 
     /// A partition is no longer this process's.
-    pub fn forget_readiness(&self, partition: i32) {
+    pub fn forget_readiness(&self, partition: u32) {
         self.readiness().remove(&partition);
     }
 
-    fn readiness(&self) -> MutexGuard<'_, BTreeMap<i32, Readiness>> {
+    fn readiness(&self) -> MutexGuard<'_, BTreeMap<u32, Readiness>> {
         self.readiness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,10 +1,11 @@
 //! What Pipewarden does with records: the two processors, and the in-process log that runs them.
 //!
 //! A [`Router`] makes observations of messages, a [`Correlator`] alerts of observations: a record and a time in, records
-//! out. A [`Program`] is what both decide by. [`local`] runs them over an in-process log with Kafka's rules, for `replay`,
-//! tests and simulation. Nothing here knows Kafka itself; what does is elsewhere and feeds the same processors.
+//! out. A [`Program`] is what both decide by. [`worker`] is what surrounds the correlator in production: group, transactions,
+//! take-over, as a machine without I/O. [`local`] runs it over an in-process log with Kafka's rules, for `replay`, tests and
+//! simulation. Nothing here knows Kafka itself; what does is elsewhere and runs the same machine.
 //!
-//! Start with [`Router::route`], [`Correlator::apply`] and [`local::Replayer`].
+//! Start with [`Router::route`], [`Correlator::apply`], [`worker::Machine`] and [`local::Replayer`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -51,7 +52,6 @@ mod checkpoint;
 mod correlator;
 mod dead_letter;
 pub mod local;
-pub mod owned;
 mod program;
 mod record;
 mod router;

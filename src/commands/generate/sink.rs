@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use flate2::write::GzEncoder;
+use pipewarden_kafka::Feeder;
 
 use crate::cli::Compression;
 use crate::config::Kafka;
-use crate::driver::kafka::Feeder;
 use crate::telemetry::wall_clock;
 use crate::time::EventTime;
 

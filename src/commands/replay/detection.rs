@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use pipewarden_engine::local::{FinalView, Replayer};
+
 use super::Printer;
 use super::sorted::Key;
 use super::summary::Summary;
@@ -10,7 +12,6 @@ use super::why::{self, Unresolved};
 use crate::alert::Document;
 use crate::cli::ReplayArgs;
 use crate::detection::{Explanation, Status};
-use crate::driver::memory::{FinalView, Replayer};
 use crate::event::{Event, Observation};
 use crate::pipeline::{AlertRecord, Program, Reason, Routed, Router};
 use crate::time::AppendTime;

@@ -5,7 +5,7 @@ use prometheus::{IntCounter, IntCounterVec};
 use super::Metrics;
 use super::make::{Make, at_zero};
 use crate::detection::{Fate, Tally};
-use crate::pipeline::Applied;
+use crate::worker::AppliedRecord;
 
 /// What may become of a record of the observations topic; the last for one that cannot be read.
 const FATES: &[&str] = &[
@@ -65,7 +65,7 @@ impl Correlator {
 
 impl Metrics {
     /// The correlator has applied a live record.
-    pub fn applied(&self, applied: &Applied) {
+    pub fn applied(&self, applied: &AppliedRecord) {
         let fate = match applied.fate {
             Some(Fate::Applied) => "applied",
             Some(Fate::Copy) => "copy",

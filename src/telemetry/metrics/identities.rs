@@ -8,7 +8,7 @@ use crate::inventory::{Dropped, IdentityRecord, LearnedSize};
 
 /// What became of a record of the identities topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdentityRead {
+pub(in crate::telemetry) enum IdentityRead {
     /// Its binding is in the table, unless a bound took it away again.
     Binding,
     /// Its binding was dropped elsewhere.
@@ -70,7 +70,7 @@ impl Identities {
 
 impl Metrics {
     /// A record of the identities topic was read.
-    pub fn identity_read(&self, read: IdentityRead) {
+    pub(in crate::telemetry) fn identity_read(&self, read: IdentityRead) {
         self.identities.read.with_label_values(&[read.as_str()]).inc();
     }
 

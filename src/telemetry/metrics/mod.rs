@@ -17,9 +17,8 @@ use prometheus::{Encoder as _, Registry, TextEncoder};
 use alerts::Alerts;
 use correlator::Correlator;
 use identities::Identities;
-pub use identities::IdentityRead;
+pub(super) use identities::IdentityRead;
 use make::Make;
-pub use partitions::PartitionState;
 use partitions::Partitions;
 use process::Process;
 pub use router::Consumed;
@@ -89,7 +88,7 @@ mod tests {
     #[test]
     fn counters_exist_before_there_is_anything_to_count() {
         let metrics = Metrics::new();
-        metrics.will_read("winlogbeat");
+        metrics.consumed(["winlogbeat"]);
         metrics.will_apply("detect-8");
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [

@@ -5,28 +5,10 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
 use super::Metrics;
 use super::make::{Make, at_zero};
 use crate::detection::StateSize;
-
-/// Why state cannot be rebuilt.
-const LOSS_REASONS: &[&str] = &[
-    "no_committed_offset",
-    "unreadable_checkpoint",
-    "log_truncated",
-    "rewind_below_log_start",
-    "batch_too_large",
-    "batch_damaged",
-];
+use crate::worker::Loss;
 
 /// Why a compressed batch is not read.
 const BATCH_REASONS: &[&str] = &["batch_too_large", "batch_damaged"];
-
-/// What is told of a partition that a correlator owns.
-#[derive(Clone, Copy, Debug)]
-pub struct PartitionState {
-    /// The partition.
-    pub partition: i32,
-    /// What is in state.
-    pub size: StateSize,
-}
 
 /// Partitions: assignment, restoring, lag and state.
 #[derive(Debug)]
@@ -76,7 +58,10 @@ impl Partitions {
             ),
         };
         at_zero(&partitions.rebalances, ["assigned", "revoked", "lost"]);
-        at_zero(&partitions.losses, LOSS_REASONS.iter().copied());
+        at_zero(
+            &partitions.losses,
+            Loss::WORDS.into_iter().chain(BATCH_REASONS.iter().copied()),
+        );
         partitions
     }
 }
@@ -88,7 +73,7 @@ impl Metrics {
     }
 
     /// How far behind a partition is.
-    pub fn lag(&self, topic: &str, partition: i32, records: i64) {
+    pub fn lag(&self, topic: &str, partition: u32, records: i64) {
         self.partitions
             .lag
             .with_label_values(&[topic, &partition.to_string()])
@@ -96,7 +81,7 @@ impl Metrics {
     }
 
     /// A partition is no longer this process's.
-    pub fn forget(&self, topic: &str, partition: i32) {
+    pub fn forget(&self, topic: &str, partition: u32) {
         let partition = partition.to_string();
         // What was never set need not be removed.
         let _ = self.partitions.lag.remove_label_values(&[topic, &partition]);
@@ -136,15 +121,15 @@ impl Metrics {
     }
 
     /// What a partition holds in state.
-    pub fn state(&self, state: PartitionState) {
-        let partition = state.partition.to_string();
+    pub fn state(&self, partition: u32, size: StateSize) {
+        let partition = partition.to_string();
         let StateSize {
             connections,
             accesses,
             alerts,
             identities,
             assets,
-        } = state.size;
+        } = size;
         for (kind, number) in [
             ("connections", connections),
             ("accesses", accesses),

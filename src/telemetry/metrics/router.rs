@@ -74,26 +74,30 @@ impl Router {
     }
 }
 
-/// Counts messages read, each topic's counter looked up once: this is done for every message.
-#[derive(Debug, Default)]
-pub struct Consumed(Vec<(String, IntCounter)>);
+/// Counts messages read. The counter of each input topic is looked up beforehand: this is done for every message.
+#[derive(Debug)]
+pub struct Consumed {
+    known: Vec<(String, IntCounter)>,
+    all: IntCounterVec,
+}
 
 impl Consumed {
     /// A message was read.
-    pub fn count(&mut self, metrics: &Metrics, topic: &str) {
-        if let Some((_, counter)) = self.0.iter().find(|(known, _)| known == topic) {
-            return counter.inc();
+    pub fn count(&self, topic: &str) {
+        match self.known.iter().find(|(known, _)| known == topic) {
+            Some((_, counter)) => counter.inc(),
+            None => self.all.with_label_values(&[topic]).inc(),
         }
-        let counter = metrics.router.consumed.with_label_values(&[topic]);
-        counter.inc();
-        self.0.push((topic.to_owned(), counter));
     }
 }
 
 impl Metrics {
-    /// The service is about to read a topic.
-    pub fn will_read(&self, topic: &str) {
-        self.router.consumed.with_label_values(&[topic]);
+    /// The service is about to read these topics.
+    pub fn consumed(&self, topics: impl IntoIterator<Item = impl AsRef<str>>) -> Consumed {
+        let all = self.router.consumed.clone();
+        let counter = |topic: &str| (topic.to_owned(), all.with_label_values(&[topic]));
+        let known = topics.into_iter().map(|topic| counter(topic.as_ref())).collect();
+        Consumed { known, all }
     }
 
     /// The router has dealt with a message.

@@ -9,70 +9,93 @@
 
 mod arrivals;
 mod cluster;
+pub mod routing;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipewarden::alert::AlertFormat;
 use pipewarden::detection::{Exceptions, JoinSettings, RuleSet};
+use pipewarden::driver::memory::{Coverage, TamperWith, Weather};
 use pipewarden::inventory::{Inventory, UnlistedHosts};
 use pipewarden::pipeline::Program;
+use pipewarden::worker::Fact;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use self::arrivals::Arrivals;
-use self::cluster::Cluster;
+use self::cluster::{Climate, Cluster};
 use super::world;
 
-/// What happened in one run, to show that the interesting things did.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
-    pub records: u64,
-    pub ticks: u64,
-    pub alerts: u64,
-    /// Revisions of findings about sensors among them.
-    pub sensor_findings: u64,
-    /// Revisions of sweeps among them.
-    pub sweeps: u64,
-    pub commits: u64,
-    pub aborts: u64,
-    pub crashes: u64,
-    /// Crashes that left a transaction open.
-    pub torn_commits: u64,
-    /// Partitions that moved from a living worker to another.
-    pub handovers: u64,
-    /// Workers that slept past their session and woke up.
-    pub frozen: u64,
-    /// Old processes that went on beside their successor of the same name.
-    pub zombies: u64,
-    /// Commits that came from an old generation and were refused.
-    pub stale_commits: u64,
-    /// Takeovers that started after the beginning of the log: R had moved.
-    pub rewinds_moved: u64,
-    /// Stops and starts with other settings.
-    pub changed_programs: u64,
-    /// Other settings taken up by a process that runs.
-    pub reloads: u64,
+/// What happened in the worlds that ran, to show that the interesting things did.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    counts: BTreeMap<String, u64>,
+    coverage: Coverage,
 }
 
-impl std::ops::AddAssign for Faults {
+impl Counts {
+    /// How often something happened, by its name.
+    pub fn of(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or_default()
+    }
+
+    /// How often an input met a state, by their names.
+    pub fn taken(&self, input: &'static str, state: &'static str) -> u64 {
+        self.coverage.get(&(input, state)).copied().unwrap_or_default()
+    }
+
+    /// Everything that was counted, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counts.iter().map(|(what, times)| (what.as_str(), *times))
+    }
+
+    fn add(&mut self, what: &str, times: u64) {
+        if times > 0 {
+            match self.counts.get_mut(what) {
+                Some(known) => *known += times,
+                None => drop(self.counts.insert(what.to_owned(), times)),
+            }
+        }
+    }
+
+    /// What a worker has told.
+    fn note(&mut self, facts: &[Fact]) {
+        for fact in facts {
+            match fact {
+                Fact::Published(_) => self.add("commits", 1),
+                Fact::Aborted { .. } => self.add("aborts", 1),
+                Fact::Recovered => self.add("recoveries", 1),
+                Fact::Ticked => self.add("ticks", 1),
+                Fact::Reloading { .. } => self.add("reloads", 1),
+                Fact::Restoring { from, .. } if *from > 0 => self.add("rewinds moved", 1),
+                Fact::NotTakenOver(_) => self.add("not taken over", 1),
+                Fact::Loss { loss, .. } => self.add(loss.as_str(), 1),
+                _ => {}
+            }
+        }
+    }
+
+    /// What is to be kept of a worker that is no more.
+    fn gather(&mut self, weather: &Weather, coverage: &Coverage) {
+        for (fault, times) in weather.struck() {
+            self.add(&format!("{fault:?}"), times);
+        }
+        for (&met, times) in coverage {
+            *self.coverage.entry(met).or_default() += times;
+        }
+    }
+}
+
+impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        self.records += other.records;
-        self.ticks += other.ticks;
-        self.alerts += other.alerts;
-        self.sensor_findings += other.sensor_findings;
-        self.sweeps += other.sweeps;
-        self.commits += other.commits;
-        self.aborts += other.aborts;
-        self.crashes += other.crashes;
-        self.torn_commits += other.torn_commits;
-        self.handovers += other.handovers;
-        self.frozen += other.frozen;
-        self.zombies += other.zombies;
-        self.stale_commits += other.stale_commits;
-        self.rewinds_moved += other.rewinds_moved;
-        self.changed_programs += other.changed_programs;
-        self.reloads += other.reloads;
+        for (what, times) in &other.counts {
+            self.add(what, *times);
+        }
+        for (met, times) in other.coverage {
+            *self.coverage.entry(met).or_default() += times;
+        }
     }
 }
 
@@ -80,7 +103,15 @@ impl std::ops::AddAssign for Faults {
 ///
 /// # Errors
 /// What differs from the undisturbed run or from the reference.
-pub fn run(seed: u64) -> Result<Faults, String> {
+pub fn run(seed: u64) -> Result<Counts, String> {
+    run_with(seed, None)
+}
+
+/// Runs the world of one seed with something between every worker and the log.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut settings = if random.random_bool(0.3) {
         JoinSettings::default()
@@ -116,20 +147,32 @@ pub fn run(seed: u64) -> Result<Faults, String> {
     if random.random_bool(0.2) {
         programs.push(in_force(&impatient(&settings), "second"));
     }
-    let mut cluster = Cluster::new(programs);
-    cluster.live_through(&arrivals, &mut random);
-    let (alerts, sensor_findings, sweeps) = verdict::check(
+    let climate = Climate {
+        has_sightings_topic: seed / 2 % 2 == 1,
+        retention_is_short: seed % 32 == 7,
+        log_is_truncated: seed % 32 == 19,
+        tamper,
+    };
+    let mut cluster = Cluster::new(programs, climate);
+    cluster.live_through(&arrivals, &mut random)?;
+    if climate.retention_is_short || climate.log_is_truncated {
+        // What is lost can't be told; that everything else goes on was checked.
+        cluster.counts.add("lossy worlds", 1);
+        return Ok(cluster.counts);
+    }
+    let is_checked_in_full = seed.is_multiple_of(16);
+    let verdict = verdict::check(
         &cluster,
         &arrivals,
         &settings,
-        (format, has_exceptions, seed.is_multiple_of(16)),
+        (format, has_exceptions, is_checked_in_full),
     )?;
-    Ok(Faults {
-        alerts,
-        sensor_findings,
-        sweeps,
-        ..cluster.faults
-    })
+    let mut counts = cluster.counts;
+    counts.add("alerts", verdict.revisions);
+    counts.add("sensor findings", verdict.sensor_findings);
+    counts.add("sweeps", verdict.sweeps);
+    counts.add("dead letters", verdict.dead_letters);
+    Ok(counts)
 }
 
 /// A program that watches every host.

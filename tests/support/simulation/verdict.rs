@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use pipewarden::alert::AlertFormat;
 use pipewarden::detection::{JoinSettings, SENSOR_BLIND, SWEEP};
-use pipewarden::driver::memory::{Broker, Layout, TopicPartition, Worker};
+use pipewarden::driver::memory::{Broker, Layout, Step, TopicPartition, Worker};
 use pipewarden::event::AssetId;
 use pipewarden::pipeline::Program;
+use pipewarden::worker::PartitionId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,9 +19,20 @@ use super::arrivals::Arrivals;
 use super::cluster::Cluster;
 use crate::support::{reference, reference_sweeps, schema, world};
 
-/// How many records there are on the topics of alerts and of suppressed ones, and how many of them are findings about
-/// sensors, and sweeps. The former are compared with the undisturbed run's like all others, but not with the reference: they are a function
-/// of arrivals, not of the set of observations.
+/// What stands on the topics of a world that ended as it must.
+pub struct Verdict {
+    /// Records on the topics of alerts and of suppressed ones.
+    pub revisions: u64,
+    /// How many of them are findings about sensors. They are compared with the undisturbed run's like all others, but not
+    /// with the reference: they are a function of arrivals, not of the set of observations.
+    pub sensor_findings: u64,
+    /// How many of them are sweeps.
+    pub sweeps: u64,
+    /// Records that could not be read, kept once each.
+    pub dead_letters: u64,
+}
+
+/// Compares what a world wrote with an undisturbed run and with the reference.
 ///
 /// # Errors
 /// What is not as it must be.
@@ -29,20 +41,33 @@ pub fn check(
     arrivals: &Arrivals,
     settings: &JoinSettings,
     (format, has_exceptions, is_checked_in_full): (AlertFormat, bool, bool),
-) -> Result<(u64, u64, u64), String> {
+) -> Result<Verdict, String> {
     let mut last: BTreeMap<Vec<u8>, (u64, Vec<u8>)> = BTreeMap::new();
     let mut revisions = BTreeSet::new();
-    let (mut sensor_findings, mut of_sweeps) = (0, 0);
-    for partition in 0..cluster.layout.partitions {
+    let (mut sensor_findings, mut of_sweeps, mut dead_letters) = (0, 0, 0);
+    for &partition in &cluster.partitions {
         let found = outputs(&cluster.broker, &cluster.layout, partition);
         if let Some(program) = cluster.only_program()
             && let expected = undisturbed(cluster, partition, program)
             && found != expected
         {
-            let which = usize::from(found[0] == expected[0]);
+            let which = (0..3)
+                .find(|which| found[*which] != expected[*which])
+                .unwrap_or_default();
             return Err(difference(partition, &found[which], &expected[which]));
         }
-        let [alerts, suppressed] = found;
+        let [alerts, suppressed, letters] = found;
+        dead_letters += letters.len() as u64;
+        if let Some((key, _)) = letters
+            .iter()
+            .enumerate()
+            .find_map(|(at, letter)| letters[..at].contains(letter).then_some(letter))
+        {
+            return Err(format!(
+                "dead letter {} was written twice",
+                String::from_utf8_lossy(key)
+            ));
+        }
         if format.has_ocsf() {
             let findings = records(&cluster.broker, &cluster.layout.findings(partition));
             stand_together(&alerts, &findings)?;
@@ -118,7 +143,12 @@ pub fn check(
             return Err(format!("{document:#} is not {content:#?} under {exception:?}"));
         }
     }
-    Ok((revisions.len() as u64, sensor_findings, of_sweeps))
+    Ok(Verdict {
+        revisions: revisions.len() as u64,
+        sensor_findings,
+        sweeps: of_sweeps,
+        dead_letters,
+    })
 }
 
 /// What every record of the topics is asked for.
@@ -188,7 +218,7 @@ fn check_sweeps(
 }
 
 /// What is written by one worker that reads the same log from end to end and is never disturbed.
-fn undisturbed(cluster: &Cluster, partition: u32, program: &Arc<Program>) -> [Records; 2] {
+fn undisturbed(cluster: &Cluster, partition: PartitionId, program: &Arc<Program>) -> [Records; 3] {
     let (mut broker, layout) = (Broker::new(), &cluster.layout);
     let input = layout.input(partition);
     for record in cluster.broker.read_committed(&input) {
@@ -197,12 +227,10 @@ fn undisturbed(cluster: &Cluster, partition: u32, program: &Arc<Program>) -> [Re
         }
         broker.append(&input, record.append_time, &record.key, &record.value);
     }
-    let mut worker = Worker::start(&mut broker, layout, "undisturbed");
-    worker
-        .take_over(&broker, partition, program)
-        .expect("a new log has no checkpoint");
-    while worker.step(&broker, partition).is_some() {}
-    worker.commit(&mut broker).expect("nobody else is there");
+    let mut worker = Worker::start(&mut broker, layout, "undisturbed", program);
+    worker.assign(&mut broker, &[partition], 0);
+    while worker.poll(&mut broker, partition) == Step::Record {}
+    worker.commit(&mut broker);
     outputs(&broker, layout, partition)
 }
 
@@ -232,9 +260,14 @@ fn stand_together(alerts: &[(Vec<u8>, Vec<u8>)], findings: &[(Vec<u8>, Vec<u8>)]
 /// Keys and values.
 type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Alerts, and suppressed ones.
-fn outputs(broker: &Broker, layout: &Layout, partition: u32) -> [Records; 2] {
-    [layout.output(partition), layout.suppressed_output(partition)].map(|topic| records(broker, &topic))
+/// Alerts, suppressed ones, and dead letters.
+fn outputs(broker: &Broker, layout: &Layout, partition: PartitionId) -> [Records; 3] {
+    [
+        layout.output(partition),
+        layout.suppressed_output(partition),
+        layout.dead_letters(partition),
+    ]
+    .map(|topic| records(broker, &topic))
 }
 
 fn records(broker: &Broker, topic: &TopicPartition) -> Records {
@@ -244,7 +277,11 @@ fn records(broker: &Broker, topic: &TopicPartition) -> Records {
         .collect()
 }
 
-fn difference(partition: u32, found: &[(Vec<u8>, Vec<u8>)], expected: &[(Vec<u8>, Vec<u8>)]) -> String {
+fn difference(
+    partition: PartitionId,
+    found: &[(Vec<u8>, Vec<u8>)],
+    expected: &[(Vec<u8>, Vec<u8>)],
+) -> String {
     let show = |records: &[(Vec<u8>, Vec<u8>)]| {
         let lines = records.iter().map(|(key, value)| {
             let document: Value = serde_json::from_slice(value).unwrap_or_default();

@@ -1,7 +1,9 @@
-//! An in-process log with Kafka's rules: offsets with gaps, committed offsets with metadata, transactions
-//! that show only when they commit, producers that are fenced by their successor.
+//! An in-process log with Kafka's rules: offsets with gaps, committed offsets with metadata, transactions that show only
+//! when they commit and are aborted when nobody ends them, producers that are fenced by their successor, requests that
+//! arrive late.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use pipewarden_core::time::AppendTime;
 use thiserror::Error;
@@ -62,6 +64,18 @@ pub enum BrokerError {
     /// There is no open transaction.
     #[error("no transaction is open: begin one first")]
     NoTransaction,
+    /// The transaction has been ended the other way, by a request of this producer that was late.
+    #[error("the transaction has been aborted")]
+    InvalidState,
+    /// The client has no room for more records.
+    #[error("the client's queue is full")]
+    QueueFull,
+    /// Any other reason for which the transaction must be aborted.
+    #[error("the transaction must be aborted")]
+    Refused,
+    /// An open transaction holds an offset of this partition: what is committed will be known when it has ended.
+    #[error("the committed offset is not stable: a transaction that holds it is open")]
+    Unstable,
 }
 
 /// A transactional producer: its id and its epoch. Starting another with the same id fences it.
@@ -90,13 +104,24 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Partition {
     entries: BTreeMap<u64, Entry>,
+    /// Records below it have been deleted.
+    log_start: u64,
     next_offset: u64,
 }
 
+/// A transactional id. As on a real broker, a transaction begins with its first record or offset, whatever the producer
+/// believes.
 #[derive(Debug, Default)]
 struct Transaction {
     epoch: u64,
+    /// Whether the producer has begun one.
+    is_begun: bool,
+    /// Whether the log holds anything of one.
     is_open: bool,
+    /// How long it has been open.
+    age: Duration,
+    /// How the last one ended: committed or not.
+    last_end: Option<bool>,
     written: Vec<(TopicPartition, u64)>,
     offsets: Vec<(String, TopicPartition, Committed)>,
 }
@@ -108,7 +133,18 @@ pub struct Broker {
     transactions: BTreeMap<String, Transaction>,
     committed: BTreeMap<(String, TopicPartition), Committed>,
     generations: BTreeMap<String, u64>,
+    late: VecDeque<LateEnd>,
 }
+
+/// A request to end a transaction that is still on its way.
+#[derive(Debug)]
+struct LateEnd {
+    producer: Producer,
+    commit: bool,
+}
+
+/// How long a transaction may stay open: the service's `transaction.timeout.ms`.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Broker {
     /// An empty log.
@@ -162,12 +198,91 @@ impl Broker {
     pub fn delete_before(&mut self, of: &TopicPartition, offset: u64) {
         if let Some(partition) = self.partitions.get_mut(of) {
             partition.entries = partition.entries.split_off(&offset);
+            partition.log_start = partition.log_start.max(offset.min(partition.next_offset));
         }
+    }
+
+    /// Forgets the records from `offset` on, as a leader does that was elected without having them.
+    pub fn truncate(&mut self, of: &TopicPartition, offset: u64) {
+        if let Some(partition) = self.partitions.get_mut(of) {
+            partition.entries.split_off(&offset);
+            partition.next_offset = partition.next_offset.min(offset.max(partition.log_start));
+        }
+    }
+
+    /// The offset of the first record that there may be.
+    pub fn start_offset(&self, of: &TopicPartition) -> u64 {
+        self.partitions.get(of).map_or(0, |partition| partition.log_start)
     }
 
     /// What `group` committed last for a partition.
     pub fn committed(&self, group: &str, of: &TopicPartition) -> Option<&Committed> {
         self.committed.get(&(group.to_owned(), of.clone()))
+    }
+
+    /// What `group` committed last for a partition, as a `read_committed` consumer asks for it.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unstable`] while a transaction is open that holds an offset of this partition.
+    pub fn stable_committed(
+        &self,
+        group: &str,
+        of: &TopicPartition,
+    ) -> Result<Option<&Committed>, BrokerError> {
+        let holds = |transaction: &Transaction| {
+            let mut offsets = transaction.offsets.iter();
+            offsets.any(|(in_group, place, _)| in_group == group && place == of)
+        };
+        if self.transactions.values().any(holds) {
+            return Err(BrokerError::Unstable);
+        }
+        Ok(self.committed(group, of))
+    }
+
+    /// The generation of a group.
+    pub fn generation(&self, group: &str) -> u64 {
+        self.generations.get(group).copied().unwrap_or_default()
+    }
+
+    /// Lets time pass: transactions that nobody ends are aborted, and their producers fenced.
+    pub fn pass(&mut self, span: Duration) {
+        let mut expired = Vec::new();
+        for (id, transaction) in &mut self.transactions {
+            if transaction.is_open {
+                transaction.age += span;
+                if transaction.age >= TRANSACTION_TIMEOUT {
+                    transaction.epoch += 1;
+                    transaction.is_begun = false;
+                    expired.push(id.clone());
+                }
+            }
+        }
+        expired.iter().for_each(|id| self.end_transaction(id, false));
+    }
+
+    /// A request of this producer to end its transaction is on its way and will arrive late: see
+    /// [`Broker::deliver_late`].
+    pub fn delay_end(&mut self, producer: &Producer, commit: bool) {
+        let producer = producer.clone();
+        self.late.push_back(LateEnd { producer, commit });
+    }
+
+    /// One of the late requests arrives, whichever is named modulo their number; false if there is none. It ends whatever
+    /// transaction of the same producer and epoch is open now: a broker can't tell which one was meant.
+    pub fn deliver_late(&mut self, which: usize) -> bool {
+        if self.late.is_empty() {
+            return false;
+        }
+        let Some(LateEnd { producer, commit }) = self.late.remove(which % self.late.len()) else {
+            return false;
+        };
+        if self
+            .current(&producer)
+            .is_ok_and(|transaction| transaction.is_open)
+        {
+            self.end_transaction(&producer.id, commit);
+        }
+        true
     }
 
     /// Begins a new generation of a group, whose members must look before they can commit again.
@@ -182,6 +297,8 @@ impl Broker {
         self.end_transaction(transactional_id, false);
         let transaction = self.transactions.entry(transactional_id.to_owned()).or_default();
         transaction.epoch += 1;
+        transaction.is_begun = false;
+        transaction.last_end = None;
         Producer {
             id: transactional_id.to_owned(),
             epoch: transaction.epoch,
@@ -194,10 +311,11 @@ impl Broker {
     /// [`BrokerError::Fenced`] if a later producer uses the id, [`BrokerError::TransactionOpen`] if one is open.
     pub fn begin(&mut self, producer: &Producer) -> Result<(), BrokerError> {
         let transaction = self.current(producer)?;
-        if transaction.is_open {
+        if transaction.is_begun {
             return Err(BrokerError::TransactionOpen);
         }
-        transaction.is_open = true;
+        transaction.is_begun = true;
+        transaction.last_end = None;
         Ok(())
     }
 
@@ -213,7 +331,7 @@ impl Broker {
         key: &[u8],
         value: &[u8],
     ) -> Result<u64, BrokerError> {
-        self.open_transaction(producer)?;
+        self.open_transaction(producer)?.is_open = true;
         let offset = self.push(to, append_time, key, value, State::Pending);
         self.open_transaction(producer)?
             .written
@@ -234,21 +352,47 @@ impl Broker {
     ) -> Result<(), BrokerError> {
         let (group, generation) = group;
         self.open_transaction(producer)?;
-        if self.generations.get(group).copied().unwrap_or_default() != generation {
+        if self.generation(group) != generation {
             return Err(BrokerError::StaleGeneration);
         }
-        self.open_transaction(producer)?
+        let transaction = self.open_transaction(producer)?;
+        transaction.is_open = true;
+        transaction
             .offsets
             .push((group.to_owned(), of.clone(), committed));
+        Ok(())
+    }
+
+    /// Commits an offset outside of any transaction, as a member that knows this generation of the group.
+    ///
+    /// # Errors
+    /// [`BrokerError::StaleGeneration`] if the generation is not the latest.
+    pub fn commit_offset(
+        &mut self,
+        group: (&str, u64),
+        of: &TopicPartition,
+        offset: u64,
+    ) -> Result<(), BrokerError> {
+        let (group, generation) = group;
+        if self.generation(group) != generation {
+            return Err(BrokerError::StaleGeneration);
+        }
+        let metadata = String::new();
+        self.committed
+            .insert((group.to_owned(), of.clone()), Committed { offset, metadata });
         Ok(())
     }
 
     /// Makes the transaction's records and offsets visible, all at once.
     ///
     /// # Errors
-    /// [`BrokerError`] if the producer is fenced or has no transaction open.
+    /// [`BrokerError`] if the producer is fenced or has begun no transaction, or if a late request has aborted it.
     pub fn commit(&mut self, producer: &Producer) -> Result<(), BrokerError> {
-        self.open_transaction(producer)?;
+        let transaction = self.open_transaction(producer)?;
+        transaction.is_begun = false;
+        if !transaction.is_open && transaction.last_end == Some(false) {
+            return Err(BrokerError::InvalidState);
+        }
         self.end_transaction(&producer.id, true);
         Ok(())
     }
@@ -258,7 +402,7 @@ impl Broker {
     /// # Errors
     /// [`BrokerError`] if the producer is fenced or has no transaction open.
     pub fn abort(&mut self, producer: &Producer) -> Result<(), BrokerError> {
-        self.open_transaction(producer)?;
+        self.open_transaction(producer)?.is_begun = false;
         self.end_transaction(&producer.id, false);
         Ok(())
     }
@@ -293,7 +437,7 @@ impl Broker {
 
     fn open_transaction(&mut self, producer: &Producer) -> Result<&mut Transaction, BrokerError> {
         let transaction = self.current(producer)?;
-        if transaction.is_open {
+        if transaction.is_begun {
             Ok(transaction)
         } else {
             Err(BrokerError::NoTransaction)
@@ -304,7 +448,12 @@ impl Broker {
         let Some(transaction) = self.transactions.get_mut(id) else {
             return;
         };
+        if !transaction.is_open {
+            return;
+        }
         transaction.is_open = false;
+        transaction.age = Duration::ZERO;
+        transaction.last_end = Some(commit);
         let written = std::mem::take(&mut transaction.written);
         let offsets = std::mem::take(&mut transaction.offsets);
         for (place, offset) in &written {

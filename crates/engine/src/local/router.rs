@@ -1,0 +1,266 @@
+//! The router worker on the in-process log: the [machine](crate::worker::RouterMachine) that the service runs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipewarden_core::time::AppendTime;
+
+use super::broker::{Broker, TopicPartition};
+use super::consumer::{Consumer, Polled};
+use super::weather::{Coverage, Fault, Weather};
+use crate::worker::{InputPartition, RouterFact, RouterInput, RouterMachine, RouterOutput};
+use crate::{Origin, Program, Routed, Router};
+
+/// The router's consumer group.
+const GROUP: &str = "pipewarden-router";
+
+/// How long what was routed may wait for its commit.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A record on its way out: where to, its key and its value.
+type Outgoing = (TopicPartition, Vec<u8>, Vec<u8>);
+
+/// A router worker and what stands between it and the log. Dropping it is a crash.
+#[derive(Debug)]
+pub struct RouterWorker {
+    router: Router,
+    machine: RouterMachine,
+    consumer: Consumer<InputPartition>,
+    /// How many partitions the observations topic has.
+    observations: u32,
+    /// Sent and not acknowledged.
+    in_flight: VecDeque<Outgoing>,
+    /// For which the producer had no room.
+    waiting: VecDeque<Outgoing>,
+    generation: u64,
+    now: Duration,
+    facts: Vec<RouterFact>,
+    taken_up: usize,
+    has_failed: bool,
+    /// What goes wrong next.
+    pub weather: Weather,
+    coverage: Coverage,
+}
+
+impl RouterWorker {
+    /// A worker without partitions, which writes to an observations topic of so many.
+    pub fn start(policy: &Program, observations: u32) -> Self {
+        Self {
+            router: Router::new(policy),
+            machine: RouterMachine::new(COMMIT_INTERVAL, Duration::ZERO),
+            consumer: Consumer::default(),
+            observations,
+            in_flight: VecDeque::new(),
+            waiting: VecDeque::new(),
+            generation: 0,
+            now: Duration::ZERO,
+            facts: Vec::new(),
+            taken_up: 0,
+            has_failed: false,
+            weather: Weather::default(),
+            coverage: Coverage::new(),
+        }
+    }
+
+    /// Where observations of one partition stand.
+    pub fn observations(partition: u32) -> TopicPartition {
+        TopicPartition::new("pipewarden.observations", partition)
+    }
+
+    /// Where messages stand that could not be decoded.
+    pub fn dead_letters() -> TopicPartition {
+        TopicPartition::new("pipewarden.dead-letters", 0)
+    }
+
+    /// What the group has committed for a partition of an input topic.
+    pub fn committed(broker: &Broker, partition: &InputPartition) -> Option<u64> {
+        let committed = broker.committed(GROUP, &place(partition))?;
+        Some(committed.offset)
+    }
+
+    /// Begins a new generation of the group.
+    pub fn rebalance(broker: &mut Broker) -> u64 {
+        broker.rebalance(GROUP)
+    }
+
+    /// The group gives it partitions, or only a new generation.
+    pub fn assign(&mut self, broker: &mut Broker, partitions: &[InputPartition], generation: u64) {
+        self.generation = generation;
+        for partition in partitions {
+            let offset = Self::committed(broker, partition).unwrap_or_default();
+            self.consumer.assign(partition.clone(), offset);
+        }
+        self.hand_in(RouterInput::Assigned(partitions.to_vec()), broker);
+    }
+
+    /// The group takes partitions back.
+    pub fn revoke(&mut self, broker: &mut Broker, partitions: &[InputPartition], generation: u64) {
+        self.generation = generation;
+        self.hand_in(RouterInput::Revoked(partitions.to_vec()), broker);
+        partitions.iter().for_each(|gone| self.consumer.unassign(gone));
+    }
+
+    /// The group has given its partitions to others.
+    pub fn lose(&mut self, broker: &mut Broker, partitions: &[InputPartition]) {
+        self.hand_in(RouterInput::Lost(partitions.to_vec()), broker);
+        partitions.iter().for_each(|gone| self.consumer.unassign(gone));
+    }
+
+    /// Routes the next message of a partition; false if there is none, or it is not fetched from.
+    pub fn poll(&mut self, broker: &mut Broker, partition: &InputPartition) -> bool {
+        let Polled::Record(record) = self.consumer.poll(broker, partition, &place(partition)) else {
+            return false;
+        };
+        let origin = Origin {
+            topic: &partition.0,
+            partition: i32::try_from(partition.1).expect("Kafka numbers partitions by 31 bits"),
+            offset: i64::try_from(record.offset).expect("Kafka's offsets have 63 bits"),
+        };
+        let outgoing = match self.router.route(&record.value, origin) {
+            Routed::Skipped(_) => None,
+            Routed::DeadLetter(letter) => {
+                Some((Self::dead_letters(), letter.key().into_bytes(), letter.encode()))
+            }
+            Routed::Observation(observation) => {
+                let key = observation.key().as_str().as_bytes().to_vec();
+                let number = key.iter().copied().map(u32::from).sum::<u32>() % self.observations;
+                Some((Self::observations(number), key, observation.encode()))
+            }
+        };
+        self.machine.routed(&partition.0, partition.1, record.offset);
+        self.waiting.extend(outgoing);
+        self.send();
+        self.turn(broker);
+        true
+    }
+
+    /// Lets this long pass.
+    pub fn pass(&mut self, broker: &mut Broker, span: Duration) {
+        self.now += span;
+        self.send();
+        self.turn(broker);
+    }
+
+    /// The broker takes some of what was sent.
+    pub fn deliver(&mut self, broker: &mut Broker, records: usize) {
+        for (place, key, value) in self.in_flight.drain(..records.min(self.in_flight.len())) {
+            broker.append(&place, AppendTime::MIN, &key, &value);
+        }
+    }
+
+    /// How much was sent and is not acknowledged.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Another policy is in force.
+    pub fn change_policy(&mut self, broker: &mut Broker, policy: &Arc<Program>) {
+        self.hand_in(RouterInput::PolicyChanged(Arc::clone(policy)), broker);
+    }
+
+    /// A record was refused for good.
+    pub fn fail(&mut self, broker: &mut Broker) {
+        self.has_failed = true;
+        self.hand_in(RouterInput::Failed, broker);
+    }
+
+    /// Whether a record was refused for good: the worker is to end.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// What it has told since it was asked last.
+    pub fn take_facts(&mut self) -> Vec<RouterFact> {
+        std::mem::take(&mut self.facts)
+    }
+
+    /// How many policies it has taken up.
+    pub fn taken_up(&self) -> usize {
+        self.taken_up
+    }
+
+    /// How often each input met each state.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    fn send(&mut self) {
+        while !self.waiting.is_empty() && !self.weather.strikes(Fault::NoRoom) {
+            self.in_flight.extend(self.waiting.pop_front());
+        }
+    }
+
+    fn turn(&mut self, broker: &mut Broker) {
+        let has_room = self.waiting.is_empty();
+        self.hand_in(RouterInput::Turn { has_room }, broker);
+    }
+
+    fn hand_in(&mut self, input: RouterInput, broker: &mut Broker) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let met = (input.name(), self.machine.state());
+            *self.coverage.entry(met).or_default() += 1;
+            self.machine.handle(input, self.now);
+            while let Some(output) = self.machine.next_output() {
+                inputs.extend(self.execute(output, broker));
+            }
+        }
+    }
+
+    fn execute(&mut self, output: RouterOutput, broker: &mut Broker) -> Vec<RouterInput> {
+        match output {
+            RouterOutput::Pause(partitions) => self.consumer.pause(&partitions),
+            RouterOutput::Resume(partitions) => self.consumer.resume(&partitions),
+            RouterOutput::Flush { .. } if self.weather.strikes(Fault::NotFlushed) => {
+                return vec![RouterInput::NotFlushed];
+            }
+            RouterOutput::Flush { .. } => {
+                if self.weather.strikes(Fault::RecordRefused) {
+                    self.in_flight.pop_front();
+                    self.has_failed = true;
+                }
+                self.deliver(broker, usize::MAX);
+                let failed = self.has_failed.then_some(RouterInput::Failed);
+                return failed.into_iter().chain([RouterInput::Flushed]).collect();
+            }
+            RouterOutput::Commit(positions) => {
+                assert!(
+                    self.in_flight.is_empty(),
+                    "nothing is committed before all that came of it is acknowledged"
+                );
+                let next: BTreeMap<InputPartition, u64> = (positions.into_iter())
+                    .map(|position| ((position.topic, position.partition), position.next))
+                    .collect();
+                return vec![self.commit(&next, broker)];
+            }
+            RouterOutput::TakeUp(policy) => {
+                self.router.reload(&policy);
+                self.taken_up += 1;
+            }
+            RouterOutput::Forget(_) | RouterOutput::CallbackDone => {}
+            RouterOutput::Observe(fact) => self.facts.push(fact),
+        }
+        Vec::new()
+    }
+
+    fn commit(&mut self, next: &BTreeMap<InputPartition, u64>, broker: &mut Broker) -> RouterInput {
+        let problem = |problem: &str| RouterInput::NotCommitted {
+            problem: problem.to_owned(),
+        };
+        if self.weather.strikes(Fault::NotCommitted) {
+            return problem("no answer");
+        }
+        for (partition, next) in next {
+            let group = (GROUP, self.generation);
+            if let Err(refused) = broker.commit_offset(group, &place(partition), *next) {
+                return problem(&refused.to_string());
+            }
+        }
+        RouterInput::Committed
+    }
+}
+
+fn place(partition: &InputPartition) -> TopicPartition {
+    TopicPartition::new(&partition.0, partition.1)
+}

@@ -1,0 +1,215 @@
+//! librdkafka clients: their properties, and what they log.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
+use tracing::{debug, error, trace, warn};
+
+use super::gzip;
+use super::settings::Kafka;
+
+/// The largest record that any client writes or takes, in bytes: a dead letter holds a whole message.
+pub(super) const MAX_RECORD: usize = 8 << 20;
+
+/// Ours unless `kafka.client` says otherwise.
+fn with_defaults(kafka: &Kafka, name: &str, defaults: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("client.id", format!("{}-{name}", kafka.application_id));
+    config.set("reconnect.backoff.max.ms", "5000");
+    for (key, value) in defaults {
+        config.set(*key, *value);
+    }
+    for (key, value) in &kafka.client {
+        config.set(key, value);
+    }
+    config.set("bootstrap.servers", &kafka.brokers);
+    config.set_log_level(RDKafkaLogLevel::Info);
+    config
+}
+
+/// How long a worker may go without polling: a good part below the time after which librdkafka takes a member for dead that
+/// does not poll.
+pub(super) fn budget(kafka: &Kafka) -> Duration {
+    /// librdkafka's default of `max.poll.interval.ms`.
+    const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
+    /// Longer than the predecessor's open transaction lives: 10 s, and up to 10 s until the broker looks.
+    const ENOUGH: Duration = Duration::from_secs(60);
+    let set = kafka.client.get("max.poll.interval.ms");
+    let set = set
+        .and_then(|millis| millis.parse().ok())
+        .map(Duration::from_millis);
+    (set.unwrap_or(MAX_POLL_INTERVAL) / 3).min(ENOUGH)
+}
+
+/// A client for metadata and administration.
+pub(super) fn plain(kafka: &Kafka, name: &str) -> ClientConfig {
+    with_defaults(kafka, name, &[])
+}
+
+/// A member of a consumer group, of a process called `instance`. What guarantees hang on comes last, so that
+/// `kafka.client` cannot change it.
+pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -> ClientConfig {
+    gzip::set_up(kafka.max_inflated_batch_bytes);
+    let mut config = with_defaults(
+        kafka,
+        name,
+        &[
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("auto.offset.reset", "earliest"),
+            ("statistics.interval.ms", "2000"),
+            ("queued.max.messages.kbytes", "32768"),
+            // Its default of a second is many times what it takes to read a full queue.
+            ("fetch.queue.backoff.ms", "10"),
+        ],
+    );
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("allow.auto.create.topics", "false");
+    if kafka.static_membership {
+        config.set("group.instance.id", format!("{instance}-{name}"));
+    }
+    config
+}
+
+/// A reader of whole topics, which belongs to no group and commits nothing.
+pub(super) fn reader(kafka: &Kafka, name: &str) -> ClientConfig {
+    gzip::set_up(kafka.max_inflated_batch_bytes);
+    let mut config = with_defaults(kafka, name, &[("queued.max.messages.kbytes", "4096")]);
+    config
+        // Without a group's name librdkafka assigns nothing. It asks who coordinates that group and no more: this one it
+        // may ask about.
+        .set("group.id", format!("{}-router", kafka.application_id))
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("allow.auto.create.topics", "false");
+    config
+}
+
+/// A producer that neither loses nor reorders nor repeats what it was given.
+pub(super) fn producer(kafka: &Kafka, name: &str) -> ClientConfig {
+    let max_record = MAX_RECORD.to_string();
+    let mut config = with_defaults(
+        kafka,
+        name,
+        &[
+            ("compression.type", "lz4"),
+            ("message.max.bytes", &max_record),
+            ("queue.buffering.max.kbytes", "65536"),
+        ],
+    );
+    config
+        .set("enable.idempotence", "true")
+        .set("partitioner", "murmur2_random");
+    config
+}
+
+/// Writes librdkafka's own log. What a broken connection says is for debugging: the service says it once, in its own
+/// words.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    use RDKafkaLogLevel as Level;
+    let is_connection = matches!(facility, "FAIL" | "ERROR" | "CONFWARN");
+    match level {
+        Level::Emerg | Level::Alert | Level::Critical | Level::Error | Level::Warning if !is_connection => {
+            warn!(facility, "librdkafka: {message}");
+        }
+        Level::Debug => trace!(facility, "librdkafka: {message}"),
+        _ => debug!(facility, "librdkafka: {message}"),
+    }
+}
+
+/// Writes an error that a client recovers from by itself.
+pub(super) fn passing(code: Option<RDKafkaErrorCode>, reason: &str) {
+    match code {
+        Some(RDKafkaErrorCode::AllBrokersDown) => warn_of_no_broker(),
+        // Readers ask to be told of it, and are told twice: here and where they poll.
+        Some(RDKafkaErrorCode::PartitionEOF) => {}
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut,
+        ) => debug!("{reason}"),
+        Some(RDKafkaErrorCode::BadCompression) => warn!(
+            "{reason}; the batch is fetched again: too many dense batches of gzip came at once, or one of another codec is \
+             damaged or too large"
+        ),
+        Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
+            error!("the broker refuses this client: {reason}");
+        }
+        _ => warn!("{reason}"),
+    }
+}
+
+/// Every client says it at every attempt; one line in a while is enough.
+fn warn_of_no_broker() {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    let now = Instant::now();
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.is_none_or(|last| now.duration_since(last) > Duration::from_secs(10)) {
+        *last = Some(now);
+        warn!("no broker can be reached; the clients go on trying");
+    }
+}
+
+/// The context of clients that neither consume nor produce.
+#[derive(Debug, Default)]
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        passing(error.rdkafka_error_code(), reason);
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// The context of a producer: keeps the first record that was refused for good.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    refused: Mutex<Option<(String, KafkaError)>>,
+}
+
+impl Deliveries {
+    /// The first refused record's topic and why, once.
+    pub(super) fn take_refused(&self) -> Option<(String, KafkaError)> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        passing(error.rdkafka_error_code(), reason);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            self.refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert_with(|| (message.topic().to_owned(), error.clone()));
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The correlator worker on a real broker: what librdkafka says becomes an input of the
+//! [machine](pipewarden_engine::worker), and what the machine asks for becomes a call of librdkafka.
+//!
+//! ```text
+//!   poll        a record, the end of a partition, nothing                            --> Input
+//!   callback    assigned, revoked, lost: inputs, too; it returns at CallbackDone
+//!   Output      --> committed_offsets, fetch_watermarks, seek, pause, resume, a transaction, a new producer, a tick
+//! ```
+//!
+//! Every call is made on the thread that polls, so its answer is handed in before anything else can happen.
+
+mod execute;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pipewarden_core::time::AppendTime;
+use pipewarden_engine::Origin;
+use pipewarden_engine::worker::{At, Fetched, Input, Machine, MachineSettings, PartitionId};
+use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::warn;
+
+use super::client::{self, Deliveries};
+use super::clock::wall_clock;
+use super::error::DriverError;
+use super::group::{self, GroupConsumer, GroupContext, Member};
+use super::gzip;
+use super::observer::WorkerFact;
+use super::service::Shared;
+use super::transaction::TransactionalProducer;
+
+/// How often it is looked whether another policy is in force.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The machine's membership is the group's as a callback named it.
+type Membership = Arc<ConsumerGroupMetadata>;
+
+/// Runs until the service ends or the worker fails.
+pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
+    let name = format!("correlator-{index}");
+    let kafka = &shared.settings.kafka;
+    let group = format!("{}-correlator", kafka.application_id);
+    let refused = |client: String| move |problem| DriverError::Client { client, problem };
+    let Some(member) = CorrelatorMember::start(shared, index, &name)? else {
+        return Ok(());
+    };
+    let consumer: GroupConsumer<CorrelatorMember> =
+        client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
+            .create_with_context(GroupContext::new(member))
+            .map_err(refused(format!("consumer of group {group}")))?;
+    consumer
+        .subscribe(&[&kafka.topics.observations])
+        .map_err(refused(format!("consumer of group {group}")))?;
+
+    let context = Arc::clone(consumer.context());
+    while !shared.stop.is_set() && context.member().failure.is_none() {
+        let wait = context.member().wait();
+        let polled = consumer.poll(wait);
+        let mut member = context.member();
+        match polled {
+            Some(Ok(message)) => member.record(&message),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                let partition = observations(partition);
+                member.hand_in(Input::EndOfPartition { partition });
+            }
+            Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
+                member.failure = Some(DriverError::Consumer {
+                    group: group.clone(),
+                    problem,
+                });
+            }
+            Some(Err(problem)) => {
+                client::passing(problem.rdkafka_error_code(), &problem.to_string());
+                member.hand_in(Input::Timer);
+            }
+            None => member.hand_in(Input::Timer),
+        }
+        member.look_for_policy();
+        member.execute_all(&consumer, None);
+    }
+    context.member().hand_in(Input::Stop);
+    context.member().execute_all(&consumer, None);
+    // Leaving the group calls `revoked`, which commits.
+    drop(consumer);
+    let failure = context.member().failure.take();
+    failure.map_or(Ok(()), Err)
+}
+
+/// Everything the worker owns, but for its consumer.
+pub(super) struct CorrelatorMember {
+    shared: Shared,
+    name: String,
+    machine: Machine<Membership>,
+    producer: TransactionalProducer,
+    /// Not the transactional producer: a tick must be there even if the batch is aborted.
+    ticker: BaseProducer<Deliveries>,
+    /// Where the machine's time begins.
+    began: Instant,
+    looked: Instant,
+    failure: Option<DriverError>,
+}
+
+impl CorrelatorMember {
+    /// Everything but the consumer. `None` if the service is to end before the predecessor's transaction has ended.
+    fn start(shared: &Shared, index: usize, name: &str) -> Result<Option<Self>, DriverError> {
+        let settings = &shared.settings;
+        let kafka = &settings.kafka;
+        let id = format!(
+            "{}-{}-{index}",
+            kafka.application_id, settings.correlator.instance
+        );
+        let Some(producer) = TransactionalProducer::start(kafka, name, &id, &shared.stop)? else {
+            return Ok(None);
+        };
+        let ticker = client::producer(kafka, &format!("{name}-ticks"))
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", "10000")
+            .create_with_context(Deliveries::default())
+            .map_err(|problem| DriverError::Client {
+                client: format!("producer of ticks of {name}"),
+                problem,
+            })?;
+        let began = Instant::now();
+        let at = At {
+            monotonic: Duration::ZERO,
+            wall: wall_clock(),
+        };
+        let machine = MachineSettings {
+            observations: kafka.topics.observations.clone(),
+            sightings: String::new(),
+            partitions: shared.partitions(),
+            commit_interval: settings.correlator.commit_interval,
+            budget: client::budget(kafka),
+            explanations: settings.explanations,
+        };
+        Ok(Some(Self {
+            shared: shared.clone(),
+            name: name.to_owned(),
+            machine: Machine::new(machine, shared.in_force.program(), at),
+            producer,
+            ticker,
+            began,
+            looked: began,
+            failure: None,
+        }))
+    }
+
+    fn at(&self) -> At {
+        At {
+            monotonic: self.began.elapsed(),
+            wall: wall_clock(),
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        self.machine.wait(self.at())
+    }
+
+    fn hand_in(&mut self, input: Input<'_, Membership>) {
+        let at = self.at();
+        self.machine.handle(input, at);
+    }
+
+    fn tell(&self, fact: WorkerFact<'_>) {
+        self.shared.observer.worker(&self.name, fact);
+    }
+
+    fn record(&mut self, message: &BorrowedMessage<'_>) {
+        let append_time = match message.timestamp() {
+            Timestamp::LogAppendTime(millis) => Some(AppendTime::from_millis(millis)),
+            Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+        };
+        let origin = Origin {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+        };
+        let payload = message.payload().unwrap_or_default();
+        self.hand_in(Input::Record {
+            partition: observations(message.partition()),
+            record: Fetched {
+                offset: offset(message.offset()),
+                append_time,
+                value: gzip::readable(payload, origin, &self.name, &*self.shared.observer),
+            },
+        });
+    }
+
+    /// Looks whether another policy is in force, now and then.
+    fn look_for_policy(&mut self) {
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            if let Some(policy) = self.shared.in_force.other_than(self.machine.policy()) {
+                self.hand_in(Input::PolicyChanged(policy));
+            }
+            self.serve_ticker();
+        }
+    }
+
+    fn serve_ticker(&self) {
+        // Not `poll(LOOK)`: it always takes its whole time.
+        self.ticker.poll(Duration::ZERO);
+        if let Some((topic, problem)) = self.ticker.context().take_refused() {
+            warn!("a tick for topic {topic} was not delivered and will be repeated: {problem}");
+        }
+    }
+
+    /// Runs a rebalance callback until the machine lets it return.
+    fn call_back(
+        &mut self,
+        consumer: &GroupConsumer<Self>,
+        input: Input<'_, Membership>,
+        starts: Option<&TopicPartitionList>,
+    ) {
+        self.hand_in(input);
+        self.execute_all(consumer, starts);
+        while self.machine.is_in_callback() {
+            let is_stopping = self.shared.stop.wait(self.wait());
+            self.hand_in(if is_stopping { Input::Stop } else { Input::Timer });
+            self.execute_all(consumer, starts);
+        }
+    }
+}
+
+impl Member for CorrelatorMember {
+    fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList) {
+        let input = Input::Assigned {
+            partitions: ids(list),
+            membership: membership(consumer),
+        };
+        self.call_back(consumer, input, Some(list));
+    }
+
+    fn revoked(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList, lost: bool) {
+        let partitions = ids(list);
+        // With a consumer that has failed nothing can be committed.
+        let input = if lost || self.failure.is_some() {
+            Input::Lost { partitions }
+        } else {
+            Input::Revoked {
+                partitions,
+                membership: membership(consumer),
+            }
+        };
+        self.call_back(consumer, input, None);
+    }
+
+    fn lag(&mut self, topic: &str, partition: i32, records: i64) {
+        let id = observations(partition);
+        if self.machine.partitions().any(|own| own == id) {
+            self.tell(WorkerFact::Lag {
+                topic,
+                partition: id.number,
+                records,
+            });
+        }
+    }
+}
+
+fn membership(consumer: &GroupConsumer<CorrelatorMember>) -> Membership {
+    let membership = consumer.group_metadata();
+    Arc::new(membership.expect("a consumer with a group.id has a membership"))
+}
+
+fn ids(list: &TopicPartitionList) -> Vec<PartitionId> {
+    let elements = list.elements();
+    elements
+        .iter()
+        .map(|element| observations(element.partition()))
+        .collect()
+}
+
+fn observations(partition: i32) -> PartitionId {
+    PartitionId::observations(group::number(partition))
+}
+
+/// Kafka's offsets are not negative; those that are mean something else and are dealt with before.
+fn offset(raw: i64) -> u64 {
+    u64::try_from(raw).expect("an offset of a record is not negative")
+}

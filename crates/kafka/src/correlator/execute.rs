@@ -1,0 +1,213 @@
+//! What the machine asks for, as calls of librdkafka, each answered at once.
+
+use std::time::Duration;
+
+use pipewarden_engine::ObservationRecord;
+use pipewarden_engine::worker::{CommittedOffset, End, Input, Output, PartitionId, Renewed, Topic};
+use rdkafka::Offset;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::BaseRecord;
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
+
+use super::{CorrelatorMember, Membership, offset};
+use crate::error::DriverError;
+use crate::group::{self, GroupConsumer, signed};
+use crate::observer::WorkerFact;
+
+impl CorrelatorMember {
+    /// Does what the machine asks for, until it asks for nothing more. `starts` are the partitions of the assignment whose
+    /// callback this is: their first offsets can still be set.
+    pub(super) fn execute_all(
+        &mut self,
+        consumer: &GroupConsumer<Self>,
+        starts: Option<&TopicPartitionList>,
+    ) {
+        while let Some(output) = self.machine.next_output() {
+            match output {
+                Output::AskCommitted { partitions, within } => {
+                    self.ask_committed(consumer, &partitions, within)
+                }
+                Output::AskLog { partition, within } => self.ask_log(consumer, partition, within),
+                Output::Seek {
+                    partition,
+                    offset,
+                    within,
+                } => self.seek(consumer, starts, (partition, offset), within),
+                Output::Pause(partitions) => self.pause(consumer, &partitions, true),
+                Output::Resume(partitions) => self.pause(consumer, &partitions, false),
+                Output::Publish {
+                    batch,
+                    membership,
+                    within,
+                } => {
+                    let settings = &self.shared.settings;
+                    let ended = self.producer.publish(&batch, &membership, settings, within);
+                    self.hand_in(Input::Ended(ended));
+                }
+                Output::RenewProducer => self.renew_producer(),
+                Output::AppendTick { partition } => self.append_tick(partition),
+                Output::Forget(partitions) => {
+                    for partition in partitions {
+                        self.tell(WorkerFact::Forgotten {
+                            topic: self.topic(partition.topic),
+                            partition: partition.number,
+                            had_state: true,
+                        });
+                    }
+                }
+                Output::CallbackDone => {}
+                Output::Observe(fact) => self.shared.observer.correlator(&self.name, fact),
+                Output::End(end) => self.end(end),
+            }
+        }
+    }
+
+    fn ask_committed(
+        &mut self,
+        consumer: &GroupConsumer<Self>,
+        partitions: &[PartitionId],
+        within: Duration,
+    ) {
+        let answer = consumer.committed_offsets(self.list(partitions), within);
+        for &partition in partitions {
+            self.hand_in(match &answer {
+                Err(problem) => ask_failed(partition, problem),
+                Ok(list) => match list.find_partition(self.topic(partition.topic), number(partition)) {
+                    None => Input::Committed {
+                        partition,
+                        committed: None,
+                    },
+                    Some(element) => match element.error() {
+                        Err(problem) => ask_failed(partition, &problem),
+                        Ok(()) => Input::Committed {
+                            partition,
+                            committed: committed(&element),
+                        },
+                    },
+                },
+            });
+        }
+    }
+
+    fn ask_log(&mut self, consumer: &GroupConsumer<Self>, partition: PartitionId, within: Duration) {
+        let topic = self.topic(partition.topic);
+        let answer = consumer.fetch_watermarks(topic, number(partition), within);
+        self.hand_in(match answer {
+            Ok((low, high)) => Input::Log {
+                partition,
+                low: offset(low),
+                high: offset(high),
+            },
+            Err(problem) => ask_failed(partition, &problem),
+        });
+    }
+
+    fn seek(
+        &mut self,
+        consumer: &GroupConsumer<Self>,
+        starts: Option<&TopicPartitionList>,
+        (partition, offset): (PartitionId, u64),
+        within: Duration,
+    ) {
+        let (topic, number) = (self.topic(partition.topic), number(partition));
+        let place = Offset::Offset(i64::try_from(offset).expect("Kafka's offsets have 63 bits"));
+        let done = match starts.and_then(|starts| starts.find_partition(topic, number)) {
+            Some(mut start) => start.set_offset(place),
+            None => consumer.seek(topic, number, place, within),
+        };
+        self.hand_in(match done {
+            Ok(()) => Input::SeekDone { partition },
+            Err(problem) => Input::SeekFailed {
+                partition,
+                problem: problem.to_string(),
+            },
+        });
+    }
+
+    fn pause(&self, consumer: &GroupConsumer<Self>, partitions: &[PartitionId], is_paused: bool) {
+        group::pause(consumer, &self.list(partitions), is_paused);
+    }
+
+    fn renew_producer(&mut self) {
+        let renewed = match self.producer.renew(&self.shared.settings.kafka, &self.name) {
+            Ok(renewed) => renewed,
+            Err(problem) => Renewed::Fatal {
+                problem: problem.to_string(),
+            },
+        };
+        self.hand_in(Input::Producer(renewed));
+    }
+
+    fn append_tick(&mut self, partition: PartitionId) {
+        let value = ObservationRecord::Tick {}.encode();
+        let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(self.topic(partition.topic))
+            .partition(number(partition))
+            .payload(&value);
+        let sent = self.ticker.send(record);
+        self.hand_in(match sent {
+            Ok(()) => Input::Ticked { partition },
+            Err((problem, _)) => Input::TickFailed {
+                partition,
+                problem: problem.to_string(),
+            },
+        });
+    }
+
+    fn end(&mut self, end: End) {
+        let failure = match end {
+            End::PartitionsChanged(changed) => DriverError::PartitionsChanged(changed),
+            End::TimestampType(topic) => DriverError::TimestampType {
+                topic: self.topic(topic).to_owned(),
+            },
+            End::Producer { problem } => DriverError::Fenced {
+                id: self.producer.id().to_owned(),
+                problem,
+            },
+        };
+        self.failure.get_or_insert(failure);
+    }
+
+    fn topic(&self, topic: Topic) -> &str {
+        match topic {
+            Topic::Observations => &self.shared.settings.kafka.topics.observations,
+            Topic::Sightings => "",
+        }
+    }
+
+    fn list(&self, partitions: &[PartitionId]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for &partition in partitions {
+            list.add_partition(self.topic(partition.topic), number(partition));
+        }
+        list
+    }
+}
+
+fn number(partition: PartitionId) -> i32 {
+    signed(partition.number)
+}
+
+fn ask_failed(partition: PartitionId, problem: &KafkaError) -> Input<'static, Membership> {
+    Input::AskFailed {
+        partition,
+        problem: problem.to_string(),
+    }
+}
+
+fn committed(element: &TopicPartitionListElem<'_>) -> Option<CommittedOffset> {
+    let Offset::Offset(next) = element.offset() else {
+        return None;
+    };
+    Some(CommittedOffset {
+        offset: offset(next),
+        metadata: metadata(element),
+    })
+}
+
+/// The metadata string. rdkafka panics where another tool has committed bytes that are no UTF-8; to us that is one more
+/// string that is no checkpoint.
+fn metadata(element: &TopicPartitionListElem<'_>) -> String {
+    let read = std::panic::AssertUnwindSafe(|| element.metadata().to_owned());
+    std::panic::catch_unwind(read).unwrap_or_else(|_| "not UTF-8".to_owned())
+}

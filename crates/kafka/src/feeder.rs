@@ -1,0 +1,108 @@
+//! Publishes documents as Winlogbeat does: no key, any partition.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
+use super::client::{self, Deliveries};
+use super::error::DriverError;
+use super::settings::Kafka;
+
+/// How long the broker may take for what is left at the end.
+const FLUSH: Duration = Duration::from_secs(60);
+
+/// Writes to one input topic.
+pub struct Feeder {
+    producer: BaseProducer<Deliveries>,
+    topic: String,
+}
+
+impl Feeder {
+    /// For the first of `kafka.topics.input`. `compression` is librdkafka's word for it.
+    ///
+    /// # Errors
+    /// A property that librdkafka refuses.
+    pub fn new(kafka: &Kafka, compression: &str) -> Result<Self, DriverError> {
+        let producer = client::plain(kafka, "generate")
+            .set("compression.type", compression)
+            // What Winlogbeat writes: gzip of level 4.
+            .set(
+                "compression.level",
+                if compression == "gzip" { "4" } else { "-1" },
+            )
+            .set("linger.ms", "20")
+            .set("batch.size", "1000000")
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("enable.idempotence", "true")
+            .create_with_context(Deliveries::default())
+            .map_err(|problem| DriverError::Client {
+                client: "producer of generate".to_owned(),
+                problem,
+            })?;
+        Ok(Self {
+            producer,
+            topic: kafka.topics.input.first().cloned().unwrap_or_default(),
+        })
+    }
+
+    /// The topic it writes to.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// Publishes a document; waits where the broker is slower.
+    ///
+    /// # Errors
+    /// [`DriverError::Delivery`] where the broker has refused a document for good.
+    pub fn send(&mut self, document: &[u8]) -> Result<(), DriverError> {
+        let mut record: BaseRecord<'_, (), [u8]> = BaseRecord::to(&self.topic).payload(document);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return self.refused(),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), same)) => {
+                    record = same;
+                    self.producer.poll(Duration::from_millis(10));
+                    self.refused()?;
+                }
+                Err((problem, _)) => {
+                    return Err(DriverError::Delivery {
+                        topic: self.topic.clone(),
+                        problem,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Lets the client speak, for as long as there is nothing to publish.
+    pub fn wait(&mut self, time: Duration) {
+        self.producer.poll(time);
+    }
+
+    /// Waits until the broker has taken everything.
+    ///
+    /// # Errors
+    /// [`DriverError::Delivery`] where it has not.
+    pub fn finish(&mut self) -> Result<(), DriverError> {
+        let deadline = Instant::now() + FLUSH;
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(10));
+            self.refused()?;
+            if Instant::now() >= deadline {
+                return Err(DriverError::Delivery {
+                    topic: self.topic.clone(),
+                    problem: KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut),
+                });
+            }
+        }
+        self.refused()
+    }
+
+    fn refused(&self) -> Result<(), DriverError> {
+        match self.producer.context().take_refused() {
+            Some((topic, problem)) => Err(DriverError::Delivery { topic, problem }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Membership of a consumer group: callbacks become calls to the one who owns all state.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::{error, warn};
+
+use super::client;
+
+/// A consumer whose rebalances go to its member.
+pub(super) type GroupConsumer<M> = BaseConsumer<GroupContext<M>>;
+
+/// What a worker does when its share of the partitions changes. The consumer starts to fetch, or stops, only after the
+/// call has returned: who needs another offset sets it in `list`, who has something to commit does it here.
+pub(super) trait Member: Sized + Send {
+    /// These partitions are this member's from now on. With the cooperative protocol the list holds only the new
+    /// ones, and is empty where nothing changed but the generation.
+    fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList);
+
+    /// These partitions are being taken away. If they are `lost`, others may own them already: nothing may be
+    /// committed for them.
+    fn revoked(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList, lost: bool);
+
+    /// A partition is this many records behind.
+    fn lag(&mut self, topic: &str, partition: i32, records: i64);
+}
+
+/// Holds a member where librdkafka's callbacks find it.
+///
+/// The lock is never contended: callbacks run within `poll`, on the thread that calls it, which does not hold the lock
+/// then.
+#[derive(Debug)]
+pub(super) struct GroupContext<M> {
+    member: Mutex<M>,
+}
+
+impl<M> GroupContext<M> {
+    pub(super) fn new(member: M) -> Self {
+        Self {
+            member: Mutex::new(member),
+        }
+    }
+
+    /// The member. Not to be held while polling.
+    pub(super) fn member(&self) -> MutexGuard<'_, M> {
+        self.member.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M: Member> ClientContext for GroupContext<M> {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    /// `poll` hands the same error to the worker.
+    fn error(&self, _: KafkaError, _: &str) {}
+
+    fn stats(&self, statistics: Statistics) {
+        let mut member = self.member();
+        for (name, topic) in &statistics.topics {
+            for (partition, figures) in &topic.partitions {
+                // -1 where librdkafka does not know, and for its own catch-all partition.
+                if *partition >= 0 && figures.consumer_lag >= 0 {
+                    member.lag(name, *partition, figures.consumer_lag);
+                }
+            }
+        }
+    }
+}
+
+impl<M: Member> ConsumerContext for GroupContext<M> {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) => {
+                self.member().assigned(consumer, list);
+            }
+            Rebalance::Revoke(list) => {
+                let lost = consumer.assignment_lost();
+                self.member().revoked(consumer, list, lost);
+            }
+            Rebalance::Error(problem) => error!("rebalance: {problem}"),
+        }
+    }
+}
+
+/// Stops fetching from these partitions, or goes on. librdkafka remembers a pause beyond the loss of a partition.
+pub(super) fn pause<M: Member>(
+    consumer: &GroupConsumer<M>,
+    partitions: &TopicPartitionList,
+    is_paused: bool,
+) {
+    let changed = if is_paused {
+        consumer.pause(partitions)
+    } else {
+        consumer.resume(partitions)
+    };
+    if let Err(problem) = changed {
+        warn!("partitions could not be paused or resumed: {problem}");
+    }
+}
+
+/// librdkafka's number of a partition as ours.
+pub(super) fn number(partition: i32) -> u32 {
+    u32::try_from(partition).expect("Kafka numbers partitions from 0")
+}
+
+/// Our number of a partition as librdkafka's.
+pub(super) fn signed(partition: u32) -> i32 {
+    i32::try_from(partition).expect("Kafka numbers partitions by 31 bits")
+}

@@ -1,0 +1,124 @@
+//! What the service tells of itself, to whoever makes metrics, a status and log lines of it.
+//!
+//! Everything that an operator can count or look up comes this way, once. What only a log needs, librdkafka's own words and
+//! requests that are tried again, is written there directly.
+
+use std::time::Duration;
+
+use pipewarden_core::inventory::{Dropped, IdentityRecord, IdentityRecordError, LearnedSize};
+use pipewarden_engine::worker::{Fact, RouterFact};
+use pipewarden_engine::{Origin, Routed};
+
+use super::error::DriverError;
+
+/// Takes facts, on the thread of the worker that they are about: what it does delays that worker.
+pub trait Observer: Send + Sync {
+    /// A router worker has dealt with a message of this topic. The only one that is called for every message.
+    fn routed(&self, topic: &str, routed: &Routed);
+
+    /// A router worker's protocol.
+    fn router(&self, worker: &str, fact: RouterFact);
+
+    /// A correlator worker's protocol.
+    fn correlator(&self, worker: &str, fact: Fact);
+
+    /// What a router worker shares with all others of addresses.
+    fn identities(&self, worker: &str, fact: IdentityFact<'_>);
+
+    /// The thread of a worker of either kind, and its client.
+    fn worker(&self, worker: &str, fact: WorkerFact<'_>);
+}
+
+/// What happens to the thread of a worker, and what its client says.
+#[derive(Clone, Copy, Debug)]
+pub enum WorkerFact<'a> {
+    /// It is about to start.
+    Started,
+    /// This ends it.
+    Failed(&'a DriverError),
+    /// It has ended, for whatever reason; so will all others.
+    Ended,
+    /// One of its partitions is this far behind.
+    Lag {
+        /// Its topic.
+        topic: &'a str,
+        /// Its number.
+        partition: u32,
+        /// How many records there are between the next to read and the end.
+        records: i64,
+    },
+    /// A partition is no longer the worker's: what was told of it holds no more.
+    Forgotten {
+        /// Its topic.
+        topic: &'a str,
+        /// Its number.
+        partition: u32,
+        /// Whether it came with state, as the partitions of correlators do.
+        had_state: bool,
+    },
+    /// A batch could not be inflated: none of its records was read.
+    BatchLost {
+        /// Where it begins.
+        origin: Origin<'a>,
+        /// The word for counting.
+        reason: &'a str,
+        /// What is wrong with it.
+        message: &'a str,
+        /// Whether its records were a correlator's state.
+        is_state: bool,
+    },
+    /// A record goes to the dead letters though [its message](Observer::routed) could be decoded.
+    DeadLetter {
+        /// The reason that the letter gives.
+        reason: &'a str,
+    },
+}
+
+/// What happens on the identities topic.
+#[derive(Clone, Copy, Debug)]
+pub enum IdentityFact<'a> {
+    /// The worker begins to read the topic from its beginning, and routes nothing before its end.
+    ReadingBegan,
+    /// How far it has come.
+    Progress {
+        /// How many records have been read.
+        records: u64,
+        /// How many partitions have not been read to their end.
+        partitions: usize,
+    },
+    /// The worker has read what there was.
+    ReadingEnded {
+        /// How many records.
+        records: u64,
+        /// What is known from them.
+        size: LearnedSize,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A record was read and taken in.
+    Read(&'a IdentityRecord),
+    /// A record cannot be read.
+    Undecodable {
+        /// Its topic.
+        topic: &'a str,
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
+        /// What is wrong with it.
+        problem: &'a IdentityRecordError,
+        /// Whether it is the first that this worker meets.
+        is_first: bool,
+    },
+    /// A record goes to the topic.
+    Published(&'a IdentityRecord),
+    /// What the worker knows, looked at from time to time.
+    Table {
+        /// How much it is.
+        size: LearnedSize,
+        /// What has gone since the last time.
+        dropped: Dropped,
+        /// How often the inventory was contradicted since the last time.
+        contradicted: u64,
+    },
+}

@@ -1,0 +1,394 @@
+//! The router worker on a real broker: routes each message, and does for the rest what the
+//! [machine](pipewarden_engine::worker::RouterMachine) asks for.
+//!
+//! Back-pressure: a producer whose queue is full, because the broker is slow or away, makes the machine pause the
+//! partitions. The worker goes on polling, as a member of the group must, and resumes when there is room.
+
+mod outgoing;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use outgoing::Outgoing;
+use pipewarden_engine::worker::{InputPartition, Position, RouterInput, RouterMachine, RouterOutput};
+use pipewarden_engine::{DeadLetter, Origin, Program, Routed, Router};
+use rdkafka::Offset;
+use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::client::{self, Deliveries, MAX_RECORD};
+use super::error::DriverError;
+use super::group::{self, GroupConsumer, GroupContext, Member, number, signed};
+use super::gzip::{self, LostBatch};
+use super::identities::Identities;
+use super::observer::{IdentityFact, WorkerFact};
+use super::service::Shared;
+
+/// How long the worker may wait for a message.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// How many messages are routed before the worker looks after its producer and its commit: often enough for both, and
+/// seldom enough to cost nothing beside a message.
+const BETWEEN_TURNS: u32 = 64;
+
+/// Room for a key, headers and the batch around a record.
+const OVERHEAD: usize = 4 << 10;
+
+/// The reason of a dead letter whose observation would not fit a record.
+const TOO_LARGE: &str = "observation_too_large";
+
+/// Runs until the service ends or the worker fails.
+pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
+    let name = format!("router-{index}");
+    let kafka = &shared.settings.kafka;
+    let group = format!("{}-router", kafka.application_id);
+    let refused = |problem| DriverError::Client {
+        client: format!("consumer of group {group}"),
+        problem,
+    };
+    let Some(member) = RouterMember::start(shared, &name)? else {
+        return Ok(());
+    };
+    let consumer: GroupConsumer<RouterMember> =
+        client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
+            .set("enable.partition.eof", "false")
+            .create_with_context(GroupContext::new(member))
+            .map_err(refused)?;
+    let topics: Vec<&str> = kafka.topics.input.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics).map_err(refused)?;
+
+    let context = Arc::clone(consumer.context());
+    let mut since_turn = 0;
+    while !shared.stop.is_set() {
+        let polled = consumer.poll(WAIT);
+        let mut member = context.member();
+        match polled {
+            Some(Ok(message)) => {
+                member.route(&message);
+                since_turn += 1;
+                if since_turn < BETWEEN_TURNS && member.waiting.is_empty() && member.failure.is_none() {
+                    continue;
+                }
+            }
+            Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
+                member.failure = Some(DriverError::Consumer {
+                    group: group.clone(),
+                    problem,
+                });
+            }
+            Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
+            None => {}
+        }
+        member.turn(&consumer);
+        since_turn = 0;
+        if member.failure.is_some() {
+            break;
+        }
+    }
+    // Leaving the group calls `revoked`, which flushes and commits.
+    drop(consumer);
+    let failure = context.member().failure.take();
+    failure.map_or(Ok(()), Err)
+}
+
+/// Everything the worker owns, but for its consumer.
+struct RouterMember {
+    router: Router,
+    machine: RouterMachine,
+    /// What it routes by.
+    program: Arc<Program>,
+    /// What the machine has been told to route by next.
+    offered: Option<Arc<Program>>,
+    identities: Identities,
+    shared: Shared,
+    name: String,
+    producer: BaseProducer<Deliveries>,
+    /// Records that the producer had no room for. While there are any, partitions are held and nothing is committed.
+    waiting: VecDeque<Outgoing>,
+    /// Where the machine's time begins.
+    began: Instant,
+    failure: Option<DriverError>,
+}
+
+impl RouterMember {
+    /// Everything but the consumer, once the identities topic is read. `None` if the service is to end before that.
+    fn start(shared: &Shared, name: &str) -> Result<Option<Self>, DriverError> {
+        let program = shared.in_force.program();
+        let producer = client::producer(&shared.settings.kafka, name)
+            // A record waits for its broker, however long that is away.
+            .set("message.timeout.ms", "0")
+            .create_with_context(Deliveries::default())
+            .map_err(|problem| DriverError::Client {
+                client: format!("producer of {name}"),
+                problem,
+            })?;
+        let mut router = Router::new(&program).with_identities(shared.settings.identities.clone());
+        let mut identities = Identities::new(shared, name)?;
+        if !identities.read_to_end(&mut router)? {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            router,
+            machine: RouterMachine::new(shared.settings.router.commit_interval, Duration::ZERO),
+            program,
+            offered: None,
+            identities,
+            shared: shared.clone(),
+            name: name.to_owned(),
+            producer,
+            waiting: VecDeque::new(),
+            began: Instant::now(),
+            failure: None,
+        }))
+    }
+
+    fn route(&mut self, message: &BorrowedMessage<'_>) {
+        let origin = Origin {
+            topic: message.topic(),
+            partition: message.partition(),
+            offset: message.offset(),
+        };
+        let payload = message.payload().unwrap_or_default();
+        if let Some(lost) = gzip::lost_batch(payload) {
+            return self.lose(lost, origin);
+        }
+        let routed = self.router.route(payload, origin);
+        self.shared.observer.routed(origin.topic, &routed);
+        let outgoing = match routed {
+            Routed::Skipped(_) => None,
+            Routed::DeadLetter(letter) => Some(Outgoing::dead_letter(&letter)),
+            Routed::Observation(observation) => {
+                let sighting = observation.sighting();
+                self.waiting.extend(
+                    sighting
+                        .filter(|_| self.program.join.sweep.enabled)
+                        .map(Outgoing::sighting),
+                );
+                let key = observation.key().as_str().as_bytes().to_vec();
+                let value = observation.encode();
+                Some(if value.len() + key.len() + OVERHEAD > MAX_RECORD {
+                    self.tell(WorkerFact::DeadLetter { reason: TOO_LARGE });
+                    let told = format!(
+                        "the observation takes {} bytes and would not fit a record",
+                        value.len()
+                    );
+                    Outgoing::dead_letter(&DeadLetter::of(TOO_LARGE, told, origin, payload))
+                } else {
+                    Outgoing::observation(key, value)
+                })
+            }
+        };
+        self.note_routed(origin);
+        self.waiting.extend(outgoing);
+        self.tell_identities();
+        self.send();
+    }
+
+    fn note_routed(&mut self, origin: Origin<'_>) {
+        let offset = u64::try_from(origin.offset).expect("an offset of a record is not negative");
+        self.machine
+            .routed(origin.topic, number(origin.partition), offset);
+    }
+
+    /// A batch that was not read: the dead letter names it, and the partition goes on behind it.
+    fn lose(&mut self, lost: LostBatch, origin: Origin<'_>) {
+        lost.report(origin, &self.name, false, &*self.shared.observer);
+        let letter = lost.dead_letter(origin);
+        self.tell(WorkerFact::DeadLetter {
+            reason: &letter.reason,
+        });
+        self.waiting.push_back(Outgoing::dead_letter(&letter));
+        self.note_routed(origin);
+        self.send();
+    }
+
+    /// What has been learned and is news to others goes the way of all records: flushed before offsets are committed.
+    fn tell_identities(&mut self) {
+        for record in self.router.identity().learned().take_records() {
+            self.shared
+                .observer
+                .identities(&self.name, IdentityFact::Published(&record));
+            self.waiting.push_back(Outgoing::identity(&record));
+        }
+    }
+
+    /// Gives the producer what waits, as far as it has room.
+    fn send(&mut self) {
+        let topics = &self.shared.settings.kafka.topics;
+        while let Some(next) = self.waiting.front() {
+            let topic = next.topic(topics);
+            let record = BaseRecord::to(topic).key(&next.key);
+            let record = match &next.value {
+                Some(value) => record.payload(value),
+                None => record,
+            };
+            match self.producer.send(record) {
+                Ok(()) => {
+                    self.waiting.pop_front();
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => return,
+                Err((problem, _)) => {
+                    self.failure = Some(DriverError::Delivery {
+                        topic: topic.clone(),
+                        problem,
+                    });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is due between two messages.
+    fn turn(&mut self, consumer: &GroupConsumer<Self>) {
+        self.producer.poll(Duration::ZERO);
+        if self.waiting.is_empty() {
+            if let Err(failure) = self.identities.follow(&mut self.router) {
+                self.failure.get_or_insert(failure);
+            }
+            self.tell_identities();
+        }
+        self.send();
+        self.note_refused();
+        self.offer_policy();
+        let has_room = self.waiting.is_empty();
+        self.hand_in(RouterInput::Turn { has_room });
+        self.execute_all(consumer);
+    }
+
+    /// Tells the machine once of each policy that comes into force.
+    fn offer_policy(&mut self) {
+        if let Some(policy) = self
+            .shared
+            .in_force
+            .other_than(self.offered.as_ref().unwrap_or(&self.program))
+        {
+            self.offered = Some(Arc::clone(&policy));
+            self.hand_in(RouterInput::PolicyChanged(policy));
+        }
+    }
+
+    fn note_refused(&mut self) {
+        if let Some((topic, problem)) = self.producer.context().take_refused() {
+            self.failure
+                .get_or_insert(DriverError::Delivery { topic, problem });
+        }
+        if self.failure.is_some() {
+            self.hand_in(RouterInput::Failed);
+        }
+    }
+
+    fn tell(&self, fact: WorkerFact<'_>) {
+        self.shared.observer.worker(&self.name, fact);
+    }
+
+    fn hand_in(&mut self, input: RouterInput) {
+        self.machine.handle(input, self.began.elapsed());
+    }
+
+    /// Does what the machine asks for, until it asks for nothing more.
+    fn execute_all(&mut self, consumer: &GroupConsumer<Self>) {
+        while let Some(output) = self.machine.next_output() {
+            match output {
+                RouterOutput::Pause(partitions) => pause(consumer, &partitions, true),
+                RouterOutput::Resume(partitions) => pause(consumer, &partitions, false),
+                RouterOutput::Flush { within } => self.flush(within),
+                RouterOutput::Commit(positions) => self.commit(consumer, &positions),
+                RouterOutput::TakeUp(policy) => {
+                    self.router.reload(&policy);
+                    self.program = policy;
+                    self.offered = None;
+                }
+                RouterOutput::Forget(partitions) => {
+                    for (topic, partition) in &partitions {
+                        self.tell(WorkerFact::Forgotten {
+                            topic,
+                            partition: *partition,
+                            had_state: false,
+                        });
+                    }
+                }
+                RouterOutput::CallbackDone => {}
+                RouterOutput::Observe(fact) => self.shared.observer.router(&self.name, fact),
+            }
+        }
+    }
+
+    fn flush(&mut self, within: Duration) {
+        let deadline = Instant::now() + within;
+        // rdkafka's own flush sleeps in steps of 100 ms.
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            if Instant::now() >= deadline {
+                return self.hand_in(RouterInput::NotFlushed);
+            }
+        }
+        self.note_refused();
+        self.hand_in(RouterInput::Flushed);
+    }
+
+    fn commit(&mut self, consumer: &GroupConsumer<Self>, positions: &[Position]) {
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        for position in positions {
+            let mut element = list.add_partition(&position.topic, signed(position.partition));
+            let next = i64::try_from(position.next).expect("Kafka's offsets have 63 bits");
+            element
+                .set_offset(Offset::Offset(next))
+                .expect("no log reaches the offsets that Kafka reserves");
+        }
+        self.hand_in(match consumer.commit(&list, CommitMode::Sync) {
+            Ok(()) => RouterInput::Committed,
+            // In the midst of a rebalance, or the broker is away: nothing is lost but time.
+            Err(problem) => RouterInput::NotCommitted {
+                problem: problem.to_string(),
+            },
+        });
+    }
+}
+
+impl Member for RouterMember {
+    fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList) {
+        self.hand_in(RouterInput::Assigned(partitions(list)));
+        self.execute_all(consumer);
+    }
+
+    fn revoked(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList, lost: bool) {
+        let partitions = partitions(list);
+        self.hand_in(if lost {
+            RouterInput::Lost(partitions)
+        } else {
+            RouterInput::Revoked(partitions)
+        });
+        self.execute_all(consumer);
+    }
+
+    fn lag(&mut self, topic: &str, partition: i32, records: i64) {
+        let partition = number(partition);
+        if self.machine.owns(topic, partition) {
+            self.tell(WorkerFact::Lag {
+                topic,
+                partition,
+                records,
+            });
+        }
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<InputPartition> {
+    let elements = list.elements();
+    let partitions = elements
+        .iter()
+        .map(|element| (Arc::from(element.topic()), number(element.partition())));
+    partitions.collect()
+}
+
+fn pause(consumer: &GroupConsumer<RouterMember>, partitions: &[InputPartition], is_paused: bool) {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in partitions {
+        list.add_partition(topic, signed(*partition));
+    }
+    group::pause(consumer, &list, is_paused);
+}

@@ -1,0 +1,147 @@
+//! What the service needs to know, whoever reads it from wherever.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+use pipewarden_core::alert::AlertFormat;
+use pipewarden_core::inventory::IdentitySettings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `kafka`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kafka {
+    /// Bootstrap servers, separated by commas. Default `localhost:9092`.
+    pub brokers: String,
+    /// Prefix of consumer groups, client ids and transactional ids. Default `pipewarden`.
+    pub application_id: String,
+    /// Whether a process that restarts within `session.timeout.ms` gets its partitions back without a rebalance, as the
+    /// group's static member `correlator.instance`. Its partitions wait for it meanwhile. Default false.
+    pub static_membership: bool,
+    /// The most that one batch of gzip may inflate to. One that is larger is skipped, counted as lost and told on the
+    /// dead-letter topic. Default 134217728, which is 128 MiB.
+    pub max_inflated_batch_bytes: u64,
+    /// The topics.
+    pub topics: Topics,
+    /// Any other librdkafka property, passed through: `security.protocol`, `sasl.mechanisms`, ..
+    pub client: BTreeMap<String, String>,
+}
+
+/// `kafka.topics`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Topics {
+    /// Where Winlogbeat publishes. Default `[winlogbeat]`.
+    pub input: Vec<String>,
+    /// Where observations go. Default `pipewarden.observations`.
+    pub observations: String,
+    /// Where alerts go in ECS. Default `pipewarden.alerts`.
+    pub alerts: String,
+    /// Where they go in OCSF: the same keys, but never the same topic, where one format would overwrite the other.
+    /// Default `pipewarden.alerts.ocsf`.
+    pub alerts_ocsf: String,
+    /// Where alerts go that an exception suppresses. Default `pipewarden.suppressed`.
+    pub suppressed: String,
+    /// Where undecodable messages go. Default `pipewarden.dead-letters`.
+    pub dead_letters: String,
+    /// Where routers tell each other which computer has which address. Default `pipewarden.identities`.
+    pub identities: String,
+    /// Partitions of the observations topic, fixed for its life. Default 12.
+    pub partitions: i32,
+    /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
+    pub replication_factor: i32,
+    /// How long an outage may last without losing state: the observations topic keeps two horizons plus this.
+    /// Default 24 h.
+    #[serde(with = "friendly")]
+    #[schemars(with = "String")]
+    pub longest_outage: Duration,
+}
+
+/// Everything that a [`Service`](super::Service) is told at its start.
+#[derive(Clone, Debug)]
+pub struct ServiceSettings {
+    /// The brokers and the topics.
+    pub kafka: Kafka,
+    /// The router workers.
+    pub router: RouterSettings,
+    /// The correlator workers.
+    pub correlator: CorrelatorSettings,
+    /// Bounds of what routers learn of addresses, and when they publish it.
+    pub identities: IdentitySettings,
+    /// In which formats alerts are written, each on its own topic.
+    pub alert_format: AlertFormat,
+    /// How many explanations are reported of the alerts of one transaction, at most.
+    pub explanations: usize,
+}
+
+/// The router workers.
+#[derive(Clone, Debug)]
+pub struct RouterSettings {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// How many.
+    pub threads: usize,
+    /// How often input offsets are committed, after a flush.
+    pub commit_interval: Duration,
+}
+
+/// The correlator workers.
+#[derive(Clone, Debug)]
+pub struct CorrelatorSettings {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// How many.
+    pub threads: usize,
+    /// How long a transaction gathers records at most.
+    pub commit_interval: Duration,
+    /// This process's name among its replicas, stable across restarts and unique: part of its transactional ids.
+    pub instance: String,
+}
+
+impl ServiceSettings {
+    /// The topics that alerts are written to.
+    pub(super) fn alert_topics(&self) -> impl Iterator<Item = &String> {
+        self.kafka.topics.of_alerts(self.alert_format)
+    }
+}
+
+impl Topics {
+    /// Where alerts go that are written so.
+    pub(super) fn of_alerts(&self, format: AlertFormat) -> impl Iterator<Item = &String> {
+        let ecs = format.has_ecs().then_some(&self.alerts);
+        let ocsf = format.has_ocsf().then_some(&self.alerts_ocsf);
+        ecs.into_iter().chain(ocsf)
+    }
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            brokers: "localhost:9092".to_owned(),
+            application_id: "pipewarden".to_owned(),
+            static_membership: false,
+            max_inflated_batch_bytes: 128 << 20,
+            topics: Topics::default(),
+            client: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            input: vec!["winlogbeat".to_owned()],
+            observations: "pipewarden.observations".to_owned(),
+            alerts: "pipewarden.alerts".to_owned(),
+            alerts_ocsf: "pipewarden.alerts.ocsf".to_owned(),
+            suppressed: "pipewarden.suppressed".to_owned(),
+            dead_letters: "pipewarden.dead-letters".to_owned(),
+            identities: "pipewarden.identities".to_owned(),
+            partitions: 12,
+            replication_factor: 3,
+            longest_outage: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}

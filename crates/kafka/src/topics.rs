@@ -1,0 +1,175 @@
+//! The topics that the service needs: what they must be like, creating them, checking them.
+
+mod plan;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use plan::{Setting, TopicPlan, plans};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::client::{self, Quiet};
+use super::error::DriverError;
+use super::settings::Kafka;
+
+const REQUEST: Duration = Duration::from_secs(15);
+
+/// How long between two looks at a topic that is about to appear.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What was found of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicState {
+    /// It has just been created.
+    Created,
+    /// It is there and right.
+    Right,
+    /// It is there, and this is wrong with it.
+    Wrong(Vec<String>),
+    /// It is not there.
+    Missing,
+}
+
+impl fmt::Display for TopicState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created => f.write_str("created"),
+            Self::Right => f.write_str("ok"),
+            Self::Wrong(problems) => f.write_str(&problems.join("; ")),
+            Self::Missing => f.write_str("missing"),
+        }
+    }
+}
+
+/// An administrator of topics.
+pub struct TopicAdmin {
+    admin: AdminClient<Quiet>,
+    replication: i32,
+}
+
+impl TopicAdmin {
+    /// Nothing is connected until the first request.
+    ///
+    /// # Errors
+    /// Properties that librdkafka refuses.
+    pub fn new(kafka: &Kafka) -> Result<Self, DriverError> {
+        let admin = client::plain(kafka, "topics")
+            .create_with_context(Quiet)
+            .map_err(|problem| DriverError::Client {
+                client: "administration client".to_owned(),
+                problem,
+            })?;
+        Ok(Self {
+            admin,
+            replication: kafka.topics.replication_factor,
+        })
+    }
+
+    /// Creates a topic where it is missing; one that is there is checked and left alone.
+    ///
+    /// # Errors
+    /// What the broker refuses, or that there is none.
+    pub async fn create(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
+        let topic = NewTopic::new(
+            &plan.name,
+            plan.partitions,
+            TopicReplication::Fixed(self.replication),
+        );
+        let topic = plan
+            .settings
+            .iter()
+            .fold(topic, |topic, setting| topic.set(setting.key, &setting.value));
+        let failed = |problem| DriverError::Admin {
+            what: format!("creating topic {}", plan.name),
+            problem,
+        };
+        let results = self
+            .admin
+            .create_topics([&topic], &options())
+            .await
+            .map_err(failed)?;
+        match results.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
+                self.await_visible(plan).await?;
+                self.check(plan).await
+            }
+            Some(Err((_, code))) => Err(failed(KafkaError::AdminOp(code))),
+            _ => {
+                self.await_visible(plan).await?;
+                Ok(TopicState::Created)
+            }
+        }
+    }
+
+    /// Waits until brokers tell of a topic that the controller has: a service that starts sooner would miss it. One that
+    /// stays hidden is for the caller to see.
+    async fn await_visible(&self, plan: &TopicPlan) -> Result<(), DriverError> {
+        let deadline = tokio::time::Instant::now() + REQUEST;
+        while self.partitions(plan)? == 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    /// How many partitions a topic has; none if it does not exist.
+    fn partitions(&self, plan: &TopicPlan) -> Result<usize, DriverError> {
+        let metadata = self
+            .admin
+            .inner()
+            .fetch_metadata(Some(&plan.name), REQUEST)
+            .map_err(|problem| DriverError::Admin {
+                what: format!("looking at topic {}", plan.name),
+                problem,
+            })?;
+        let found = metadata.topics().iter().find(|topic| topic.name() == plan.name);
+        Ok(found.map_or(0, |topic| topic.partitions().len()))
+    }
+
+    /// Compares a topic with its plan.
+    ///
+    /// # Errors
+    /// What the broker refuses, or that there is none.
+    pub async fn check(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
+        let failed = |problem| DriverError::Admin {
+            what: format!("looking at topic {}", plan.name),
+            problem,
+        };
+        let has = self.partitions(plan)?;
+        if has == 0 {
+            return Ok(TopicState::Missing);
+        }
+        let mut problems = Vec::new();
+        if plan.is_partition_count_fixed && i32::try_from(has) != Ok(plan.partitions) {
+            problems.push(format!(
+                "has {has} partitions, kafka.topics.partitions says {}",
+                plan.partitions
+            ));
+        }
+        let resource = ResourceSpecifier::Topic(&plan.name);
+        let described = self
+            .admin
+            .describe_configs([&resource], &options())
+            .await
+            .map_err(failed)?;
+        match described.into_iter().next() {
+            Some(Ok(config)) => problems.extend(plan.settings.iter().filter_map(|setting| {
+                let found = config.get(setting.key).and_then(|entry| entry.value.as_deref());
+                setting.problem(found.unwrap_or("unset"))
+            })),
+            Some(Err(code)) => return Err(failed(KafkaError::AdminOp(code))),
+            None => {}
+        }
+        Ok(if problems.is_empty() {
+            TopicState::Right
+        } else {
+            TopicState::Wrong(problems)
+        })
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(REQUEST))
+        .operation_timeout(Some(REQUEST))
+}

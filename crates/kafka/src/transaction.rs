@@ -1,0 +1,272 @@
+//! Transactions: one per batch, all or nothing.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pipewarden_engine::worker::{Batch, Ended, Pending, Renewed};
+use rdkafka::Offset;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::{debug, warn};
+
+use super::client::{self, Deliveries};
+use super::error::DriverError;
+use super::group::signed;
+use super::settings::{Kafka, ServiceSettings, Topics};
+use super::stop::Stop;
+
+/// How long the broker keeps a transaction that nobody ends. Whoever takes the partition over waits no longer.
+const TRANSACTION_TIMEOUT: &str = "10000";
+
+/// How long one request may take before it is asked again.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// How often to look whether records have been delivered.
+const STEP: Duration = Duration::from_micros(200);
+
+/// Why a transaction did not commit.
+#[derive(Debug)]
+enum Failure {
+    /// It is aborted: nothing of it will ever be seen. The same batch may be tried again.
+    Aborted(KafkaError),
+    /// The producer is of no more use; the broker aborts what is open.
+    Fatal(KafkaError),
+}
+
+/// What an error of the transactional API demands, as librdkafka flags it.
+#[derive(Debug, PartialEq, Eq)]
+enum Demand {
+    Retry,
+    Abort,
+    GiveUp,
+}
+
+/// An error without a flag is fatal, by librdkafka's manual. Some errors of a fenced producer are flagged as abortable;
+/// the next transaction would only meet them again.
+fn demand(error: &KafkaError) -> Demand {
+    use RDKafkaErrorCode::{Fenced, ProducerFenced};
+    match error {
+        KafkaError::Transaction(error) if matches!(error.code(), Fenced | ProducerFenced) => Demand::GiveUp,
+        KafkaError::Transaction(error) if error.is_fatal() => Demand::GiveUp,
+        KafkaError::Transaction(error) if error.txn_requires_abort() => Demand::Abort,
+        KafkaError::Transaction(error) if error.is_retriable() => Demand::Retry,
+        // Of the flush that precedes a commit: the records are still on their way.
+        KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut) => Demand::Retry,
+        // Of a record that could not even be queued: too large, most likely.
+        KafkaError::MessageProduction(_) => Demand::Abort,
+        _ => Demand::GiveUp,
+    }
+}
+
+/// A producer with a stable name, which fences whoever had that name before.
+pub(super) struct TransactionalProducer {
+    /// Polled by a thread of its own: an abort waits for delivery reports that nobody else would serve meanwhile.
+    producer: ThreadedProducer<Deliveries>,
+    id: String,
+}
+
+impl TransactionalProducer {
+    /// Makes the producer and fences its predecessor, however long the broker takes. `None` if the service is to
+    /// end before that.
+    pub(super) fn start(
+        kafka: &Kafka,
+        name: &str,
+        id: &str,
+        stop: &Stop,
+    ) -> Result<Option<Self>, DriverError> {
+        let producer = create(kafka, name, id)?;
+        let id = id.to_owned();
+        while !stop.is_set() {
+            match producer.init_transactions(REQUEST) {
+                Ok(()) => return Ok(Some(Self { producer, id })),
+                Err(problem) if demand(&problem) == Demand::Retry => {
+                    warn!("transactional producer {id} waits for its predecessor's end: {problem}");
+                }
+                Err(problem) => {
+                    let problem = problem.to_string();
+                    return Err(DriverError::Fenced { id, problem });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the place of itself: from now on nothing that the old producer has sent can end a transaction. Where there is
+    /// no new one yet the old one stays, which must not be used.
+    pub(super) fn renew(&mut self, kafka: &Kafka, name: &str) -> Result<Renewed, DriverError> {
+        let producer = create(kafka, name, &self.id)?;
+        Ok(match producer.init_transactions(REQUEST) {
+            Ok(()) => {
+                self.producer = producer;
+                Renewed::Ready
+            }
+            Err(problem) if demand(&problem) == Demand::GiveUp => Renewed::Fatal {
+                problem: problem.to_string(),
+            },
+            Err(problem) => Renewed::Failed {
+                problem: problem.to_string(),
+            },
+        })
+    }
+
+    /// Its transactional id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Writes a batch and its offsets in one transaction. Returns only when the outcome is known, or can't be.
+    pub(super) fn publish(
+        &mut self,
+        batch: &Batch,
+        membership: &ConsumerGroupMetadata,
+        settings: &ServiceSettings,
+        within: Duration,
+    ) -> Ended {
+        let topics = &settings.kafka.topics;
+        let outcome = self.begin(within).and_then(|transaction| {
+            match write(&transaction, batch, topics, settings.alert_format.has_ecs()) {
+                Ok(()) => transaction.commit(&offsets(batch, topics), membership),
+                Err(error) => Err(transaction.fail(error)),
+            }
+        });
+        match outcome {
+            Ok(()) => Ended::Committed,
+            Err(Failure::Aborted(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull))) => {
+                Ended::QueueFull
+            }
+            Err(Failure::Aborted(problem)) => Ended::Aborted {
+                problem: problem.to_string(),
+            },
+            Err(Failure::Fatal(problem)) => Ended::Fatal {
+                problem: problem.to_string(),
+            },
+        }
+    }
+
+    /// Begins a transaction, which borrows the producer: there is never a second one.
+    fn begin(&mut self, within: Duration) -> Result<Transaction<'_>, Failure> {
+        self.producer.begin_transaction().map_err(Failure::Fatal)?;
+        Ok(Transaction {
+            producer: &self.producer,
+            deadline: Instant::now() + within,
+        })
+    }
+}
+
+fn create(kafka: &Kafka, name: &str, id: &str) -> Result<ThreadedProducer<Deliveries>, DriverError> {
+    client::producer(kafka, name)
+        .set("transactional.id", id)
+        .set("transaction.timeout.ms", TRANSACTION_TIMEOUT)
+        .set("linger.ms", "0")
+        .create_with_context(Deliveries::default())
+        .map_err(|problem| DriverError::Client {
+            client: format!("transactional producer {id}"),
+            problem,
+        })
+}
+
+/// What a batch holds, partition by partition.
+fn write(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    topics: &Topics,
+    has_ecs: bool,
+) -> Result<(), KafkaError> {
+    for part in batch.parts() {
+        for Pending { alert, .. } in &part.alerts {
+            if alert.is_told && has_ecs {
+                transaction.send(&topics.alerts, &alert.key, &alert.value)?;
+            }
+            if let Some(finding) = alert.finding.as_ref().filter(|_| alert.is_told) {
+                transaction.send(&topics.alerts_ocsf, &alert.key, finding)?;
+            }
+            if alert.is_suppressed() {
+                transaction.send(&topics.suppressed, &alert.key, &alert.value)?;
+            }
+        }
+        for letter in &part.dead_letters {
+            transaction.send(&topics.dead_letters, &letter.key(), &letter.encode())?;
+        }
+    }
+    Ok(())
+}
+
+/// The offsets of a batch, each with its checkpoint.
+fn offsets(batch: &Batch, topics: &Topics) -> TopicPartitionList {
+    let mut offsets = TopicPartitionList::new();
+    for part in batch.parts() {
+        let mut element = offsets.add_partition(&topics.observations, signed(part.partition.number));
+        let offset = i64::try_from(part.offset).expect("Kafka's offsets have 63 bits");
+        element
+            .set_offset(Offset::Offset(offset))
+            .expect("no log reaches the offsets that Kafka reserves");
+        element.set_metadata(part.checkpoint.to_string());
+    }
+    offsets
+}
+
+/// An open transaction. It ends with [`Transaction::commit`] or [`Transaction::fail`].
+struct Transaction<'a> {
+    producer: &'a ThreadedProducer<Deliveries>,
+    deadline: Instant,
+}
+
+impl Transaction<'_> {
+    /// Writes a record; waits for room in the client's queue as long as the transaction may take.
+    fn send(&self, topic: &str, key: &str, value: &[u8]) -> Result<(), KafkaError> {
+        let mut record = BaseRecord::to(topic).key(key.as_bytes()).payload(value);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), unsent))
+                    if Instant::now() < self.deadline =>
+                {
+                    record = unsent;
+                    thread::sleep(STEP);
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes the offsets and commits. Returns only when the outcome is known.
+    fn commit(self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Result<(), Failure> {
+        let sent = self.insist(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST));
+        // rdkafka's own flush sleeps in steps of 100 ms.
+        while sent.is_ok() && self.producer.in_flight_count() > 0 && Instant::now() < self.deadline {
+            thread::sleep(STEP);
+        }
+        let committed = sent.and_then(|()| self.insist(|| self.producer.commit_transaction(REQUEST)));
+        committed.map_err(|error| self.fail(error))
+    }
+
+    /// Asks again as long as librdkafka says that it may.
+    fn insist(&self, mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+        loop {
+            match request() {
+                Err(error) if demand(&error) == Demand::Retry && Instant::now() < self.deadline => {
+                    debug!("transaction: {error}; trying again");
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Ends a transaction that cannot be committed.
+    fn fail(&self, error: KafkaError) -> Failure {
+        if demand(&error) != Demand::Abort {
+            // What is fatal cannot be aborted; after a commit whose outcome is unknown nothing but a new producer,
+            // which asks the broker, can go on.
+            return Failure::Fatal(error);
+        }
+        match self.insist(|| self.producer.abort_transaction(REQUEST)) {
+            Ok(()) => Failure::Aborted(error),
+            Err(second) => Failure::Fatal(second),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Taking up changed rules, inventory and exceptions while the service runs.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use pipewarden_kafka::{DriverError, InForce, Service, Stop};
+
+use crate::config::Watch;
+use crate::telemetry::Reporter;
+
+/// Looks after the files that the settings name.
+pub(crate) struct Reload {
+    /// What has been read of them.
+    pub(crate) watch: Watch,
+    /// What they made.
+    pub(crate) in_force: InForce,
+    /// How often they are looked at; never where it is zero.
+    pub(crate) interval: Duration,
+    /// Hears of every change.
+    pub(crate) reporter: Arc<Reporter>,
+    /// Ends it.
+    pub(crate) stop: Stop,
+}
+
+impl Reload {
+    /// Runs the service, and looks after the files until it has ended.
+    ///
+    /// # Errors
+    /// What ended the service, or the thread that looks after the files.
+    pub(crate) fn beside(mut self, service: Service) -> Result<(), DriverError> {
+        let stop = self.stop.clone();
+        thread::scope(|scope| {
+            let follower = thread::Builder::new()
+                .name("reload".to_owned())
+                .spawn_scoped(scope, || self.follow())?;
+            let ends = Ends(stop);
+            let outcome = service.run();
+            drop(ends);
+            let followed = follower.join();
+            outcome.and(followed.map_err(|_| DriverError::Panicked {
+                worker: "reload".to_owned(),
+            }))
+        })
+    }
+
+    fn follow(&mut self) {
+        while !self.interval.is_zero() && !self.stop.wait(self.interval) {
+            self.look();
+        }
+    }
+
+    /// Looks once. What is wrong is told, and what was in force stays so.
+    fn look(&mut self) {
+        match self.watch.changed() {
+            None => {}
+            Some(Ok(program)) if program.fingerprint() == self.in_force.program().fingerprint() => {}
+            Some(Ok(program)) => {
+                self.in_force.replace(program);
+                self.reporter.reloaded(&self.in_force.program());
+            }
+            Some(Err(problem)) => self.reporter.refused(&problem),
+        }
+    }
+}
+
+/// Ends the thread that waits for it, where the service panics as well.
+struct Ends(Stop);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::run::service;
+    use crate::config::Settings;
+    use crate::telemetry::Metrics;
+
+    fn assembled(settings: &Settings) -> (Service, Reload, Arc<Metrics>) {
+        let (metrics, stop) = (Arc::new(Metrics::new()), Stop::default());
+        let read = Watch::start(settings.clone()).unwrap();
+        let (service, reload) = service(settings, read, &metrics, &Arc::default(), &stop);
+        (service, reload, metrics)
+    }
+
+    fn reloads(metrics: &Metrics, outcome: &str) -> u32 {
+        let line = format!("pipewarden_config_reloads_total{{outcome=\"{outcome}\"}} ");
+        let text = String::from_utf8(metrics.render()).unwrap();
+        let counted = text.lines().find_map(|found| found.strip_prefix(&line));
+        counted.map_or(0, |count| count.parse().unwrap())
+    }
+
+    #[test]
+    fn a_change_is_taken_up_a_wrong_one_refused_once_and_one_that_changes_nothing_is_neither() {
+        const ONE: &str = "assets: [{name: atlas.aperture.local}]";
+        const TWO: &str = "assets: [{name: atlas.aperture.local}, {name: glados.aperture.local}]";
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), ONE).unwrap();
+        let mut settings = Settings::default();
+        settings.inventory.file = Some(file.path().to_owned());
+        let (_, mut reload, metrics) = assembled(&settings);
+        let commented = format!("# As before.\n{TWO}");
+        for (text, expected) in [
+            (TWO, (2, 1, 0)),
+            ("assets: 7", (2, 1, 1)),
+            ("assets: 7", (2, 1, 1)),
+            (&commented, (2, 1, 1)),
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            reload.look();
+            let assets = reload.in_force.program().inventory.assets().len();
+            let counted = (assets, reloads(&metrics, "applied"), reloads(&metrics, "refused"));
+            assert_eq!(counted, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_ends_by_itself_ends_the_thread_that_looks_after_the_files() {
+        let mut settings = Settings::default();
+        // Refused before anything is connected.
+        let property = ("no.such.property".to_owned(), "1".to_owned());
+        settings.kafka.client.extend([property]);
+        settings.reload.interval = Duration::from_secs(86_400);
+        let (service, reload, _) = assembled(&settings);
+        let ended = reload.beside(service);
+        assert!(matches!(ended, Err(DriverError::Client { .. })), "{ended:?}");
+    }
+
+    #[test]
+    fn a_request_to_end_wakes_the_thread_that_looks_after_the_files() {
+        let mut settings = Settings::default();
+        settings.reload.interval = Duration::from_secs(86_400);
+        let (_, mut reload, _) = assembled(&settings);
+        let stop = reload.stop.clone();
+        thread::scope(|scope| {
+            scope.spawn(|| reload.follow());
+            stop.set();
+        });
+    }
+}

@@ -1,0 +1,206 @@
+//! A correlator worker's protocol.
+
+use tracing::{debug, error, info, warn};
+
+use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
+use crate::worker::{
+    AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, UNDECODABLE, WorkerState,
+};
+
+/// A worker, and what is told of it. Each fact that is more than one call has a function of its own.
+pub(super) struct Reported<'a> {
+    pub(super) metrics: &'a Metrics,
+    pub(super) status: &'a Status,
+    pub(super) worker: &'a str,
+}
+
+impl Reported<'_> {
+    pub(super) fn report(&self, fact: Fact) {
+        let worker = self.worker;
+        match fact {
+            Fact::Applied(record) => self.applied(&record),
+            Fact::Published(batch) => self.published(&batch),
+            Fact::Aborted { problem, is_repeated } => self.aborted(&problem, is_repeated),
+            Fact::NoProducer { problem } => warn!(worker, "there is no new producer yet: {problem}"),
+            Fact::Recovered => info!(worker, "transactions are committed again"),
+            Fact::Explained(all) => all.into_iter().for_each(|one| self.status.explain(one)),
+            Fact::Ticked => self.metrics.tick(),
+            Fact::NotTicked { partition, problem } => not_ticked(partition, &problem),
+
+            Fact::Worker(state) => self.state(state),
+            Fact::Partition(report) => self.partition(*report),
+            Fact::Assigned(_) => self.metrics.rebalance("assigned"),
+            Fact::Revoked(partitions) => self.revoked(partitions),
+            Fact::Lost(partitions) => self.lost(partitions),
+            Fact::NotTakenOver(partitions) => {
+                info!(
+                    worker,
+                    partitions, "partitions are not taken over: the service ends"
+                );
+            }
+
+            Fact::NotLocated { partition, problem } => self.not_located(partition, &problem),
+            Fact::NotSought { partition, problem } => {
+                debug!(worker, %partition, "cannot go back yet: {problem}");
+            }
+            Fact::Loss { partition, loss } => self.loss(partition, &loss),
+            Fact::PolicyDiffers { partition } => policy_differs(partition),
+            Fact::Reloading {
+                partitions,
+                fingerprint,
+            } => self.reloading(partitions, &fingerprint),
+            Fact::Restoring { partition, from, to } => restoring(partition, from, to),
+            Fact::RestoredRecord => self.metrics.restored_record(),
+            Fact::Progress { partitions, records } => {
+                info!(worker, partitions, records, "partitions are being restored");
+            }
+            Fact::Restored {
+                partition,
+                offset,
+                records,
+                took,
+            } => self.restored(partition, offset, records, took.as_secs_f64()),
+        }
+    }
+}
+
+/// Records, and the transactions that publish what comes of them.
+impl Reported<'_> {
+    fn applied(&self, record: &AppliedRecord) {
+        self.metrics.applied(record);
+        if record.fate.is_none() {
+            self.metrics.dead_letter(UNDECODABLE);
+        }
+    }
+
+    fn published(&self, batch: &Batch) {
+        self.metrics.transaction(true);
+        let now = wall_clock();
+        for pending in batch.parts().flat_map(|part| &part.alerts) {
+            self.metrics.alert(&pending.alert, pending.appended, now);
+            if let Some(exception) = &pending.alert.hit {
+                self.status.hit(exception);
+            }
+        }
+    }
+
+    fn aborted(&self, problem: &str, is_repeated: bool) {
+        self.metrics.transaction(false);
+        let worker = self.worker;
+        if is_repeated {
+            warn!(
+                worker,
+                "a transaction was aborted and will be repeated: {problem}"
+            );
+        } else {
+            warn!(worker, "the new owner repeats the last batch: {problem}");
+        }
+    }
+}
+
+fn not_ticked(partition: PartitionId, problem: &str) {
+    warn!("a tick of {partition} could not be sent and will be repeated: {problem}");
+}
+
+/// The worker's share of the partitions.
+impl Reported<'_> {
+    fn state(&self, state: WorkerState) {
+        self.status.update(self.worker, |status| {
+            status.is_assigned = state.is_assigned;
+            status.partitions = state.partitions;
+            status.restoring = state.restoring;
+        });
+    }
+
+    fn partition(&self, report: PartitionReport) {
+        let partition = report.partition.number;
+        self.metrics.state(partition, report.size);
+        let readiness = Readiness {
+            sensors: report.sensors,
+            clocks: report.clocks,
+        };
+        self.status.tell_readiness(partition, readiness);
+    }
+
+    fn revoked(&self, partitions: usize) {
+        self.metrics.rebalance("revoked");
+        info!(worker = self.worker, partitions, "partitions are handed over");
+    }
+
+    fn lost(&self, partitions: usize) {
+        self.metrics.rebalance("lost");
+        warn!(
+            worker = self.worker,
+            partitions, "partitions were lost; their new owner repeats what was not committed"
+        );
+    }
+}
+
+/// Taking partitions over, and rebuilding them from the log.
+impl Reported<'_> {
+    fn not_located(&self, partition: PartitionId, problem: &str) {
+        warn!(
+            worker = self.worker,
+            %partition,
+            "committed offsets or the log's ends cannot be read yet: {problem}"
+        );
+    }
+
+    fn loss(&self, partition: PartitionId, loss: &Loss) {
+        self.metrics.loss(loss.as_str());
+        let partition = partition.number;
+        match loss {
+            Loss::NoCommittedOffset { low, high } => warn!(
+                partition,
+                low,
+                high,
+                "no offset is committed though the log has records: all of them are read, and alerts of an earlier run \
+                 may be written once more"
+            ),
+            Loss::UnreadableCheckpoint { low, problem } => {
+                warn!(partition, low, "the log is replayed from its start: {problem}");
+            }
+            Loss::LogTruncated { committed, high } => error!(
+                partition,
+                committed, high, "the log ends before the committed offset: records were lost"
+            ),
+            Loss::RewindBelowLogStart { rewind, low } => error!(
+                partition,
+                rewind,
+                low,
+                "the log no longer reaches back two horizons: state is incomplete; raise retention.ms of the \
+                 observations topic"
+            ),
+        }
+    }
+
+    fn reloading(&self, partitions: usize, fingerprint: &str) {
+        info!(
+            worker = self.worker,
+            partitions,
+            fingerprint,
+            "partitions are rebuilt from the log under the program now in force; open alerts are written once more"
+        );
+    }
+
+    fn restored(&self, partition: PartitionId, offset: u64, records: u64, seconds: f64) {
+        self.metrics.restored(seconds);
+        let partition = partition.number;
+        info!(partition, offset, records, seconds, "a partition is restored");
+    }
+}
+
+fn policy_differs(partition: PartitionId) {
+    info!(
+        partition = partition.number,
+        "settings, rules or inventory have changed: open alerts are written once more"
+    );
+}
+
+fn restoring(partition: PartitionId, from: u64, to: u64) {
+    let (partition, records) = (partition.number, to.saturating_sub(from));
+    info!(
+        partition,
+        from, to, records, "a partition is restored from the log"
+    );
+}

@@ -1,0 +1,43 @@
+//! A router worker's protocol.
+
+use tracing::{info, warn};
+
+use crate::telemetry::{Metrics, Status};
+use crate::worker::RouterFact;
+
+pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: RouterFact) {
+    match fact {
+        RouterFact::Assigned(partitions) => {
+            metrics.rebalance("assigned");
+            if partitions > 0 {
+                info!(worker, partitions, "partitions are taken over");
+            }
+        }
+        RouterFact::Revoked(partitions) => {
+            metrics.rebalance("revoked");
+            info!(worker, partitions, "partitions are handed over");
+        }
+        RouterFact::Lost(partitions) => {
+            metrics.rebalance("lost");
+            warn!(
+                worker,
+                partitions, "partitions were lost; their new owner routes again what was not committed"
+            );
+        }
+        RouterFact::Owns(partitions) => status.update(worker, |status| {
+            status.is_assigned = true;
+            status.partitions = partitions;
+        }),
+        RouterFact::Held => warn!(
+            worker,
+            "the broker takes no more records for now: reading is paused"
+        ),
+        RouterFact::Released => info!(worker, "reading goes on"),
+        RouterFact::Committed => metrics.router_commit(),
+        RouterFact::NotFlushed => warn!(
+            worker,
+            "the broker has not taken all records yet: offsets are not committed"
+        ),
+        RouterFact::NotCommitted { problem } => warn!(worker, "offsets will be committed later: {problem}"),
+    }
+}
