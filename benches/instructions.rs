@@ -8,14 +8,6 @@
 #[path = "micro/fixtures.rs"]
 mod fixtures;
 
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code)]
-    pub(crate) mod shapes;
-    #[allow(dead_code)]
-    pub(crate) mod winlogbeat;
-}
-
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -39,7 +31,7 @@ fn document(kind: &str) -> Decoding {
 }
 
 fn shaped(shape: &str, kind: usize) -> Decoding {
-    let shape = support::shapes::all()
+    let shape = testkit::shapes::all()
         .into_iter()
         .find(|known| known.name == shape)
         .unwrap();

@@ -20,7 +20,7 @@ mod whole;
 #[path = "../micro/fixtures.rs"]
 mod observations;
 
-#[path = "../../tests/support"]
+#[path = "../../tests/broker/support"]
 mod support {
     #[allow(dead_code)]
     pub(crate) mod broker;

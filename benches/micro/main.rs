@@ -4,14 +4,6 @@
 
 mod fixtures;
 
-#[path = "../../tests/support"]
-mod support {
-    #[allow(dead_code)]
-    pub(crate) mod shapes;
-    #[allow(dead_code)]
-    pub(crate) mod winlogbeat;
-}
-
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,7 +46,7 @@ fn gates(criterion: &mut Criterion) {
 fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     let decoder = decoder();
-    for shape in support::shapes::all() {
+    for shape in testkit::shapes::all() {
         let messages = shape.events().map(|event| serde_json::to_vec(event).unwrap());
         for (kind, message) in ["network_connection", "pipe_connected", "share_access"]
             .iter()
