@@ -8,6 +8,7 @@ use std::time::Duration;
 use pipewarden::detection::Attribution;
 use pipewarden::generator::{Fleet, Generator, Kind, Missing, Mix, Plan, Truth};
 use serde_json::Value;
+use testkit::size;
 use testkit::truth::{expected, said, truths};
 
 const INVENTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/inventory.yaml");
@@ -78,7 +79,7 @@ fn busy(seed: u64) -> Plan {
 #[test]
 fn replay_finds_exactly_the_attacks_of_any_seed_with_and_without_an_inventory_in_any_order() {
     let folder = tempfile::tempdir().unwrap();
-    for seed in 0..6 {
+    for seed in 0..size::of([2, 6, 60]) {
         let fleet = Fleet::invented(8, 300);
         let (documents, truths) = generate(&busy(seed), fleet.clone());
         assert!(truths.len() > 40, "seed {seed}: {} attacks", truths.len());

@@ -12,7 +12,10 @@ use rand::{Rng, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use testkit::escape::rewritten;
-use testkit::{shapes, winlogbeat};
+use testkit::{shapes, size, winlogbeat};
+
+/// How many random documents: quick, in CI, in full.
+const DOCUMENTS: [u64; 3] = [5_000, 20_000, 1_000_000];
 
 fn decoder() -> Decoder {
     let winreg = || ["winreg".into()].into_iter().collect();
@@ -140,7 +143,7 @@ fn assert_sound(message: &[u8]) -> bool {
 fn what_the_prefilter_skips_holds_nothing_of_ours_however_it_is_written() {
     let documents = documents();
     let (mut skipped, mut read) = (0, 0);
-    for seed in 0..20_000 {
+    for seed in 0..size::of(DOCUMENTS) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut document = documents[random.random_range(0..documents.len())].clone();
         for _ in 0..random.random_range(0..4) {
@@ -188,7 +191,7 @@ fn any_name_and_any_value_written_in_any_way_pass_if_together_they_are_an_id_of_
         json!(4),
         json!("33"),
     ];
-    for seed in 0..20_000 {
+    for seed in 0..size::of(DOCUMENTS) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut document = others[random.random_range(0..others.len())].clone();
         // An id of ours at a random place: in the header where it counts, or anywhere else.

@@ -6,8 +6,8 @@ use pipewarden::detection::{AlertKey, Content, Join, JoinSettings, Status};
 use pipewarden::event::Observation;
 use pipewarden::time::AppendTime;
 use proptest::prelude::*;
-use testkit::reference;
 use testkit::world::{self, Delivery, Seed};
+use testkit::{reference, size};
 
 fn observations(seeds: &[Seed]) -> Vec<Observation> {
     seeds
@@ -70,7 +70,7 @@ fn check_exceptions(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(size::of([500, 2_000, 50_000])))]
 
     #[test]
     fn any_order_gives_the_alerts_of_the_reference_with_the_default_windows(

@@ -14,7 +14,7 @@ use pipewarden::inventory::Inventory;
 use pipewarden::time::{AppendTime, EventTime};
 use proptest::prelude::*;
 use testkit::world::{self, Delivery, Seed};
-use testkit::{detect, reference_sweeps as reference, winlogbeat};
+use testkit::{detect, reference_sweeps as reference, size, winlogbeat};
 
 const MINUTE: i64 = 60_000;
 
@@ -230,7 +230,7 @@ fn scenario(settings: JoinSettings) -> impl Strategy<Value = (Vec<Seed>, Vec<Vec
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(size::of([300, 1_000, 20_000])))]
 
     #[test]
     fn any_order_gives_the_sweeps_of_the_reference(
