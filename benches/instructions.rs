@@ -8,24 +8,16 @@
 #[path = "micro/fixtures.rs"]
 mod fixtures;
 
-#[path = "../tests/support"]
-mod support {
-    #[allow(dead_code)]
-    pub(crate) mod shapes;
-    #[allow(dead_code)]
-    pub(crate) mod winlogbeat;
-}
-
 use std::hint::black_box;
 use std::sync::Arc;
 
 use gungraun::prelude::*;
-use pipewarden::detection::{Join, Step};
-use pipewarden::event::{DecodeError, Decoded, Decoder, Event, Observation};
-use pipewarden::generator::Fleet;
-use pipewarden::inventory::{Identity, Inventory, Resolution};
-use pipewarden::pipeline::ObservationRecord;
-use pipewarden::time::AppendTime;
+use pipewarden_core::detection::{Join, Step};
+use pipewarden_core::event::{DecodeError, Decoded, Decoder, Event, Observation};
+use pipewarden_core::inventory::{Identity, Inventory, Resolution};
+use pipewarden_core::time::AppendTime;
+use pipewarden_engine::ObservationRecord;
+use pipewarden_tools::generator::Fleet;
 
 use self::fixtures::{ASSETS, START, connection, share};
 
@@ -39,7 +31,7 @@ fn document(kind: &str) -> Decoding {
 }
 
 fn shaped(shape: &str, kind: usize) -> Decoding {
-    let shape = support::shapes::all()
+    let shape = testkit::shapes::all()
         .into_iter()
         .find(|known| known.name == shape)
         .unwrap();

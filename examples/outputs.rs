@@ -12,9 +12,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use pipewarden::config::Settings;
-use pipewarden::event::{Event, Sighting, read_evtx};
-use pipewarden::pipeline::{DeadLetter, NoEvent, ObservationRecord, Origin, Program, Routed, Router};
-use pipewarden::time::AppendTime;
+use pipewarden_core::event::{Event, Sighting, read_evtx};
+use pipewarden_core::time::AppendTime;
+use pipewarden_engine::{DeadLetter, NoEvent, ObservationRecord, Origin, Program, Routed, Router};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -248,10 +248,10 @@ fn read_lines(mut from: impl BufRead, visit: &mut dyn FnMut(i64, &[u8])) -> io::
 mod drive {
     use std::sync::Arc;
 
-    use pipewarden::driver::memory::{Broker, Fault, Layout, Step, TopicPartition, Worker};
-    use pipewarden::pipeline::{DeadLetter, ObservationRecord, Program};
-    use pipewarden::time::AppendTime;
-    use pipewarden::worker::PartitionId;
+    use pipewarden_core::time::AppendTime;
+    use pipewarden_engine::local::{Broker, Fault, Layout, Step, TopicPartition, Worker};
+    use pipewarden_engine::worker::PartitionId;
+    use pipewarden_engine::{DeadLetter, ObservationRecord, Program};
 
     use super::{dead, line};
 

@@ -1,19 +1,8 @@
 //! Runs simulated worlds of crashes by the million: `cargo run --release --example simulate -- --seeds 1000000`.
 //!
-//! The world is that of `tests/crash.rs`. A seed that fails is printed, and `--from SEED --seeds 1` repeats it.
+//! The world is that of `tests/pure/crash.rs`. A seed that fails is printed, and `--from SEED --seeds 1` repeats it.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-
-#[path = "../tests/support"]
-mod support {
-    pub(crate) mod reference;
-    pub(crate) mod reference_sweeps;
-    pub(crate) mod schema;
-    #[allow(dead_code)]
-    pub(crate) mod simulation;
-    #[allow(dead_code)]
-    pub(crate) mod world;
-}
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +11,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::ProgressBar;
-use support::simulation::{self, Counts};
+use testkit::simulation::{self, Counts};
 
 /// Kills the correlator at any instant, a million times, and compares what it wrote with an undisturbed run.
 #[derive(Parser)]

@@ -45,12 +45,6 @@ pub mod config;
 mod reload;
 pub mod telemetry;
 
-/// Who feeds the processors: Kafka, or an in-process log with the same rules.
-pub mod driver {
-    pub use pipewarden_engine::local as memory;
-    pub use pipewarden_kafka as kafka;
-}
-
 /// The protected hosts, which of them an event is about, and asset lists of other tools as an inventory.
 pub mod inventory {
     pub use pipewarden_core::inventory::*;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use pipewarden::generator::{Fleet, Plan};
+use pipewarden_tools::generator::{Fleet, Plan};
 
 use super::process::Usage;
 use super::support::broker::{Broker, broker};

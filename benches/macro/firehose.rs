@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pipewarden::config::Kafka;
-use pipewarden::driver::kafka::Feeder;
-use pipewarden::generator::{Fleet, Plan, Truth};
 use pipewarden::telemetry::wall_clock;
-use pipewarden::time::EventTime;
+use pipewarden_core::time::EventTime;
+use pipewarden_kafka::Feeder;
+use pipewarden_tools::generator::{Fleet, Plan, Truth};
 use serde_json::{Value, json};
 
 use super::process::{self, Usage, usage_of};

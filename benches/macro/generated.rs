@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
-use pipewarden::generator::{Fleet, Generator, Plan, Truth};
-use pipewarden::time::EventTime;
+use pipewarden_core::time::EventTime;
+use pipewarden_tools::generator::{Fleet, Generator, Plan, Truth};
 
 /// A file of documents, and what is in it. Removed when dropped.
 pub(crate) struct Generated {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pipewarden::generator::{Fleet, Missing, Plan, Truth};
+use pipewarden_tools::generator::{Fleet, Missing, Plan, Truth};
+use rdkafka::message::Message as _;
 use serde_json::Value;
 
 use super::support::broker::{Broker, broker};
@@ -142,7 +143,9 @@ fn appended(broker: &Broker, input: &str, truths: &[&Truth]) -> BTreeMap<Found, 
     }
     let created = memchr::memmem::Finder::new(br#""created":""#);
     let mut found: BTreeMap<Found, i64> = BTreeMap::new();
-    broker.visit_all(input, |record, append_time| {
+    broker.visit(input, |message| {
+        let record = message.payload().unwrap_or_default();
+        let append_time = message.timestamp().to_millis().unwrap_or_default();
         let Some(at) = created.find(record).map(|at| at + created.needle().len()) else {
             return;
         };

@@ -21,7 +21,8 @@ mod whole;
 #[path = "../micro/fixtures.rs"]
 mod observations;
 
-#[path = "../../tests/support"]
+#[allow(unreachable_pub, reason = "shared with the tests")]
+#[path = "../../tests/broker/support"]
 mod support {
     #[allow(dead_code)]
     pub(crate) mod broker;

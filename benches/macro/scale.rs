@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use pipewarden::generator::{Fleet, Plan};
-use pipewarden::time::AppendTime;
+use pipewarden_core::time::AppendTime;
+use pipewarden_tools::generator::{Fleet, Plan};
 
 use super::observations::{START, connection, share, unbounded};
 use super::process::{self, usage_of};

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use pipewarden::detection::Attribution;
-use pipewarden::generator::{Fleet, Plan, Truth};
 use pipewarden::telemetry::wall_clock;
-use pipewarden::time::EventTime;
+use pipewarden_core::detection::Attribution;
+use pipewarden_core::time::EventTime;
+use pipewarden_tools::generator::{Fleet, Plan, Truth};
 use serde_json::{Value, json};
 
 use super::process::usage_of;

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use pipewarden::detection::{Join, JoinSettings, Limits, RuleSet};
-use pipewarden::event::{
+use pipewarden_core::detection::{Join, JoinSettings, Limits, RuleSet};
+use pipewarden_core::event::{
     AssetId, Decoder, Detail, Event, NetworkConnection, Observation, ShareAccess, TimeSource,
 };
-use pipewarden::generator::{Fleet, Generator, Mix, Plan};
-use pipewarden::time::{AppendTime, EventTime};
+use pipewarden_core::time::{AppendTime, EventTime};
+use pipewarden_tools::generator::{Fleet, Generator, Mix, Plan};
 
 pub(crate) fn decoder() -> Decoder {
     Decoder::new(

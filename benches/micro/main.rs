@@ -4,24 +4,16 @@
 
 mod fixtures;
 
-#[path = "../../tests/support"]
-mod support {
-    #[allow(dead_code)]
-    pub(crate) mod shapes;
-    #[allow(dead_code)]
-    pub(crate) mod winlogbeat;
-}
-
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pipewarden::event::Observation;
-use pipewarden::generator::Fleet;
-use pipewarden::inventory::{Identity, Inventory};
-use pipewarden::pipeline::ObservationRecord;
-use pipewarden::time::AppendTime;
+use pipewarden_core::event::Observation;
+use pipewarden_core::inventory::{Identity, Inventory};
+use pipewarden_core::time::AppendTime;
+use pipewarden_engine::ObservationRecord;
+use pipewarden_tools::generator::Fleet;
 
 use self::fixtures::{ASSETS, START, connection, decoder, documents, holding, share};
 
@@ -54,7 +46,7 @@ fn gates(criterion: &mut Criterion) {
 fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     let decoder = decoder();
-    for shape in support::shapes::all() {
+    for shape in testkit::shapes::all() {
         let messages = shape.events().map(|event| serde_json::to_vec(event).unwrap());
         for (kind, message) in ["network_connection", "pipe_connected", "share_access"]
             .iter()

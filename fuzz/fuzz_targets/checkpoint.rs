@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::pipeline::Checkpoint;
+use pipewarden_engine::Checkpoint;
 
 fuzz_target!(|text: &str| {
     if let Ok(checkpoint) = text.parse::<Checkpoint>() {

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::detection::RuleSet;
-use pipewarden::event::{Decoder, read_evtx};
+use pipewarden_core::detection::RuleSet;
+use pipewarden_core::event::{Decoder, read_evtx};
 
 static DECODER: LazyLock<Decoder> =
     LazyLock::new(|| Decoder::new(RuleSet::builtin().watched(), Duration::from_secs(1_800)));

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::detection::Exceptions;
-use pipewarden::inventory::Inventory;
+use pipewarden_core::detection::Exceptions;
+use pipewarden_core::inventory::Inventory;
 
 fuzz_target!(|text: &str| {
     let none = Exceptions::none_for(Arc::new(Inventory::empty()));

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;
-use pipewarden::driver::kafka::gzip::{Refusal, inflate};
+use pipewarden_kafka::gzip::{Refusal, inflate};
 
 const BEGIN: [u8; 3] = [0x1f, 0x8b, 8];
 

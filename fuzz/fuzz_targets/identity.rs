@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::inventory::{IdentityRecord, IdentitySettings, Learned};
-use pipewarden::time::AppendTime;
+use pipewarden_core::inventory::{IdentityRecord, IdentitySettings, Learned};
+use pipewarden_core::time::AppendTime;
 
 fuzz_target!(|input: (&[u8], Option<&[u8]>)| {
     let (key, value) = input;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::inventory::Inventory;
+use pipewarden_core::inventory::Inventory;
 
 fuzz_target!(|text: &str| {
     if let Ok(inventory) = Inventory::parse(text, "fuzz") {

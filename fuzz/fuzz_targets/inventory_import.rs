@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::inventory::import::{Import, ImportError, WithoutRole};
+use pipewarden_tools::import::{Import, ImportError, WithoutRole};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut import = Import::default();

@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::detection::RuleSet;
-use pipewarden::event::{AssetId, Decoder, Observation, Skip};
-use pipewarden::pipeline::ObservationRecord;
+use pipewarden_core::detection::RuleSet;
+use pipewarden_core::event::{AssetId, Decoder, Observation, Skip};
+use pipewarden_engine::ObservationRecord;
 
 static DECODER: LazyLock<Decoder> =
     LazyLock::new(|| Decoder::new(RuleSet::builtin().watched(), Duration::from_secs(1_800)));

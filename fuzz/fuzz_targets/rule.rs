@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::detection::RuleSet;
+use pipewarden_core::detection::RuleSet;
 
 fuzz_target!(|text: &str| {
     if let Ok(rules) = RuleSet::parse(text, "fuzz") {

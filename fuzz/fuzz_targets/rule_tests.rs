@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pipewarden::detection::RuleSet;
-use pipewarden::rule_tests::{self, TestFile};
+use pipewarden_core::detection::RuleSet;
+use pipewarden_tools::rule_tests::{self, TestFile};
 
 fuzz_target!(|text: &str| {
     if let Ok(file) = TestFile::parse(text) {

@@ -1,0 +1,210 @@
+//! Lessons and records of addresses, the slow, obvious table of what they teach, and processes that share it.
+
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipewarden_core::event::Lesson;
+use pipewarden_core::inventory::{IdentityRecord, IdentitySettings, Learned, Span};
+use pipewarden_core::time::{AppendTime, EventTime};
+use proptest::prelude::*;
+
+pub const X: &str = "192.0.2.9";
+
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub fn seconds(seconds: i64) -> EventTime {
+    EventTime::from_micros(seconds * 1_000_000)
+}
+
+pub fn lesson(address: &str, computer: &str, at: i64) -> Lesson {
+    Lesson {
+        address: ip(address),
+        computer: computer.into(),
+        time: seconds(at),
+    }
+}
+
+pub fn record(address: &str, computer: &str, seen: Option<(i64, i64)>) -> IdentityRecord {
+    IdentityRecord {
+        address: ip(address),
+        computer: computer.into(),
+        seen: seen.map(|(first, last)| Span::new(seconds(first), seconds(last)).unwrap()),
+    }
+}
+
+/// Tells everything at once, however little it is.
+pub fn eager() -> IdentitySettings {
+    IdentitySettings {
+        publish_after: Duration::from_secs(1),
+        ..IdentitySettings::default()
+    }
+}
+
+pub fn taught(lessons: &[Lesson]) -> Learned {
+    let mut learned = Learned::default();
+    lessons.iter().for_each(|lesson| learned.learn(lesson));
+    learned
+}
+
+/// A process that has read an empty topic.
+pub fn telling(settings: IdentitySettings) -> Learned {
+    let mut learned = Learned::new(settings);
+    learned.begin_reading();
+    learned.begin_telling();
+    learned
+}
+
+/// Every lesson there is, looked through for each question.
+pub struct Reference(BTreeMap<(IpAddr, Arc<str>), (i64, i64)>);
+
+impl Reference {
+    pub fn of(lessons: &[Lesson]) -> Self {
+        let mut all = BTreeMap::new();
+        for lesson in lessons {
+            let time = lesson.time.as_micros();
+            let (first, last) = all
+                .entry((lesson.address, Arc::clone(&lesson.computer)))
+                .or_insert((time, time));
+            (*first, *last) = ((*first).min(time), (*last).max(time));
+        }
+        Self(all)
+    }
+
+    pub fn host_at(&self, address: IpAddr, time: i64) -> Option<&Arc<str>> {
+        let of_address = || self.0.iter().filter(move |((of, _), _)| *of == address);
+        let holding = of_address()
+            .filter(|(_, (first, last))| *first <= time && time <= *last)
+            .min_by_key(|((_, name), (first, last))| (last - first, Arc::clone(name)));
+        let nearest = || {
+            of_address().min_by_key(|((_, name), (first, last))| {
+                ((time - first).abs().min((time - last).abs()), Arc::clone(name))
+            })
+        };
+        holding.or_else(nearest).map(|((_, name), _)| name)
+    }
+
+    pub fn spans(&self) -> BTreeMap<(IpAddr, Arc<str>), Span> {
+        let span = |&(first, last): &(i64, i64)| {
+            Span::new(EventTime::from_micros(first), EventTime::from_micros(last)).unwrap()
+        };
+        self.0
+            .iter()
+            .map(|(key, seen)| (key.clone(), span(seen)))
+            .collect()
+    }
+}
+
+/// Few addresses, few computers, few moments, so that everything collides.
+pub fn lessons(most: usize) -> impl Strategy<Value = Vec<Lesson>> {
+    let one = (0..3u8, 0..5u8, 0..12i64).prop_map(|(address, computer, at)| Lesson {
+        address: [192, 0, 2, address].into(),
+        computer: format!("host{computer}.example").into(),
+        time: seconds(at),
+    });
+    prop::collection::vec(one, 1..most)
+}
+
+/// The same, in another order, some of them several times.
+pub fn again(lessons: &[Lesson], order: &[prop::sample::Index]) -> Vec<Lesson> {
+    let mut left: Vec<Lesson> = lessons.to_vec();
+    let mut again = Vec::new();
+    for index in order {
+        again.push(lessons[index.index(lessons.len())].clone());
+        if !left.is_empty() {
+            again.push(left.swap_remove(index.index(left.len())));
+        }
+    }
+    again.extend(left);
+    again
+}
+
+pub fn order() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 0..40)
+}
+
+/// What every process of a service does next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Learn(usize, Lesson),
+    /// Writes what it has to tell, and reads this many records.
+    Turn(usize, usize),
+}
+
+pub fn steps(processes: usize) -> impl Strategy<Value = Vec<Step>> {
+    let learn =
+        (0..processes, lessons(2)).prop_map(|(process, mut lesson)| Step::Learn(process, lesson.remove(0)));
+    let turn = (0..processes, 0..4usize).prop_map(|(process, records)| Step::Turn(process, records));
+    prop::collection::vec(prop_oneof![2 => learn, 1 => turn], 1..60)
+}
+
+/// Processes, the topic between them, and how far each has read it.
+pub struct Replicas {
+    pub processes: Vec<(Learned, usize)>,
+    topic: Vec<IdentityRecord>,
+}
+
+impl Replicas {
+    pub fn run(settings: &IdentitySettings, processes: usize, steps: &[Step]) -> Self {
+        let mut replicas = Self {
+            processes: (0..processes).map(|_| (telling(settings.clone()), 0)).collect(),
+            topic: Vec::new(),
+        };
+        for step in steps {
+            match step {
+                Step::Learn(process, lesson) => replicas.processes[*process].0.learn(lesson),
+                Step::Turn(process, records) => {
+                    replicas.turn(*process, *records);
+                }
+            }
+        }
+        replicas
+    }
+
+    /// Whether anything was written or read.
+    pub fn turn(&mut self, process: usize, records: usize) -> bool {
+        let (learned, position) = &mut self.processes[process];
+        let news = learned.take_records();
+        let unread = &self.topic[*position..];
+        let records = records.min(unread.len());
+        unread[..records]
+            .iter()
+            .for_each(|record| learned.hear(record, AppendTime::MIN));
+        *position += records;
+        let is_idle = news.is_empty() && records == 0;
+        self.topic.extend(news);
+        !is_idle
+    }
+
+    /// Everyone reads and writes until there is nothing more to say.
+    pub fn settle(&mut self) {
+        for _ in 0..1_000 {
+            let moved = (0..self.processes.len()).map(|process| self.turn(process, usize::MAX));
+            if !moved.fold(false, |any, moved| any | moved) {
+                return;
+            }
+        }
+        panic!("they never stop talking: {} records", self.topic.len());
+    }
+
+    /// What compaction keeps.
+    pub fn compacted(&self) -> BTreeMap<(IpAddr, Arc<str>), Span> {
+        let mut last = BTreeMap::new();
+        for IdentityRecord {
+            address,
+            computer,
+            seen,
+        } in &self.topic
+        {
+            last.insert((*address, Arc::clone(computer)), *seen);
+        }
+        last.into_iter()
+            .filter_map(|(key, seen)| Some((key, seen?)))
+            .collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! From Winlogbeat documents to final alert documents, through router and correlator.
+
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
+use std::sync::Arc;
+
+use pipewarden_core::alert::AlertFormat;
+use pipewarden_core::detection::{JoinSettings, RuleSet};
+use pipewarden_core::event::{Event, Observation};
+use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::time::AppendTime;
+use pipewarden_engine::local::{FinalView, Replayer};
+use pipewarden_engine::{AlertRecord, NoEvent, Origin, Program, Routed, Router};
+use serde_json::Value;
+
+/// The inventory of most tests: atlas, a primary site server.
+pub const INVENTORY: &str = "
+assets:
+  - name: atlas.aperture.local
+    addresses: [10.1.0.50, 'fd00::50']
+    roles: [primary-site-server]
+";
+
+/// What a test detects with.
+pub struct Bench {
+    program: Arc<Program>,
+}
+
+impl Bench {
+    pub fn new(inventory: &str, join: JoinSettings) -> Self {
+        let inventory = Inventory::parse(inventory, "test").unwrap();
+        Self::of(inventory, UnlistedHosts::Ignore, join)
+    }
+
+    /// No inventory: every host is watched.
+    pub fn watching_all() -> Self {
+        Self::of(Inventory::empty(), UnlistedHosts::Watch, JoinSettings::default())
+    }
+
+    fn of(inventory: Inventory, unlisted: UnlistedHosts, join: JoinSettings) -> Self {
+        let rules = RuleSet::builtin();
+        Self {
+            program: Arc::new(
+                Program::new(rules, Arc::new(inventory), unlisted, join, "test".into())
+                    .with_format(AlertFormat::Both),
+            ),
+        }
+    }
+
+    /// The final alerts where every event arrives at its own time.
+    pub fn detect(&self, events: &[Value]) -> Vec<Value> {
+        let mut arrivals: Vec<(AppendTime, Observation)> = self
+            .observations(events)
+            .into_iter()
+            .map(|observation| (AppendTime::at_event(observation.event.time), observation))
+            .collect();
+        arrivals.sort_by_key(|(at, _)| *at);
+        self.final_alerts(arrivals)
+    }
+
+    /// The final alerts where events arrive in this order, each so many milliseconds after the test's start.
+    pub fn detect_arriving(&self, events: &[(i64, Value)]) -> Vec<Value> {
+        let messages: Vec<Value> = events.iter().map(|(_, event)| event.clone()).collect();
+        let observations = self.observations(&messages);
+        assert_eq!(
+            observations.len(),
+            events.len(),
+            "every event must be an observation here"
+        );
+        let arrivals = events
+            .iter()
+            .zip(observations)
+            .map(|((ms, _), observation)| {
+                (
+                    AppendTime::from_millis(super::winlogbeat::START + ms),
+                    observation,
+                )
+            })
+            .collect();
+        self.final_alerts(arrivals)
+    }
+
+    /// The observations among the events.
+    pub fn observations(&self, events: &[Value]) -> Vec<Observation> {
+        let messages: Vec<Vec<u8>> = events
+            .iter()
+            .map(|event| serde_json::to_vec(event).unwrap())
+            .collect();
+        let mut router = Router::new(&self.program);
+        let origin = Origin {
+            topic: "test",
+            partition: 0,
+            offset: 0,
+        };
+        // As `replay` does: everything is learned before anything is resolved.
+        let events: Vec<Event> = messages
+            .iter()
+            .filter_map(|message| match router.read(message, origin) {
+                Ok(event) => Some(event),
+                Err(NoEvent::DeadLetter(letter)) => panic!("undecodable: {letter:?}"),
+                Err(NoEvent::Skipped(_)) => None,
+            })
+            .collect();
+        events
+            .into_iter()
+            .filter_map(|event| match router.resolve(event) {
+                Routed::Observation(routed) => Some(routed.observation),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Every revision, in the order in which they are written, its two documents telling the same.
+    pub fn revisions(&self, arrivals: Vec<(AppendTime, Observation)>) -> Vec<AlertRecord> {
+        let mut replayer = Replayer::new(&self.program);
+        let mut revisions = Vec::new();
+        for (at, observation) in arrivals {
+            revisions.extend(replayer.observe(at, observation).alerts);
+        }
+        revisions.extend(replayer.finish().alerts);
+        for revision in &revisions {
+            let finding = revision.finding.as_deref().unwrap();
+            super::schema::assert_valid_finding(
+                &serde_json::from_slice(finding).unwrap(),
+                &serde_json::from_slice(&revision.value).unwrap(),
+            );
+        }
+        revisions
+    }
+
+    fn final_alerts(&self, arrivals: Vec<(AppendTime, Observation)>) -> Vec<Value> {
+        let mut view = FinalView::default();
+        self.revisions(arrivals)
+            .into_iter()
+            .for_each(|alert| view.upsert(alert));
+        let mut alerts: Vec<Value> = view
+            .active()
+            .map(|alert| serde_json::from_slice(&alert.value).unwrap())
+            .collect();
+        for alert in &mut alerts {
+            super::schema::assert_valid("alert", alert);
+            alert["pipewarden"].as_object_mut().unwrap().remove("revision");
+        }
+        alerts.sort_by_key(|alert| alert["event"]["start"].as_str().map(str::to_owned));
+        alerts
+    }
+}

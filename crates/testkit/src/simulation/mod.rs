@@ -1,0 +1,209 @@
+//! A seeded world of crashes: arrivals, commits, aborts, rebalances, frozen processes, zombies, ticks and copies in a
+//! random interleaving over the in-process log. The same seed gives the same run.
+//!
+//! The promise: whatever happened on the way, the records that a `read_committed` consumer finds on the alerts topic are
+//! those of one undisturbed run over the same log, and their final view is the reference's. Where the settings changed
+//! between stop and start, the final view is still the reference's and no revision stands twice.
+
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
+mod arrivals;
+mod cluster;
+pub mod routing;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pipewarden_core::alert::AlertFormat;
+use pipewarden_core::detection::{Exceptions, JoinSettings, RuleSet};
+use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_engine::Program;
+use pipewarden_engine::local::{Coverage, TamperWith, Weather};
+use pipewarden_engine::worker::Fact;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use self::arrivals::Arrivals;
+use self::cluster::{Climate, Cluster};
+use crate::world;
+
+/// What happened in the worlds that ran, to show that the interesting things did.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    counts: BTreeMap<String, u64>,
+    coverage: Coverage,
+}
+
+impl Counts {
+    /// How often something happened, by its name.
+    pub fn of(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or_default()
+    }
+
+    /// How often an input met a state, by their names.
+    pub fn taken(&self, input: &'static str, state: &'static str) -> u64 {
+        self.coverage.get(&(input, state)).copied().unwrap_or_default()
+    }
+
+    /// Everything that was counted, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counts.iter().map(|(what, times)| (what.as_str(), *times))
+    }
+
+    fn add(&mut self, what: &str, times: u64) {
+        if times > 0 {
+            match self.counts.get_mut(what) {
+                Some(known) => *known += times,
+                None => drop(self.counts.insert(what.to_owned(), times)),
+            }
+        }
+    }
+
+    /// What a worker has told.
+    fn note(&mut self, facts: &[Fact]) {
+        for fact in facts {
+            match fact {
+                Fact::Published(_) => self.add("commits", 1),
+                Fact::Aborted { .. } => self.add("aborts", 1),
+                Fact::Recovered => self.add("recoveries", 1),
+                Fact::Ticked => self.add("ticks", 1),
+                Fact::Reloading { .. } => self.add("reloads", 1),
+                Fact::Restoring { from, .. } if *from > 0 => self.add("rewinds moved", 1),
+                Fact::NotTakenOver(_) => self.add("not taken over", 1),
+                Fact::Loss { loss, .. } => self.add(loss.as_str(), 1),
+                _ => {}
+            }
+        }
+    }
+
+    /// What is to be kept of a worker that is no more.
+    fn gather(&mut self, weather: &Weather, coverage: &Coverage) {
+        for (fault, times) in weather.struck() {
+            self.add(&format!("{fault:?}"), times);
+        }
+        for (&met, times) in coverage {
+            *self.coverage.entry(met).or_default() += times;
+        }
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        for (what, times) in &other.counts {
+            self.add(what, *times);
+        }
+        for (met, times) in other.coverage {
+            *self.coverage.entry(met).or_default() += times;
+        }
+    }
+}
+
+/// Runs the world of one seed.
+///
+/// # Errors
+/// What differs from the undisturbed run or from the reference.
+pub fn run(seed: u64) -> Result<Counts, String> {
+    run_with(seed, None)
+}
+
+/// Runs the world of one seed with something between every worker and the log.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut settings = if random.random_bool(0.3) {
+        JoinSettings::default()
+    } else {
+        world::scaled_down(60)
+    };
+    // In one world in four a sensor is mute for a while, and little suffices to find it so. Apart from the random numbers,
+    // so that the other worlds stay what they were.
+    let mute = (seed % 4 == 1).then_some((seed / 4 % 3) as u8);
+    if mute.is_some() {
+        settings.sensors.min_accesses = 2;
+        settings.sensors.min_span /= 60;
+    }
+    // Few hosts and few accesses: two hosts are a sweep here.
+    settings.sweep.min_assets = 2;
+    let arrivals = Arrivals::random(&mut random, &settings, mute);
+    let has_exceptions = random.random_bool(0.5);
+    // Two documents of everything cost time, and one world in eight shows as well that they stay together.
+    let format = if seed.is_multiple_of(8) {
+        AlertFormat::Both
+    } else {
+        AlertFormat::Ecs
+    };
+    let in_force = |settings: &JoinSettings, fingerprint| {
+        let program = program_writing(settings, fingerprint, format);
+        if has_exceptions {
+            Arc::new(Program::clone(&program).excepting(Exceptions::clone(&world::exceptions())))
+        } else {
+            program
+        }
+    };
+    let mut programs = vec![in_force(&settings, "first")];
+    if random.random_bool(0.2) {
+        programs.push(in_force(&impatient(&settings), "second"));
+    }
+    let climate = Climate {
+        has_sightings_topic: seed / 2 % 2 == 1,
+        retention_is_short: seed % 32 == 7,
+        log_is_truncated: seed % 32 == 19,
+        tamper,
+    };
+    let mut cluster = Cluster::new(programs, climate);
+    cluster.live_through(&arrivals, &mut random)?;
+    if climate.retention_is_short || climate.log_is_truncated {
+        // What is lost can't be told; that everything else goes on was checked.
+        cluster.counts.add("lossy worlds", 1);
+        return Ok(cluster.counts);
+    }
+    let is_checked_in_full = seed.is_multiple_of(16);
+    let verdict = verdict::check(
+        &cluster,
+        &arrivals,
+        &settings,
+        (format, has_exceptions, is_checked_in_full),
+    )?;
+    let mut counts = cluster.counts;
+    counts.add("alerts", verdict.revisions);
+    counts.add("sensor findings", verdict.sensor_findings);
+    counts.add("sweeps", verdict.sweeps);
+    counts.add("dead letters", verdict.dead_letters);
+    Ok(counts)
+}
+
+/// A program that watches every host.
+pub fn program(settings: &JoinSettings, fingerprint: &str) -> Arc<Program> {
+    program_writing(settings, fingerprint, AlertFormat::Ecs)
+}
+
+fn program_writing(settings: &JoinSettings, fingerprint: &str, format: AlertFormat) -> Arc<Program> {
+    let rules = RuleSet::new(world::rules()).expect("the rules of the test worlds are sound");
+    // Two of three hosts are listed, so that their sensors are judged.
+    let inventory = Inventory::parse(
+        "assets: [{name: asset0.aperture.local}, {name: asset1.aperture.local}]",
+        "world",
+    );
+    let inventory = Arc::new(inventory.expect("the inventory of the test worlds is sound"));
+    let fingerprint = fingerprint.to_owned();
+    let program = Program::new(
+        rules,
+        inventory,
+        UnlistedHosts::Watch,
+        settings.clone(),
+        fingerprint,
+    );
+    Arc::new(program.with_format(format))
+}
+
+/// Other settings that change when revisions are written, and so every record, but not what they say in the end.
+fn impatient(settings: &JoinSettings) -> JoinSettings {
+    let mut settings = settings.clone();
+    settings.settle.audited /= 2;
+    settings.settle.attributed /= 4;
+    settings.revise_after /= 3;
+    settings
+}

@@ -1,0 +1,279 @@
+//! Small worlds to detect in: observations by hand and at random, deliveries in any order, and a join run
+//! over them to its final alerts.
+
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipewarden_core::detection::{
+    AlertKey, Attack, Content, Exceptions, Join, JoinSettings, Pipes, Revision, Rule, Status,
+};
+use pipewarden_core::event::{
+    Account, AssetId, Detail, Event, NetworkConnection, Observation, Outcome, PipeConnected, Process,
+    ShareAccess, TimeSource,
+};
+use pipewarden_core::inventory::Inventory;
+use pipewarden_core::time::{AppendTime, EventTime};
+use proptest::prelude::*;
+
+/// The epoch of every world: a moment inside a bucket, in microseconds.
+pub const EPOCH: i64 = 1_729_782_125_024_000;
+
+/// A rule that watches `winreg` on both sides, and one that watches a pipe with different names by side.
+pub fn rules() -> Vec<Rule> {
+    let rule = |id: &str, connected: &str, shared: &str| Rule {
+        id: id.into(),
+        name: format!("Remote connection to the {connected} named pipe"),
+        description: None,
+        enabled: true,
+        pipes: Pipes {
+            pipe_connected: [Arc::from(connected)].into(),
+            share_access: [Arc::from(shared)].into(),
+        },
+        risk: 73,
+        references: Vec::new(),
+        attack: vec![Attack {
+            tactic: "TA0007".into(),
+            technique: "T1012".into(),
+        }],
+    };
+    vec![
+        rule("detect-8", "winreg", "winreg"),
+        rule("samr", "lsass", "samr"),
+    ]
+}
+
+/// Exceptions of every kind, one of which ends in the midst of short worlds. [`crate::reference`] says the same
+/// again, slowly.
+pub fn exceptions() -> Arc<Exceptions> {
+    let text = r"
+exceptions:
+  - {id: scanner, reason: test, owner: test, expires: 2040-01-01, action: suppress,
+     sources: {addresses: [10.1.0.1/32]}, pipes: [winreg, lsass]}
+  - {id: passing, reason: test, owner: test, expires: '2024-10-24T15:25:00Z', action: suppress,
+     accounts: ['APERTURE\user0', 'aperture\USER1'], assets: {names: [asset0.aperture.local]}}
+  - {id: known-host, reason: test, owner: test, expires: 2040-01-01, action: downgrade,
+     sources: {hosts: [client2]}, assets: {names: [asset1.aperture.local]}}
+";
+    let inventory = Arc::new(Inventory::empty());
+    Arc::new(Exceptions::none_for(inventory).and(text, "world").unwrap())
+}
+
+/// One thing to be observed, in the terms of a world.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    pub kind: u8,
+    pub asset: u8,
+    pub source: u8,
+    pub port: u8,
+    /// Milliseconds after [`EPOCH`].
+    pub at: i64,
+    pub account: u8,
+    pub other_rule: bool,
+    pub client_side: bool,
+}
+
+impl Seed {
+    /// The observation this seed stands for; `number` gives it its record id.
+    pub fn observation(&self, number: u64) -> Observation {
+        let time = EventTime::from_micros(EPOCH + self.at * 1000);
+        let asset = format!("asset{}.aperture.local", self.asset);
+        let source_ip = ip(self.source);
+        let port = 50_000 + u16::from(self.port);
+        let client = format!("client{}.aperture.local", self.source);
+        let (computer, detail) = match self.kind {
+            0 => {
+                let connection = NetworkConnection {
+                    source_ip,
+                    source_port: Some(port),
+                    source_host: Some(client.as_str().into()),
+                    destination_ip: Some(ip(200 + self.asset)),
+                    destination_port: 445,
+                    destination_host: None,
+                    initiated: self.client_side,
+                    process: Some(Process {
+                        image: Some(format!("C:\\tool{}.exe", self.account).into()),
+                        guid: None,
+                        pid: Some(u32::from(self.port)),
+                    }),
+                    user: Some(format!("APERTURE\\user{}", self.account).into()),
+                    utc_time: None,
+                };
+                let computer = if self.client_side { client } else { asset.clone() };
+                (computer, Detail::NetworkConnection(connection))
+            }
+            1 => {
+                let pipe = if self.other_rule { "lsass" } else { "winreg" };
+                let detail = PipeConnected {
+                    pipe: pipe.into(),
+                    image: Some("System".into()),
+                    utc_time: None,
+                };
+                (asset.clone(), Detail::PipeConnected(detail))
+            }
+            _ => {
+                let nameless = self.account == 3;
+                let detail = ShareAccess {
+                    pipe: if self.other_rule { "samr" } else { "winreg" }.into(),
+                    source_ip: (!nameless).then_some(source_ip),
+                    source_port: (!nameless && self.port != 3).then_some(port),
+                    account: Some(Account {
+                        name: format!("user{}", self.account).into(),
+                        domain: Some("APERTURE".into()),
+                        sid: None,
+                        logon_id: None,
+                    }),
+                    access_mask: Some("0x12019f".into()),
+                    outcome: [Some(Outcome::Success), Some(Outcome::Failure), None]
+                        [usize::from(self.port) % 3],
+                };
+                (asset.clone(), Detail::ShareAccess(detail))
+            }
+        };
+        let event = Event {
+            time,
+            time_source: TimeSource::Timestamp,
+            computer: computer.as_str().into(),
+            channel: "test".into(),
+            record_id: Some(number),
+            detail,
+        };
+        Observation::new(AssetId::new(&asset), event)
+    }
+}
+
+/// An address of the worlds' network.
+pub fn ip(host: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 1, 0, host))
+}
+
+/// How one observation is delivered.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Milliseconds from event time to append.
+    pub delay: i64,
+    /// A second copy comes this much later.
+    pub copy_after: Option<i64>,
+}
+
+/// Random seeds over few assets, sources, ports and instants, so that ties and near misses are common.
+/// Times cluster around a few bursts, with gaps near the widths of the windows.
+pub fn seeds(span_ms: i64) -> impl Strategy<Value = Vec<Seed>> {
+    let at = prop_oneof![
+        0..span_ms,
+        (0..6i64, -3..=3i64).prop_map(|(burst, jitter)| burst * 1_000 + jitter),
+        (0..4i64, 0..3i64).prop_map(move |(burst, jitter)| burst * (span_ms / 4) + jitter * 500),
+    ];
+    let seed = (
+        0..3u8,
+        0..2u8,
+        0..3u8,
+        0..4u8,
+        at,
+        0..4u8,
+        prop::bool::weighted(0.15),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(kind, asset, source, port, at, account, other_rule, client_side)| Seed {
+                kind,
+                asset,
+                source,
+                port,
+                at,
+                account,
+                other_rule,
+                client_side,
+            },
+        );
+    prop::collection::vec(seed, 1..40)
+}
+
+/// A delay within what counts as timely.
+pub fn delivery(settings: &JoinSettings) -> impl Strategy<Value = Delivery> + use<> {
+    let (early, late) = (millis(settings.clock_skew), millis(settings.allowed_lateness));
+    let delay = prop_oneof![Just(0), 0..2_000i64.min(late), -early..=late];
+    let copy = prop::option::weighted(0.3, 0..late);
+    (delay, copy).prop_map(|(delay, copy_after)| Delivery { delay, copy_after })
+}
+
+pub fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap()
+}
+
+/// A log: append times never fall, offsets have gaps.
+pub fn log(observations: &[Observation], deliveries: &[Delivery]) -> Vec<(u64, AppendTime, Observation)> {
+    let mut arrivals: Vec<(i64, usize)> = Vec::new();
+    for (index, (observation, delivery)) in observations.iter().zip(deliveries).enumerate() {
+        let at = observation.event.time.as_micros().div_euclid(1000) + delivery.delay;
+        arrivals.push((at, index));
+        if let Some(later) = delivery.copy_after {
+            arrivals.push((at + later, index));
+        }
+    }
+    arrivals.sort_by_key(|&(at, index)| (at, index * 7919 % 31));
+    arrivals
+        .into_iter()
+        .enumerate()
+        .map(|(place, (at, index))| {
+            let offset = place as u64 * 3 + u64::from(place % 2 == 0);
+            (offset, AppendTime::from_millis(at), observations[index].clone())
+        })
+        .collect()
+}
+
+/// Every revision that a join writes over `log`, its end included.
+pub fn revisions(
+    log: &[(u64, AppendTime, Observation)],
+    rules: &[Rule],
+    settings: &JoinSettings,
+) -> Vec<Revision> {
+    revisions_of(Join::new(rules, settings.clone()), log)
+}
+
+/// Every revision that this join writes over `log`, its end included.
+pub fn revisions_of(mut join: Join, log: &[(u64, AppendTime, Observation)]) -> Vec<Revision> {
+    let mut all = Vec::new();
+    for (offset, append_time, observation) in log {
+        all.extend(
+            join.apply(*offset, *append_time, Some(observation.clone()))
+                .revisions,
+        );
+    }
+    let end = log.last().map_or(0, |(offset, ..)| offset + 1);
+    all.extend(join.apply(end, AppendTime::MAX, None).revisions);
+    all
+}
+
+/// The last revision of every alert that is not superseded, suppressed ones included.
+pub fn last_active(revisions: &[Revision]) -> BTreeMap<AlertKey, Content> {
+    let mut last = BTreeMap::new();
+    for revision in revisions {
+        last.insert(revision.key.clone(), revision.content.clone());
+    }
+    last.retain(|_, content: &mut Content| content.status != Status::Superseded);
+    last
+}
+
+/// Settings with every span divided, so that deadlines, closing and expiry all happen within a short world.
+pub fn scaled_down(by: u32) -> JoinSettings {
+    let mut settings = JoinSettings::default();
+    for span in [
+        &mut settings.tuple_window,
+        &mut settings.group_by,
+        &mut settings.revise_after,
+        &mut settings.allowed_lateness,
+        &mut settings.clock_skew,
+        &mut settings.settle.audited,
+        &mut settings.settle.attributed,
+        &mut settings.settle.none,
+        &mut settings.sensors.min_span,
+        &mut settings.sweep.within,
+    ] {
+        *span /= by;
+    }
+    settings
+}

@@ -1,0 +1,80 @@
+//! Hostile days: whatever is done to the processes and to the broker, the alerts are those of an undisturbed run.
+//!
+//! `PIPEWARDEN_CHAOS_KILLS` says how many processes are killed.
+
+use std::time::Instant;
+
+use testkit::size;
+
+use crate::support::broker::{self, End, Jdk};
+use crate::support::chaos::Scene;
+use crate::support::chaos::cluster::{Cluster, Ending, settings};
+
+/// How many processes are killed: quick, in CI, in full.
+const KILLS: [u64; 3] = [20, 20, 300];
+
+#[test]
+fn nothing_is_lost_and_nothing_is_told_twice_whatever_happens_to_processes_and_broker() {
+    let kills = size::set_by("PIPEWARDEN_CHAOS_KILLS", KILLS);
+    // A broker of its own, to be killed.
+    let broker = match Jdk::start() {
+        Ok(broker) => broker,
+        Err(reason) => return broker::skip(&reason),
+    };
+    let began = Instant::now();
+    let servers = broker.servers();
+    let scene = Scene::open(broker::at(&servers), settings(&servers, "chaos"), 1);
+    let mut cluster = Cluster::start(scene, Some(broker), 3, 2);
+    let tell = |cluster: &Cluster| eprintln!("{:.0?}: {}", began.elapsed(), cluster.progress());
+    // What must happen in every run; the rest is chance.
+    let musts: [fn(&mut Cluster); 6] = [
+        |cluster| cluster.freeze(),
+        |cluster| cluster.restart_broker(End::Stop),
+        |cluster| cluster.join_and_leave(),
+        |cluster| cluster.restart_broker(End::Kill),
+        |cluster| cluster.join_and_leave(),
+        |cluster| cluster.terminate(),
+    ];
+    for must in musts {
+        must(&mut cluster);
+        cluster.await_ready();
+        tell(&cluster);
+    }
+    while cluster.faults("kill") < kills {
+        cluster.hurt();
+        tell(&cluster);
+    }
+    // Everything that was sent comes out in the end.
+    let Ending {
+        truth,
+        verdict,
+        faults,
+        longest_recovery,
+    } = cluster.end();
+
+    println!("| what | number |\n|---|---|");
+    for (fault, number) in &faults {
+        println!("| {fault} | {number} |");
+    }
+    println!(
+        "| events | {} |\n| attacks | {} |",
+        truth.events,
+        truth.attacks.len()
+    );
+    println!(
+        "| observations | {} |\n| alert records | {} |\n| alerts | {} |",
+        verdict.observations, verdict.records, verdict.alerts
+    );
+    println!(
+        "| lost | {} |\n| duplicated | {} |\n| wrong | {} |",
+        verdict.lost.len(),
+        verdict.duplicated.len(),
+        verdict.wrong.len()
+    );
+    println!(
+        "| longest recovery | {longest_recovery:.1?} |\n| whole run | {:.0?} |",
+        began.elapsed()
+    );
+    assert!(verdict.is_faultless(), "{verdict:#?}");
+    assert!(verdict.alerts > 50, "there was something to tell");
+}

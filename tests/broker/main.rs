@@ -1,0 +1,56 @@
+//! The program as a process beside Apache Kafka.
+//!
+//! All share one broker (`support::broker`) and run beside each other: each test has topics, a group and transactional ids of
+//! its own. Those that kill the broker, or need another one, start their own.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `kafka` | the service from its first start to its last record, as its users run it |
+//! | `recovery` | partitions taken over from another process, and from a log or a checkpoint that is not as it should be |
+//! | `restore` | how long a process that was killed takes to come back |
+//! | `rolling` | a rolling update under load |
+//! | `chaos` | processes and broker killed, frozen, stopped, under load |
+//! | `reload` | rules, inventory and exceptions that change while the service runs |
+//! | `identities` | what one process learns of addresses, known to every other |
+//! | `gzip` | batches of gzip, whole, damaged and too large |
+//! | `rule_pack` | the cases of the built-in rules through the service |
+//! | `generate` | attacks that `pipewarden generate` writes to a broker |
+//! | `blind`, `live_findings` | sensors, clocks and sweeps as findings, gauges and on `/status` |
+//! | `wire` | TLS, SCRAM and the privileges of docs/security.md |
+//! | `dashboard` | every panel has data; needs Prometheus |
+//! | `health` | what `pipewarden health` says of a service without a broker |
+//!
+//! # Sizes
+//! `cargo test --test broker` is the quick size, `PIPEWARDEN_TEST_SIZE=ci` what CI runs. In full, each by its command:
+//!
+//! ```sh
+//! PIPEWARDEN_CHAOS_KILLS=300 cargo test --release --test broker chaos:: -- --nocapture
+//! PIPEWARDEN_RESTORE=1000000 cargo test --release --test broker restore:: -- --nocapture
+//! ```
+//!
+//! # Where the broker comes from
+//! `PIPEWARDEN_TEST_BROKERS`, or a Docker daemon, or Maven Central and the JDK. Without any of them a test skips loudly;
+//! `PIPEWARDEN_REQUIRE_BROKER=1` makes that a failure.
+
+// Functions that `clippy.toml` does not recognise as tests: helpers of tests.
+#![allow(clippy::unwrap_used)]
+// The support is shared with benches.
+#![allow(unreachable_pub)]
+
+mod support;
+
+mod blind;
+mod chaos;
+mod dashboard;
+mod generate;
+mod gzip;
+mod health;
+mod identities;
+mod kafka;
+mod live_findings;
+mod recovery;
+mod reload;
+mod restore;
+mod rolling;
+mod rule_pack;
+mod wire;

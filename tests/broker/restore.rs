@@ -1,0 +1,109 @@
+//! How a process that was killed comes back to its state, and how long that takes.
+//!
+//! `PIPEWARDEN_RESTORE` says how many observations there are.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use jiff::Timestamp;
+use pipewarden_core::event::{
+    AssetId, Detail, Event, NetworkConnection, Observation, PipeConnected, TimeSource,
+};
+use pipewarden_core::time::EventTime;
+use pipewarden_engine::ObservationRecord;
+use testkit::size;
+
+use crate::support::broker::broker;
+use crate::support::service::{Service, Settings};
+
+/// How many observations: quick, in CI, in full.
+const RETAINED: [u32; 3] = [20_000, 20_000, 1_000_000];
+
+const PARTITIONS: u32 = 12;
+
+/// A connection to one of a thousand assets, and at every fiftieth of them an open pipe.
+fn observation(number: u32, now: i64) -> Vec<u8> {
+    let asset = format!("server{:04}.aperture.local", number % 1_000);
+    let client = number / 1_000;
+    let [_, _, high, low] = client.to_be_bytes();
+    let detail = if number.is_multiple_of(50) {
+        Detail::PipeConnected(PipeConnected {
+            pipe: "winreg".into(),
+            image: Some("System".into()),
+            utc_time: None,
+        })
+    } else {
+        Detail::NetworkConnection(NetworkConnection {
+            source_ip: IpAddr::V4(Ipv4Addr::new(10, 1, high, low)),
+            source_port: Some(50_000),
+            source_host: Some(format!("client{client}.aperture.local").into()),
+            destination_ip: None,
+            destination_port: 445,
+            destination_host: Some(asset.as_str().into()),
+            initiated: true,
+            process: None,
+            user: None,
+            utc_time: None,
+        })
+    };
+    let event = Event {
+        // Spread over a minute: pipes of one asset fall into one alert with a few candidates.
+        time: EventTime::from_micros(now - i64::from(number % 60_000) * 1_000),
+        time_source: TimeSource::Timestamp,
+        computer: asset.as_str().into(),
+        channel: "test".into(),
+        record_id: Some(number.into()),
+        detail,
+    };
+    ObservationRecord::Observation(Observation::new(AssetId::new(&asset), event)).encode()
+}
+
+#[test]
+fn after_a_kill_the_whole_log_of_two_horizons_is_replayed_and_nothing_is_told_again() {
+    let Some(broker) = broker() else { return };
+    let retained = size::set_by("PIPEWARDEN_RESTORE", RETAINED);
+    let settings = Settings::new(broker.servers(), &broker.prefix("restore"));
+    settings.create_topics();
+    let now = Timestamp::now().as_microsecond();
+    let records: Vec<(i32, Vec<u8>)> = (0..retained)
+        .map(|number| {
+            let partition = i32::try_from(number % 1_000 % PARTITIONS).unwrap();
+            (partition, observation(number, now))
+        })
+        .collect();
+    for some in records.chunks(50_000) {
+        broker.produce(settings.topic("observations"), some);
+    }
+
+    let first = Service::start(&settings);
+    let all = f64::from(retained);
+    first.await_that("everything is applied", || {
+        first.metric("pipewarden_observations_applied_total", "applied") >= all
+    });
+    first.await_that("everything is committed", || {
+        first.metric("pipewarden_partition_lag_records", "observations") == 0.0
+    });
+    first.signal("TERM");
+    assert!(first.wait().0.success());
+    let told = broker.read_all(settings.topic("alerts")).len();
+
+    let second = Service::start(&settings);
+    second.await_ready();
+    let restored = second.metric("pipewarden_restored_records_total", "");
+    let seconds = second.metric("pipewarden_restore_seconds_sum", "");
+    let partitions = second.metric("pipewarden_restore_seconds_count", "");
+    println!(
+        "{restored} records of {partitions} partitions restored; {:.2} s on average from taking a partition over until it \
+         was caught up; {told} alert records before",
+        seconds / partitions
+    );
+    assert!(restored >= all, "{restored} of {all} records are replayed");
+    second.kill();
+    // Deadlines may have fallen since; nothing that was told is told again.
+    let mut revisions = std::collections::BTreeSet::new();
+    for record in broker.read_all(settings.topic("alerts")) {
+        let alert: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
+        let revision = alert["pipewarden"]["revision"].as_u64();
+        assert!(revisions.insert((record.key, revision)), "told twice: {alert:#}");
+    }
+    assert!(revisions.len() >= told);
+}

@@ -1,0 +1,274 @@
+//! The processes under attack, and the ways to hurt them.
+
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::{Duration, Instant};
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::Scene;
+use super::load::Truth;
+use super::verdict::Verdict;
+use crate::support::broker::{End, Jdk};
+use crate::support::service::{Service, Settings};
+
+/// Longer than the session time-out of the processes.
+const FROZEN: Duration = Duration::from_secs(9);
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// After the last fault, how long until everything must be told.
+const FAREWELL: Duration = Duration::from_secs(180);
+
+/// Settings of seconds, so that deadlines, closing and expiry all happen within the run.
+pub fn settings(servers: &str, prefix: &str) -> Settings {
+    Settings::new(servers, prefix)
+        .with("kafka/topics/partitions", 6.into())
+        .with(
+            "kafka/client",
+            json!({
+                "session.timeout.ms": "6000",
+                "heartbeat.interval.ms": "1000",
+                "reconnect.backoff.max.ms": "1000",
+            }),
+        )
+        .with(
+            "detection",
+            json!({
+                "attribution_window": "1s", "tuple_window": "5s", "pair_window": "500ms", "group_by": "10s",
+                "settle": {"audited": "1s", "attributed": "2s", "none": "3s"}, "revise_after": "2s",
+                "allowed_lateness": "20s", "clock_skew": "2s",
+            }),
+        )
+}
+
+/// How a run ended.
+pub struct Ending {
+    pub truth: Truth,
+    pub verdict: Verdict,
+    /// How often each kind of fault was done.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// The longest time from a fault until everyone was ready again.
+    pub longest_recovery: Duration,
+}
+
+/// Processes of one service.
+pub struct Cluster {
+    scene: Scene,
+    /// The broker, where it is theirs to stop.
+    broker: Option<Jdk>,
+    processes: BTreeMap<usize, Service>,
+    random: ChaCha8Rng,
+    /// How often each kind of fault was done.
+    faults: BTreeMap<&'static str, u64>,
+    longest_recovery: Duration,
+}
+
+impl Cluster {
+    pub fn start(scene: Scene, broker: Option<Jdk>, processes: usize, seed: u64) -> Self {
+        let mut cluster = Self {
+            scene,
+            broker,
+            processes: BTreeMap::new(),
+            random: ChaCha8Rng::seed_from_u64(seed),
+            faults: BTreeMap::new(),
+            longest_recovery: Duration::ZERO,
+        };
+        (0..processes).for_each(|process| cluster.launch(process));
+        cluster.await_ready();
+        cluster
+    }
+
+    fn launch(&mut self, process: usize) {
+        let own = ("PIPEWARDEN_CORRELATOR__INSTANCE", format!("process-{process}"));
+        self.processes
+            .insert(process, Service::start_with(&self.scene.settings, [own]));
+    }
+
+    fn count(&mut self, fault: &'static str) {
+        *self.faults.entry(fault).or_default() += 1;
+    }
+
+    /// One process, or several, or the broker.
+    pub fn hurt(&mut self) {
+        let began = Instant::now();
+        match self.random.random_range(0..100) {
+            0..72 => self.kill(),
+            72..80 => self.kill_all(),
+            80..88 => self.terminate(),
+            88..94 => self.join_and_leave(),
+            94..97 => self.freeze(),
+            _ => self.restart_broker(End::Stop),
+        }
+        self.breathe(began);
+    }
+
+    /// Half of the time everyone recovers before the next fault comes; else it comes in the midst of the recovery.
+    fn breathe(&mut self, began: Instant) {
+        if self.random.random_bool(0.5) {
+            self.await_ready();
+            self.longest_recovery = self.longest_recovery.max(began.elapsed());
+        } else {
+            std::thread::sleep(Duration::from_millis(self.random.random_range(0..2_500)));
+        }
+    }
+
+    fn any(&mut self) -> usize {
+        let index = self.random.random_range(0..self.processes.len());
+        *self.processes.keys().nth(index).unwrap()
+    }
+
+    pub fn kill(&mut self) {
+        let process = self.any();
+        self.processes.remove(&process).unwrap().kill();
+        self.launch(process);
+        self.count("kill");
+    }
+
+    fn kill_all(&mut self) {
+        for process in self.processes.keys().copied().collect::<Vec<_>>() {
+            self.processes.remove(&process).unwrap().kill();
+            self.count("kill");
+            self.launch(process);
+        }
+    }
+
+    pub fn terminate(&mut self) {
+        let process = self.any();
+        let service = self.processes.remove(&process).unwrap();
+        service.signal("TERM");
+        let (status, log) = service.wait();
+        // Before it could listen to signals, it ends as every process does.
+        let was_early = status.signal().is_some();
+        assert!(status.success() || was_early || says_fenced(&log), "{log:#?}");
+        self.launch(process);
+        self.count("SIGTERM");
+    }
+
+    /// A rolling update: one process after another ends in order and comes back under its name, and the next waits until
+    /// all are ready.
+    pub fn roll(&mut self) {
+        for process in self.processes.keys().copied().collect::<Vec<_>>() {
+            let service = self.processes.remove(&process).unwrap();
+            service.signal("TERM");
+            let (status, log) = service.wait();
+            assert!(status.success(), "{log:#?}");
+            self.launch(process);
+            self.await_ready();
+            self.count("rolled");
+        }
+    }
+
+    /// A process more, and then one less.
+    pub fn join_and_leave(&mut self) {
+        let newcomer = self.processes.keys().max().unwrap() + 1;
+        self.launch(newcomer);
+        self.await_ready();
+        self.count("join");
+        let service = self.processes.remove(&newcomer).unwrap();
+        service.signal("TERM");
+        service.wait();
+        self.count("leave");
+    }
+
+    /// A process that sleeps past its session and wakes up as a zombie.
+    pub fn freeze(&mut self) {
+        let process = self.any();
+        self.processes[&process].signal("STOP");
+        std::thread::sleep(FROZEN);
+        self.processes[&process].signal("CONT");
+        self.count("zombie");
+    }
+
+    pub fn restart_broker(&mut self, how: End) {
+        let broker = self
+            .broker
+            .as_mut()
+            .expect("a broker that others use is not stopped");
+        broker.end(how);
+        std::thread::sleep(Duration::from_millis(self.random.random_range(0..4_000)));
+        broker.launch().unwrap();
+        self.count(match how {
+            End::Stop => "broker stopped",
+            End::Kill => "broker killed",
+        });
+    }
+
+    /// Waits until every process is ready. One that has ended because its producer was given up is started again, as
+    /// Kubernetes does.
+    pub fn await_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(process) = self.not_ready() {
+            if self.processes.get_mut(&process).is_some_and(Service::has_ended) {
+                let (_, log) = self.processes.remove(&process).unwrap().wait();
+                assert!(says_fenced(&log), "{log:#?}");
+                self.count("ended by itself");
+                self.launch(process);
+            }
+            assert!(
+                Instant::now() < deadline,
+                "process {process}: {:#?}",
+                self.processes[&process].log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn not_ready(&self) -> Option<usize> {
+        self.processes
+            .iter()
+            .find(|(_, service)| !service.is_ready())
+            .map(|(process, _)| *process)
+    }
+
+    /// How often a kind of fault was done.
+    pub fn faults(&self, kind: &str) -> u64 {
+        self.faults.get(kind).copied().unwrap_or_default()
+    }
+
+    /// Where the run stands, for whoever watches it.
+    pub fn progress(&self) -> String {
+        format!("{} events, {:?}", self.scene.load.events(), self.faults)
+    }
+
+    /// Ends the load, waits until everything that was sent has come out, ends all processes in order, and judges.
+    pub fn end(mut self) -> Ending {
+        let truth = self.scene.load.stop();
+        self.await_ready();
+        let deadline = Instant::now() + FAREWELL;
+        let lost = loop {
+            let lost = self.scene.verdict(&truth).lost;
+            if lost.is_empty() || Instant::now() > deadline {
+                break lost;
+            }
+            self.await_ready();
+        };
+        for service in std::mem::take(&mut self.processes).into_values() {
+            service.signal("TERM");
+            service.wait();
+        }
+        let verdict = Verdict {
+            lost,
+            ..self.scene.verdict(&truth)
+        };
+        Ending {
+            truth,
+            verdict,
+            faults: self.faults,
+            longest_recovery: self.longest_recovery,
+        }
+    }
+}
+
+/// Whether a process ended because the broker gave its producer up, which is right.
+fn says_fenced(log: &[serde_json::Value]) -> bool {
+    log.iter().any(|entry| {
+        entry["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("the transactional producer"))
+    })
+}

@@ -1,0 +1,148 @@
+//! What must be on the alerts topic, from what is on the observations topic.
+
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use pipewarden::config::Settings;
+use pipewarden_core::time::AppendTime;
+use pipewarden_engine::{Correlator, LogRecord};
+use serde_json::Value;
+use testkit::schema;
+
+use super::load::Truth;
+use crate::support::broker::Broker;
+use crate::support::service::Settings as ServiceSettings;
+use crate::support::topics::Read;
+
+/// How the run ended.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Records of the observations topic.
+    pub observations: usize,
+    /// Records of the alerts topic.
+    pub records: usize,
+    /// Alerts that stand.
+    pub alerts: usize,
+    /// Attacks that no standing alert tells of, and records of an undisturbed run that are missing.
+    pub lost: Vec<String>,
+    /// Revisions that stand twice.
+    pub duplicated: Vec<String>,
+    /// Records that an undisturbed run would not have written, or would have written otherwise.
+    pub wrong: Vec<String>,
+}
+
+type Records = BTreeMap<(String, u64), Value>;
+
+impl Verdict {
+    /// What stands on the topics now.
+    pub fn of(own: &ServiceSettings, client: &Broker, truth: &Truth) -> Self {
+        let in_force = Settings::load(Some(&own.file()), std::iter::empty()).unwrap();
+        judge(
+            &in_force,
+            &client.read_all(own.topic("observations")),
+            &client.read_all(own.topic("alerts")),
+            truth,
+        )
+    }
+
+    /// Nothing lost, nothing twice, nothing wrong.
+    pub fn is_faultless(&self) -> bool {
+        self.lost.is_empty() && self.duplicated.is_empty() && self.wrong.is_empty()
+    }
+}
+
+/// Compares what was written with an undisturbed run over the same log.
+fn judge(settings: &Settings, log: &[Read], written: &[Read], truth: &Truth) -> Verdict {
+    let mut verdict = Verdict {
+        observations: log.len(),
+        records: written.len(),
+        ..Verdict::default()
+    };
+    let mut found = Records::new();
+    for record in written {
+        let (key, document) = read(&record.value);
+        schema::assert_valid("alert", &document);
+        if found.insert(key.clone(), document).is_some() {
+            verdict.duplicated.push(format!("{key:?}"));
+        }
+    }
+    let expected = undisturbed(settings, log);
+    for (key, document) in &expected {
+        match found.get(key) {
+            None => verdict.lost.push(format!("{key:?}")),
+            Some(other) if other != document => {
+                verdict.wrong.push(format!("{other:#}\nis not\n{document:#}"))
+            }
+            Some(_) => {}
+        }
+    }
+    verdict.wrong.extend(
+        found
+            .keys()
+            .filter(|key| !expected.contains_key(key))
+            .map(|key| format!("{key:?}")),
+    );
+    let standing = standing(found);
+    verdict.alerts = standing.len();
+    verdict.lost.extend(untold(&standing, truth));
+    verdict
+}
+
+fn read(value: &[u8]) -> ((String, u64), Value) {
+    let document: Value = serde_json::from_slice(value).unwrap();
+    let own = &document["pipewarden"];
+    (
+        (
+            own["alert_id"].as_str().unwrap().to_owned(),
+            own["revision"].as_u64().unwrap(),
+        ),
+        document,
+    )
+}
+
+fn undisturbed(settings: &Settings, log: &[Read]) -> Records {
+    let program = Arc::new(settings.program().unwrap());
+    let mut partitions: BTreeMap<i32, Correlator> = BTreeMap::new();
+    let mut records = Records::new();
+    for record in log {
+        let correlator = partitions
+            .entry(record.partition)
+            .or_insert_with(|| Correlator::fresh(Arc::clone(&program), 6));
+        let applied = correlator.apply(LogRecord {
+            offset: record.offset.cast_unsigned(),
+            append_time: AppendTime::from_millis(record.append_time.unwrap()),
+            value: &record.value,
+        });
+        let told = applied.alerts.iter().filter(|alert| alert.is_told);
+        records.extend(told.map(|alert| read(&alert.value)));
+    }
+    records
+}
+
+/// The last revision of every alert that stands.
+fn standing(records: Records) -> Vec<Value> {
+    let last: BTreeMap<String, Value> = records
+        .into_iter()
+        .map(|((id, _), document)| (id, document))
+        .collect();
+    last.into_values()
+        .filter(|document| document["pipewarden"]["status"] == "active")
+        .collect()
+}
+
+/// Staged attacks that no alert tells of: an audited one by its source, any other by its asset.
+fn untold(standing: &[Value], truth: &Truth) -> Vec<String> {
+    let mut told = BTreeSet::new();
+    for alert in standing {
+        let asset = alert["pipewarden"]["asset"]["id"].as_str().unwrap();
+        told.insert((asset, alert["source"]["ip"].as_str()));
+        told.insert((asset, None));
+    }
+    let untold = truth.attacks.iter().filter(|attack| {
+        let source = attack.is_audited.then_some(attack.source.as_str());
+        !told.contains(&(attack.asset.as_str(), source))
+    });
+    untold.map(|attack| format!("{attack:?}")).collect()
+}

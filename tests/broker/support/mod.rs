@@ -1,0 +1,8 @@
+//! A broker, topics on it, the program as a process, and hostile days for both.
+//!
+//! `benches/macro` uses some of it.
+
+pub mod broker;
+pub mod chaos;
+pub mod service;
+pub mod topics;

@@ -1,0 +1,114 @@
+//! A blind sensor as people see it in a replay.
+
+use std::process::Command;
+
+use serde_json::Value;
+use testkit::winlogbeat;
+
+const INVENTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/inventory.yaml");
+
+/// What `replay` prints for people of these events.
+fn pretty(events: &[Value]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.ndjson");
+    let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+        .args([
+            "replay",
+            "--format",
+            "pretty",
+            "--revisions",
+            "--inventory",
+            INVENTORY,
+        ])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The block whose first line begins so.
+fn block<'a>(pretty: &'a str, start: &str) -> Vec<&'a str> {
+    let from = pretty.lines().skip_while(|line| !line.starts_with(start));
+    from.take_while(|line| !line.is_empty()).collect()
+}
+
+/// An access every ten minutes, told by these, and at the end what `last` tells.
+fn hour(told_by: &[fn(i64) -> Value], last: &[Value]) -> Vec<Value> {
+    let accesses = (0..6).flat_map(|time| told_by.iter().map(move |tell| tell(time * 600_000)));
+    accesses.chain(last.iter().cloned()).collect()
+}
+
+fn connection(ms: i64) -> Value {
+    winlogbeat::connection(ms, "sentry1.aperture.local", winlogbeat::CLIENT, 49_839)
+}
+
+fn share(ms: i64) -> Value {
+    winlogbeat::share(ms, winlogbeat::CLIENT, 49_839)
+}
+
+#[test]
+fn a_replay_says_which_sensor_of_which_host_is_missing_since_when_and_what_to_look_at() {
+    let printed = pretty(&hour(&[connection, share], &[winlogbeat::pipe(5_400_000)]));
+    let found = block(&printed, "HIGH  Sensor blind");
+    let id = found.last().unwrap().trim_start_matches("  alert      ");
+    assert!(uuid::Uuid::try_parse(id).is_ok(), "{id}");
+    assert_eq!(
+        found[..found.len() - 1],
+        [
+            "HIGH  Sensor blind: 6 accesses to atlas.aperture.local (primary-site-server, management-point) without any \
+         pipe_connected (Sysmon 18)",
+            "  rule       A sensor of a protected host is missing (sensor-blind), risk 47",
+            "  asset      atlas.aperture.local (primary-site-server, management-point)",
+            "  missing    pipe_connected (Sysmon 18)",
+            "  told       6 accesses by share_access (Security 5145)",
+            "  since      2024-10-24T15:02:05.024Z at the latest, the first access without it; the last at \
+         2024-10-24T15:52:05.024Z",
+            "  next       does Sysmon's PipeEvent include the pipe, is Sysmon 18 shipped?",
+        ]
+    );
+    let resolved = block(&printed, "RESOLVED  ");
+    assert!(
+        resolved.contains(&"  back       pipe_connected (Sysmon 18)"),
+        "{resolved:#?}"
+    );
+    assert!(
+        resolved.contains(found.last().unwrap()),
+        "the same id: {resolved:#?}"
+    );
+    assert!(
+        !resolved.iter().any(|row| row.starts_with("  next")),
+        "{resolved:#?}"
+    );
+}
+
+#[test]
+fn each_sensor_that_is_missing_asks_for_something_else() {
+    let pipe: fn(i64) -> Value = winlogbeat::pipe;
+    for (told_by, rows) in [
+        (
+            [connection as fn(i64) -> Value, pipe],
+            [
+                "  missing    share_access (Security 5145)",
+                "  told       6 accesses by pipe_connected (Sysmon 18)",
+                "  next       is Detailed File Share audited, is Security 5145 shipped?",
+            ],
+        ),
+        (
+            [pipe, share],
+            [
+                "  missing    network_connection (Sysmon 3)",
+                "  told       6 accesses by pipe_connected (Sysmon 18), 6 accesses by share_access (Security 5145)",
+                "  next       does Sysmon's NetworkConnect include port 445, is Sysmon 3 shipped by the host or its clients?",
+            ],
+        ),
+    ] {
+        let printed = pretty(&hour(&told_by, &[]));
+        let found = block(&printed, "HIGH  Sensor blind");
+        for row in rows {
+            assert!(found.contains(&row), "{row}\nin\n{found:#?}");
+        }
+    }
+}

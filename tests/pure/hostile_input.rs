@@ -1,0 +1,408 @@
+//! Whatever arrives is read, skipped or refused with a reason: no panic, and nothing of ours is ever skipped.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipewarden_core::detection::Exceptions;
+use pipewarden_core::event::{DecodeError, Decoded, Decoder, Skip, WatchedPipes};
+use pipewarden_core::inventory::Inventory;
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use testkit::escape::rewritten;
+use testkit::{shapes, size, winlogbeat};
+
+/// How many random documents: quick, in CI, in full.
+const DOCUMENTS: [u64; 3] = [5_000, 20_000, 1_000_000];
+
+fn decoder() -> Decoder {
+    let winreg = || ["winreg".into()].into_iter().collect();
+    let pipes = WatchedPipes {
+        pipe_connected: winreg(),
+        share_access: winreg(),
+    };
+    Decoder::new(pipes, Duration::from_secs(30 * 60))
+}
+
+/// The documents that mutations start from: ours in every shape, and some that are not.
+fn documents() -> Vec<Value> {
+    let mut documents: Vec<Value> = shapes::all()
+        .iter()
+        .flat_map(|shape| shape.events().map(Value::clone))
+        .collect();
+    let mut other = winlogbeat::pipe(0);
+    other["winlog"]["provider_name"] = "Microsoft-Windows-PowerShell".into();
+    other["event"]["provider"] = "Microsoft-Windows-PowerShell".into();
+    other["winlog"]["channel"] = "Microsoft-Windows-PowerShell/Operational".into();
+    documents.push(other);
+    // Sysmon's other events: the bulk of what arrives, which only their id tells from ours.
+    for shape in shapes::all() {
+        documents.push(with_other_id(shape.connection));
+    }
+    documents.push(
+        json!({"message": "event_id\": \"3\", \"Image\": \"C:\\Users\\x\"", "winlog": {"event_id": "4103"}}),
+    );
+    documents
+}
+
+/// The same event under an id of no interest, wherever a shape has it.
+fn with_other_id(mut document: Value) -> Value {
+    fn change(value: &mut Value) {
+        let Some(entries) = value.as_object_mut() else {
+            return;
+        };
+        for (name, value) in entries {
+            match name.as_str() {
+                "event_id" | "code" | "EventID" | "#text" if value.is_number() => *value = json!(10),
+                "event_id" | "code" | "EventID" | "#text" if value.is_string() => *value = json!("10"),
+                _ => change(value),
+            }
+        }
+    }
+    change(&mut document);
+    document
+}
+
+/// Changes one value somewhere to one that a program reading carelessly would trip over.
+fn mutate(value: &mut Value, random: &mut impl Rng) {
+    match value {
+        Value::Object(entries) if !entries.is_empty() && random.random_bool(0.85) => {
+            let index = random.random_range(0..entries.len());
+            let key = entries.keys().nth(index).unwrap().clone();
+            if random.random_bool(0.1) {
+                entries.remove(&key);
+            } else {
+                mutate(&mut entries[&key], random);
+            }
+        }
+        _ => {
+            let others = [
+                json!(null),
+                json!(true),
+                json!(-1),
+                json!(5145),
+                json!(3),
+                json!(1.5e300),
+                json!(u64::MAX),
+                json!(""),
+                json!("-"),
+                json!("Microsoft-Windows-Sysmon"),
+                json!("5145"),
+                json!("Sysmon"),
+                json!(18),
+                json!("+3"),
+                json!(" 3"),
+                json!("0018"),
+                json!("\u{2003}3\n"),
+                json!({"#text": 3}),
+                json!({"code": "18", "event_id": 10}),
+                json!([]),
+                json!({}),
+                json!(["winreg"]),
+                json!({"winreg": 1}),
+                json!("\u{0}\u{1f}\u{2028}\u{1F600}"),
+                json!("0xffffffffffffffffffff"),
+                json!("::1%eth0"),
+                json!("9999-99-99T99:99:99Z"),
+                json!("-9999-01-01T00:00:00Z"),
+                json!("9999-12-31T23:59:59.999999999Z"),
+                json!("\\\\\\\\winreg"),
+            ];
+            *value = others[random.random_range(0..others.len())].clone();
+        }
+    }
+}
+
+/// What the prefilter promises: a message that it skips holds nothing of ours.
+#[track_caller]
+fn assert_sound(message: &[u8]) -> bool {
+    let decoder = decoder();
+    let skipped = matches!(
+        decoder.decode(message),
+        Ok(Decoded {
+            outcome: Err(Skip::Prefiltered),
+            ..
+        })
+    );
+    let plain = decoder.decode_unfiltered(message);
+    if skipped {
+        let holds_nothing = match &plain {
+            Ok(decoded) => decoded.outcome.is_err() && decoded.lessons.is_empty(),
+            Err(_) => true,
+        };
+        assert!(holds_nothing, "{plain:?}\n{}", String::from_utf8_lossy(message));
+    } else {
+        assert_eq!(decoder.decode(message), plain);
+    }
+    skipped
+}
+
+#[test]
+fn what_the_prefilter_skips_holds_nothing_of_ours_however_it_is_written() {
+    let documents = documents();
+    let (mut skipped, mut read) = (0, 0);
+    for seed in 0..size::of(DOCUMENTS) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut document = documents[random.random_range(0..documents.len())].clone();
+        for _ in 0..random.random_range(0..4) {
+            mutate(&mut document, &mut random);
+        }
+        if assert_sound(&rewritten(&document, &mut random)) {
+            skipped += 1;
+        } else {
+            read += 1;
+        }
+    }
+    assert!(
+        skipped > 500 && read > 500,
+        "both happen: {skipped} skipped, {read} read"
+    );
+}
+
+#[test]
+fn sysmons_other_events_are_skipped_unparsed_in_every_shape() {
+    for shape in shapes::all() {
+        let document = with_other_id(shape.connection);
+        assert!(
+            assert_sound(document.to_string().as_bytes()),
+            "{}: {document}",
+            shape.name
+        );
+    }
+}
+
+#[test]
+fn any_name_and_any_value_written_in_any_way_pass_if_together_they_are_an_id_of_ours() {
+    let names = ["event_id", "code", "EventID", "#text", "x"];
+    let others: Vec<Value> = shapes::all()
+        .into_iter()
+        .map(|shape| with_other_id(shape.connection))
+        .collect();
+    let ids = [
+        json!(3),
+        json!(18),
+        json!(5145),
+        json!("3"),
+        json!("+18"),
+        json!(" 5145\t"),
+        json!("003"),
+        json!(4),
+        json!("33"),
+    ];
+    for seed in 0..size::of(DOCUMENTS) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut document = others[random.random_range(0..others.len())].clone();
+        // An id of ours at a random place: in the header where it counts, or anywhere else.
+        let name = names[random.random_range(0..names.len())];
+        let id = ids[random.random_range(0..ids.len())].clone();
+        let place = match random.random_range(0..4) {
+            0 => &mut document["winlog"],
+            1 => &mut document["event"],
+            2 => &mut document["Event"]["System"],
+            _ => &mut document,
+        };
+        if place.is_object() {
+            place[name] = id;
+        }
+        assert_sound(&rewritten(&document, &mut random));
+    }
+}
+
+#[test]
+fn an_event_of_ours_is_found_however_its_characters_are_escaped() {
+    for (seed, document) in (0..).zip(documents().into_iter().take(27)) {
+        let expected = decoder()
+            .decode_unfiltered(document.to_string().as_bytes())
+            .unwrap();
+        assert!(expected.outcome.is_ok());
+        for seed in seed * 1_000..seed * 1_000 + 100 {
+            let written = rewritten(&document, &mut ChaCha8Rng::seed_from_u64(seed));
+            assert_eq!(
+                decoder().decode(&written).as_ref(),
+                Ok(&expected),
+                "{}",
+                String::from_utf8_lossy(&written)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_document_cut_off_at_any_byte_is_refused_and_told() {
+    for document in documents() {
+        let text = document.to_string();
+        for end in 0..text.len() {
+            match decoder().decode_unfiltered(&text.as_bytes()[..end]) {
+                Err(DecodeError::InvalidJson(_) | DecodeError::InvalidUtf8 { .. }) => {}
+                other => panic!("{other:?}: {}", &text[..end]),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_byte_that_is_no_utf_8_is_refused_wherever_it_stands() {
+    let text = winlogbeat::share(0, winlogbeat::CLIENT, 1).to_string();
+    for place in 0..text.len() {
+        let mut bytes = text.clone().into_bytes();
+        bytes[place] = 0xff;
+        let outcome = decoder().decode_unfiltered(&bytes);
+        assert_eq!(outcome, Err(DecodeError::InvalidUtf8 { valid_up_to: place }));
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused_where_readers_would_disagree() {
+    let text = winlogbeat::share(0, winlogbeat::CLIENT, 1).to_string();
+    for (field, twice) in [
+        ("\"event_id\":", "\"event_id\":\"3\",\"event_id\":"),
+        ("\"IpAddress\":", "\"IpAddress\":\"10.9.9.9\",\"IpAddress\":"),
+        ("\"winlog\":", "\"winlog\":{},\"winlog\":"),
+        (
+            "\"@timestamp\":",
+            "\"@timestamp\":\"2031-01-01T00:00:00Z\",\"@timestamp\":",
+        ),
+    ] {
+        let doubled = text.replacen(field, twice, 1);
+        assert_ne!(doubled, text);
+        assert!(
+            matches!(
+                decoder().decode(doubled.as_bytes()),
+                Err(DecodeError::DuplicateKey(_))
+            ),
+            "{doubled}"
+        );
+    }
+}
+
+#[test]
+fn nesting_ten_thousand_deep_is_read_over_or_refused_but_never_followed() {
+    let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
+    let share = winlogbeat::share(0, winlogbeat::CLIENT, 1).to_string();
+    for value in [deep("[", "]"), deep("{\"a\":", "}")] {
+        let beside = share.replacen('{', &format!("{{\"junk\":{value},"), 1);
+        let inside = share.replacen("\"10.1.0.101\"", &value, 1);
+        assert_ne!(inside, share);
+        for text in [beside, inside, value] {
+            match decoder().decode_unfiltered(text.as_bytes()) {
+                Ok(_) | Err(DecodeError::TooDeep(_) | DecodeError::NotAnObject(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_string_of_a_megabyte_is_read() {
+    let long = "A\\\"\u{e9}".repeat(250_000);
+    let document = winlogbeat::with(winlogbeat::pipe(0), "RuleName", long.clone().into());
+    assert!(
+        decoder()
+            .decode(document.to_string().as_bytes())
+            .unwrap()
+            .outcome
+            .is_ok()
+    );
+    let document = winlogbeat::with(winlogbeat::pipe(0), "PipeName", long.into());
+    assert_eq!(
+        decoder().decode(document.to_string().as_bytes()).unwrap().outcome,
+        Err(Skip::OtherPipe)
+    );
+}
+
+/// Whether a text is a file of exceptions. Refused or accepted, it is answered, and nothing half said is accepted: the
+/// twin of the fuzz target `exceptions`.
+#[track_caller]
+fn are_exceptions(text: &str) -> bool {
+    let none = Exceptions::none_for(Arc::new(Inventory::empty()));
+    match none.and(text, "hostile") {
+        Ok(exceptions) => {
+            let mut ids = BTreeSet::new();
+            for entry in exceptions.entries() {
+                assert!(
+                    ids.insert(&entry.id) && !entry.id.starts_with("builtin-"),
+                    "{text}"
+                );
+                assert!(
+                    !entry.reason.trim().is_empty() && !entry.owner.trim().is_empty(),
+                    "{text}"
+                );
+                assert!(entry.expires.is_some(), "{text}");
+            }
+            true
+        }
+        Err(error) => {
+            assert!(error.to_string().starts_with("hostile: "), "{error}");
+            false
+        }
+    }
+}
+
+/// A file of exceptions that is sound.
+fn exceptions_file() -> Value {
+    json!({"exceptions": [
+        {
+            "id": "scanner", "reason": "It scans.", "owner": "soc@aperture.local", "expires": "2027-06-30",
+            "action": "suppress", "sources": {"addresses": ["10.1.9.0/24", "::1"], "hosts": ["scan1"], "roles": ["tier0"]},
+            "accounts": ["APERTURE\\svc-scan"],
+        },
+        {
+            "id": "backup", "reason": "It backs up.", "owner": "soc@aperture.local", "expires": "2027-06-30T12:00:00Z",
+            "action": "downgrade", "broad": true, "assets": {"names": ["atlas"], "roles": ["cas"]},
+        },
+    ]})
+}
+
+#[test]
+fn exceptions_are_refused_with_a_reason_or_whole_whatever_stands_in_place_of_any_value() {
+    let (mut accepted, mut refused) = (0, 0);
+    for seed in 0..5_000 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut file = exceptions_file();
+        for _ in 0..random.random_range(0..3) {
+            mutate(&mut file, &mut random);
+        }
+        // JSON is YAML.
+        if are_exceptions(&file.to_string()) {
+            accepted += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    assert!(
+        accepted > 500 && refused > 500,
+        "both happen: {accepted} accepted, {refused} refused"
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_at_all_as_exceptions_is_answered(text in r#"[ -~\n\t\u{85}\u{feff}é]{0,200}"#) {
+        are_exceptions(&text);
+    }
+
+    #[test]
+    fn exceptions_cut_off_or_with_any_text_inside_are_answered(place in 0usize..700, text in r#"[ -~\n]{0,20}"#) {
+        let mut file = exceptions_file().to_string();
+        let place = (0..=place.min(file.len())).rev().find(|&place| file.is_char_boundary(place)).unwrap();
+        are_exceptions(&file[..place]);
+        file.insert_str(place, &text);
+        are_exceptions(&file);
+    }
+
+    #[test]
+    fn any_bytes_at_all_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        assert_sound(&bytes);
+    }
+
+    #[test]
+    fn any_text_in_place_of_any_value_is_answered(text in ".{0,40}", place in 0usize..40) {
+        let mut document = winlogbeat::detect_8()[place % 3].clone();
+        let data = document["winlog"]["event_data"].as_object_mut().unwrap();
+        let key = data.keys().nth(place % data.len()).unwrap().clone();
+        data[&key] = text.into();
+        assert_sound(document.to_string().as_bytes());
+    }
+}

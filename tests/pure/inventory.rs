@@ -1,0 +1,381 @@
+//! Inventory files, and which asset an event is about.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipewarden_core::event::{Decoded, Decoder, Lesson, WatchedPipes};
+use pipewarden_core::inventory::{Identity, Inventory, Outcome, Resolution, ResolvedBy, UnlistedHosts};
+use pipewarden_core::time::EventTime;
+use proptest::prelude::*;
+use serde_json::Value;
+use testkit::winlogbeat::{ATLAS, CLIENT, connection, pipe, share, with};
+
+const HOSTS: &str = "
+assets:
+  - name: atlas.aperture.local
+    addresses: [10.1.0.50, '::ffff:10.1.0.51', 'fd00:0:0:0:0:0:0:50']
+    aliases: [Atlas-Mgmt.aperture.local.]
+    roles: [primary-site-server, tier0]
+  - name: GLADOS
+    addresses: [10.1.0.10]
+    roles: [domain-controller]
+  - name: twin.a.example
+  - name: twin.b.example
+";
+
+fn inventory() -> Inventory {
+    Inventory::parse(HOSTS, "hosts.yaml").unwrap()
+}
+
+fn identity(unlisted: UnlistedHosts) -> Identity {
+    Identity::new(Arc::new(inventory()), Some(unlisted))
+}
+
+#[track_caller]
+fn decode(event: &Value) -> Decoded {
+    let winreg = || ["winreg".into()].into_iter().collect();
+    let pipes = WatchedPipes {
+        pipe_connected: winreg(),
+        share_access: winreg(),
+    };
+    Decoder::new(pipes, Duration::from_secs(1800))
+        .decode(event.to_string().as_bytes())
+        .unwrap()
+}
+
+#[track_caller]
+fn resolve(identity: &Identity, event: &Value) -> Resolution {
+    identity.resolve(&decode(event).outcome.unwrap())
+}
+
+#[track_caller]
+fn asset_of(resolution: &Resolution) -> &str {
+    match &resolution.outcome {
+        Outcome::Asset(asset) => asset.as_str(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A connection to a destination by address and name.
+fn to(ip: &str, name: &str) -> Value {
+    with(
+        with(connection(0, "sentry1", CLIENT, 1), "DestinationIp", ip.into()),
+        "DestinationHostname",
+        name.into(),
+    )
+}
+
+/// The same event, logged by another computer.
+fn by(mut event: Value, computer: &str) -> Value {
+    event["winlog"]["computer_name"] = computer.into();
+    event
+}
+
+#[test]
+fn every_wrong_entry_is_named_with_its_line() {
+    let bad = "
+assets:
+  - name: atlas.aperture.local
+    addresses: [10.1.0.50, 10.1.0.500]
+    roles: [primary-siteserver]
+  - name: glados.aperture.local
+    addresses: ['::ffff:10.1.0.50', 127.0.0.1]
+    aliases: [ATLAS.aperture.local]
+  - name: 'two words'
+";
+    let said = Inventory::parse(bad, "hosts.yaml").unwrap_err().to_string();
+    for word in [
+        "hosts.yaml",
+        "line 4: \"10.1.0.500\" of the asset atlas.aperture.local is not an IP address",
+        "line 5: unknown role \"primary-siteserver\" of the asset atlas.aperture.local; did you mean primary-site-server?",
+        "line 7: the address 10.1.0.50 of glados.aperture.local is already used by atlas.aperture.local",
+        "line 7: 127.0.0.1 of the asset glados.aperture.local cannot belong to one host",
+        "line 8: the name atlas.aperture.local is already used",
+        "line 9: \"two words\" is not a host name",
+    ] {
+        assert!(said.contains(word), "{word}\n{said}");
+    }
+}
+
+#[test]
+fn a_file_of_another_form_is_refused_with_its_line() {
+    for (text, words) in [
+        ("", &["hosts.yaml", "empty"][..]),
+        (
+            "assets:\n  - name: a\n    adresses: [10.0.0.1]\n",
+            &["hosts.yaml", "adresses", "3"],
+        ),
+        ("assets:\n  - addresses: [10.0.0.1]\n", &["name"]),
+        ("assets: [\n", &["hosts.yaml"]),
+    ] {
+        let said = Inventory::parse(text, "hosts.yaml").unwrap_err().to_string();
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+}
+
+#[test]
+fn addresses_are_compared_as_addresses() {
+    let identity = identity(UnlistedHosts::Ignore);
+    for ip in [
+        "10.1.0.50",
+        "::ffff:10.1.0.50",
+        "::ffff:a01:32",
+        "10.1.0.51",
+        "fd00::50",
+        "fd00:0:0:0:0:0:0:50",
+    ] {
+        let resolution = resolve(&identity, &to(ip, "-"));
+        assert_eq!(
+            (asset_of(&resolution), resolution.resolved_by),
+            ("atlas.aperture.local", ResolvedBy::Address),
+            "{ip}"
+        );
+    }
+}
+
+#[test]
+fn names_are_compared_without_case_and_a_short_one_with_the_first_label() {
+    let identity = identity(UnlistedHosts::Ignore);
+    for (name, asset, how) in [
+        (
+            "Atlas.Aperture.LOCAL",
+            "atlas.aperture.local",
+            ResolvedBy::FullName,
+        ),
+        (
+            "atlas-mgmt.aperture.local",
+            "atlas.aperture.local",
+            ResolvedBy::FullName,
+        ),
+        ("ATLAS", "atlas.aperture.local", ResolvedBy::ShortName),
+        ("atlas-mgmt", "atlas.aperture.local", ResolvedBy::ShortName),
+        ("glados", "glados", ResolvedBy::FullName),
+        ("glados.aperture.local", "glados", ResolvedBy::ShortName),
+    ] {
+        let resolution = resolve(&identity, &to("192.0.2.1", name));
+        assert_eq!(
+            (asset_of(&resolution), resolution.resolved_by),
+            (asset, how),
+            "{name}"
+        );
+    }
+    for name in ["atlas.other.example", "twin", "nobody"] {
+        assert_eq!(
+            resolve(&identity, &to("192.0.2.1", name)).outcome,
+            Outcome::Ignored,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn where_address_and_name_disagree_the_address_wins_and_the_conflict_is_told() {
+    let resolution = resolve(
+        &identity(UnlistedHosts::Ignore),
+        &to("10.1.0.10", "atlas.aperture.local"),
+    );
+    assert_eq!(asset_of(&resolution), "glados");
+    assert!(resolution.conflict);
+    let resolution = resolve(
+        &identity(UnlistedHosts::Ignore),
+        &to("10.1.0.50", "ec2-1-2-3-4.compute.example"),
+    );
+    assert_eq!(asset_of(&resolution), "atlas.aperture.local");
+    assert!(
+        !resolution.conflict,
+        "a name that belongs to nobody contradicts nobody"
+    );
+}
+
+#[test]
+fn what_the_destination_itself_logs_belongs_to_the_computer_that_logged_it() {
+    let identity = identity(UnlistedHosts::Ignore);
+    assert_eq!(asset_of(&resolve(&identity, &pipe(0))), "atlas.aperture.local");
+    assert_eq!(
+        asset_of(&resolve(&identity, &share(0, CLIENT, 1))),
+        "atlas.aperture.local"
+    );
+    let received = with(
+        by(connection(0, "x", CLIENT, 1), "glados.aperture.local"),
+        "Initiated",
+        "false".into(),
+    );
+    assert_eq!(
+        asset_of(&resolve(&identity, &received)),
+        "glados",
+        "though its address is atlas's"
+    );
+    let renamed = with(
+        by(connection(0, "x", CLIENT, 1), "minint-4711"),
+        "Initiated",
+        "false".into(),
+    );
+    assert_eq!(
+        asset_of(&resolve(&identity, &renamed)),
+        "atlas.aperture.local",
+        "its name resolves to nothing"
+    );
+}
+
+#[test]
+fn an_assets_own_addresses_are_local_and_a_learned_one_is_not() {
+    let mut identity = identity(UnlistedHosts::Ignore);
+    for own in ["10.1.0.50", "10.1.0.51", "fd00::50"] {
+        assert_eq!(
+            resolve(&identity, &share(0, own, 1)).outcome,
+            Outcome::Local,
+            "{own}"
+        );
+    }
+    let forged = Lesson {
+        address: CLIENT.parse().unwrap(),
+        computer: "atlas.aperture.local".into(),
+        time: EventTime::from_micros(0),
+    };
+    identity.learn(&forged);
+    assert_eq!(
+        asset_of(&resolve(&identity, &share(0, CLIENT, 1))),
+        "atlas.aperture.local",
+        "a lie silences nothing"
+    );
+}
+
+#[test]
+fn unlisted_hosts_are_ignored_or_watched_under_the_best_name_there_is() {
+    let elsewhere = || by(pipe(0), "portal.example");
+    assert_eq!(
+        resolve(&identity(UnlistedHosts::Ignore), &elsewhere()).outcome,
+        Outcome::Ignored
+    );
+    let mut watching = identity(UnlistedHosts::Watch);
+    assert_eq!(asset_of(&resolve(&watching, &elsewhere())), "portal.example");
+    assert_eq!(asset_of(&resolve(&watching, &to("192.0.2.9", "-"))), "192.0.2.9");
+    let lesson = Lesson {
+        address: "192.0.2.9".parse().unwrap(),
+        computer: "portal.example".into(),
+        time: EventTime::from_micros(0),
+    };
+    watching.learn(&lesson);
+    let resolution = resolve(&watching, &to("192.0.2.9", "-"));
+    assert_eq!(
+        (asset_of(&resolution), resolution.resolved_by),
+        ("portal.example", ResolvedBy::Learned)
+    );
+    assert_eq!(
+        asset_of(&resolve(&watching, &to("192.0.2.1", "PORTAL"))),
+        "portal.example"
+    );
+}
+
+#[test]
+fn the_stream_teaches_whose_an_address_is_and_a_collector_teaches_nothing() {
+    let lessons = |event: &Value| -> Vec<(String, String)> {
+        decode(event)
+            .lessons
+            .iter()
+            .map(|lesson| (lesson.address.to_string(), lesson.computer.to_string()))
+            .collect()
+    };
+    let pair = |ip: &str, computer: &str| (ip.to_owned(), computer.to_owned());
+    let sent = connection(0, "sentry1.aperture.local", CLIENT, 1);
+    assert_eq!(lessons(&sent), [pair(CLIENT, "sentry1.aperture.local")]);
+    let received = with(
+        by(connection(0, "x", CLIENT, 1), "atlas.aperture.local"),
+        "Initiated",
+        "false".into(),
+    );
+    assert_eq!(lessons(&received), [pair(ATLAS, "atlas.aperture.local")]);
+    let reversed = with(
+        with(received, "SourceIp", ATLAS.into()),
+        "SourcePort",
+        "445".into(),
+    );
+    let reversed = with(
+        with(reversed, "DestinationIp", CLIENT.into()),
+        "DestinationPort",
+        "49839".into(),
+    );
+    assert_eq!(
+        lessons(&reversed),
+        [pair(ATLAS, "atlas.aperture.local")],
+        "the end on the SMB port is its own"
+    );
+    let mut own = pipe(0);
+    own["host"]["ip"] = serde_json::json!([ATLAS, "fe80::1", "127.0.0.1"]);
+    assert_eq!(
+        lessons(&own),
+        [
+            pair(ATLAS, "atlas.aperture.local"),
+            pair("fe80::1", "atlas.aperture.local")
+        ]
+    );
+    own["host"]["name"] = "collector.aperture.local".into();
+    assert_eq!(lessons(&own), []);
+}
+
+#[test]
+fn another_inventory_changes_what_an_address_resolves_to_and_forgets_nothing_learned() {
+    let mut identity = Identity::new(Arc::new(Inventory::empty()), None);
+    let lesson = Lesson {
+        address: "192.0.2.9".parse().unwrap(),
+        computer: "portal.example".into(),
+        time: EventTime::from_micros(0),
+    };
+    identity.learn(&lesson);
+    let named = |identity: &Identity| asset_of(&resolve(identity, &to("192.0.2.9", "-"))).to_owned();
+    assert_eq!(named(&identity), "portal.example");
+    let other = Inventory::parse("assets: [{name: wheatley, addresses: [192.0.2.9]}]", "test").unwrap();
+    identity.set_inventory(Arc::new(other), UnlistedHosts::Watch);
+    assert_eq!(named(&identity), "wheatley", "the inventory wins");
+    identity.learn(&lesson);
+    assert_eq!(
+        (identity.take_contradicted(), identity.take_contradicted()),
+        (1, 0)
+    );
+    identity.set_inventory(Arc::new(Inventory::empty()), UnlistedHosts::Watch);
+    assert_eq!(named(&identity), "portal.example");
+}
+
+#[test]
+fn an_access_from_an_address_that_the_inventory_lists_is_not_local_to_another_host_whatever_was_learned() {
+    let mut identity = identity(UnlistedHosts::Watch);
+    let by_portal = by(share(0, ATLAS, 1), "portal.example");
+    identity.learn(&Lesson {
+        address: ATLAS.parse().unwrap(),
+        computer: "portal.example".into(),
+        time: EventTime::from_micros(0),
+    });
+    assert_eq!(asset_of(&resolve(&identity, &by_portal)), "portal.example");
+}
+
+proptest! {
+    #[test]
+    fn what_is_learned_does_not_depend_on_the_order_of_lessons(
+        lessons in prop::collection::vec((0u8..3, 0u8..4, 0i64..5), 1..20),
+        seed: u64,
+    ) {
+        use rand::SeedableRng as _;
+        use rand::seq::SliceRandom as _;
+        let lessons: Vec<Lesson> = lessons
+            .into_iter()
+            .map(|(address, computer, time)| Lesson {
+                address: [192, 0, 2, address].into(),
+                computer: format!("host{computer}.example").into(),
+                time: EventTime::from_micros(time),
+            })
+            .collect();
+        let mut shuffled = lessons.clone();
+        shuffled.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
+        let taught = |lessons: &[Lesson]| {
+            let mut identity = identity(UnlistedHosts::Watch);
+            lessons.iter().for_each(|lesson| identity.learn(lesson));
+            (0u8..3).map(|address| resolve(&identity, &to(&format!("192.0.2.{address}"), "-"))).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(taught(&lessons), taught(&shuffled));
+    }
+
+    #[test]
+    fn no_inventory_file_panics(text in "(assets:|name:|roles:|addresses:|[-\\[\\]{} \n:,.a-z0-9]){0,30}") {
+        let _ = Inventory::parse(&text, "hosts.yaml");
+    }
+}

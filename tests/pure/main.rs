@@ -1,0 +1,56 @@
+//! What the program promises without Kafka and without tools of others.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `crash` | killed at any instant, the correlator writes the records of an undisturbed run: thousands of simulated worlds |
+//! | `order_free` | the final alerts are a function of the set of observations, and those of the slow reference |
+//! | `sweeps` | the same for sweeps |
+//! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
+//! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
+//! | `hostile_input`, `gunzip` | whatever bytes arrive |
+//! | `winlogbeat_shapes` | every shape of a document is the same event |
+//! | `learned`, `sharing` | what the stream teaches of addresses, and how processes share it |
+//! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
+//! | `replay`, `explain`, `blind`, `generate` | the commands, as users run them |
+//!
+//! # Sizes
+//! `cargo test --test pure` is the quick size, `PIPEWARDEN_TEST_SIZE=ci` what CI runs. In full:
+//!
+//! ```sh
+//! PIPEWARDEN_TEST_SIZE=full cargo test --release --test pure
+//! cargo run --release --example simulate -- --seeds 1000000
+//! PIPEWARDEN_FLOOD=1000000 cargo test --release --test pure resources:: -- --nocapture
+//! ```
+
+// Helpers of tests, which `clippy.toml` does not recognise as such; numbers of tests are small, and arguments that proptest
+// makes are owned.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::needless_pass_by_value
+)]
+
+mod blind;
+mod clocks;
+mod crash;
+mod exception_hits;
+mod exceptions;
+mod explain;
+mod flood;
+mod generate;
+mod gunzip;
+mod hostile_input;
+mod inventory;
+mod inventory_import;
+mod learned;
+mod named_cases;
+mod order_free;
+mod replay;
+mod resources;
+mod rules;
+mod sensors;
+mod settings;
+mod sharing;
+mod sweeps;
+mod winlogbeat_shapes;

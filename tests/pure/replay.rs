@@ -1,0 +1,429 @@
+//! `pipewarden replay` as a user runs it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use testkit::{schema, winlogbeat};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn replay(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+        .arg("replay")
+        .args(arguments)
+        .current_dir(root())
+        .env_remove("PIPEWARDEN_KAFKA__BROKERS")
+        .output()
+        .unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The alerts of a replay that must succeed, each valid.
+#[track_caller]
+fn alerts(arguments: &[&str]) -> Vec<Value> {
+    let output = replay(arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    parse(&output)
+}
+
+fn parse(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let alerts: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    alerts
+        .iter()
+        .for_each(|alert| schema::assert_valid("alert", alert));
+    alerts
+}
+
+fn own(alert: &Value) -> &Value {
+    &alert["pipewarden"]
+}
+
+fn how(alert: &Value) -> (&str, &str, &str) {
+    let own = own(alert);
+    (
+        own["asset"]["id"].as_str().unwrap(),
+        own["attribution"].as_str().unwrap(),
+        own["confidence"].as_str().unwrap(),
+    )
+}
+
+/// Real telemetry that is no part of the project, if it is there.
+fn real_data(path: &str) -> Option<String> {
+    let path = root().join("../shared/data").join(path);
+    if path.exists() {
+        return Some(path.display().to_string());
+    }
+    eprintln!("SKIPPED: {} is not there", path.display());
+    None
+}
+
+fn temporary(name: &str, events: &[Value]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    write_lines(&path, events);
+    (folder, path)
+}
+
+fn write_lines(path: &Path, events: &[Value]) {
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    std::fs::write(path, lines).unwrap();
+}
+
+#[test]
+fn the_sample_of_detect_8_is_one_alert_of_high_confidence_with_evidence_of_all_three_kinds() {
+    let alerts = alerts(&["samples/"]);
+    let alert = &alerts[0];
+    assert_eq!(how(alert), ("atlas.aperture.local", "audited", "high"));
+    assert_eq!(alert["source"]["ip"], "10.1.0.101");
+    assert_eq!(alert["source"]["port"], 49_839);
+    assert_eq!(own(alert)["accounts"], json!(["APERTURE\\TESTSUBJECT4"]));
+    let kinds: Vec<&Value> = own(alert)["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|seen| &seen["kind"])
+        .collect();
+    assert_eq!(kinds, ["network_connection", "pipe_connected", "share_access"]);
+}
+
+#[test]
+fn the_samples_give_the_alerts_that_their_page_promises_with_an_inventory_and_without() {
+    let expected = [
+        ("atlas.aperture.local", "audited", "high"),
+        ("wheatley.aperture.local", "inferred", "medium"),
+        ("p-body.aperture.local", "ambiguous", "low"),
+        ("caroline.aperture.local", "audited", "high"),
+        ("turret.aperture.local", "audited", "high"),
+        ("wheatley.aperture.local", "audited", "high"),
+        ("p-body.aperture.local", "audited", "high"),
+    ];
+    for arguments in [
+        vec!["samples"],
+        vec!["--inventory", "samples/inventory.yaml", "samples"],
+    ] {
+        let alerts = alerts(&arguments);
+        assert_eq!(alerts.iter().map(how).collect::<Vec<_>>(), expected);
+        assert_eq!(alerts[5]["event"]["outcome"], "failure");
+    }
+}
+
+#[test]
+fn each_sample_gives_the_same_alert_alone_as_among_the_others() {
+    let together = alerts(&["samples"]);
+    let mut alone = Vec::new();
+    for name in [
+        "no-5145",
+        "ambiguous",
+        "forwarded",
+        "no-network-connection",
+        "denied",
+        "winlogbeat-6",
+    ] {
+        let alerts = alerts(&[&format!("samples/variants/{name}.ndjson")]);
+        assert_eq!(alerts.len(), 1, "{name}");
+        alone.extend(alerts);
+    }
+    assert_eq!(
+        alerts(&["samples/variants/local-access.ndjson"]),
+        Vec::<Value>::new()
+    );
+    let bare = |alert: &Value| {
+        let mut alert = alert.clone();
+        alert["pipewarden"].as_object_mut().unwrap().remove("revision");
+        alert
+    };
+    assert_eq!(
+        alone.iter().map(bare).collect::<Vec<_>>(),
+        together[1..].iter().map(bare).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_shuffled_delivery_ends_on_the_same_alerts() {
+    let strip = |mut alerts: Vec<Value>| {
+        for alert in &mut alerts {
+            alert["pipewarden"].as_object_mut().unwrap().remove("revision");
+        }
+        alerts
+    };
+    let expected = strip(alerts(&["samples"]));
+    for seed in ["1", "2", "3"] {
+        assert_eq!(
+            strip(alerts(&["--shuffle", seed, "--max-delay", "25min", "samples"])),
+            expected
+        );
+    }
+}
+
+#[test]
+fn revisions_of_an_alert_rise_and_end_on_the_final_view() {
+    let all = alerts(&["--revisions", "--shuffle", "4", "--max-delay", "25min", "samples"]);
+    let last = alerts(&["--shuffle", "4", "--max-delay", "25min", "samples"]);
+    for alert in &last {
+        let id = &own(alert)["alert_id"];
+        let revisions: Vec<&Value> = all
+            .iter()
+            .filter(|revision| own(revision)["alert_id"] == *id)
+            .collect();
+        let numbers: Vec<u64> = revisions
+            .iter()
+            .map(|alert| own(alert)["revision"].as_u64().unwrap())
+            .collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        assert_eq!(*revisions.last().unwrap(), alert);
+    }
+}
+
+#[test]
+fn recordings_of_different_hosts_and_channels_given_as_separate_files_join_in_any_order() {
+    let [first, second, third] = winlogbeat::detect_8();
+    let folder = tempfile::tempdir().unwrap();
+    let hour = 60 * 60 * 1000;
+    let noise = |host: &str, ms: i64| winlogbeat::connection(ms, host, "10.1.0.77", 50_000);
+    let sysmon_source = folder.path().join("sentry1-sysmon.ndjson");
+    write_lines(
+        &sysmon_source,
+        &[noise("sentry9.aperture.local", -9 * hour), first],
+    );
+    let sysmon_target = folder.path().join("atlas-sysmon.ndjson");
+    write_lines(
+        &sysmon_target,
+        &[second, noise("sentry9.aperture.local", 5 * hour)],
+    );
+    let security = folder.path().join("atlas-security.ndjson");
+    write_lines(&security, &[third]);
+    let inventory = folder.path().join("inventory.yaml");
+    std::fs::write(
+        &inventory,
+        "assets: [{name: atlas.aperture.local, addresses: [10.1.0.50]}]",
+    )
+    .unwrap();
+    let names = [sysmon_source, sysmon_target, security].map(|path| path.display().to_string());
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let mut arguments = vec!["--inventory", inventory.to_str().unwrap()];
+        arguments.extend(order.map(|index| names[index].as_str()));
+        let alerts = alerts(&arguments);
+        assert_eq!(alerts.len(), 1);
+        assert_eq!(how(&alerts[0]), ("atlas.aperture.local", "audited", "high"));
+        assert_eq!(own(&alerts[0])["observations"]["network_connection"], 1);
+    }
+}
+
+#[test]
+fn compressed_files_standard_input_arrays_and_single_documents_are_read_alike() {
+    let events = winlogbeat::detect_8();
+    let (folder, plain) = temporary("events.ndjson", &events);
+    let text = std::fs::read(&plain).unwrap();
+    let expected = alerts(&[plain.to_str().unwrap()]);
+    assert_eq!(expected.len(), 1);
+
+    let gz = folder.path().join("events.jsonl.gz");
+    // Two members, as a rotated and appended file has.
+    let mut bytes = Vec::new();
+    for part in text.split_inclusive(|&byte| byte == b'\n') {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(part).unwrap();
+        bytes.extend(encoder.finish().unwrap());
+    }
+    std::fs::write(&gz, bytes).unwrap();
+    let zst = folder.path().join("events.ndjson.zst");
+    std::fs::write(&zst, zstd::encode_all(text.as_slice(), 1).unwrap()).unwrap();
+    let array = folder.path().join("array.json");
+    std::fs::write(&array, serde_json::to_string_pretty(&events).unwrap()).unwrap();
+    let many = folder.path().join("documents.json");
+    let pretty: Vec<String> = events.iter().map(|event| format!("{event:#}")).collect();
+    std::fs::write(&many, pretty.join("\n")).unwrap();
+    for path in [gz, zst, array, many] {
+        assert_eq!(alerts(&[path.to_str().unwrap()]), expected, "{}", path.display());
+    }
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+        .args(["replay", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&text).unwrap();
+    assert_eq!(parse(&child.wait_with_output().unwrap()), expected);
+}
+
+#[test]
+fn a_bad_line_is_named_and_the_rest_goes_on_unless_strict() {
+    let [first, second, third] = winlogbeat::detect_8();
+    let (_folder, path) = temporary("events.ndjson", &[first, second]);
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    text.push_str("{\"event_id\": 5145, \"broken\n");
+    text.push_str(&format!("{third}\n"));
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let output = replay(&[path]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(parse(&output).len(), 1);
+    assert!(
+        stderr(&output).contains("events.ndjson:3: invalid JSON"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(replay(&["--strict", path]).status.code(), Some(2));
+}
+
+#[test]
+fn the_exit_status_tells_usage_from_unreadable_input() {
+    assert_eq!(replay(&["--no-such-flag"]).status.code(), Some(1));
+    assert_eq!(
+        replay(&["--config", "no-such-file.yaml", "samples"])
+            .status
+            .code(),
+        Some(1)
+    );
+    let missing = replay(&["no-such-file.ndjson"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(
+        stderr(&missing).contains("no-such-file.ndjson"),
+        "{}",
+        stderr(&missing)
+    );
+    assert_eq!(replay(&["README.md"]).status.code(), Some(2));
+}
+
+#[test]
+fn pretty_output_tells_who_what_from_where_and_why_without_colours_in_a_pipe() {
+    let output = replay(&["--format", "pretty", "samples/detect-8.ndjson"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for said in [
+        "HIGH  APERTURE\\TESTSUBJECT4 from 10.1.0.101 (sentry1.aperture.local) opened the winreg pipe",
+        "from       10.1.0.101 port 49839 (sentry1.aperture.local), <unknown process> (pid 6392)",
+        "sure       audited: 5145 names the source, and a second log agrees",
+        "-0.519 s  network_connection  from 10.1.0.101 port 49839",
+    ] {
+        assert!(text.contains(said), "{said} is missing in\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn a_tool_that_opens_winreg_fourteen_times_is_one_alert() {
+    for (file, accesses) in [
+        ("donpapi-full-extraction", 14),
+        ("t1555-browser-dump-via-share", 15),
+    ] {
+        let Some(path) = real_data(&format!("evtx/{file}.evtx")) else {
+            return;
+        };
+        let alerts = alerts(&[&path]);
+        assert_eq!(alerts.len(), 1);
+        assert_eq!(how(&alerts[0]), ("fs03vuln.offsec.lan", "audited", "medium"));
+        assert_eq!(alerts[0]["source"]["ip"], "10.23.123.11");
+        assert_eq!(own(&alerts[0])["observations"]["share_access"], accesses);
+    }
+}
+
+#[test]
+fn whole_dumps_of_other_attacks_raise_nothing_and_every_line_is_read() {
+    let Some(path) = real_data("winlogbeat-dumps") else {
+        return;
+    };
+    let output = replay(&[&path]);
+    assert_eq!(parse(&output), Vec::<Value>::new());
+    assert!(
+        stderr(&output).contains("9038 events in 4 files, 0 undecodable"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_damaged_event_log_is_refused_or_read_as_far_as_it_goes_and_never_crashes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("damaged.evtx");
+    let published = root().join("../shared/data/evtx/donpapi-full-extraction.evtx");
+    // Without a published log, at least its signature.
+    let whole = std::fs::read(published).unwrap_or_else(|_| [b"ElfFile\0".as_slice(), &[7; 70_000]].concat());
+    for seed in 0..24usize {
+        let mut bytes = whole.clone();
+        if seed % 3 == 0 {
+            bytes.truncate(bytes.len() * seed / 24);
+        }
+        let length = bytes.len().max(1);
+        for place in 0..seed * 40 {
+            if let Some(byte) = bytes.get_mut((place * 7_919 + seed * 104_729) % length) {
+                *byte = byte.wrapping_add(u8::try_from(seed).unwrap()).rotate_left(3);
+            }
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        let output = replay(&[file.to_str().unwrap(), "--format", "ndjson"]);
+        let code = output.status.code();
+        assert!(
+            code == Some(0) || code == Some(2),
+            "seed {seed}: {code:?} {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn findings_tell_what_alerts_tell_and_both_formats_come_alert_by_alert() {
+    for folder in ["samples/", "samples/variants/"] {
+        let ecs = alerts(&["--format", "ndjson", folder]);
+        let output = replay(&["--format", "ndjson", "--alerts", "ocsf", folder]);
+        let findings = String::from_utf8(output.stdout).unwrap();
+        let findings: Vec<&str> = findings.lines().collect();
+        assert_eq!(findings.len(), ecs.len());
+        for (finding, alert) in findings.iter().zip(&ecs) {
+            schema::assert_valid_finding(&serde_json::from_str(finding).unwrap(), alert);
+        }
+        let output = replay(&["--format", "ndjson", "--alerts", "both", folder]);
+        let both = String::from_utf8(output.stdout).unwrap();
+        let both: Vec<&str> = both.lines().collect();
+        assert_eq!(both.len(), 2 * ecs.len());
+        for (pair, (finding, alert)) in both.chunks(2).zip(findings.iter().zip(&ecs)) {
+            assert_eq!(serde_json::from_str::<Value>(pair[0]).unwrap(), *alert);
+            assert_eq!(pair[1], *finding);
+        }
+    }
+}
+
+#[test]
+fn findings_do_not_depend_on_the_order_of_delivery() {
+    let findings = |more: &[&str]| -> Vec<Value> {
+        let mut arguments = vec!["--format", "ndjson", "--alerts", "ocsf", "samples/variants/"];
+        arguments.extend(more);
+        let output = replay(&arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|line| {
+            let mut finding: Value = serde_json::from_str(line).unwrap();
+            // How often the alert was told before depends on the order; what it tells does not.
+            for (place, key) in [
+                ("", "activity_id"),
+                ("", "activity_name"),
+                ("", "type_uid"),
+                ("", "type_name"),
+                ("/metadata", "uid"),
+                ("/metadata", "sequence"),
+                ("/unmapped/pipewarden", "revision"),
+            ] {
+                let object = finding.pointer_mut(place).unwrap().as_object_mut().unwrap();
+                assert!(object.remove(key).is_some(), "{place}/{key}");
+            }
+            finding
+        });
+        lines.collect()
+    };
+    let expected = findings(&[]);
+    assert!(!expected.is_empty());
+    for seed in ["1", "2", "3"] {
+        assert_eq!(findings(&["--shuffle", seed]), expected);
+    }
+}

@@ -1,0 +1,295 @@
+//! Settings in layers, as operators write them, and what is said of those that are wrong.
+
+use std::process::Command;
+use std::time::Duration;
+
+use pipewarden::config::Settings;
+
+fn load(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load(Some(&path), environment).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn refused(text: &str, environment: &[(&str, &str)], words: &[&str]) {
+    let said = load("pipewarden.yaml", text, environment).unwrap_err();
+    for word in words {
+        assert!(said.contains(word), "{said:?} does not say {word:?}");
+    }
+}
+
+#[test]
+fn a_layer_says_only_what_differs_and_the_environment_comes_after_the_file() {
+    let text = "kafka: {brokers: 'a:1', topics: {input: [x, y]}}\ndetection: {tuple_window: 20min}";
+    let settings = load(
+        "pipewarden.yaml",
+        text,
+        &[
+            ("PIPEWARDEN_KAFKA__BROKERS", "b:2,c:3"),
+            ("PIPEWARDEN_ROUTER__THREADS", "2"),
+            ("PIPEWARDEN_CORRELATOR__ENABLED", "false"),
+            ("PIPEWARDEN_DETECTION__SETTLE__NONE", "1h 30m"),
+            ("PIPEWARDEN_INVENTORY__FILE", "hosts.yaml"),
+            ("UNRELATED", "x"),
+        ],
+    )
+    .unwrap();
+    let mut expected = Settings::default();
+    expected.kafka.brokers = "b:2,c:3".to_owned();
+    expected.kafka.topics.input = vec!["x".to_owned(), "y".to_owned()];
+    expected.detection.tuple_window = Duration::from_secs(20 * 60);
+    expected.detection.settle.none = Duration::from_secs(90 * 60);
+    expected.router.threads = 2;
+    expected.correlator.enabled = false;
+    expected.inventory.file = Some("hosts.yaml".into());
+    assert_eq!(settings, expected);
+}
+
+#[test]
+fn a_list_in_the_environment_is_separated_by_commas() {
+    let settings = load(
+        "c.yaml",
+        "",
+        &[("PIPEWARDEN_KAFKA__TOPICS__INPUT", "winlogbeat, wec-security")],
+    )
+    .unwrap();
+    assert_eq!(settings.kafka.topics.input, ["winlogbeat", "wec-security"]);
+    let settings = load("c.yaml", "", &[("PIPEWARDEN_RULES__ENABLED", "default,svcctl")]).unwrap();
+    assert_eq!(settings.rules.enabled, ["default", "svcctl"]);
+}
+
+#[test]
+fn yaml_toml_and_json_say_the_same() {
+    let yaml = load("a.yaml", "kafka:\n  brokers: a:1\n", &[]).unwrap();
+    let toml = load("a.toml", "[kafka]\nbrokers = 'a:1'\n", &[]).unwrap();
+    let json = load("a.json", r#"{"kafka": {"brokers": "a:1"}}"#, &[]).unwrap();
+    assert!(yaml == toml && toml == json);
+    assert_eq!(load("empty.yaml", "\n", &[]).unwrap(), Settings::default());
+}
+
+#[test]
+fn librdkafka_properties_pass_through_under_their_own_names() {
+    let text = "kafka: {client: {security.protocol: SASL_SSL, enable.ssl.certificate.verification: false, \
+                socket.timeout.ms: 30000}}";
+    let environment = [
+        ("PIPEWARDEN_KAFKA__CLIENT__SASL_PASSWORD", "s3cret"),
+        ("PIPEWARDEN_KAFKA__CLIENT__SASL_MECHANISMS", "PLAIN"),
+    ];
+    let settings = load("c.yaml", text, &environment).unwrap();
+    let client: Vec<(&str, &str)> = settings
+        .kafka
+        .client
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        client,
+        [
+            ("enable.ssl.certificate.verification", "false"),
+            ("sasl.mechanisms", "PLAIN"),
+            ("sasl.password", "s3cret"),
+            ("security.protocol", "SASL_SSL"),
+            ("socket.timeout.ms", "30000"),
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_known_one() {
+    refused(
+        "detection: {tuple_windw: 5min}",
+        &[],
+        &[
+            "pipewarden.yaml",
+            "detection.tuple_windw",
+            "detection.tuple_window",
+        ],
+    );
+    refused("kafak: {brokers: x}", &[], &["kafak", "kafka"]);
+    refused(
+        "",
+        &[("PIPEWARDEN_ROUTER__THREDS", "2")],
+        &["PIPEWARDEN_ROUTER__THREDS", "router.threads"],
+    );
+}
+
+#[test]
+fn what_kubernetes_puts_into_the_environment_is_no_setting_and_an_underscore_too_few_is_told() {
+    let environment = [
+        ("PIPEWARDEN_SERVICE_HOST", "10.96.0.7"),
+        ("PIPEWARDEN_PORT_9464_TCP", "tcp://10.96.0.7:9464"),
+        ("PIPEWARDEN_REQUIRE_BROKER", "1"),
+    ];
+    assert_eq!(load("c.yaml", "", &environment).unwrap(), Settings::default());
+    let words = [
+        "PIPEWARDEN_KAFKA_BROKERS",
+        "did you mean PIPEWARDEN_KAFKA__BROKERS?",
+    ];
+    refused("", &[("PIPEWARDEN_KAFKA_BROKERS", "a:1")], &words);
+}
+
+#[test]
+fn a_value_of_the_wrong_form_is_named_by_its_key() {
+    refused("detection: {pair_window: 2}", &[], &["detection.pair_window"]);
+    refused("detection: {pair_window: soon}", &[], &["detection.pair_window"]);
+    refused("router: {threads: many}", &[], &["router.threads"]);
+    refused("http: {listen: nowhere}", &[], &["http.listen"]);
+    refused("", &[("PIPEWARDEN_ROUTER__THREADS", "many")], &["router.threads"]);
+    refused("kafka: [", &[], &["pipewarden.yaml"]);
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_all_at_once() {
+    refused(
+        "detection: {pair_window: 1h}\nrouter: {enabled: false, threads: 0}\ncorrelator: {enabled: false}",
+        &[],
+        &[
+            "detection.pair_window",
+            "detection.tuple_window",
+            "router.threads",
+            "nothing would run",
+        ],
+    );
+    refused(
+        "kafka: {topics: {input: [pipewarden.alerts]}}",
+        &[],
+        &["must be different topics"],
+    );
+    refused(
+        "kafka: {topics: {alerts_ocsf: pipewarden.alerts}}",
+        &[],
+        &["must be different topics"],
+    );
+    refused(
+        "{alerts: {format: both}, detection: {limits: {evidence: 401}}}",
+        &[],
+        &["detection.limits.evidence", "400"],
+    );
+    refused(
+        "identities: {publish_after: 2h, max_age: 1h, bindings_per_address: 0}",
+        &[],
+        &[
+            "identities.max_age",
+            "identities.bindings_per_address must be at least 1",
+        ],
+    );
+    refused(
+        "detection: {sensors: {min_accesses: 0, min_span: 2h}}",
+        &[],
+        &[
+            "detection.sensors.min_accesses must be at least 1",
+            "detection.sensors.min_span must be shorter than the horizon less allowed_lateness",
+        ],
+    );
+    refused(
+        "kafka: {client: {group.id: mine}}",
+        &[],
+        &["kafka.client.group.id"],
+    );
+    for bytes in [(16 << 20) - 1, (1 << 30) + 1] {
+        refused(
+            &format!("kafka: {{max_inflated_batch_bytes: {bytes}}}"),
+            &[],
+            &["kafka.max_inflated_batch_bytes must be from 16777216"],
+        );
+    }
+}
+
+#[test]
+fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_gives_way_to_a_short_one() {
+    let with = |detection: &str, min_span: Duration| {
+        let text = format!(
+            "detection: {{{detection} sensors: {{min_span: {}ms}}}}",
+            min_span.as_millis()
+        );
+        load("c.yaml", &text, &[])
+    };
+    let short = "allowed_lateness: 2min, tuple_window: 1min, group_by: 1min, clock_skew: 10s,";
+    for detection in ["", short] {
+        let settings = load("c.yaml", &format!("detection: {{{detection}}}"), &[]).unwrap();
+        let limit = settings.detection.sensor_span_limit();
+        // A millisecond below, since the limit may have a fraction.
+        let fits = limit - Duration::from_millis(1);
+        assert_eq!(
+            with(detection, fits)
+                .unwrap()
+                .detection
+                .sensors
+                .min_span
+                .as_millis(),
+            fits.as_millis()
+        );
+        let said = with(detection, limit + Duration::from_millis(1)).unwrap_err();
+        assert!(
+            said.contains("detection.sensors.min_span must be shorter"),
+            "{said}"
+        );
+    }
+    // Half an hour is longer than the short horizon: nobody has asked for it, so it is no mistake.
+    let settings = load("c.yaml", &format!("detection: {{{short}}}"), &[]).unwrap();
+    assert!(settings.detection.sensors.min_span > settings.detection.sensor_span_limit());
+}
+
+#[test]
+fn settings_of_sensors_are_read_from_all_layers() {
+    let environment = [("PIPEWARDEN_DETECTION__SENSORS__MIN_ACCESSES", "3")];
+    let text = "detection: {sensors: {enabled: false, min_span: 45min, min_accesses: 9}}";
+    let sensors = load("c.yaml", text, &environment).unwrap().detection.sensors;
+    assert!(!sensors.enabled);
+    assert_eq!(sensors.min_accesses, 3);
+    assert_eq!(sensors.min_span, Duration::from_secs(45 * 60));
+    refused(
+        "detection: {sensors: {min_acceses: 3}}",
+        &[],
+        &["detection.sensors.min_acceses", "detection.sensors.min_accesses"],
+    );
+    refused(
+        "detection: {sensors: {min_span: long}}",
+        &[],
+        &["detection.sensors.min_span"],
+    );
+    refused(
+        "detection: {sensors: {min_accesses: -1}}",
+        &[],
+        &["detection.sensors.min_accesses"],
+    );
+}
+
+#[test]
+fn check_prints_what_is_in_force_and_hides_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipewarden.yaml");
+    std::fs::write(
+        &path,
+        "kafka: {client: {sasl.password: swordfish-1, ssl.key.password: swordfish-2, ssl.key.pem: swordfish-3, \
+         sasl.oauthbearer.client.secret: swordfish-4, security.protocol: SASL_SSL}}",
+    )
+    .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+        .args(["check", "--config"])
+        .arg(&path)
+        .args([
+            "--inventory",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/samples/inventory.yaml"),
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(!said.contains("swordfish"), "{said}");
+    for word in [
+        "SASL_SSL",
+        "join_span: 50m",
+        "horizon: 1h 55m",
+        "detect-8",
+        "atlas.aperture.local",
+        "primary-site-server",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
