@@ -11,7 +11,7 @@ use crate::support::chaos::Scene;
 use crate::support::chaos::cluster::{Cluster, Ending, settings};
 
 /// How many processes are killed: quick, in CI, in full.
-const KILLS: [u64; 3] = [20, 20, 300];
+const KILLS: [u64; 3] = [6, 20, 300];
 
 #[test]
 fn nothing_is_lost_and_nothing_is_told_twice_whatever_happens_to_processes_and_broker() {

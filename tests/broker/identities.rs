@@ -1,5 +1,7 @@
 //! What one process learns of addresses, known to every other, on a real broker; no inventory unless a test has one.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use testkit::schema;
@@ -41,6 +43,28 @@ fn destinations(broker: &Broker, settings: &Settings, client: &str) -> Vec<Strin
     keys
 }
 
+/// For how many minutes each computer has had an address, by the last records of the topic.
+fn spans(broker: &Broker, settings: &Settings) -> BTreeMap<String, i64> {
+    let records = broker.read_all(settings.topic("identities")).into_iter();
+    let span = |value: Value| {
+        let time = |field: &str| value[field].as_str().unwrap().parse::<Timestamp>().unwrap();
+        let seconds = time("last_seen").duration_since(time("first_seen")).as_secs();
+        (
+            value["computer"].as_str().unwrap().to_owned(),
+            (seconds + 30) / 60,
+        )
+    };
+    records
+        .map(|record| span(serde_json::from_slice(&record.value).unwrap()))
+        .collect()
+}
+
+/// How many partitions a worker of a process owns.
+fn owned(service: &Service, worker: &str) -> Value {
+    let ready: Value = serde_json::from_str(&service.get("/readyz").1).unwrap();
+    ready["workers"][worker]["partitions"].clone()
+}
+
 fn consumed(service: &Service) -> f64 {
     service.metric("pipewarden_messages_consumed_total", "")
 }
@@ -60,11 +84,11 @@ fn what_one_process_has_learned_another_knows_and_a_restarted_one_from_its_first
     let settings = settings.with("correlator", json!({"instance": "second"}));
     let second = Service::start(&settings);
     second.await_ready();
-    let routed = |service: &Service| -> Value {
-        serde_json::from_str::<Value>(&service.get("/readyz").1).unwrap()["workers"]["router-0"]["partitions"]
-            .clone()
-    };
-    second.await_that("a partition each", || routed(&first) == 1 && routed(&second) == 1);
+    second.await_that("a partition each", || {
+        [&first, &second]
+            .iter()
+            .all(|service| owned(service, "router-0") == 1)
+    });
 
     // Somebody reads partition 0 and so learns whose the address is; the other has partition 1.
     let input = settings.topic("input");
@@ -100,6 +124,12 @@ fn what_one_process_has_learned_another_knows_and_a_restarted_one_from_its_first
     schema::assert_valid("identity", &serde_json::from_slice(&told.unwrap().value).unwrap());
 
     end(first);
+    // A member that leaves amid the rebalance of another's leaving can stay in the group until its session ends.
+    second.await_that("all partitions", || {
+        ["router-0", "correlator-0"]
+            .iter()
+            .all(|worker| owned(&second, worker) == 2)
+    });
     end(second);
     broker.produce(input, &[(0, connection("late.example", "203.0.113.2", X, 0))]);
     let restarted = Service::start(&settings);
@@ -142,6 +172,10 @@ fn an_address_that_moved_resolves_by_the_time_of_the_event_and_the_inventory_win
         broker.produce(input, &[(0, connection(computer, X, "198.51.100.1", minutes))]);
     }
     service.await_that("the lessons are read", || consumed(&service) == 4.0);
+    // What a process has not told when it ends, the next does not know.
+    service.await_that("the lessons are told", || {
+        spans(broker, &settings) == [("a.example".to_owned(), 299), ("b.example".to_owned(), 100)].into()
+    });
     end(service);
 
     let service = Service::start(&settings);

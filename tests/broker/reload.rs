@@ -162,7 +162,10 @@ fn a_host_that_is_listed_while_the_service_runs_is_protected_and_a_bad_file_chan
         "{refused}"
     );
     assert_eq!(version(&service), first);
-    assert_eq!(service.metric("pipewarden_config_reloads_total", "refused"), 1.0);
+    // It is counted a moment after it is logged.
+    service.await_that("the count", || {
+        service.metric("pipewarden_config_reloads_total", "refused") == 1.0
+    });
     attack(broker, &settings, "atlas.aperture.local", 1);
     let alerts = settings.topic("alerts");
     service.await_that("the alert", || told(broker, alerts).len() == 1);

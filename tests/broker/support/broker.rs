@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::BaseProducer;
 use testcontainers::core::{ContainerPort, WaitFor};
 use testcontainers::runners::SyncRunner as _;
 use testcontainers::{GenericImage, ImageExt as _};
@@ -55,6 +56,7 @@ pub fn at(servers: &str) -> Broker {
     Broker {
         servers: servers.to_owned(),
         _alive: None,
+        producer: OnceLock::new(),
     }
 }
 
@@ -63,6 +65,7 @@ pub struct Broker {
     servers: String,
     /// What keeps it alive: a container, a process; nothing where somebody else looks after it.
     _alive: Option<Box<dyn Any + Send + Sync>>,
+    producer: OnceLock<BaseProducer>,
 }
 
 impl Broker {
@@ -79,6 +82,7 @@ impl Broker {
         Ok(Self {
             servers: jdk.servers(),
             _alive: Some(Box::new(jdk)),
+            producer: OnceLock::new(),
         })
     }
 
@@ -95,6 +99,17 @@ impl Broker {
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed)
         )
+    }
+
+    /// The producer that all tests share: each would wait for a connection and an id of its own.
+    pub fn producer(&self) -> &BaseProducer {
+        self.producer.get_or_init(|| {
+            self.client()
+                .set("enable.idempotence", "true")
+                .set("linger.ms", "0")
+                .create()
+                .unwrap()
+        })
     }
 
     /// A client configuration with nothing but the servers.
@@ -161,6 +176,7 @@ fn docker() -> Result<Broker, String> {
     Ok(Broker {
         servers,
         _alive: Some(Box::new(container)),
+        producer: OnceLock::new(),
     })
 }
 

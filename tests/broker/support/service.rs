@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A wait that is worth a word.
+const SLOW: Duration = Duration::from_secs(10);
+
 /// How long a process may take to end: a last transaction alone has a minute before the worker gives up.
 const FAREWELL: Duration = Duration::from_secs(150);
 
@@ -235,7 +238,8 @@ impl Service {
     /// Asks again and again until it is so.
     #[track_caller]
     pub fn await_that(&self, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let began = Instant::now();
+        let deadline = began + PATIENCE;
         while !is_so() {
             assert!(
                 Instant::now() < deadline,
@@ -243,6 +247,9 @@ impl Service {
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(20));
+        }
+        if began.elapsed() > SLOW {
+            eprintln!("{what}: only after {:.1?}", began.elapsed());
         }
     }
 

@@ -1,8 +1,6 @@
 //! Topics of a test: created, filled, read to their end.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -52,18 +50,18 @@ impl Broker {
 
     /// Appends values to given partitions of a topic.
     pub fn produce(&self, topic: &str, records: &[(i32, Vec<u8>)]) {
-        let producer: BaseProducer = self.client().set("enable.idempotence", "true").create().unwrap();
+        let producer = self.producer();
         for (partition, value) in records {
             let record: BaseRecord<'_, [u8], [u8]> =
                 BaseRecord::to(topic).partition(*partition).payload(value);
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
-        producer.flush(PATIENCE).unwrap();
+        flush(producer);
     }
 
     /// Appends records with keys to the first partition of a topic; without a value a record is a tombstone.
     pub fn produce_keyed(&self, topic: &str, records: &[(&[u8], Option<Vec<u8>>)]) {
-        let producer: BaseProducer = self.client().set("enable.idempotence", "true").create().unwrap();
+        let producer = self.producer();
         for (key, value) in records {
             let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(0).key(key);
             let record = match value {
@@ -72,7 +70,7 @@ impl Broker {
             };
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
-        producer.flush(PATIENCE).unwrap();
+        flush(producer);
     }
 
     /// Makes a topic larger.
@@ -137,6 +135,8 @@ impl Broker {
             .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
+            // That a partition is at its end is told when a fetch comes back empty.
+            .set("fetch.wait.max.ms", "1")
             .create()
             .unwrap();
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
@@ -157,6 +157,15 @@ impl Broker {
                 None => panic!("{topic} does not answer"),
             }
         }
+    }
+}
+
+/// Returns when everything is acknowledged. The producer's own `flush` looks every 100 ms.
+fn flush(producer: &BaseProducer) {
+    let deadline = Instant::now() + PATIENCE;
+    while producer.in_flight_count() > 0 {
+        assert!(Instant::now() < deadline, "the broker does not acknowledge");
+        producer.poll(Duration::from_millis(1));
     }
 }
 
