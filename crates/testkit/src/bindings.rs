@@ -1,7 +1,5 @@
 //! Lessons and records of addresses, the slow, obvious table of what they teach, and processes that share it.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;

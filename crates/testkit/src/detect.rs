@@ -1,7 +1,5 @@
 //! From Winlogbeat documents to final alert documents, through router and correlator.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::sync::Arc;
 
 use pipewarden_core::alert::AlertFormat;

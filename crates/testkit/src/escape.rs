@@ -1,7 +1,5 @@
 //! JSON written in other ways that mean the same.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 use serde_json::Value;

@@ -3,8 +3,6 @@
 //!
 //! Valid where every access is timely and every connection arrives within `allowed_lateness`.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;

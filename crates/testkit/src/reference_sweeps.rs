@@ -1,8 +1,6 @@
 //! Which sweeps stand in the end, said slowly and obviously: windows over a *set* of observations, with no order of arrival, no
 //! state, no deadline and no bound. Valid where every access is timely.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! Documents against the schemas in `schemas/`.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 

@@ -1,7 +1,5 @@
 //! One access of DETECT-8 in every shape in which Windows events are published.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use serde_json::{Map, Value, json};
 
 use super::winlogbeat;

@@ -1,7 +1,5 @@
 //! Windows events as Winlogbeat 8 publishes them, to be bent by each test.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use pipewarden_core::time::EventTime;
 use serde_json::{Value, json};
 

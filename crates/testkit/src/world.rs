@@ -1,8 +1,6 @@
 //! Small worlds to detect in: observations by hand and at random, deliveries in any order, and a join run
 //! over them to its final alerts.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! The real program as a process: its settings, its log, its endpoints, signals to it.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};

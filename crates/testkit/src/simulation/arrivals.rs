@@ -1,7 +1,5 @@
 //! What a simulated world has to tell, and when it arrives.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::time::Duration;
 
 use pipewarden_core::detection::JoinSettings;

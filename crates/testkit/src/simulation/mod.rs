@@ -5,8 +5,6 @@
 //! those of one undisturbed run over the same log, and their final view is the reference's. Where the settings changed
 //! between stop and start, the final view is still the reference's and no revision stands twice.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 mod arrivals;
 mod cluster;
 pub mod routing;

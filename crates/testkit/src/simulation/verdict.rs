@@ -1,7 +1,5 @@
 //! Whether a world ended as it must.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;

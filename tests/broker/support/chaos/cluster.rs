@@ -1,7 +1,5 @@
 //! The processes under attack, and the ways to hurt them.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};

@@ -1,7 +1,5 @@
 //! Winlogbeat's load: noise, and attacks that must be found.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;

@@ -1,8 +1,6 @@
 //! Hostile days on a real broker: load with known attacks, processes that are killed, frozen, stopped and started, a broker
 //! that goes away, and what must be there afterwards.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 pub mod cluster;
 pub mod load;
 pub mod verdict;

@@ -1,7 +1,5 @@
 //! What must be on the alerts topic, from what is on the observations topic.
 
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
