@@ -2,6 +2,8 @@
 //! when they commit and are aborted when nobody ends them, producers that are fenced by their successor, requests that
 //! arrive late.
 
+mod transactions;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -143,9 +145,6 @@ struct LateEnd {
     commit: bool,
 }
 
-/// How long a transaction may stay open: the service's `transaction.timeout.ms`.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
-
 impl Broker {
     /// An empty log.
     pub fn new() -> Self {
@@ -244,123 +243,11 @@ impl Broker {
         self.generations.get(group).copied().unwrap_or_default()
     }
 
-    /// Lets time pass: transactions that nobody ends are aborted, and their producers fenced.
-    pub fn pass(&mut self, span: Duration) {
-        let mut expired = Vec::new();
-        for (id, transaction) in &mut self.transactions {
-            if transaction.is_open {
-                transaction.age += span;
-                if transaction.age >= TRANSACTION_TIMEOUT {
-                    transaction.epoch += 1;
-                    transaction.is_begun = false;
-                    expired.push(id.clone());
-                }
-            }
-        }
-        expired.iter().for_each(|id| self.end_transaction(id, false));
-    }
-
-    /// A request of this producer to end its transaction is on its way and will arrive late: see
-    /// [`Broker::deliver_late`].
-    pub fn delay_end(&mut self, producer: &Producer, commit: bool) {
-        let producer = producer.clone();
-        self.late.push_back(LateEnd { producer, commit });
-    }
-
-    /// One of the late requests arrives, whichever is named modulo their number; false if there is none. It ends whatever
-    /// transaction of the same producer and epoch is open now: a broker can't tell which one was meant.
-    pub fn deliver_late(&mut self, which: usize) -> bool {
-        if self.late.is_empty() {
-            return false;
-        }
-        let Some(LateEnd { producer, commit }) = self.late.remove(which % self.late.len()) else {
-            return false;
-        };
-        if self
-            .current(&producer)
-            .is_ok_and(|transaction| transaction.is_open)
-        {
-            self.end_transaction(&producer.id, commit);
-        }
-        true
-    }
-
     /// Begins a new generation of a group, whose members must look before they can commit again.
     pub fn rebalance(&mut self, group: &str) -> u64 {
         let generation = self.generations.entry(group.to_owned()).or_default();
         *generation += 1;
         *generation
-    }
-
-    /// Starts a transactional producer: fences the one before it and aborts what that left open.
-    pub fn start_producer(&mut self, transactional_id: &str) -> Producer {
-        self.end_transaction(transactional_id, false);
-        let transaction = self.transactions.entry(transactional_id.to_owned()).or_default();
-        transaction.epoch += 1;
-        transaction.is_begun = false;
-        transaction.last_end = None;
-        Producer {
-            id: transactional_id.to_owned(),
-            epoch: transaction.epoch,
-        }
-    }
-
-    /// Opens a transaction.
-    ///
-    /// # Errors
-    /// [`BrokerError::Fenced`] if a later producer uses the id, [`BrokerError::TransactionOpen`] if one is open.
-    pub fn begin(&mut self, producer: &Producer) -> Result<(), BrokerError> {
-        let transaction = self.current(producer)?;
-        if transaction.is_begun {
-            return Err(BrokerError::TransactionOpen);
-        }
-        transaction.is_begun = true;
-        transaction.last_end = None;
-        Ok(())
-    }
-
-    /// Appends a record within the producer's transaction.
-    ///
-    /// # Errors
-    /// [`BrokerError`] if the producer is fenced or has no transaction open.
-    pub fn append_in(
-        &mut self,
-        producer: &Producer,
-        to: &TopicPartition,
-        append_time: AppendTime,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<u64, BrokerError> {
-        self.open_transaction(producer)?.is_open = true;
-        let offset = self.push(to, append_time, key, value, State::Pending);
-        self.open_transaction(producer)?
-            .written
-            .push((to.clone(), offset));
-        Ok(offset)
-    }
-
-    /// Adds a consumed offset to the producer's transaction, as a member that knows this generation of the group.
-    ///
-    /// # Errors
-    /// [`BrokerError`] if the producer is fenced or has no transaction open, or the generation is not the latest.
-    pub fn send_offset(
-        &mut self,
-        producer: &Producer,
-        group: (&str, u64),
-        of: &TopicPartition,
-        committed: Committed,
-    ) -> Result<(), BrokerError> {
-        let (group, generation) = group;
-        self.open_transaction(producer)?;
-        if self.generation(group) != generation {
-            return Err(BrokerError::StaleGeneration);
-        }
-        let transaction = self.open_transaction(producer)?;
-        transaction.is_open = true;
-        transaction
-            .offsets
-            .push((group.to_owned(), of.clone(), committed));
-        Ok(())
     }
 
     /// Commits an offset outside of any transaction, as a member that knows this generation of the group.
@@ -380,30 +267,6 @@ impl Broker {
         let metadata = String::new();
         self.committed
             .insert((group.to_owned(), of.clone()), Committed { offset, metadata });
-        Ok(())
-    }
-
-    /// Makes the transaction's records and offsets visible, all at once.
-    ///
-    /// # Errors
-    /// [`BrokerError`] if the producer is fenced or has begun no transaction, or if a late request has aborted it.
-    pub fn commit(&mut self, producer: &Producer) -> Result<(), BrokerError> {
-        let transaction = self.open_transaction(producer)?;
-        transaction.is_begun = false;
-        if !transaction.is_open && transaction.last_end == Some(false) {
-            return Err(BrokerError::InvalidState);
-        }
-        self.end_transaction(&producer.id, true);
-        Ok(())
-    }
-
-    /// Throws the transaction away.
-    ///
-    /// # Errors
-    /// [`BrokerError`] if the producer is fenced or has no transaction open.
-    pub fn abort(&mut self, producer: &Producer) -> Result<(), BrokerError> {
-        self.open_transaction(producer)?.is_begun = false;
-        self.end_transaction(&producer.id, false);
         Ok(())
     }
 
@@ -427,167 +290,7 @@ impl Broker {
         partition.entries.insert(offset, Entry { record, state });
         offset
     }
-
-    fn current(&mut self, producer: &Producer) -> Result<&mut Transaction, BrokerError> {
-        self.transactions
-            .get_mut(&producer.id)
-            .filter(|transaction| transaction.epoch == producer.epoch)
-            .ok_or(BrokerError::Fenced)
-    }
-
-    fn open_transaction(&mut self, producer: &Producer) -> Result<&mut Transaction, BrokerError> {
-        let transaction = self.current(producer)?;
-        if transaction.is_begun {
-            Ok(transaction)
-        } else {
-            Err(BrokerError::NoTransaction)
-        }
-    }
-
-    fn end_transaction(&mut self, id: &str, commit: bool) {
-        let Some(transaction) = self.transactions.get_mut(id) else {
-            return;
-        };
-        if !transaction.is_open {
-            return;
-        }
-        transaction.is_open = false;
-        transaction.age = Duration::ZERO;
-        transaction.last_end = Some(commit);
-        let written = std::mem::take(&mut transaction.written);
-        let offsets = std::mem::take(&mut transaction.offsets);
-        for (place, offset) in &written {
-            if let Some(partition) = self.partitions.get_mut(place)
-                && let Some(entry) = partition.entries.get_mut(offset)
-            {
-                entry.state = if commit { State::Committed } else { State::Aborted };
-            }
-        }
-        // The control record that ends a transaction takes an offset in every partition it wrote to.
-        let mut marked: Vec<TopicPartition> = written.into_iter().map(|(place, _)| place).collect();
-        marked.sort();
-        marked.dedup();
-        for place in &marked {
-            self.skip_offset(place);
-        }
-        if commit {
-            self.committed.extend(
-                offsets
-                    .into_iter()
-                    .map(|(group, place, committed)| ((group, place), committed)),
-            );
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: AppendTime = AppendTime::from_millis(0);
-
-    fn alerts() -> TopicPartition {
-        TopicPartition::new("alerts", 0)
-    }
-
-    fn values(broker: &Broker) -> Vec<&[u8]> {
-        broker
-            .read_committed(&alerts())
-            .map(|record| record.value.as_slice())
-            .collect()
-    }
-
-    fn committed(offset: u64) -> Committed {
-        Committed {
-            offset,
-            metadata: String::new(),
-        }
-    }
-
-    #[test]
-    fn a_transaction_shows_its_records_and_its_offsets_together_or_not_at_all() {
-        let mut broker = Broker::new();
-        let input = TopicPartition::new("observations", 3);
-        let producer = broker.start_producer("worker-0");
-        for (value, keep) in [(b"a", false), (b"b", true)] {
-            broker.begin(&producer).unwrap();
-            broker.append_in(&producer, &alerts(), NOW, b"", value).unwrap();
-            broker
-                .send_offset(&producer, ("group", 0), &input, committed(7))
-                .unwrap();
-            assert!(values(&broker).is_empty());
-            assert_eq!(broker.committed("group", &input), None);
-            if keep {
-                broker.commit(&producer).unwrap()
-            } else {
-                broker.abort(&producer).unwrap()
-            }
-        }
-        assert_eq!(values(&broker), [b"b"]);
-        assert_eq!(broker.committed("group", &input), Some(&committed(7)));
-    }
-
-    #[test]
-    fn nothing_behind_an_open_transaction_can_be_read() {
-        let mut broker = Broker::new();
-        let producer = broker.start_producer("worker-0");
-        broker.begin(&producer).unwrap();
-        broker
-            .append_in(&producer, &alerts(), NOW, b"", b"pending")
-            .unwrap();
-        broker.append(&alerts(), NOW, b"", b"plain");
-        assert!(values(&broker).is_empty());
-        broker.abort(&producer).unwrap();
-        assert_eq!(values(&broker), [b"plain"]);
-    }
-
-    #[test]
-    fn a_zombie_can_do_nothing_and_what_it_left_open_is_aborted() {
-        let mut broker = Broker::new();
-        let zombie = broker.start_producer("worker-0");
-        broker.begin(&zombie).unwrap();
-        broker.append_in(&zombie, &alerts(), NOW, b"", b"lost").unwrap();
-        let successor = broker.start_producer("worker-0");
-        assert_eq!(broker.commit(&zombie), Err(BrokerError::Fenced));
-        assert_eq!(broker.begin(&zombie), Err(BrokerError::Fenced));
-        broker.begin(&successor).unwrap();
-        broker
-            .append_in(&successor, &alerts(), NOW, b"", b"kept")
-            .unwrap();
-        broker.commit(&successor).unwrap();
-        assert_eq!(values(&broker), [b"kept"]);
-    }
-
-    #[test]
-    fn a_member_that_has_not_seen_the_latest_rebalance_cannot_commit() {
-        let (mut broker, input) = (Broker::new(), TopicPartition::new("observations", 0));
-        let producer = broker.start_producer("worker");
-        let old = broker.rebalance("group");
-        let new = broker.rebalance("group");
-        broker.begin(&producer).unwrap();
-        let stale = broker.send_offset(&producer, ("group", old), &input, committed(7));
-        assert_eq!(stale, Err(BrokerError::StaleGeneration));
-        broker
-            .send_offset(&producer, ("group", new), &input, committed(8))
-            .unwrap();
-        broker.commit(&producer).unwrap();
-        assert_eq!(broker.committed("group", &input), Some(&committed(8)));
-    }
-
-    #[test]
-    fn the_end_of_a_transaction_takes_an_offset() {
-        let mut broker = Broker::new();
-        let producer = broker.start_producer("worker-0");
-        for _ in 0..2 {
-            broker.begin(&producer).unwrap();
-            broker.append_in(&producer, &alerts(), NOW, b"", b"x").unwrap();
-            broker.commit(&producer).unwrap();
-        }
-        let offsets: Vec<u64> = broker
-            .read_committed(&alerts())
-            .map(|record| record.offset)
-            .collect();
-        assert_eq!(offsets, [0, 2]);
-        assert_eq!(broker.end_offset(&alerts()), 4);
-    }
-}
+mod tests;

@@ -1,18 +1,21 @@
 //! The worker on the in-process log: the [machine](crate::worker) that the service runs, one step at a time.
 
+mod execute;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::broker::{Broker, BrokerError, Committed, Producer};
+use pipewarden_core::time::AppendTime;
+
+use super::broker::{Broker, Producer};
 use super::consumer::{Consumer, Polled};
 use super::layout::Layout;
 use super::weather::{Coverage, Fault, Moment, Tamper, TamperWith, Weather};
-use crate::worker::{
-    At, Batch, CommittedOffset, End, Ended, Fact, Fetched, Input, Machine, MachineSettings, Output, Part,
-    PartitionId, Renewed,
-};
-use crate::{Correlator, ObservationRecord, Program};
-use pipewarden_core::time::AppendTime;
+use crate::worker::{At, End, Fact, Fetched, Input, Machine, MachineSettings, PartitionId};
+use crate::{Correlator, Program};
+
+/// How long what was read may wait for its transaction.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a callback waits at least while the machine waits for something: its clock must go on.
 const STEP: Duration = Duration::from_millis(1);
@@ -274,213 +277,8 @@ impl Worker {
         }
     }
 
-    fn execute(
-        &mut self,
-        output: Output<u64>,
-        pretend: bool,
-        broker: &mut Broker,
-    ) -> Vec<Input<'static, u64>> {
-        match output {
-            Output::AskCommitted { partitions, .. } => {
-                let answer = |partition| self.committed(partition, broker);
-                return partitions.into_iter().map(answer).collect();
-            }
-            Output::AskLog { partition, .. } => return vec![self.log(partition, broker)],
-            Output::Seek {
-                partition, offset, ..
-            } => return vec![self.seek(partition, offset)],
-            Output::Pause(partitions) => self.consumer.pause(&partitions),
-            Output::Resume(partitions) => self.consumer.resume(&partitions),
-            Output::Publish {
-                batch, membership, ..
-            } => {
-                let ended = self.publish(&batch, membership, broker).map(Input::Ended);
-                let between = self.in_midst_of_commit.take().filter(|_| ended.is_some());
-                return between.into_iter().chain(ended).collect();
-            }
-            Output::RenewProducer => {
-                let renewed = if pretend {
-                    Renewed::Ready
-                } else {
-                    self.renew(broker)
-                };
-                return vec![Input::Producer(renewed)];
-            }
-            Output::AppendTick { partition } => return vec![self.tick(partition, broker)],
-            Output::Forget(_) | Output::CallbackDone => {}
-            Output::Observe(fact) => self.facts.push(fact),
-            Output::End(end) => self.end = Some(end),
-        }
-        Vec::new()
-    }
-
-    fn committed(&mut self, partition: PartitionId, broker: &Broker) -> Input<'static, u64> {
-        let place = self.layout.input(partition);
-        let failed = |problem: String| Input::AskFailed { partition, problem };
-        if self.weather.strikes(Fault::CommittedUnanswered) {
-            return failed("no answer".to_owned());
-        }
-        match broker.stable_committed(&self.layout.group, &place) {
-            Err(problem) => failed(problem.to_string()),
-            Ok(committed) => Input::Committed {
-                partition,
-                committed: committed.map(|Committed { offset, metadata }| CommittedOffset {
-                    offset: *offset,
-                    metadata: metadata.clone(),
-                }),
-            },
-        }
-    }
-
-    fn log(&mut self, partition: PartitionId, broker: &Broker) -> Input<'static, u64> {
-        if self.weather.strikes(Fault::LogUnanswered) {
-            let problem = "no answer".to_owned();
-            return Input::AskFailed { partition, problem };
-        }
-        let place = self.layout.input(partition);
-        Input::Log {
-            partition,
-            low: broker.start_offset(&place),
-            high: broker.end_offset(&place),
-        }
-    }
-
-    fn seek(&mut self, partition: PartitionId, offset: u64) -> Input<'static, u64> {
-        if self.weather.strikes(Fault::SeekGivenUp) {
-            self.belated_seek = Some((partition, offset));
-            let problem = "given up".to_owned();
-            return Input::SeekFailed { partition, problem };
-        }
-        self.belated_seek = None;
-        self.consumer.seek(&partition, offset);
-        Input::SeekDone { partition }
-    }
-
-    fn renew(&mut self, broker: &mut Broker) -> Renewed {
-        let problem = || "no answer".to_owned();
-        if self.weather.strikes(Fault::ProducerRefused) {
-            return Renewed::Failed { problem: problem() };
-        }
-        if self.weather.strikes(Fault::ProducerFatal) {
-            return Renewed::Fatal { problem: problem() };
-        }
-        self.producer = broker.start_producer(&self.name);
-        Renewed::Ready
-    }
-
-    fn tick(&mut self, partition: PartitionId, broker: &mut Broker) -> Input<'static, u64> {
-        if self.weather.strikes(Fault::TickRefused) {
-            let problem = "the queue is full".to_owned();
-            return Input::TickFailed { partition, problem };
-        }
-        if !self.weather.strikes(Fault::TickLost) {
-            let tick = ObservationRecord::Tick {}.encode();
-            broker.append(&self.layout.input(partition), self.at.wall, b"", &tick);
-        }
-        Input::Ticked { partition }
-    }
-
-    /// One transaction. `None` if the process ends in the midst of it.
-    fn publish(&mut self, batch: &Batch, generation: u64, broker: &mut Broker) -> Option<Ended> {
-        let outcome = self.write(batch, generation, broker);
-        if self.weather.strikes(Fault::TornCommit) {
-            self.is_dead = true;
-            return None;
-        }
-        let outcome = outcome.and_then(|()| broker.commit(&self.producer));
-        Some(match outcome {
-            Ok(()) => Ended::Committed,
-            Err(problem @ (BrokerError::Fenced | BrokerError::InvalidState)) => Ended::Fatal {
-                problem: problem.to_string(),
-            },
-            Err(problem) => self.abort(problem, broker),
-        })
-    }
-
-    fn abort(&mut self, problem: BrokerError, broker: &mut Broker) -> Ended {
-        for (late, commit) in [(Fault::LateCommit, true), (Fault::LateAbort, false)] {
-            if self.weather.strikes(late) {
-                broker.delay_end(&self.producer, commit);
-            }
-        }
-        match broker.abort(&self.producer) {
-            Err(problem @ BrokerError::Fenced) => Ended::Fatal {
-                problem: problem.to_string(),
-            },
-            _ if problem == BrokerError::QueueFull => Ended::QueueFull,
-            _ => Ended::Aborted {
-                problem: problem.to_string(),
-            },
-        }
-    }
-
     fn note(&mut self, input: &Input<'_, u64>) {
         let met = (input.name(), self.machine.state_met_by(input));
         *self.coverage.entry(met).or_default() += 1;
     }
-
-    /// Everything of a transaction but its end.
-    fn write(&mut self, batch: &Batch, generation: u64, broker: &mut Broker) -> Result<(), BrokerError> {
-        broker.begin(&self.producer)?;
-        for part in batch.parts() {
-            write_part(part, &self.layout, &self.producer, broker)?;
-        }
-        if self.weather.strikes(Fault::QueueFull) {
-            return Err(BrokerError::QueueFull);
-        }
-        if self.weather.strikes(Fault::LateArrival) {
-            broker.deliver_late(0);
-        }
-        if self.weather.strikes(Fault::RebalanceInCommit) {
-            broker.rebalance(&self.layout.group);
-        }
-        for part in batch.parts() {
-            let committed = Committed {
-                offset: part.offset,
-                metadata: part.checkpoint.to_string(),
-            };
-            let group = (self.layout.group.as_str(), generation);
-            let place = self.layout.input(part.partition);
-            broker.send_offset(&self.producer, group, &place, committed)?;
-        }
-        if self.weather.strikes(Fault::Abort) {
-            return Err(BrokerError::Refused);
-        }
-        Ok(())
-    }
-}
-
-/// How long what was read may wait for its transaction.
-const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
-
-fn write_part(
-    part: &Part,
-    layout: &Layout,
-    producer: &Producer,
-    broker: &mut Broker,
-) -> Result<(), BrokerError> {
-    for pending in &part.alerts {
-        let alert = &pending.alert;
-        let mut append = |output, value: &[u8]| {
-            let key = alert.key.as_bytes();
-            broker
-                .append_in(producer, &output, part.stream_time, key, value)
-                .map(drop)
-        };
-        if alert.is_told {
-            append(layout.output(part.partition), &alert.value)?;
-            if let Some(finding) = &alert.finding {
-                append(layout.findings(part.partition), finding)?;
-            }
-        }
-        if alert.is_suppressed() {
-            append(layout.suppressed_output(part.partition), &alert.value)?;
-        }
-    }
-    for letter in &part.dead_letters {
-        let (key, value) = (letter.key(), letter.encode());
-        let place = layout.dead_letters(part.partition);
-        broker.append_in(producer, &place, part.stream_time, key.as_bytes(), &value)?;
-    }
-    Ok(())
 }

@@ -1,0 +1,366 @@
+//! Everything that can happen to the members and to the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipewarden_core::time::AppendTime;
+use pipewarden_engine::local::{Fault, Worker};
+use pipewarden_engine::worker::{Fact, Input, PartitionId};
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+
+use super::{Cluster, MEMBERS, Member};
+
+impl Cluster {
+    pub(super) fn disturb(&mut self, next_arrival: AppendTime, random: &mut StdRng) {
+        let partition = self.partitions[random.random_range(0..self.partitions.len())];
+        let member = random.random_range(0..MEMBERS);
+        match random.random_range(0..100) {
+            0..54 => {
+                self.read(partition);
+            }
+            54..66 => self.pass(member, Duration::from_millis(random.random_range(1..300))),
+            66..76 => self.spoil(member, random),
+            76..80 => self.crash(member, random),
+            80..84 => self.hand_over(partition, random),
+            84..86 => self.freeze(member),
+            86..89 => self.wake(member),
+            89..90 => self.zombies_wake(random),
+            90..91 => self.change_program(random),
+            91..92 => self.reload(member, random),
+            92..93 => self.leave(member, random),
+            93..94 => {
+                let which = random.random_range(0..4);
+                self.counts
+                    .add("late requests", u64::from(self.broker.deliver_late(which)));
+            }
+            94..95 => self.make_known(),
+            95..96 => self.shorten_log(partition, random),
+            96..97 => self.lose_in_commit(member),
+            _ => self.tick(partition, next_arrival),
+        }
+        self.recover_ended();
+    }
+
+    /// Something will go wrong between a member and the log.
+    fn spoil(&mut self, member: usize, random: &mut StdRng) {
+        let fault = Fault::CORRELATOR[random.random_range(0..Fault::CORRELATOR.len())];
+        let times = match fault {
+            // Sometimes for longer than a callback may take.
+            Fault::CommittedUnanswered | Fault::LogUnanswered if random.random_bool(0.1) => 400,
+            Fault::ProducerFatal | Fault::TornCommit if random.random_bool(0.8) => 0,
+            _ => random.random_range(1..4),
+        };
+        self.with(member, |worker, _| {
+            worker.weather.bring(fault, times);
+            if matches!(fault, Fault::LateCommit | Fault::LateAbort) {
+                worker.weather.bring(Fault::Abort, 1);
+                worker.weather.bring(Fault::LateArrival, 2);
+            }
+            if matches!(fault, Fault::ProducerRefused | Fault::ProducerFatal) {
+                worker.weather.bring(Fault::Abort, 1);
+            }
+            if fault == Fault::StopInCallback {
+                worker.weather.bring(Fault::CommittedUnanswered, 2);
+            }
+        });
+    }
+
+    /// A process ends without a word; its partitions go to whoever is there.
+    fn crash(&mut self, member: usize, random: &mut StdRng) {
+        if self.alive(member).is_none() {
+            return;
+        }
+        if random.random_bool(0.3) {
+            self.with(member, |worker, broker| {
+                worker.weather.bring(Fault::TornCommit, 1);
+                worker.commit(broker);
+            });
+        }
+        let Member::Alive(worker) = std::mem::replace(&mut self.members[member], Member::Down) else {
+            return;
+        };
+        self.counts.add("crashes", 1);
+        if worker.is_dead() || random.random_bool(0.7) {
+            self.bury(&worker);
+        } else {
+            // It only seemed to end.
+            self.zombies.push(worker);
+        }
+        if random.random_bool(0.5) {
+            self.start(member);
+        }
+        self.give_out();
+    }
+
+    /// A process that has failed or died is down.
+    pub(super) fn recover_ended(&mut self) {
+        for member in 0..MEMBERS {
+            if let Member::Alive(worker) = &self.members[member]
+                && (worker.is_dead() || worker.end().is_some() || !worker.machine().is_running())
+                && let Member::Alive(mut worker) = std::mem::replace(&mut self.members[member], Member::Down)
+            {
+                self.counts
+                    .add("ended by themselves", u64::from(worker.end().is_some()));
+                self.leave_group(&mut worker, false);
+                self.counts.note(&worker.take_facts());
+                self.bury(&worker);
+            }
+        }
+        self.give_out();
+    }
+
+    /// A living owner gives a partition to another member: it commits, lets go, and the other takes over.
+    fn hand_over(&mut self, partition: PartitionId, random: &mut StdRng) {
+        let from = self.owners[&partition];
+        let to = (from + 1) % MEMBERS;
+        if self.alive(to).is_none() || self.alive(from).is_none() {
+            return;
+        }
+        let generation = self.broker.rebalance(&self.layout.group);
+        let in_midst_of_commit = random.random_bool(0.3);
+        let is_refused = random.random_bool(0.2);
+        self.with(from, |worker, broker| {
+            if is_refused {
+                worker.weather.bring(Fault::Abort, 1);
+            }
+            if in_midst_of_commit {
+                worker.in_midst_of_commit = Some(Input::Revoked {
+                    partitions: vec![partition],
+                    membership: generation,
+                });
+                worker.commit(broker);
+            }
+            let is_to_come = worker.in_midst_of_commit.take().is_some();
+            if is_to_come || !in_midst_of_commit {
+                worker.revoke(broker, &[partition], generation);
+            } else {
+                worker.let_go(&[partition]);
+            }
+        });
+        self.counts.add("handovers", 1);
+        self.owners.insert(partition, to);
+        self.assign(to, &[partition]);
+    }
+
+    /// The group gives a member's partitions away while a transaction of it is open, and the member is told at once.
+    fn lose_in_commit(&mut self, member: usize) {
+        let Some(partitions) = self
+            .alive(member)
+            .map(|worker| worker.machine().partitions().collect::<Vec<_>>())
+        else {
+            return;
+        };
+        self.with(member, |worker, broker| {
+            worker.in_midst_of_commit = Some(Input::Lost {
+                partitions: partitions.clone(),
+            });
+            worker.commit(broker);
+            if worker.in_midst_of_commit.take().is_some() {
+                worker.lose(broker, &partitions);
+            } else {
+                worker.let_go(&partitions);
+            }
+        });
+        self.counts.add("lost", 1);
+        self.give_out();
+    }
+
+    /// A process stops for longer than its session lasts; the others get its partitions.
+    fn freeze(&mut self, member: usize) {
+        let Member::Alive(worker) = std::mem::replace(&mut self.members[member], Member::Down) else {
+            return;
+        };
+        self.members[member] = Member::Frozen(worker);
+        self.counts.add("frozen", 1);
+        self.give_out();
+    }
+
+    /// A process that was away comes back.
+    pub(super) fn wake(&mut self, member: usize) {
+        match std::mem::replace(&mut self.members[member], Member::Down) {
+            Member::Alive(worker) => self.members[member] = Member::Alive(worker),
+            Member::Down => {
+                self.start(member);
+                self.give_out();
+            }
+            Member::Frozen(mut worker) => {
+                self.try_what_it_believes(&mut worker);
+                // Now it learns that its partitions are lost.
+                let partitions: Vec<_> = worker.machine().partitions().collect();
+                worker.lose(&mut self.broker, &partitions);
+                self.counts.note(&worker.take_facts());
+                self.members[member] = Member::Alive(worker);
+                self.recover_ended();
+            }
+        }
+    }
+
+    fn zombies_wake(&mut self, random: &mut StdRng) {
+        for mut zombie in std::mem::take(&mut self.zombies) {
+            if random.random_bool(0.5) {
+                self.try_what_it_believes(&mut zombie);
+            } else {
+                // It is told to end before it learns that it is no more, and what it commits then is in vain.
+                let is_replaced = zombie.generation() != self.broker.generation(&self.layout.group);
+                let before = self.offsets();
+                let partitions: Vec<_> = zombie.machine().partitions().collect();
+                if random.random_bool(0.5) {
+                    zombie.stop(&mut self.broker);
+                }
+                let generation = zombie.generation();
+                zombie.revoke(&mut self.broker, &partitions, generation);
+                assert!(
+                    !is_replaced || before == self.offsets(),
+                    "a zombie has moved offsets"
+                );
+            }
+            self.counts.add("zombies", 1);
+            self.bury(&zombie);
+        }
+    }
+
+    /// A process that is no longer what it believes to be goes on; whatever it tries, nothing of it may show.
+    fn try_what_it_believes(&mut self, worker: &mut Worker) {
+        worker.set_wall(self.now);
+        // Where nobody was there to take its partitions over, the group does not know yet that it was away.
+        let is_replaced = worker.generation() != self.broker.generation(&self.layout.group);
+        let before = self.offsets();
+        for partition in worker.machine().partitions().collect::<Vec<_>>() {
+            worker.poll(&mut self.broker, partition);
+        }
+        worker.commit(&mut self.broker);
+        let facts = worker.take_facts();
+        let has_published = facts.iter().any(|fact| matches!(fact, Fact::Published(_)));
+        assert!(!(is_replaced && has_published), "a zombie has committed");
+        assert!(
+            !is_replaced || before == self.offsets(),
+            "a zombie has moved offsets"
+        );
+        self.counts.note(&facts);
+    }
+
+    fn offsets(&self) -> Vec<Option<u64>> {
+        let committed = |partition: &PartitionId| {
+            let place = self.layout.input(*partition);
+            let committed = self.broker.committed(&self.layout.group, &place);
+            committed.map(|committed| committed.offset)
+        };
+        self.partitions.iter().map(committed).collect()
+    }
+
+    /// Everyone stops, in order or not, and starts with other settings.
+    fn change_program(&mut self, random: &mut StdRng) {
+        if self.programs.len() == 1 {
+            return;
+        }
+        for member in 0..MEMBERS {
+            if random.random_bool(0.7) {
+                self.with(member, |worker, broker| worker.commit(broker));
+            }
+            if let Member::Alive(worker) = std::mem::replace(&mut self.members[member], Member::Down) {
+                self.bury(&worker);
+            }
+        }
+        self.next_program();
+        self.counts.add("changed programs", 1);
+        (0..MEMBERS).for_each(|member| self.start(member));
+        self.give_out();
+    }
+
+    /// From now on whoever starts or looks at its files finds other settings.
+    fn next_program(&mut self) {
+        self.current = (self.current + 1) % self.programs.len();
+        self.has_changed = true;
+    }
+
+    /// A process finds changed files while it runs, whatever it is doing. The other one may do so much later.
+    fn reload(&mut self, member: usize, random: &mut StdRng) {
+        if self.programs.len() == 1 {
+            return;
+        }
+        if random.random_bool(0.5) {
+            self.next_program();
+        }
+        let program = Arc::clone(&self.programs[self.current]);
+        // Records come from the old place while the partitions are located and sought.
+        let fault = [
+            Fault::CommittedUnanswered,
+            Fault::LogUnanswered,
+            Fault::SeekGivenUp,
+        ][random.random_range(0..3)];
+        self.with(member, |worker, broker| {
+            worker.weather.bring(fault, 6);
+            worker.change_policy(broker, &program);
+        });
+    }
+
+    /// A process is stopped: it commits and leaves, unless its partitions are gone before.
+    fn leave(&mut self, member: usize, random: &mut StdRng) {
+        if random.random_bool(0.3) {
+            self.spoil(member, random);
+        }
+        if let Member::Alive(mut worker) = std::mem::replace(&mut self.members[member], Member::Down) {
+            self.counts.add("stops", 1);
+            if random.random_bool(0.2) {
+                if random.random_bool(0.3) {
+                    worker.weather.bring(Fault::Abort, 1);
+                    worker.weather.bring(Fault::ProducerFatal, 1);
+                }
+                worker.stop(&mut self.broker);
+                worker.pass(&mut self.broker, Duration::from_millis(300));
+            }
+            self.leave_group(&mut worker, random.random_bool(0.2));
+            self.counts.note(&worker.take_facts());
+            self.bury(&worker);
+        }
+        self.give_out();
+    }
+
+    /// The last things that a process does, whatever state it is in.
+    fn leave_group(&mut self, worker: &mut Worker, is_lost: bool) {
+        let partitions: Vec<_> = worker.machine().partitions().collect();
+        // What was fetched before is still handed in, and so is a change of the files.
+        for partition in &self.partitions {
+            worker.poll(&mut self.broker, *partition);
+        }
+        worker.change_policy(&mut self.broker, &self.programs[self.current]);
+        worker.stop(&mut self.broker);
+        worker.idle(&mut self.broker);
+        if is_lost {
+            worker.lose(&mut self.broker, &partitions);
+        } else {
+            let generation = self.broker.generation(&self.layout.group);
+            worker.revoke(&mut self.broker, &partitions, generation);
+        }
+    }
+
+    /// The log loses its beginning, or its end.
+    fn shorten_log(&mut self, partition: PartitionId, random: &mut StdRng) {
+        let place = self.layout.input(partition);
+        let (start, end) = (self.broker.start_offset(&place), self.broker.end_offset(&place));
+        if self.climate.retention_is_short {
+            let offset = random.random_range(start..=end);
+            self.broker.delete_before(&place, offset);
+            self.counts.add("log starts moved", 1);
+        }
+        if self.climate.log_is_truncated {
+            let offset = random.random_range(start..=end);
+            self.broker.truncate(&place, offset);
+            self.counts.add("logs truncated", 1);
+        }
+    }
+
+    /// The clock reaches the deadline of an idle partition, whose owner appends a tick.
+    fn tick(&mut self, partition: PartitionId, next_arrival: AppendTime) {
+        self.read_to_end(partition);
+        let owner = self.owners[&partition];
+        let deadline = self
+            .alive(owner)
+            .and_then(|worker| worker.machine().next_deadline(partition));
+        if let Some(deadline) = deadline.filter(|deadline| *deadline < next_arrival) {
+            self.now = self.now.max(deadline);
+            self.pass(owner, Duration::from_millis(60));
+        }
+    }
+}
