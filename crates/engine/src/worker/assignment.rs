@@ -232,6 +232,15 @@ impl<M: Clone> Machine<M> {
         outputs.into_iter().for_each(|output| self.push(output));
     }
 
+    /// Whether an answer about a partition is outstanding.
+    pub(super) fn is_asking(&self) -> bool {
+        self.partitions.values().any(|phase| match phase {
+            Phase::Locating(locating) => locating.ask_at.is_none(),
+            Phase::Seeking(seeking) => seeking.seek_at.is_none(),
+            Phase::Reading(_) => false,
+        })
+    }
+
     /// How long a question may take: within a callback, no longer than is left of its budget.
     fn patience(&self, at: At) -> Duration {
         match self.callback {

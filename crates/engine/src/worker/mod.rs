@@ -31,6 +31,9 @@ mod publisher;
 mod router;
 mod tick;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::{Batch, Part, Pending};
 pub use coverage::{PARTITION_INPUTS, PARTITION_STATES, WORKER_INPUTS, WORKER_STATES};
 pub use fact::{AppliedRecord, Fact, Loss, PartitionReport, WorkerState};

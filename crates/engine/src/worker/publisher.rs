@@ -89,21 +89,26 @@ impl Publisher {
 }
 
 impl<M: Clone> Machine<M> {
-    /// At its deadline; earlier if alerts wait and nothing more comes, or very many wait.
+    /// At its deadline; earlier if alerts wait and nothing more comes, or very many wait. Not while a question about a
+    /// partition is unanswered: its answer must not come in the midst of a transaction.
     pub(super) fn publish_if_due(&mut self, is_quiet: bool, at: At) {
+        let may_begin = !self.is_asking();
         match &mut self.publisher {
             Publisher::Ready => {
-                if self.is_batch_due(is_quiet, at)
+                if may_begin
+                    && self.is_batch_due(is_quiet, at)
                     && let Some(batch) = self.cut_batch()
                 {
                     self.publish(Arc::new(batch), None, at);
                 }
             }
-            Publisher::Waiting { batch, retry } if at.monotonic >= retry.not_before => {
+            Publisher::Waiting { batch, retry } if may_begin && at.monotonic >= retry.not_before => {
                 let (batch, pause) = (Arc::clone(batch), retry.pause);
                 self.publish(batch, Some(pause), at);
             }
-            Publisher::Renewing { ask_at, .. } if ask_at.is_some_and(|due| at.monotonic >= due) => {
+            Publisher::Renewing { ask_at, .. }
+                if may_begin && ask_at.is_some_and(|due| at.monotonic >= due) =>
+            {
                 *ask_at = None;
                 self.push(Output::RenewProducer);
             }

@@ -1,0 +1,135 @@
+//! What the simulation meets too seldom to rely on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipewarden_core::detection::{JoinSettings, RuleSet};
+use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::time::AppendTime;
+
+use super::{At, Ended, Fetched, Input, Machine, MachineSettings, Output, PartitionId};
+use crate::{ObservationRecord, Program};
+
+const FIRST: PartitionId = PartitionId::observations(0);
+const SECOND: PartitionId = PartitionId::observations(1);
+
+fn at(millis: u64) -> At {
+    At {
+        monotonic: Duration::from_millis(millis),
+        wall: AppendTime::MIN,
+    }
+}
+
+/// Hands an input in and collects what the machine asks for, less what it only tells.
+fn handle(machine: &mut Machine<u64>, input: Input<'_, u64>, millis: u64) -> Vec<Output<u64>> {
+    machine.handle(input, at(millis));
+    std::iter::from_fn(|| machine.next_output())
+        .filter(|output| !matches!(output, Output::Observe(_)))
+        .collect()
+}
+
+fn record(partition: PartitionId, offset: u64, value: &[u8]) -> Input<'_, u64> {
+    let record = Fetched {
+        offset,
+        append_time: Some(AppendTime::from_millis(1_000)),
+        value,
+    };
+    Input::Record { partition, record }
+}
+
+/// Two partitions that nobody has committed anything for, both live.
+fn two_live_partitions() -> Machine<u64> {
+    let program = Program::new(
+        RuleSet::builtin(),
+        Arc::new(Inventory::empty()),
+        UnlistedHosts::Watch,
+        JoinSettings::default(),
+        "test".to_owned(),
+    );
+    let settings = MachineSettings {
+        observations: "observations".to_owned(),
+        sightings: "sightings".to_owned(),
+        partitions: 2,
+        commit_interval: Duration::from_millis(100),
+        budget: Duration::from_secs(60),
+        explanations: 0,
+    };
+    let mut machine = Machine::new(settings, Arc::new(program), at(0));
+    let partitions = vec![FIRST, SECOND];
+    let membership = 1;
+    handle(
+        &mut machine,
+        Input::Assigned {
+            partitions,
+            membership,
+        },
+        0,
+    );
+    for partition in [FIRST, SECOND] {
+        let committed = None;
+        handle(&mut machine, Input::Committed { partition, committed }, 0);
+        let (low, high) = (0, 0);
+        handle(&mut machine, Input::Log { partition, low, high }, 0);
+        handle(&mut machine, Input::SeekDone { partition }, 0);
+    }
+    for partition in [FIRST, SECOND] {
+        handle(&mut machine, Input::EndOfPartition { partition }, 0);
+    }
+    machine
+}
+
+#[test]
+fn no_transaction_begins_while_a_question_about_a_partition_is_unanswered() {
+    let mut machine = two_live_partitions();
+    let tick = ObservationRecord::Tick {}.encode();
+    for partition in [FIRST, SECOND] {
+        handle(&mut machine, record(partition, 7, &tick), 1);
+    }
+    // The consumer was reset to the log's start, in the same moment in which a batch is due.
+    let asked = handle(&mut machine, record(FIRST, 0, &tick), 200);
+    assert!(matches!(asked[..], [Output::AskCommitted { .. }]), "{asked:?}");
+    let (partition, committed) = (FIRST, None);
+    let asked = handle(&mut machine, Input::Committed { partition, committed }, 201);
+    assert!(matches!(asked[..], [Output::AskLog { .. }]), "{asked:?}");
+    let (low, high) = (0, 8);
+    let asked = handle(&mut machine, Input::Log { partition, low, high }, 202);
+    assert!(matches!(asked[..], [Output::Seek { .. }]), "{asked:?}");
+    // Now nothing is outstanding, and what the other partition has read is committed.
+    let asked = handle(&mut machine, Input::SeekDone { partition }, 203);
+    let [Output::Publish { batch, .. }] = &asked[..] else {
+        panic!("{asked:?}");
+    };
+    let parts: Vec<(PartitionId, u64)> = batch.parts().map(|part| (part.partition, part.offset)).collect();
+    assert_eq!(parts, [(SECOND, 8)]);
+    assert!(handle(&mut machine, Input::Ended(Ended::Committed), 204).is_empty());
+}
+
+#[test]
+fn what_is_not_located_within_a_callback_is_located_between_two_polls() {
+    let mut machine = two_live_partitions();
+    let third = PartitionId::sightings(0);
+    let (partitions, membership) = (vec![third], 2);
+    handle(
+        &mut machine,
+        Input::Assigned {
+            partitions,
+            membership,
+        },
+        1_000,
+    );
+    let problem = || "no answer".to_owned();
+    let failed = || Input::AskFailed {
+        partition: third,
+        problem: problem(),
+    };
+    assert!(handle(&mut machine, failed(), 1_000).is_empty() && machine.is_in_callback());
+    // The budget is over, and the callback returns; the question is asked again all the same.
+    let outputs = handle(&mut machine, Input::Timer, 61_000);
+    assert!(matches!(outputs[..], [Output::CallbackDone]), "{outputs:?}");
+    // First what the other two have is committed.
+    let outputs = handle(&mut machine, Input::Timer, 61_100);
+    assert!(matches!(outputs[..], [Output::Publish { .. }]), "{outputs:?}");
+    let outputs = handle(&mut machine, Input::Ended(Ended::Committed), 61_101);
+    let is_asked = |output: &Output<u64>| matches!(output, Output::AskCommitted { partitions, .. } if partitions[..] == [third]);
+    assert!(outputs.iter().any(is_asked), "{outputs:?}");
+}
