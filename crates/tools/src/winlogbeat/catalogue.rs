@@ -27,6 +27,7 @@ pub static PROCESS_CREATED: Definition = Definition::sysmon(
         "ParentProcessGuid",
         "ParentProcessId",
         "ParentImage",
+        "ParentUser",
     ],
     &[],
 );
@@ -98,6 +99,7 @@ pub static PROCESS_ACCESSED: Definition = Definition::sysmon(
         "TargetImage",
         "GrantedAccess",
         "CallTrace",
+        "SourceUser",
         "TargetUser",
     ],
     &[],

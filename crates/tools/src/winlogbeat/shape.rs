@@ -186,3 +186,75 @@ fn nxlog(event: &Event) -> Value {
     }
     flat.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LOGON, NETWORK_CONNECTION, SHARE_ACCESS};
+    use super::*;
+
+    #[test]
+    fn what_no_shape_moves_is_the_same_in_raw_ones() {
+        let event = Event::new(&LOGON, "2024-10-24T15:02:05.024Z", "atlas")
+            .record_id(7)
+            .set("LogonType", "3");
+        for shape in [
+            Shape::Winlogbeat8,
+            Shape::Winlogbeat7,
+            Shape::Winlogbeat7Module,
+            Shape::IngestPipeline,
+        ] {
+            let document = shape.document(&event);
+            assert_eq!(document["winlog"]["event_data"], json!({"LogonType": "3"}));
+        }
+    }
+
+    #[test]
+    fn what_moves_is_gone_from_where_it_was_and_what_does_not_fit_stays() {
+        let event = Event::new(&SHARE_ACCESS, "2024-10-24T15:02:05.024Z", "atlas").set_all([
+            ("IpAddress", "-"),
+            ("IpPort", "49839"),
+            ("RelativeTargetName", "winreg"),
+        ]);
+        let document = Shape::IngestPipeline.document(&event);
+        assert_eq!(document["winlog"]["event_data"], json!({"IpAddress": "-"}));
+        assert_eq!(document["source"], json!({"port": 49_839}));
+        assert_eq!(document["file"], json!({"name": "winreg"}));
+        let document = Shape::Winlogbeat7Module.document(&event);
+        assert_eq!(document["winlog"]["event_data"]["RelativeTargetName"], "winreg");
+    }
+
+    #[test]
+    fn the_sysmon_module_moves_time_user_and_direction() {
+        let event = Event::new(&NETWORK_CONNECTION, "2024-10-24T15:02:09.000Z", "sentry1").set_all([
+            ("UtcTime", "2024-10-24 15:02:05.024"),
+            ("User", "APERTURE\\TESTSUBJECT4"),
+            ("Initiated", "false"),
+        ]);
+        let document = Shape::Winlogbeat7Module.document(&event);
+        assert_eq!(document["@timestamp"], "2024-10-24T15:02:05.024Z");
+        assert_eq!(
+            document["user"],
+            json!({"domain": "APERTURE", "name": "TESTSUBJECT4"})
+        );
+        assert_eq!(document["network"]["direction"], "ingress");
+        assert!(document["winlog"].get("event_data").is_none());
+    }
+
+    #[test]
+    fn a_refused_audit_says_so_in_every_shape_that_has_keywords() {
+        let event = Event::new(&SHARE_ACCESS, "2024-10-24T15:02:05.024Z", "atlas").outcome("failure");
+        let keywords = |shape: Shape, pointer: &str| shape.document(&event).pointer(pointer).cloned();
+        assert_eq!(
+            keywords(Shape::Winlogbeat6, "/keywords/0"),
+            Some("Audit Failure".into())
+        );
+        assert_eq!(
+            keywords(Shape::Evtx, "/Event/System/Keywords"),
+            Some("0x8010000000000000".into())
+        );
+        assert_eq!(
+            keywords(Shape::Nxlog, "/Keywords"),
+            Some((-9_218_868_437_227_405_312_i64).into())
+        );
+    }
+}
