@@ -166,9 +166,10 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
 
 fn kind_of(document: &Value) -> &'static str {
     let winlog = &document["winlog"];
+    let id: u16 = winlog["event_id"].as_str().unwrap().parse().unwrap();
     let is_of = |kind: &&Kind| {
         let definition = kind.definition();
-        winlog["channel"] == definition.provider.channel && winlog["event_id"] == definition.id.to_string()
+        winlog["channel"] == definition.provider.channel && id == definition.id
     };
     Kind::ALL.iter().find(is_of).unwrap().as_str()
 }
