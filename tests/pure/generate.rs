@@ -165,17 +165,13 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
 }
 
 fn kind_of(document: &Value) -> &'static str {
-    let log = match document["winlog"]["channel"].as_str().unwrap() {
-        "Microsoft-Windows-Sysmon/Operational" => "sysmon",
-        "Security" => "security",
-        _ => "powershell",
+    let winlog = &document["winlog"];
+    let id: u16 = winlog["event_id"].as_str().unwrap().parse().unwrap();
+    let is_of = |kind: &&Kind| {
+        let definition = kind.definition();
+        winlog["channel"] == definition.provider.channel && id == definition.id
     };
-    let name = format!("{log}-{}", document["winlog"]["event_id"].as_str().unwrap());
-    Kind::ALL
-        .iter()
-        .find(|kind| kind.as_str() == name)
-        .unwrap()
-        .as_str()
+    Kind::ALL.iter().find(is_of).unwrap().as_str()
 }
 
 #[test]

@@ -14,6 +14,7 @@ use pipewarden_core::time::AppendTime;
 use pipewarden_engine::Program;
 use pipewarden_engine::local::{Broker, Fault, RouterWorker, TopicPartition};
 use pipewarden_engine::worker::{InputPartition, RouterFact};
+use pipewarden_tools::winlogbeat::{Event, SHARE_ACCESS, Shape};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -312,14 +313,18 @@ fn message(id: u32, random: &mut StdRng) -> String {
     match random.random_range(0..10) {
         0 => format!("{{no message {id}"),
         1 => format!(r#"{{"message": "{id}"}}"#),
-        _ => format!(
-            r#"{{"@timestamp": "2024-10-24T15:02:05.543Z", "winlog": {{
-                "provider_name": "Microsoft-Windows-Security-Auditing", "event_id": 5145, "record_id": {id},
-                "computer_name": "asset{}.aperture.local", "event_data": {{
-                    "IpAddress": "10.1.0.101", "IpPort": "49839", "ShareName": "\\\\*\\IPC$",
-                    "RelativeTargetName": "winreg", "SubjectUserName": "TESTSUBJECT4"
-                }}}}}}"#,
-            id % 5
-        ),
+        _ => {
+            let computer = format!("asset{}.aperture.local", id % 5);
+            let event = Event::new(&SHARE_ACCESS, "2024-10-24T15:02:05.543Z", computer)
+                .record_id(id)
+                .set_all([
+                    ("IpAddress", "10.1.0.101"),
+                    ("IpPort", "49839"),
+                    ("ShareName", "\\\\*\\IPC$"),
+                    ("RelativeTargetName", "winreg"),
+                    ("SubjectUserName", "TESTSUBJECT4"),
+                ]);
+            Shape::Winlogbeat7.document(&event).to_string()
+        }
     }
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::winlogbeat::{self, Definition};
+
 macro_rules! kinds {
-    ($($variant:ident = $name:literal, $weight:literal;)+) => {
+    ($($variant:ident = $name:literal, $definition:ident, $weight:literal;)+) => {
         /// A kind of event, by the log it stands in and its id.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind { $(#[doc = concat!("`", $name, "`")] $variant),+ }
@@ -18,6 +20,11 @@ macro_rules! kinds {
                 match self { $(Self::$variant => $name),+ }
             }
 
+            /// What is the same in all its documents.
+            pub const fn definition(self) -> &'static Definition {
+                match self { $(Self::$variant => &winlogbeat::$definition),+ }
+            }
+
             /// How many in 10,000, as whole Winlogbeat recordings of Windows domains have them.
             const fn usual_weight(self) -> u32 {
                 match self { $(Self::$variant => $weight),+ }
@@ -27,21 +34,21 @@ macro_rules! kinds {
 }
 
 kinds! {
-    ProcessAccessed = "sysmon-10", 2_400;
-    RegistryObject = "sysmon-12", 1_900;
-    PipelineDetails = "powershell-800", 1_400;
-    ModuleLogging = "powershell-4103", 1_200;
-    ImageLoaded = "sysmon-7", 1_000;
-    RegistryValue = "sysmon-13", 460;
-    ConnectionPermitted = "security-5156", 330;
-    NetworkConnection = "sysmon-3", 250;
-    HandleClosed = "security-4658", 300;
-    FileCreated = "sysmon-11", 240;
-    Logon = "security-4624", 200;
-    Logoff = "security-4634", 140;
-    ProcessCreated = "sysmon-1", 120;
-    PipeConnected = "sysmon-18", 50;
-    ShareAccess = "security-5145", 10;
+    ProcessAccessed = "sysmon-10", PROCESS_ACCESSED, 2_400;
+    RegistryObject = "sysmon-12", REGISTRY_OBJECT, 1_900;
+    PipelineDetails = "powershell-800", PIPELINE_DETAILS, 1_400;
+    ModuleLogging = "powershell-4103", MODULE_LOGGING, 1_200;
+    ImageLoaded = "sysmon-7", IMAGE_LOADED, 1_000;
+    RegistryValue = "sysmon-13", REGISTRY_VALUE, 460;
+    ConnectionPermitted = "security-5156", CONNECTION_PERMITTED, 330;
+    NetworkConnection = "sysmon-3", NETWORK_CONNECTION, 250;
+    HandleClosed = "security-4658", HANDLE_CLOSED, 300;
+    FileCreated = "sysmon-11", FILE_CREATED, 240;
+    Logon = "security-4624", LOGON, 200;
+    Logoff = "security-4634", LOGOFF, 140;
+    ProcessCreated = "sysmon-1", PROCESS_CREATED, 120;
+    PipeConnected = "sysmon-18", PIPE_CONNECTED, 50;
+    ShareAccess = "security-5145", SHARE_ACCESS, 10;
 }
 
 /// How often each kind occurs.

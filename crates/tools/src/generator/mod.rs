@@ -11,10 +11,10 @@ mod chance;
 mod clock;
 mod fill;
 mod fleet;
+mod gaps;
 mod kinds;
 mod noise;
 mod scribe;
-mod shapes;
 mod template;
 mod truth;
 

@@ -6,8 +6,8 @@ use super::chance::Chance;
 use super::clock::Calendar;
 use super::fill::fill;
 use super::fleet::{Fleet, Host};
+use super::gaps::template;
 use super::kinds::Kind;
-use super::shapes::template;
 use super::template::{Slot, Template, Values};
 
 /// Milliseconds since the Unix epoch on a clock that is right.

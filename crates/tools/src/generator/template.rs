@@ -90,14 +90,28 @@ pub(super) fn decimal(out: &mut Vec<u8>, mut number: u64) {
     out[begin..].reverse();
 }
 
-/// Appends the lowest `digits` hexadecimal digits of a number.
+/// Appends the lowest `digits` hexadecimal digits of a number, at most 16.
 pub(super) fn hex(out: &mut Vec<u8>, number: u64, digits: u32) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for place in (0..digits).rev() {
-        let digit = (number >> (4 * place)) & 0xf;
-        out.push(DIGITS[usize::try_from(digit).unwrap_or_default()]);
+    // All sixteen at once, without a check of the room for each.
+    let mut text = [0; 16];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&HEX_PAIRS[usize::from(byte)]);
     }
+    let digits = usize::try_from(digits).unwrap_or(text.len());
+    out.extend_from_slice(&text[text.len().saturating_sub(digits)..]);
 }
+
+/// Every byte in hexadecimal.
+static HEX_PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+};
 
 /// One kind of document.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use pipewarden_core::detection::{JoinSettings, Rule};
 
 use super::head::{caption, head};
 use super::plan::{Key, Part, Shape, as_sysmon_writes, searches, span};
+use crate::winlogbeat::Provider;
 
 const ALSO_LOST: &[&str] = &[
     "Fields are those of Winlogbeat or Elastic Agent after Elastic's ingest pipelines. Of raw Winlogbeat events the ends \
@@ -55,9 +56,9 @@ fn by(part: Part, key: Key) -> &'static str {
 }
 
 fn event(part: Part, rule: &Rule) -> String {
-    const SYSMON: &str = r#"winlog.provider_name == "Microsoft-Windows-Sysmon""#;
+    let sysmon = format!("winlog.provider_name == \"{}\"", Provider::SYSMON.name);
     let connection = format!(
-        "any where {SYSMON} and event.code == \"3\" and network.transport == \"tcp\" and destination.port in (445, 139)"
+        "any where {sysmon} and event.code == \"3\" and network.transport == \"tcp\" and destination.port in (445, 139)"
     );
     match part {
         Part::Connection => connection,
@@ -68,7 +69,7 @@ fn event(part: Part, rule: &Rule) -> String {
             format!("{connection} and network.direction in (\"egress\", \"outbound\")")
         }
         Part::PipeConnected => format!(
-            "any where {SYSMON} and event.code == \"18\" and file.name in~ ({}) and \
+            "any where {sysmon} and event.code == \"18\" and file.name in~ ({}) and \
              (process.executable == null or process.executable in (\"System\", \"<unknown process>\", \"-\"))",
             list(
                 rule.pipes
@@ -78,9 +79,10 @@ fn event(part: Part, rule: &Rule) -> String {
             )
         ),
         Part::ShareAccess => format!(
-            "any where winlog.provider_name == \"Microsoft-Windows-Security-Auditing\" and event.code == \"5145\" and \
+            "any where winlog.provider_name == \"{}\" and event.code == \"5145\" and \
              winlog.event_data.ShareName like~ \"*\\\\IPC$\" and winlog.event_data.RelativeTargetName in~ ({}) and \
              source.ip != null and source.ip != \"127.0.0.1\" and source.ip != \"::1\"",
+            Provider::SECURITY.name,
             list(names(&rule.pipes.share_access))
         ),
     }

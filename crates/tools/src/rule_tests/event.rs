@@ -1,17 +1,63 @@
 //! From the short form of an event to the document that Winlogbeat publishes.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use pipewarden_core::event::Outcome;
 use pipewarden_core::time::EventTime;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::EventSpec;
+use crate::winlogbeat::{
+    Definition, Event, NETWORK_CONNECTION, PIPE_CONNECTED, Provider, SHARE_ACCESS, Shape,
+};
 
 /// When every case begins, 2024-10-24T15:02:05Z, in microseconds: well inside a bucket of alerts.
 const START: i64 = 1_729_782_125_000_000;
 
-const SYSMON: (&str, &str) = ("Microsoft-Windows-Sysmon", "Microsoft-Windows-Sysmon/Operational");
-const SECURITY: (&str, &str) = ("Microsoft-Windows-Security-Auditing", "Security");
+/// An event that has a short form.
+struct Short {
+    definition: &'static Definition,
+    /// The field that it always has and that no case can do without.
+    needed: &'static str,
+    /// What the other fields say where a case says nothing.
+    usual: &'static [(&'static str, &'static str)],
+}
+
+const SHORT: &[Short] = &[
+    Short {
+        definition: &NETWORK_CONNECTION,
+        needed: "SourceIp",
+        usual: &[
+            ("Protocol", "tcp"),
+            ("Initiated", "true"),
+            ("DestinationPort", "445"),
+            ("Image", "System"),
+            ("ProcessId", "4"),
+        ],
+    },
+    Short {
+        definition: &PIPE_CONNECTED,
+        needed: "PipeName",
+        usual: &[
+            ("EventType", "ConnectPipe"),
+            ("Image", "System"),
+            ("ProcessId", "4"),
+        ],
+    },
+    Short {
+        definition: &SHARE_ACCESS,
+        needed: "RelativeTargetName",
+        usual: &[
+            ("ObjectType", "File"),
+            ("ShareName", "\\\\*\\IPC$"),
+            ("AccessMask", "0x12019f"),
+            ("SubjectDomainName", "EXAMPLE"),
+            ("SubjectUserName", "user"),
+            ("SubjectLogonId", "0x1"),
+        ],
+    },
+];
 
 impl EventSpec {
     /// The document. `number` counts the events of a case from 1; `home` is the first asset.
@@ -25,30 +71,31 @@ impl EventSpec {
         if self.document.is_some() {
             return Err("an event has an event_id or a document, not both".to_owned());
         }
-        let ((provider, channel), needed, mut data) = match event_id {
-            3 => (SYSMON, "SourceIp", connection()),
-            18 => (SYSMON, "PipeName", pipe()),
-            5145 => (SECURITY, "RelativeTargetName", share()),
-            other => {
-                return Err(format!(
-                    "event_id {other} is none of 3, 18 and 5145; write a document instead"
-                ));
-            }
+        let Some(short) = SHORT.iter().find(|short| short.definition.id == event_id) else {
+            return Err(format!(
+                "event_id {event_id} is none of 3, 18 and 5145; write a document instead"
+            ));
         };
+        let needed = short.needed;
         if !self.event_data.contains_key(needed) {
             return Err(format!(
                 "event_data.{needed} is missing: event {event_id} always has it"
             ));
         }
+        let mut fields: BTreeMap<&str, String> = short
+            .usual
+            .iter()
+            .map(|&(field, value)| (field, value.to_owned()))
+            .collect();
         for (field, value) in &self.event_data {
             match value {
-                Value::Null => data.remove(field),
+                Value::Null => fields.remove(&**field),
                 // As Winlogbeat writes every field: as text.
-                Value::String(_) => data.insert(field.clone(), value.clone()),
-                other => data.insert(field.clone(), other.to_string().into()),
+                Value::String(text) => fields.insert(field, text.clone()),
+                other => fields.insert(field, other.to_string()),
             };
         }
-        let is_initiated = event_id == 3 && data.get("Initiated").is_some_and(|flag| flag == "true");
+        let is_initiated = event_id == 3 && fields.get("Initiated").is_some_and(|flag| flag == "true");
         let computer = match (&self.computer, home) {
             (Some(computer), _) => computer,
             (None, _) if is_initiated => {
@@ -59,28 +106,18 @@ impl EventSpec {
                 return Err("computer is missing, and there is no asset to take it from".to_owned());
             }
         };
-        let mut document = json!({
-            "@timestamp": self.time()?.to_string(),
-            "event": {"code": event_id.to_string(), "kind": "event", "provider": provider},
-            "host": {"name": computer},
-            "winlog": {
-                "channel": channel,
-                "computer_name": computer,
-                "event_id": event_id.to_string(),
-                "provider_name": provider,
-                "record_id": number,
-                "event_data": data,
-            },
-        });
-        if event_id == 5145 {
-            document["event"]["outcome"] = match self.outcome {
-                Some(Outcome::Failure) => "failure".into(),
-                Some(Outcome::Success) | None => "success".into(),
-            };
+        let mut event = Event::new(short.definition, self.time()?.to_string(), computer)
+            .record_id(number)
+            .set_all(fields);
+        if short.definition.provider == Provider::SECURITY {
+            event = event.outcome(match self.outcome {
+                Some(Outcome::Failure) => "failure",
+                Some(Outcome::Success) | None => "success",
+            });
         } else if self.outcome.is_some() {
             return Err("only event 5145 has an outcome".to_owned());
         }
-        Ok(document)
+        Ok(Shape::Winlogbeat8.document(&event))
     }
 
     fn whole(&self) -> Result<Value, String> {
@@ -119,44 +156,10 @@ impl EventSpec {
     }
 }
 
-fn fields(fields: &[(&str, &str)]) -> Map<String, Value> {
-    fields
-        .iter()
-        .map(|&(name, value)| (name.to_owned(), value.into()))
-        .collect()
-}
-
-fn connection() -> Map<String, Value> {
-    fields(&[
-        ("Protocol", "tcp"),
-        ("Initiated", "true"),
-        ("DestinationPort", "445"),
-        ("Image", "System"),
-        ("ProcessId", "4"),
-    ])
-}
-
-fn pipe() -> Map<String, Value> {
-    fields(&[
-        ("EventType", "ConnectPipe"),
-        ("Image", "System"),
-        ("ProcessId", "4"),
-    ])
-}
-
-fn share() -> Map<String, Value> {
-    fields(&[
-        ("ObjectType", "File"),
-        ("ShareName", "\\\\*\\IPC$"),
-        ("AccessMask", "0x12019f"),
-        ("SubjectDomainName", "EXAMPLE"),
-        ("SubjectUserName", "user"),
-        ("SubjectLogonId", "0x1"),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn spec(yaml: &str) -> EventSpec {
