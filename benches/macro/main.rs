@@ -20,13 +20,12 @@ mod whole;
 #[path = "../micro/fixtures.rs"]
 mod observations;
 
+// Some of what the tests beside a broker have.
+#[allow(dead_code)]
 #[path = "../../tests/broker/support"]
 mod support {
-    #[allow(dead_code)]
     pub(crate) mod broker;
-    #[allow(dead_code)]
     pub(crate) mod service;
-    #[allow(dead_code)]
     pub(crate) mod topics;
 }
 
