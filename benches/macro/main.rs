@@ -22,13 +22,12 @@ mod whole;
 mod observations;
 
 #[allow(unreachable_pub, reason = "shared with the tests")]
+// Some of what the tests beside a broker have.
+#[allow(dead_code)]
 #[path = "../../tests/broker/support"]
 mod support {
-    #[allow(dead_code)]
     pub(crate) mod broker;
-    #[allow(dead_code)]
     pub(crate) mod service;
-    #[allow(dead_code)]
     pub(crate) mod topics;
 }
 

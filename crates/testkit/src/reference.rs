@@ -313,7 +313,6 @@ fn clock_offset(
 pub const PASSING_ENDS: i64 = 1_729_783_500_000_000;
 
 /// Which of the entries of `world::exceptions` covers an alert, if one does.
-#[allow(dead_code)]
 pub fn exception(key: &AlertKey, content: &Content, settings: &JoinSettings) -> Option<&'static str> {
     let asset = key.asset.as_str();
     let all = |texts: &[Arc<str>], allowed: &[&str]| {
