@@ -234,11 +234,12 @@ impl<M: Clone> Machine<M> {
 
     /// Whether an answer about a partition is outstanding.
     pub(super) fn is_asking(&self) -> bool {
-        self.partitions.values().any(|phase| match phase {
-            Phase::Locating(locating) => locating.ask_at.is_none(),
-            Phase::Seeking(seeking) => seeking.seek_at.is_none(),
-            Phase::Reading(_) => false,
-        })
+        self.ticks_asked > 0
+            || self.partitions.values().any(|phase| match phase {
+                Phase::Locating(locating) => locating.ask_at.is_none(),
+                Phase::Seeking(seeking) => seeking.seek_at.is_none(),
+                Phase::Reading(_) => false,
+            })
     }
 
     /// How long a question may take: within a callback, no longer than is left of its budget.

@@ -39,6 +39,9 @@ impl Schedule {
 impl<M: Clone> Machine<M> {
     pub(super) fn keep_house(&mut self, at: At) {
         self.change_policy(at);
+        if self.publisher.awaits_answer() {
+            return;
+        }
         if at.monotonic >= self.schedule.kept + HOUSEKEEPING {
             self.schedule.kept = at.monotonic;
             self.ask_again(at);
@@ -53,7 +56,7 @@ impl<M: Clone> Machine<M> {
     /// Takes another policy up once everything that was read is committed under the old one and no partition is being
     /// restored: every partition is located anew, as after a start.
     fn change_policy(&mut self, at: At) {
-        if self.next_policy.is_none() || self.life != Life::Running {
+        if self.next_policy.is_none() || self.life != Life::Running || self.is_asking() {
             return;
         }
         let is_live = |phase: &Phase| matches!(phase, Phase::Reading(reader) if reader.is_live());
@@ -86,16 +89,21 @@ impl<M: Clone> Machine<M> {
     }
 
     fn append_ticks(&mut self, at: At) {
+        if self.ticks_asked > 0 {
+            return;
+        }
         let due: Vec<PartitionId> = (self.readers())
             .filter(|(_, reader)| reader.needs_tick(at))
             .map(|(partition, _)| partition)
             .collect();
         for partition in due {
+            self.ticks_asked += 1;
             self.push(Output::AppendTick { partition });
         }
     }
 
     pub(super) fn ticked(&mut self, partition: PartitionId, at: At) {
+        self.ticks_asked -= 1;
         match self.partitions.get_mut(&partition) {
             Some(Phase::Reading(reader)) if reader.is_live() => reader.ticked(at),
             _ => panic!("{partition} was ticked and is not live"),
@@ -104,6 +112,7 @@ impl<M: Clone> Machine<M> {
     }
 
     pub(super) fn tick_failed(&mut self, partition: PartitionId, problem: String) {
+        self.ticks_asked -= 1;
         assert!(
             self.reader(partition).is_some_and(Reader::is_live),
             "{partition} was to be ticked and is not live"

@@ -57,6 +57,8 @@ pub struct Machine<M> {
     /// When the first thing was read that is in no batch yet.
     pub(super) batch_since: Option<Duration>,
     pub(super) callback: Option<Callback>,
+    /// Ticks that were asked for and not answered.
+    pub(super) ticks_asked: usize,
     pub(super) life: Life,
     pub(super) schedule: Schedule,
     /// As last told.
@@ -98,6 +100,7 @@ impl<M: Clone> Machine<M> {
             publisher: Publisher::Ready,
             batch_since: None,
             callback: None,
+            ticks_asked: 0,
             life: Life::Running,
             schedule: Schedule::new(at.monotonic),
             told: WorkerState::default(),
