@@ -35,6 +35,8 @@ pub enum Fault {
     TickRefused,
     /// The producer takes a tick that never arrives.
     TickLost,
+    /// An answer takes long enough for a batch to come due.
+    SlowAnswer,
     /// The service is told to end while a callback waits for an answer.
     StopInCallback,
     /// A router's producer has no room for a record.
@@ -49,7 +51,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CommittedUnanswered,
         Self::LogUnanswered,
         Self::SeekGivenUp,
@@ -64,6 +66,7 @@ impl Fault {
         Self::LateArrival,
         Self::TickRefused,
         Self::TickLost,
+        Self::SlowAnswer,
         Self::StopInCallback,
         Self::NoRoom,
         Self::NotFlushed,
@@ -72,10 +75,10 @@ impl Fault {
     ];
 
     /// Those of a correlator worker.
-    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(15).0;
+    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(16).0;
 
     /// Those of a router worker.
-    pub const ROUTER: &'static [Self] = Self::ALL.split_at(15).1;
+    pub const ROUTER: &'static [Self] = Self::ALL.split_at(16).1;
 }
 
 /// What goes wrong next, and what has. Nothing does by default.

@@ -271,6 +271,9 @@ impl Worker {
                 continue;
             }
             for answer in self.execute(output, what == Tamper::Pretend, broker) {
+                if self.weather.strikes(Fault::SlowAnswer) {
+                    self.at.monotonic += COMMIT_INTERVAL;
+                }
                 self.note(&answer);
                 self.machine.handle(answer, self.at);
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipewarden_core::detection::{JoinSettings, RuleSet};
+use pipewarden_core::event::{AssetId, Decoder, Observation};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::time::AppendTime;
 
@@ -132,4 +133,45 @@ fn what_is_not_located_within_a_callback_is_located_between_two_polls() {
     let outputs = handle(&mut machine, Input::Ended(Ended::Committed), 61_101);
     let is_asked = |output: &Output<u64>| matches!(output, Output::AskCommitted { partitions, .. } if partitions[..] == [third]);
     assert!(outputs.iter().any(is_asked), "{outputs:?}");
+}
+
+/// A share access, so that a deadline is pending; with its moment of arrival.
+fn access() -> (AppendTime, Vec<u8>) {
+    let message = br#"{"@timestamp":"2024-10-24T15:02:05.543Z","winlog":{"event_id":5145,"record_id":7,
+        "provider_name":"Microsoft-Windows-Security-Auditing","computer_name":"atlas.aperture.local","event_data":{
+        "IpAddress":"10.1.0.101","IpPort":"49839","ShareName":"\\\\*\\IPC$","RelativeTargetName":"winreg"}}}"#;
+    let decoder = Decoder::new(RuleSet::builtin().watched(), Duration::from_secs(1_800));
+    let event = decoder.decode(message).unwrap().outcome.unwrap();
+    let arrival = AppendTime::at_event(event.time);
+    let observation = Observation::new(AssetId::new("atlas.aperture.local"), event);
+    (arrival, ObservationRecord::Observation(observation).encode())
+}
+
+#[test]
+fn no_transaction_begins_between_two_ticks_that_were_asked_for_together() {
+    let mut machine = two_live_partitions();
+    let (arrival, value) = access();
+    for partition in [FIRST, SECOND] {
+        let record = Fetched {
+            offset: 7,
+            append_time: Some(arrival),
+            value: &value,
+        };
+        assert!(handle(&mut machine, Input::Record { partition, record }, 1).is_empty());
+        assert!(handle(&mut machine, Input::EndOfPartition { partition }, 1).is_empty());
+    }
+    // Every deadline has passed, and the batch is not due yet.
+    let late = At {
+        wall: AppendTime::MAX,
+        ..at(60)
+    };
+    machine.handle(Input::Timer, late);
+    let asked: Vec<Output<u64>> = std::iter::from_fn(|| machine.next_output()).collect();
+    let is_tick = |output: &&Output<u64>| matches!(output, Output::AppendTick { .. });
+    assert_eq!(asked.iter().filter(is_tick).count(), 2, "{asked:?}");
+    // By the first answer it is.
+    let outputs = handle(&mut machine, Input::Ticked { partition: FIRST }, 200);
+    assert!(outputs.is_empty(), "{outputs:?}");
+    let outputs = handle(&mut machine, Input::Ticked { partition: SECOND }, 201);
+    assert!(matches!(outputs[..], [Output::Publish { .. }]), "{outputs:?}");
 }
