@@ -12,9 +12,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use gungraun::prelude::*;
-use pipewarden_core::detection::{Join, Step};
+use pipewarden_core::detection::{Join, JoinOutput};
 use pipewarden_core::event::{DecodeError, Decoded, Decoder, Event, Observation};
-use pipewarden_core::inventory::{Identity, Inventory, Resolution};
+use pipewarden_core::inventory::{Inventory, Resolution, Resolver};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::ObservationRecord;
 use pipewarden_tools::generator::Fleet;
@@ -76,21 +76,21 @@ fn decoded(decoding: Decoding) -> (Decoding, Result<Decoded, DecodeError>) {
     (decoding, decoded)
 }
 
-fn identity(assets: u16) -> (Identity, Event) {
+fn resolver(assets: u16) -> (Resolver, Event) {
     let inventory = Inventory::parse(&Fleet::invented(assets, 100).inventory(), "bench").unwrap();
     (
-        Identity::new(Arc::new(inventory), None),
+        Resolver::new(Arc::new(inventory), None),
         connection(3, ASSETS).event,
     )
 }
 
 #[library_benchmark]
-#[bench::assets_10(identity(10))]
-#[bench::assets_1000(identity(1_000))]
-#[bench::assets_10000(identity(10_000))]
-fn resolve((identity, event): (Identity, Event)) -> (Identity, Event, Resolution) {
-    let resolution = identity.resolve(black_box(&event));
-    (identity, event, resolution)
+#[bench::assets_10(resolver(10))]
+#[bench::assets_1000(resolver(1_000))]
+#[bench::assets_10000(resolver(10_000))]
+fn resolve((resolver, event): (Resolver, Event)) -> (Resolver, Event, Resolution) {
+    let resolution = resolver.resolve(black_box(&event));
+    (resolver, event, resolution)
 }
 
 fn one_more(retained: u32, make: fn(u32) -> Observation) -> (Join, u32, Observation) {
@@ -109,7 +109,7 @@ fn access_of_the_last_connection(retained: u32) -> Observation {
 #[bench::retained_1(one_more(1, next_connection))]
 #[bench::retained_1000(one_more(1_000, next_connection))]
 #[bench::retained_100000(one_more(100_000, next_connection))]
-fn join_insert((join, retained, observation): (Join, u32, Observation)) -> (Join, Step) {
+fn join_insert((join, retained, observation): (Join, u32, Observation)) -> (Join, JoinOutput) {
     apply(join, retained, observation)
 }
 
@@ -117,11 +117,11 @@ fn join_insert((join, retained, observation): (Join, u32, Observation)) -> (Join
 #[bench::retained_1(one_more(1, access_of_the_last_connection))]
 #[bench::retained_1000(one_more(1_000, access_of_the_last_connection))]
 #[bench::retained_100000(one_more(100_000, access_of_the_last_connection))]
-fn join_match((join, retained, observation): (Join, u32, Observation)) -> (Join, Step) {
+fn join_match((join, retained, observation): (Join, u32, Observation)) -> (Join, JoinOutput) {
     apply(join, retained, observation)
 }
 
-fn apply(mut join: Join, retained: u32, observation: Observation) -> (Join, Step) {
+fn apply(mut join: Join, retained: u32, observation: Observation) -> (Join, JoinOutput) {
     let at = AppendTime::from_millis(START + i64::from(retained));
     let step = join.apply(u64::from(retained), at, Some(black_box(observation)));
     (join, step)

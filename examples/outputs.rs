@@ -14,7 +14,7 @@ use clap::Parser;
 use pipewarden::config::Settings;
 use pipewarden_core::event::{Event, Sighting, read_evtx};
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::{DeadLetter, NoEvent, ObservationRecord, Origin, Program, Routed, Router};
+use pipewarden_engine::{DeadLetter, NoEvent, ObservationRecord, Origin, Policy, Routed, Router};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -75,7 +75,7 @@ fn main() -> anyhow::Result<()> {
 
 /// Router, log and worker, and what the router has written elsewhere.
 struct Run {
-    program: Arc<Program>,
+    policy: Arc<Policy>,
     router: Router,
     driven: Driven,
     /// The time on the log's clock.
@@ -87,13 +87,13 @@ struct Run {
 
 impl Run {
     fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let program = Arc::new(settings.program()?);
-        let mut router = Router::new(&program).with_identities(settings.identities.clone());
-        router.identity().learned().begin_telling();
+        let policy = Arc::new(settings.policy()?);
+        let mut router = Router::new(&policy).with_bindings(settings.bindings.clone());
+        router.resolver().bindings().begin_publishing();
         Ok(Self {
-            driven: Driven::new(&program, PARTITIONS),
+            driven: Driven::new(&policy, PARTITIONS),
             router,
-            program,
+            policy,
             now: AppendTime::MIN,
             written: 0,
             lines: Vec::new(),
@@ -112,10 +112,10 @@ impl Run {
             Err(NoEvent::DeadLetter(letter)) => self.lines.push(dead("router", 0, &letter)),
             Err(NoEvent::Skipped(_)) => {}
         }
-        let identities = self.router.identity().learned().take_records();
-        let told = identities
+        let bindings = self.router.resolver().bindings().take_records();
+        let told = bindings
             .iter()
-            .map(|record| line("identities", 0, &record.key(), record.encode().as_deref()));
+            .map(|record| line("bindings", 0, &record.key(), record.encode().as_deref()));
         self.lines.extend(told);
     }
 
@@ -124,7 +124,7 @@ impl Run {
         let Routed::Observation(routed) = self.router.resolve(event) else {
             return;
         };
-        if let Some(sighting) = routed.sighting().filter(|_| self.program.join.sweep.enabled) {
+        if let Some(sighting) = routed.sighting().filter(|_| self.policy.join.sweep.enabled) {
             self.write_sighting(sighting);
         }
         let key = routed.key().to_string();
@@ -139,7 +139,7 @@ impl Run {
     /// Time goes on to `at`, if that is not past.
     fn pass(&mut self, at: AppendTime) {
         self.now = self.now.max(at);
-        self.router.identity().learned().advance(self.now);
+        self.router.resolver().bindings().advance(self.now);
         self.driven.pass(self.now);
     }
 
@@ -251,7 +251,7 @@ mod drive {
     use pipewarden_core::time::AppendTime;
     use pipewarden_engine::local::{Broker, Fault, Layout, Step, TopicPartition, Worker};
     use pipewarden_engine::worker::PartitionId;
-    use pipewarden_engine::{DeadLetter, ObservationRecord, Program};
+    use pipewarden_engine::{DeadLetter, ObservationRecord, Policy};
 
     use super::{dead, line};
 
@@ -259,18 +259,18 @@ mod drive {
     pub(crate) struct Driven {
         broker: Broker,
         layout: Layout,
-        program: Arc<Program>,
+        policy: Arc<Policy>,
         worker: Worker,
     }
 
     impl Driven {
-        pub(crate) fn new(program: &Arc<Program>, partitions: u32) -> Self {
+        pub(crate) fn new(policy: &Arc<Policy>, partitions: u32) -> Self {
             let (mut broker, layout) = (Broker::new(), Layout::new(partitions));
-            let worker = take_over(&mut broker, &layout, program);
+            let worker = take_over(&mut broker, &layout, policy);
             Self {
                 broker,
                 layout,
-                program: Arc::clone(program),
+                policy: Arc::clone(policy),
                 worker,
             }
         }
@@ -315,7 +315,7 @@ mod drive {
         pub(crate) fn crash(&mut self) {
             self.worker.weather.bring(Fault::TornCommit, 1);
             self.worker.commit(&mut self.broker);
-            self.worker = take_over(&mut self.broker, &self.layout, &self.program);
+            self.worker = take_over(&mut self.broker, &self.layout, &self.policy);
         }
 
         /// Every record of every topic.
@@ -366,8 +366,8 @@ mod drive {
     }
 
     /// A new process of the only worker there is.
-    fn take_over(broker: &mut Broker, layout: &Layout, program: &Arc<Program>) -> Worker {
-        let mut worker = Worker::start(broker, layout, "worker", program);
+    fn take_over(broker: &mut Broker, layout: &Layout, policy: &Arc<Policy>) -> Worker {
+        let mut worker = Worker::start(broker, layout, "worker", policy);
         let partitions: Vec<_> = (0..layout.partitions).map(PartitionId::observations).collect();
         worker.assign(broker, &partitions, 0);
         worker

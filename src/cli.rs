@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::alert::AlertFormat;
-use crate::interchange::Target;
+use crate::export::Target;
 use crate::inventory::Role;
 
 /// Finds remote use of sensitive named pipes on protected Windows hosts, and says who did it.

@@ -28,16 +28,16 @@
 //! ```
 //! use pipewarden::config::Settings;
 //!
-//! let in_force = Settings::default().program().unwrap();
-//! assert!(in_force.rules.get("detect-8").is_some());
-//! assert!(in_force.inventory.is_empty());
+//! let policy = Settings::default().policy().unwrap();
+//! assert!(policy.rules.get("detect-8").is_some());
+//! assert!(policy.inventory.is_empty());
 //! ```
 
-use pipewarden_core::words;
-pub use pipewarden_core::{alert, detection, event, problems, time};
+use pipewarden_core::text;
+pub use pipewarden_core::{alert, detection, diagnostics, event, time};
 pub use pipewarden_engine as pipeline;
 pub use pipewarden_engine::worker;
-pub use pipewarden_tools::{generator, interchange, rule_tests};
+pub use pipewarden_tools::{export, generator, rule_tests};
 
 pub mod cli;
 pub mod commands;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use pipewarden_kafka::{DriverError, InForce, Service, Stop};
+use pipewarden_kafka::{ActivePolicy, DriverError, Service, Stop};
 
 use crate::config::Watch;
 use crate::telemetry::Reporter;
@@ -14,7 +14,7 @@ pub(crate) struct Reload {
     /// What has been read of them.
     pub(crate) watch: Watch,
     /// What they made.
-    pub(crate) in_force: InForce,
+    pub(crate) active_policy: ActivePolicy,
     /// How often they are looked at; never where it is zero.
     pub(crate) interval: Duration,
     /// Hears of every change.
@@ -54,12 +54,12 @@ impl Reload {
     fn look(&mut self) {
         match self.watch.changed() {
             None => {}
-            Some(Ok(program)) if program.fingerprint() == self.in_force.program().fingerprint() => {}
-            Some(Ok(program)) => {
-                self.in_force.replace(program);
-                self.reporter.reloaded(&self.in_force.program());
+            Some(Ok(policy)) if policy.checkpoint_id() == self.active_policy.policy().checkpoint_id() => {}
+            Some(Ok(policy)) => {
+                self.active_policy.replace(policy);
+                self.reporter.reloaded(&self.active_policy.policy());
             }
-            Some(Err(problem)) => self.reporter.refused(&problem),
+            Some(Err(problem)) => self.reporter.rejected(&problem),
         }
     }
 }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn reloads(metrics: &Metrics, outcome: &str) -> u32 {
-        let line = format!("pipewarden_config_reloads_total{{outcome=\"{outcome}\"}} ");
+        let line = format!("pipewarden_policy_reloads_total{{outcome=\"{outcome}\"}} ");
         let text = String::from_utf8(metrics.render()).unwrap();
         let counted = text.lines().find_map(|found| found.strip_prefix(&line));
         counted.map_or(0, |count| count.parse().unwrap())
@@ -112,8 +112,12 @@ mod tests {
         ] {
             std::fs::write(file.path(), text).unwrap();
             reload.look();
-            let assets = reload.in_force.program().inventory.assets().len();
-            let counted = (assets, reloads(&metrics, "applied"), reloads(&metrics, "refused"));
+            let assets = reload.active_policy.policy().inventory.assets().len();
+            let counted = (
+                assets,
+                reloads(&metrics, "applied"),
+                reloads(&metrics, "rejected"),
+            );
             assert_eq!(counted, expected, "{text}");
         }
     }

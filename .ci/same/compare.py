@@ -14,20 +14,23 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 # What a version calls otherwise than the base, as ("observer.vendor", "observer.maker"): applied to the base's records.
-RENAMED_FIELDS = []
+RENAMED_FIELDS = [
+    ("pipewarden.config_version", "pipewarden.policy"),
+    ("unmapped.pipewarden.config_version", "unmapped.pipewarden.policy"),
+]
 
 # The same of values, as ("pipewarden.status", "active", "open"), by the field's new name; and of topics.
 RENAMED_VALUES = []
-RENAMED_TOPICS = []
+RENAMED_TOPICS = [("identities", "bindings")]
 
 # Differs between versions and says nothing of behaviour: in ECS, in OCSF.
-BLANKED = ("observer.version", "pipewarden.config_version", "metadata.product.version", "unmapped.pipewarden.config_version")
+BLANKED = ("observer.version", "pipewarden.policy", "metadata.product.version", "unmapped.pipewarden.policy")
 
 # Topics that must not be empty in the group and setup that show everything.
 EVERYTHING = ("corpus", "listed")
 ALERTS, FINDINGS, SUPPRESSED = "pipewarden.alerts", "pipewarden.alerts.ocsf", "pipewarden.suppressed"
 TOPICS = {
-    "pipewarden.observations", "ticks", "identities", "dead-letters of the router", "dead-letters of the correlator",
+    "pipewarden.observations", "ticks", "bindings", "dead-letters of the router", "dead-letters of the correlator",
     ALERTS, FINDINGS, SUPPRESSED,
 }  # fmt: skip
 HOLD_ALERTS = {ALERTS, FINDINGS, SUPPRESSED}
@@ -50,19 +53,27 @@ def parent_of(document, path):
 
 
 def rename(document, fields=None, values=None):
-    """Puts the names of this version in place of the base's.
+    """Puts the names of this version in place of the base's; a field that stays in its object keeps its place there.
 
-    >>> rename({"a": {"b": 1}, "c": 2}, [("a.b", "a.d")], [("a.d", 1, 3), ("c", 1, 3)])
-    {'a': {'d': 3}, 'c': 2}
+    >>> rename({"a": {"b": 1, "e": 4}, "c": 2}, [("a.b", "a.d")], [("a.d", 1, 3), ("c", 1, 3)])
+    {'a': {'d': 3, 'e': 4}, 'c': 2}
+    >>> rename({"a": {"b": 1}, "c": 2}, [("a.b", "f.g")], [])
+    {'a': {}, 'c': 2, 'f': {'g': 1}}
     """
     for old, new in RENAMED_FIELDS if fields is None else fields:
         parent, name = parent_of(document, old)
-        if parent is not None:
-            *parts, new_name = new.split(".")
-            place = document
-            for part in parts:
-                place = place.setdefault(part, {})
-            place[new_name] = parent.pop(name)
+        if parent is None:
+            continue
+        *parts, new_name = new.split(".")
+        if parts == old.split(".")[:-1]:
+            fields_in_order = [(new_name if one == name else one, value) for one, value in parent.items()]
+            parent.clear()
+            parent.update(fields_in_order)
+            continue
+        place = document
+        for part in parts:
+            place = place.setdefault(part, {})
+        place[new_name] = parent.pop(name)
     for path, old, new in RENAMED_VALUES if values is None else values:
         parent, name = parent_of(document, path)
         if parent is not None and parent[name] == old:
@@ -81,7 +92,7 @@ def own_of(document):
 def neutral(documents):
     """Blanks versions, and ranks revisions within their alert, over all documents together.
 
-    >>> alert = lambda id, revision: {"pipewarden": {"alert_id": id, "revision": revision, "config_version": "1"}}
+    >>> alert = lambda id, revision: {"pipewarden": {"alert_id": id, "revision": revision, "policy": "1"}}
     >>> [own_of(one)["revision"] for one in neutral([alert("a", 7), alert("b", 9), alert("a", 30), alert("a", 7)])]
     [0, 0, 1, 0]
     >>> neutral([alert("a", 7)]) == neutral([alert("a", 8)]), neutral([alert("a", 7)]) == neutral([alert("b", 7)])

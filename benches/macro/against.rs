@@ -9,6 +9,7 @@ use pipewarden_tools::generator::{Fleet, Plan};
 
 use super::process::Usage;
 use super::support::broker::{Broker, broker};
+use super::support::service::Settings;
 use super::table::{Table, median};
 use super::{Arguments, firehose, generated, latency, program, replay, whole};
 
@@ -66,6 +67,23 @@ pub(crate) fn run(
 
 type TakeTurns<'a> = dyn FnMut(&str, &mut dyn FnMut(&Path) -> Costs) + 'a;
 
+/// What topics of the settings are called in builds that do not know the name of now.
+const OLD_TOPIC_NAMES: [(&str, &str); 1] = [("bindings", "identities")];
+
+/// Makes the settings those of another build, in the words that it knows.
+pub(crate) fn hand_to(build: &Path, settings: &mut Settings) {
+    build.clone_into(&mut settings.program);
+    let stderr = settings.command(&["check"]).stderr;
+    let refusal = String::from_utf8_lossy(&stderr).into_owned();
+    for (name, old) in OLD_TOPIC_NAMES {
+        if refusal.contains(&format!("kafka.topics.{name}")) {
+            let topics = settings.value["kafka"]["topics"].as_object_mut().unwrap();
+            let topic = topics.remove(name).unwrap();
+            topics.insert(old.to_owned(), topic);
+        }
+    }
+}
+
 fn router(arguments: &Arguments, broker: &Broker, take_turns: &mut TakeTurns<'_>) {
     let prefix = broker.prefix("firehose");
     let input = format!("{prefix}.winlogbeat");
@@ -78,7 +96,7 @@ fn router(arguments: &Arguments, broker: &Broker, take_turns: &mut TakeTurns<'_>
     firehose::consumed(broker, &input, arguments.messages);
     take_turns("router", &mut |build| {
         let mut settings = firehose::settings(broker, &broker.prefix("firehose"), &input, inventory.path());
-        build.clone_into(&mut settings.program);
+        hand_to(build, &mut settings);
         settings.create_topics();
         Costs::of(firehose::route(&settings, arguments.messages))
     });
@@ -91,7 +109,7 @@ fn whole_path(arguments: &Arguments, broker: &Broker, take_turns: &mut TakeTurns
     firehose::consumed(broker, &input, arguments.whole_messages);
     take_turns("whole path", &mut |build| {
         let mut stage = whole::stage_of_backlog(broker, &input, &fleet);
-        build.clone_into(&mut stage.settings.program);
+        hand_to(build, &mut stage.settings);
         let (contestant, alerts) = whole::start(broker, &stage, true).expect("only the peer may be missing");
         let pass = whole::pass(&contestant, arguments.whole_messages as f64);
         whole::await_all(broker, &alerts, &truths, true);

@@ -9,6 +9,7 @@ use pipewarden_tools::generator::{Fleet, Missing, Plan, Truth};
 use rdkafka::message::Message as _;
 use serde_json::Value;
 
+use super::against::hand_to;
 use super::support::broker::{Broker, broker};
 use super::table::{Table, median};
 use super::whole::{Found, await_start, now, stage, start};
@@ -82,7 +83,7 @@ pub(crate) fn steady(broker: &Broker, arguments: &Arguments, build: Option<&Path
     let fleet = Fleet::invented(ASSETS, 2_000);
     let mut stage = stage(broker, "latency", &fleet);
     if let Some(build) = build {
-        build.clone_into(&mut stage.settings.program);
+        hand_to(build, &mut stage.settings);
     }
     broker.create_topic(&stage.input, 4, &[("message.timestamp.type", "LogAppendTime")]);
     let (contestant, alerts) = start(broker, &stage, build.is_some())?;

@@ -72,7 +72,7 @@ pub(crate) fn hold(retained: u32, assets: u32) {
     let (held, sample) = (join.state_size(), SAMPLE as usize);
     let all = (retained as usize + sample, sample);
     assert_eq!(
-        (held.connections, held.accesses),
+        (held.session_evidence, held.accesses),
         all,
         "nothing is a copy, nothing is refused"
     );

@@ -93,11 +93,11 @@ pub(crate) fn share(number: u32, assets: u32) -> Observation {
 /// A join in which nothing goes, or is refused, for want of room: what is measured is the cost of holding it.
 pub(crate) fn unbounded() -> Join {
     let limits = Limits {
-        connections_per_asset: usize::MAX,
-        connections_per_partition: usize::MAX,
-        destination_side_per_asset: usize::MAX,
-        destination_side_per_partition: usize::MAX,
-        identities_per_partition: usize::MAX,
+        session_evidence_per_asset: usize::MAX,
+        session_evidence_per_partition: usize::MAX,
+        accesses_per_asset: usize::MAX,
+        accesses_per_partition: usize::MAX,
+        seen_events_per_partition: usize::MAX,
         ..Limits::default()
     };
     let settings = JoinSettings {

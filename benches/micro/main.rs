@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pipewarden_core::event::Observation;
-use pipewarden_core::inventory::{Identity, Inventory};
+use pipewarden_core::inventory::{Inventory, Resolver};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::ObservationRecord;
 use pipewarden_tools::generator::Fleet;
@@ -70,10 +70,10 @@ fn resolve(criterion: &mut Criterion) {
     for assets in [10, 1_000, 10_000] {
         let fleet = Fleet::invented(assets, 100);
         let inventory = Inventory::parse(&fleet.inventory(), "bench").unwrap();
-        let identity = Identity::new(Arc::new(inventory), None);
+        let resolver = Resolver::new(Arc::new(inventory), None);
         let event = connection(3, ASSETS).event;
         group.bench_function(BenchmarkId::from_parameter(assets), |bencher| {
-            bencher.iter(|| identity.resolve(black_box(&event)));
+            bencher.iter(|| resolver.resolve(black_box(&event)));
         });
     }
     group.finish();
@@ -121,7 +121,7 @@ fn applying(retained: u32, observations: Vec<Observation>) -> Duration {
     let spent = began.elapsed();
     let held = join.state_size();
     assert_eq!(
-        held.connections + held.accesses,
+        held.session_evidence + held.accesses,
         all,
         "nothing is a copy, nothing is refused"
     );

@@ -16,7 +16,7 @@ static DECODER: LazyLock<Decoder> =
 fuzz_target!(|message: &[u8]| {
     let (fast, plain) = (DECODER.decode(message), DECODER.decode_unfiltered(message));
     if matches!(&fast, Ok(decoded) if decoded.outcome == Err(Skip::Prefiltered)) {
-        let holds_nothing = plain.map_or(true, |decoded| decoded.outcome.is_err() && decoded.lessons.is_empty());
+        let holds_nothing = plain.map_or(true, |decoded| decoded.outcome.is_err() && decoded.claims.is_empty());
         assert!(holds_nothing);
         return;
     }

@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::alert::AlertFormat;
-use crate::interchange::Target;
+use crate::export::Target;
 
 /// The document format of alerts.
 pub(super) fn alert_format() -> impl TypedValueParser<Value = AlertFormat> {

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
 
-use super::hits::{self, Hits};
+use super::exception_hits::{self, Hits};
 use super::settings;
 use crate::cli::CheckArgs;
 use crate::config::tested_rules;
-use crate::pipeline::Program;
+use crate::pipeline::Policy;
 use crate::rule_tests::Tested;
 use crate::telemetry;
 use crate::time::AppendTime;
@@ -20,14 +20,14 @@ use crate::time::AppendTime;
 /// The first thing that is wrong; a layer's errors name everything that is wrong in it.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
-    let program = settings.program()?;
+    let policy = settings.policy()?;
     if let Some(folder) = &settings.rules.directory {
         tested_rules(folder)?
             .into_iter()
             .try_for_each(Tested::demand_both)?;
     }
     let hits = (!args.status.is_empty())
-        .then(|| hits::ask(&args.status))
+        .then(|| exception_hits::ask(&args.status))
         .transpose()?;
     let mut out = anstream::stdout();
     writeln!(out, "{}", "settings".bold())?;
@@ -38,11 +38,11 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         jiff::SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
     };
     writeln!(out, "\n{}", "derived".bold())?;
-    writeln!(out, "  join_span: {}", span(program.join.join_span()))?;
-    writeln!(out, "  horizon: {}", span(program.join.horizon()))?;
-    writeln!(out, "  fingerprint: {}", program.fingerprint())?;
+    writeln!(out, "  join_span: {}", span(policy.join.join_span()))?;
+    writeln!(out, "  horizon: {}", span(policy.join.horizon()))?;
+    writeln!(out, "  policy: {}", policy.checkpoint_id())?;
     writeln!(out, "\n{}", "rules".bold())?;
-    for rule in program.rules.rules() {
+    for rule in policy.rules.rules() {
         let pipes = |pipes: &std::collections::BTreeSet<std::sync::Arc<str>>| {
             let names: Vec<&str> = pipes.iter().map(AsRef::as_ref).collect();
             if names.is_empty() {
@@ -61,7 +61,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             pipes(&rule.pipes.share_access)
         )?;
     }
-    for (rule, (pipe, names)) in program.rules.rules().iter().flat_map(|rule| {
+    for (rule, (pipe, names)) in policy.rules.rules().iter().flat_map(|rule| {
         rule.missing_aliases()
             .into_iter()
             .map(move |missing| (rule, missing))
@@ -79,16 +79,16 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         .rules()
         .iter()
         .map(|rule| &*rule.id)
-        .filter(|id| program.rules.get(id).is_none())
+        .filter(|id| policy.rules.get(id).is_none())
         .collect();
     if !off.is_empty() {
         writeln!(out, "  off: {}", off.join(" "))?;
     }
     writeln!(out, "\n{}", "inventory".bold())?;
-    if program.inventory.is_empty() {
+    if policy.inventory.is_empty() {
         writeln!(out, "  no asset is listed")?;
     }
-    for asset in program.inventory.assets() {
+    for asset in policy.inventory.assets() {
         let addresses: Vec<String> = asset.addresses.iter().map(ToString::to_string).collect();
         let roles: Vec<&str> = asset.roles.iter().map(|role| role.as_str()).collect();
         writeln!(
@@ -99,9 +99,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             roles.join(" ")
         )?;
     }
-    let unlisted = serde_json::to_value(program.unlisted_hosts)?;
+    let unlisted = serde_json::to_value(policy.unlisted_hosts)?;
     writeln!(out, "  unlisted hosts: {}", unlisted.as_str().unwrap_or_default())?;
-    exceptions(&mut out, &program, hits.as_ref())?;
+    exceptions(&mut out, &policy, hits.as_ref())?;
     let partitions = u64::try_from(settings.kafka.topics.partitions).unwrap_or_default();
     if let Some(hits) = hits.filter(|hits| hits.partitions < partitions) {
         let warning = format!(
@@ -115,9 +115,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Every entry, and what is wrong with it that is no error: it has expired, or names a host that is not listed.
-fn exceptions(out: &mut impl Write, program: &Program, hits: Option<&Hits>) -> std::io::Result<()> {
+fn exceptions(out: &mut impl Write, policy: &Policy, hits: Option<&Hits>) -> std::io::Result<()> {
     writeln!(out, "\n{}", "exceptions".bold())?;
-    let exceptions = &program.exceptions;
+    let exceptions = &policy.exceptions;
     let now = telemetry::wall_clock();
     for entry in exceptions.entries() {
         let ends = match entry.expires {
@@ -139,7 +139,7 @@ fn exceptions(out: &mut impl Write, program: &Program, hits: Option<&Hits>) -> s
         }
     }
     for (entry, name) in exceptions.unlisted_assets() {
-        if !program.inventory.is_empty() {
+        if !policy.inventory.is_empty() {
             let warning = format!("{} names {name}, which the inventory does not list", entry.id);
             writeln!(out, "  {}", warning.yellow())?;
         }

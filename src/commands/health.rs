@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::USAGE;
-use super::ask::Place;
+use super::http_client::Endpoint;
 use crate::cli::HealthArgs;
 use crate::config::Settings;
 
@@ -15,14 +15,14 @@ use crate::config::Settings;
 /// # Errors
 /// Settings that are wrong, or no answer.
 pub fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
-    let place = match &args.address {
-        Some(address) => Place::resolve(address).context("--address")?,
+    let endpoint = match &args.address {
+        Some(address) => Endpoint::resolve(address).context("--address")?,
         None => {
             let settings = Settings::load(args.config.as_deref(), std::env::vars())?;
             reachable(settings.http.listen).into()
         }
     };
-    let (status, body) = place.ask(if args.ready { "/readyz" } else { "/healthz" })?;
+    let (status, body) = endpoint.ask(if args.ready { "/readyz" } else { "/healthz" })?;
     anstream::println!("{body}");
     Ok(if status == 200 { ExitCode::SUCCESS } else { USAGE })
 }

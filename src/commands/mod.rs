@@ -1,11 +1,11 @@
 //! One command a file: arguments in, exit status out.
 
-mod ask;
 pub mod check;
+mod exception_hits;
 pub mod export;
 pub mod generate;
 pub mod health;
-mod hits;
+mod http_client;
 pub mod inventory;
 pub mod replay;
 pub mod run;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pipewarden_kafka::{CorrelatorSettings, InForce, RouterSettings, Service, ServiceSettings, Stop};
+use pipewarden_kafka::{ActivePolicy, CorrelatorSettings, RouterSettings, Service, ServiceSettings, Stop};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::settings;
 use crate::cli::RunArgs;
 use crate::config::{Settings, Watch};
-use crate::pipeline::Program;
+use crate::pipeline::Policy;
 use crate::reload::Reload;
 use crate::telemetry::{self, EXPLANATIONS, Metrics, Reporter, Status};
 
@@ -22,7 +22,7 @@ use crate::telemetry::{self, EXPLANATIONS, Metrics, Reporter, Status};
 /// Settings, rules or inventory that are wrong, an address that cannot be listened on, or what ended the service.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
-    let (watch, program) = Watch::start(settings.clone())?;
+    let (watch, policy) = Watch::start(settings.clone())?;
     telemetry::init_logging(&settings.log).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -33,13 +33,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     info!(
         version = env!("CARGO_PKG_VERSION"),
         brokers = settings.kafka.brokers,
-        rules = program.rules.rules().len(),
-        assets = program.inventory.assets().len(),
-        exceptions = program.exceptions.entries().len(),
-        fingerprint = program.fingerprint(),
+        rules = policy.rules.rules().len(),
+        assets = policy.inventory.assets().len(),
+        exceptions = policy.exceptions.entries().len(),
+        policy = policy.checkpoint_id(),
         "pipewarden starts"
     );
-    let (service, reload) = service(&settings, (watch, program), &metrics, &status, &stop);
+    let (service, reload) = service(&settings, (watch, policy), &metrics, &status, &stop);
     runtime.block_on(async {
         let listener = TcpListener::bind(settings.http.listen)
             .await
@@ -80,23 +80,23 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// The service, and what looks after the files beside it. `read` is what [`Watch::start`] gave.
 pub(crate) fn service(
     settings: &Settings,
-    read: (Watch, Program),
+    read: (Watch, Policy),
     metrics: &Arc<Metrics>,
     status: &Arc<Status>,
     stop: &Stop,
 ) -> (Service, Reload) {
-    let (watch, program) = read;
-    let reporter = Reporter::new(settings, &program, Arc::clone(metrics), Arc::clone(status));
-    let (reporter, in_force) = (Arc::new(reporter), InForce::new(program));
+    let (watch, policy) = read;
+    let reporter = Reporter::new(settings, &policy, Arc::clone(metrics), Arc::clone(status));
+    let (reporter, active_policy) = (Arc::new(reporter), ActivePolicy::new(policy));
     let service = Service::new(
         service_settings(settings),
-        in_force.clone(),
+        active_policy.clone(),
         reporter.clone(),
         stop.clone(),
     );
     let reload = Reload {
         watch,
-        in_force,
+        active_policy,
         interval: settings.reload.interval,
         reporter,
         stop: stop.clone(),
@@ -120,7 +120,7 @@ fn service_settings(settings: &Settings) -> ServiceSettings {
             commit_interval: correlator.commit_interval,
             instance: correlator.instance.clone(),
         },
-        identities: settings.identities.clone(),
+        bindings: settings.bindings.clone(),
         alert_format: settings.alerts.format,
         explanations: EXPLANATIONS,
     }

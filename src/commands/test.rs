@@ -9,7 +9,7 @@ use super::replay::clean;
 use crate::cli::TestArgs;
 use crate::config::tested_rules;
 use crate::rule_tests::{self, Tested};
-use crate::words::plural;
+use crate::text::plural;
 
 /// One row of the table.
 struct Row {

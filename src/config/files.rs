@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::detection::{Rule, RuleError, RuleSet, parse_rule};
+use crate::diagnostics::FileError;
 use crate::inventory::Inventory;
-use crate::problems::FileError;
 use crate::rule_tests::{TestFile, Tested, TestsError, parse_tests};
 
 /// The text of a file that should hold `what`, and the name by which errors call it.
@@ -105,12 +105,15 @@ fn tests(rule_file: &Path, rule: &Rule) -> Result<TestFile, TestsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detection::PACK;
+    use crate::detection::BUILTIN_RULES;
 
     #[test]
     fn every_file_in_rules_is_packed_under_the_id_it_has_and_only_detect_8_is_on() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-        let mut packed: Vec<String> = PACK.iter().map(|packed| packed.file.to_owned()).collect();
+        let mut packed: Vec<String> = BUILTIN_RULES
+            .iter()
+            .map(|packed| packed.file.to_owned())
+            .collect();
         packed.sort();
         let files: Vec<String> = rule_files(&folder)
             .unwrap()
@@ -118,7 +121,7 @@ mod tests {
             .map(|path| format!("rules/{}", path.file_name().unwrap().to_string_lossy()))
             .collect();
         assert_eq!(packed, files);
-        for rule in RuleSet::pack().rules() {
+        for rule in RuleSet::builtin_rules().rules() {
             assert!(packed.contains(&format!("rules/{}.yaml", rule.id)));
             assert_eq!(rule.enabled, &*rule.id == "detect-8");
             let description = rule.description.as_deref().unwrap_or_default();

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::Settings;
-use crate::problems::likely;
+use super::renamed::new_name;
+use crate::diagnostics::likely;
 
 /// The environment variables that set something begin so.
 const PREFIX: &str = "PIPEWARDEN_";
@@ -32,6 +33,16 @@ pub enum ConfigError {
         key: String,
         /// The key that was probably meant.
         nearest: Option<String>,
+    },
+    /// A key of an earlier version.
+    #[error("{origin}: {key} is called {new} now; CHANGELOG.md lists all new names")]
+    RenamedKey {
+        /// The file or the environment variable.
+        origin: String,
+        /// The whole key.
+        key: String,
+        /// Its new name.
+        new: String,
     },
     /// A value of the wrong type or form.
     #[error("{key}: {message}")]
@@ -65,7 +76,7 @@ impl Settings {
         let mut merged = defaults.clone();
         if let Some(path) = file {
             let mut layer = read_file(path)?;
-            spell_out(&mut layer);
+            stringify_properties(&mut layer);
             known_keys(&layer, &defaults, &path.display().to_string())?;
             merge(&mut merged, layer);
         }
@@ -123,7 +134,7 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, ConfigError> {
 }
 
 /// librdkafka takes every property as text; people write `true` and `30000`.
-fn spell_out(layer: &mut Map<String, Value>) {
+fn stringify_properties(layer: &mut Map<String, Value>) {
     let client = layer.get_mut("kafka").and_then(|kafka| kafka.get_mut("client"));
     if let Some(Value::Object(client)) = client {
         for value in client.values_mut() {
@@ -158,12 +169,7 @@ fn known_keys(
                 format!("{path}.{key}")
             };
             let Some(expected) = known.get(key) else {
-                let nearest = likely(&path, all.iter().map(String::as_str)).map(str::to_owned);
-                return Err(ConfigError::UnknownKey {
-                    origin: origin.to_owned(),
-                    key: path,
-                    nearest,
-                });
+                return Err(unknown(origin, path, all));
             };
             if let (Value::Object(value), Value::Object(expected)) = (value, expected)
                 && !is_free(&path)
@@ -176,8 +182,20 @@ fn known_keys(
     walk(layer, known, "", origin, &keys(known))
 }
 
+/// What to say of a key that is none of `all`.
+fn unknown(origin: &str, key: String, all: &[String]) -> ConfigError {
+    let origin = origin.to_owned();
+    match new_name(&key) {
+        Some(new) => ConfigError::RenamedKey { origin, key, new },
+        None => {
+            let nearest = likely(&key, all.iter().map(String::as_str)).map(str::to_owned);
+            ConfigError::UnknownKey { origin, key, nearest }
+        }
+    }
+}
+
 /// Every key, whole.
-fn keys(tree: &Map<String, Value>) -> Vec<String> {
+pub(super) fn keys(tree: &Map<String, Value>) -> Vec<String> {
     fn walk(tree: &Map<String, Value>, path: &str, all: &mut Vec<String>) {
         for (key, value) in tree {
             let path = if path.is_empty() {
@@ -238,14 +256,7 @@ fn from_environment(
         Some(Value::Number(_)) => value.parse::<i64>().ok().map(Value::from),
         Some(Value::Array(_)) => Some(value.split(',').map(|item| Value::from(item.trim())).collect()),
         Some(Value::Object(_)) | None => {
-            let key = path.join(".");
-            let keys = keys(defaults);
-            let nearest = likely(&key, keys.iter().map(String::as_str)).map(str::to_owned);
-            return Err(ConfigError::UnknownKey {
-                origin: name.to_owned(),
-                key,
-                nearest,
-            });
+            return Err(unknown(name, path.join("."), &keys(defaults)));
         }
         Some(Value::String(_) | Value::Null) => Some(Value::from(value)),
     };

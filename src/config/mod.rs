@@ -1,9 +1,10 @@
 //! Settings: defaults, then the file, then the environment. A layer says only what differs.
 
 mod files;
-mod fingerprint;
 mod layers;
-mod program;
+mod policy;
+mod policy_id;
+mod renamed;
 mod secrets;
 mod validate;
 mod watch;
@@ -13,18 +14,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use files::{inventory as read_inventory, rules as read_rules, tested_rules};
-pub use fingerprint::fingerprint;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 pub use layers::ConfigError;
 pub use pipewarden_kafka::{Kafka, Topics};
-pub use program::ProgramError;
+pub use policy::PolicyError;
+pub use policy_id::policy_id;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 pub use watch::Watch;
 
 use crate::alert::AlertFormat;
 use crate::detection::{DEFAULT_RULES, JoinSettings};
-use crate::inventory::{IdentitySettings, UnlistedHosts};
+use crate::inventory::{BindingSettings, UnlistedHosts};
 
 /// Everything that can be set. Every section and every key is optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +44,7 @@ pub struct Settings {
     /// The protected hosts.
     pub inventory: InventorySource,
     /// What the stream teaches of addresses.
-    pub identities: IdentitySettings,
+    pub bindings: BindingSettings,
     /// The rules.
     pub rules: RuleSource,
     /// What is known and answered for.

@@ -66,14 +66,14 @@ impl Settings {
         );
         let limits = &detection.limits;
         for (key, limit) in [
-            ("connections_per_asset", limits.connections_per_asset),
-            ("connections_per_partition", limits.connections_per_partition),
-            ("destination_side_per_asset", limits.destination_side_per_asset),
+            ("session_evidence_per_asset", limits.session_evidence_per_asset),
             (
-                "destination_side_per_partition",
-                limits.destination_side_per_partition,
+                "session_evidence_per_partition",
+                limits.session_evidence_per_partition,
             ),
-            ("identities_per_partition", limits.identities_per_partition),
+            ("accesses_per_asset", limits.accesses_per_asset),
+            ("accesses_per_partition", limits.accesses_per_partition),
+            ("seen_events_per_partition", limits.seen_events_per_partition),
             ("evidence", limits.evidence),
             ("list_entries", limits.list_entries),
         ] {
@@ -92,20 +92,20 @@ impl Settings {
             limits.list_entries <= 1_000,
             "detection.limits.list_entries must be at most 1000: a record has a size limit",
         );
-        let identities = &self.identities;
+        let bindings = &self.bindings;
         demand(
-            identities.publish_after >= Duration::from_secs(1),
-            "identities.publish_after must be at least 1s",
+            bindings.publish_after >= Duration::from_secs(1),
+            "bindings.publish_after must be at least 1s",
         );
         demand(
-            identities.max_age > identities.publish_after,
-            "identities.max_age must be longer than identities.publish_after: what is told no more would be dropped",
+            bindings.max_age > bindings.publish_after,
+            "bindings.max_age must be longer than bindings.publish_after: what is not published any more would be dropped",
         );
         for (key, limit) in [
-            ("bindings", identities.bindings),
-            ("bindings_per_address", identities.bindings_per_address),
+            ("limit", bindings.limit),
+            ("limit_per_address", bindings.limit_per_address),
         ] {
-            demand(limit >= 1, &format!("identities.{key} must be at least 1"));
+            demand(limit >= 1, &format!("bindings.{key} must be at least 1"));
         }
         demand(self.router.threads >= 1, "router.threads must be at least 1");
         demand(
@@ -144,13 +144,13 @@ impl Settings {
             &topics.alerts_ocsf,
             &topics.suppressed,
             &topics.dead_letters,
-            &topics.identities,
+            &topics.bindings,
         ];
         demand(
             own.iter()
                 .enumerate()
                 .all(|(index, name)| !own[..index].contains(name) && !topics.input.contains(name)),
-            "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed, dead_letters and identities must be \
+            "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed, dead_letters and bindings must be \
              different topics",
         );
         for key in [

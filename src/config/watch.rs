@@ -7,8 +7,8 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{ProgramError, Settings};
-use crate::pipeline::Program;
+use super::{PolicyError, Settings};
+use crate::pipeline::Policy;
 
 /// Rules, inventory and exceptions as they were read last.
 #[derive(Debug)]
@@ -21,22 +21,22 @@ impl Watch {
     /// Reads the files for the first time.
     ///
     /// # Errors
-    /// [`ProgramError`], which names the file and what to change.
-    pub fn start(settings: Settings) -> Result<(Self, Program), ProgramError> {
+    /// [`PolicyError`], which names the file and what to change.
+    pub fn start(settings: Settings) -> Result<(Self, Policy), PolicyError> {
         // Before the files are read: a change in between is noticed by the first look.
         let seen = look(&settings);
-        let program = settings.program()?;
-        Ok((Self { settings, seen }, program))
+        let policy = settings.policy()?;
+        Ok((Self { settings, seen }, policy))
     }
 
     /// What the files make of it now, if any byte of them has changed since the last call.
     ///
     /// # Errors
-    /// [`ProgramError`] inside, once for each change: what was in force stays so.
-    pub fn changed(&mut self) -> Option<Result<Program, ProgramError>> {
+    /// [`PolicyError`] inside, once for each change: what was in force stays so.
+    pub fn changed(&mut self) -> Option<Result<Policy, PolicyError>> {
         let now = look(&self.settings);
         let before = std::mem::replace(&mut self.seen, now);
-        (now != before).then(|| self.settings.program())
+        (now != before).then(|| self.settings.policy())
     }
 }
 
@@ -85,8 +85,8 @@ mod tests {
         std::os::unix::fs::symlink("..data/hosts.yaml", folder.path().join("hosts.yaml")).unwrap();
         let mut settings = Settings::default();
         settings.inventory.file = Some(folder.path().join("hosts.yaml"));
-        let (mut watch, program) = Watch::start(settings).unwrap();
-        assert_eq!(program.inventory.assets().len(), 1);
+        let (mut watch, policy) = Watch::start(settings).unwrap();
+        assert_eq!(policy.inventory.assets().len(), 1);
         assert!(watch.changed().is_none());
 
         let swapped = folder.path().join("..data_tmp");
@@ -102,8 +102,8 @@ mod tests {
         assert!(watch.changed().unwrap().is_err());
         std::fs::write(folder.path().join("two/hosts.yaml"), ONE).unwrap();
         assert_eq!(
-            watch.changed().unwrap().unwrap().fingerprint(),
-            program.fingerprint()
+            watch.changed().unwrap().unwrap().checkpoint_id(),
+            policy.checkpoint_id()
         );
     }
 }

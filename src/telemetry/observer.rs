@@ -1,17 +1,17 @@
 //! What the service's facts become: metrics, `/status` and lines of the log, side by side for each fact.
 
+mod bindings;
 mod correlator;
-mod identities;
 mod router;
 
 use std::sync::Arc;
 
-use pipewarden_kafka::{IdentityFact, Observer, WorkerFact};
+use pipewarden_kafka::{BindingFact, Observer, WorkerFact};
 use tracing::{error, info};
 
 use super::{Consumed, Metrics, Status, wall_clock};
-use crate::config::{ProgramError, Settings};
-use crate::pipeline::{Origin, Program, Routed};
+use crate::config::{PolicyError, Settings};
+use crate::pipeline::{Origin, Policy, Routed};
 use crate::worker::{Fact, RouterFact};
 
 /// Takes the facts of every worker, and of the files behind what is in force.
@@ -24,22 +24,22 @@ pub struct Reporter {
 
 impl Reporter {
     /// Metrics of the topics, rules and exceptions that are about to be used exist from now on.
-    pub fn new(settings: &Settings, program: &Program, metrics: Arc<Metrics>, status: Arc<Status>) -> Self {
+    pub fn new(settings: &Settings, policy: &Policy, metrics: Arc<Metrics>, status: Arc<Status>) -> Self {
         let is_correlating = settings.correlator.enabled;
         let input = &settings.kafka.topics.input;
         let consumed = metrics.consumed(input.iter().filter(|_| settings.router.enabled));
         let topics = &settings.kafka.topics;
         if settings.router.enabled {
-            let read = topics.input.iter().chain([&topics.identities]);
-            read.for_each(|topic| metrics.may_lose_batches(topic));
+            let read = topics.input.iter().chain([&topics.bindings]);
+            read.for_each(|topic| metrics.init_batch_series(topic));
         }
         if is_correlating {
-            metrics.may_lose_batches(&topics.observations);
-            for rule in program.rules.rules() {
-                metrics.will_apply(&rule.id);
+            metrics.init_batch_series(&topics.observations);
+            for rule in policy.rules.rules() {
+                metrics.init_rule_series(&rule.id);
             }
-            metrics.will_judge_sensors();
-            metrics.will_tell_sweeps();
+            metrics.init_sensor_series();
+            metrics.init_sweep_series();
         }
         let reporter = Self {
             metrics,
@@ -47,37 +47,37 @@ impl Reporter {
             consumed,
             is_correlating,
         };
-        reporter.in_force(program);
+        reporter.set_policy(policy);
         reporter
     }
 
-    fn in_force(&self, program: &Program) {
+    fn set_policy(&self, policy: &Policy) {
         if self.is_correlating {
-            let exceptions = program.exceptions.entries();
-            self.metrics.will_cover(exceptions);
+            let exceptions = policy.exceptions.entries();
+            self.metrics.init_exception_series(exceptions);
             self.status.exceptions(exceptions, wall_clock());
         }
-        self.metrics.config_version(program.version());
-        self.status.config_version(program.version());
+        self.metrics.policy(policy.id());
+        self.status.policy(policy.id());
     }
 
     /// The files have changed, and workers take up what they make.
-    pub fn reloaded(&self, program: &Program) {
+    pub fn reloaded(&self, policy: &Policy) {
         info!(
-            rules = program.rules.rules().len(),
-            assets = program.inventory.assets().len(),
-            exceptions = program.exceptions.entries().len(),
-            fingerprint = program.fingerprint(),
+            rules = policy.rules.rules().len(),
+            assets = policy.inventory.assets().len(),
+            exceptions = policy.exceptions.entries().len(),
+            policy = policy.checkpoint_id(),
             "rules, inventory or exceptions have changed and are taken up"
         );
         self.metrics.reload("applied");
-        self.in_force(program);
+        self.set_policy(policy);
     }
 
     /// The files have changed, and one of them is wrong.
-    pub fn refused(&self, problem: &ProgramError) {
-        error!("a change is refused and what was in force stays so: {problem}");
-        self.metrics.reload("refused");
+    pub fn rejected(&self, problem: &PolicyError) {
+        error!("a change is rejected and the policy in force stays: {problem}");
+        self.metrics.reload("rejected");
     }
 }
 
@@ -100,8 +100,8 @@ impl Observer for Reporter {
         .report(fact);
     }
 
-    fn identities(&self, worker: &str, fact: IdentityFact<'_>) {
-        identities::report(&self.metrics, &self.status, worker, fact);
+    fn bindings(&self, worker: &str, fact: BindingFact<'_>) {
+        bindings::report(&self.metrics, &self.status, worker, fact);
     }
 
     fn worker(&self, worker: &str, fact: WorkerFact<'_>) {
@@ -160,8 +160,8 @@ mod tests {
 
     fn reporter() -> Reporter {
         let settings = Settings::default();
-        let program = settings.program().unwrap();
-        Reporter::new(&settings, &program, Arc::default(), Arc::default())
+        let policy = settings.policy().unwrap();
+        Reporter::new(&settings, &policy, Arc::default(), Arc::default())
     }
 
     fn shows(reporter: &Reporter, line: &str) -> bool {
@@ -192,7 +192,7 @@ mod tests {
         tell(WorkerFact::Started);
         assert!(reporter.status.unhealthy().is_empty());
         let failure = DriverError::MissingTopic {
-            topic: "pipewarden.identities".to_owned(),
+            topic: "pipewarden.bindings".to_owned(),
         };
         tell(WorkerFact::Failed(&failure));
         tell(WorkerFact::Ended);
@@ -232,16 +232,16 @@ mod tests {
         reporter.worker("router-0", WorkerFact::Started);
         reporter.router("router-0", RouterFact::Owns(1));
         assert!(reporter.status.unready().is_empty());
-        reporter.identities("router-0", IdentityFact::ReadingBegan);
+        reporter.bindings("router-0", BindingFact::ReadingBegan);
         assert_eq!(
             reporter.status.unready(),
-            ["router-0 is reading the identities topic"]
+            ["router-0 is reading the bindings topic"]
         );
-        reporter.identities(
+        reporter.bindings(
             "router-0",
-            IdentityFact::ReadingEnded {
+            BindingFact::ReadingEnded {
                 records: 0,
-                size: crate::inventory::LearnedSize::default(),
+                size: crate::inventory::BindingsSize::default(),
                 took: std::time::Duration::ZERO,
             },
         );

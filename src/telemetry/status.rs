@@ -17,8 +17,8 @@ pub const EXPLANATIONS: usize = 20;
 pub struct WorkerStatus {
     /// It runs; false once it has ended, for whatever reason.
     pub is_alive: bool,
-    /// It is still reading what other processes have learned, and has not asked for a share yet.
-    pub is_reading_identities: bool,
+    /// It is still reading the bindings topic, and has not asked for a share yet.
+    pub is_reading_bindings: bool,
     /// The group has given it its share, which may be empty.
     pub is_assigned: bool,
     /// How many partitions it owns.
@@ -44,8 +44,8 @@ pub struct Readiness {
 pub struct Status {
     /// By name.
     workers: Mutex<BTreeMap<String, WorkerStatus>>,
-    /// The fingerprint of what is in force.
-    config_version: Mutex<String>,
+    /// The id of the policy in force.
+    policy: Mutex<String>,
     /// Of the alerts that were told last, the latest at the end.
     explanations: Mutex<VecDeque<Explanation>>,
     /// By partition.
@@ -70,8 +70,8 @@ impl Status {
     }
 
     /// Notes which version of settings, rules, inventory and exceptions is in force.
-    pub fn config_version(&self, version: &str) {
-        version.clone_into(&mut self.config_version.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn policy(&self, version: &str) {
+        version.clone_into(&mut self.policy.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Notes why an alert that has just been told says what it says. Only the latest of each alert is kept.
@@ -85,7 +85,7 @@ impl Status {
     }
 
     /// Notes how ready the telemetry of a partition's assets is.
-    pub fn tell_readiness(&self, partition: u32, readiness: Readiness) {
+    pub fn set_readiness(&self, partition: u32, readiness: Readiness) {
         self.readiness().insert(partition, readiness);
     }
 
@@ -166,11 +166,11 @@ impl Status {
 
     /// Everything, as `/status` shows it.
     pub fn to_value(&self) -> Value {
-        let config_version = self.config_version.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         let explanations = self.explanations.lock().unwrap_or_else(PoisonError::into_inner);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "config_version": *config_version,
+            "policy": *policy,
             "ready": self.unready().is_empty(),
             "workers": self.workers(),
             "explanations": explanations.iter().rev().collect::<Vec<_>>(),
@@ -203,8 +203,8 @@ impl Status {
         let workers = self.workers();
         let mut reasons = self.unhealthy();
         for (name, worker) in &workers {
-            if worker.is_reading_identities {
-                reasons.push(format!("{name} is reading the identities topic"));
+            if worker.is_reading_bindings {
+                reasons.push(format!("{name} is reading the bindings topic"));
             } else if !worker.is_assigned {
                 reasons.push(format!("{name} waits for its partitions"));
             } else if worker.restoring > 0 {
@@ -243,9 +243,9 @@ mod tests {
         status.update("router-0", |worker| worker.is_alive = true);
         assert!(status.unhealthy().is_empty());
         assert_eq!(status.unready(), ["router-0 waits for its partitions"]);
-        status.update("router-0", |worker| worker.is_reading_identities = true);
-        assert_eq!(status.unready(), ["router-0 is reading the identities topic"]);
-        status.update("router-0", |worker| worker.is_reading_identities = false);
+        status.update("router-0", |worker| worker.is_reading_bindings = true);
+        assert_eq!(status.unready(), ["router-0 is reading the bindings topic"]);
+        status.update("router-0", |worker| worker.is_reading_bindings = false);
         status.update("router-0", |worker| {
             worker.is_assigned = true;
             worker.partitions = 3;

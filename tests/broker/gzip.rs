@@ -198,17 +198,20 @@ fn a_batch_that_would_inflate_beyond_the_ceiling_is_lost_alone_and_only_once() {
 fn a_lost_batch_of_observations_or_identities_is_counted_and_the_rest_is_read() {
     let Some(broker) = broker() else { return };
     let settings = settings(broker, "bomb-inside");
-    let (observations, identities) = (settings.topic("observations"), settings.topic("identities"));
+    let (observations, bindings) = (settings.topic("observations"), settings.topic("bindings"));
     append(broker, observations, &bomb(8));
     append(broker, observations, &[b"no observation".to_vec()]);
-    append(broker, identities, &bomb(2));
+    append(broker, bindings, &bomb(2));
     let service = Service::start(&settings);
     service.await_ready();
     service.await_that("what stands behind the batch is read", || {
-        service.metric("pipewarden_observations_applied_total", "fate=\"undecodable\"") == 2.0
+        service.metric(
+            "pipewarden_observations_applied_total",
+            "disposition=\"undecodable\"",
+        ) == 2.0
     });
     assert_eq!(service.metric("pipewarden_batches_lost_total", observations), 1.0);
-    assert_eq!(service.metric("pipewarden_batches_lost_total", identities), 1.0);
+    assert_eq!(service.metric("pipewarden_batches_lost_total", bindings), 1.0);
     // What is missing in the state counts as a loss of state.
     assert_eq!(
         service.metric("pipewarden_log_losses_total", "batch_too_large"),

@@ -409,13 +409,17 @@ fn every_stage_is_counted() {
     for kind in ["network_connection", "pipe_connected", "share_access"] {
         expect("pipewarden_observations_total", kind, 1.0);
     }
-    expect("pipewarden_observations_applied_total", "fate=\"applied\"", 3.0);
+    expect(
+        "pipewarden_observations_applied_total",
+        "disposition=\"applied\"",
+        3.0,
+    );
     expect("pipewarden_alerts_total", "rule=\"detect-8\"", 1.0);
     expect("pipewarden_alert_latency_seconds_count", "", 1.0);
     expect("pipewarden_destinations_resolved_total", "", 3.0);
-    expect("pipewarden_state_entries", "kind=\"connections\"", 1.0);
+    expect("pipewarden_state_entries", "kind=\"session_evidence\"", 1.0);
     expect("pipewarden_partition_lag_records", "", 0.0);
-    assert_eq!(service.metric("pipewarden_identity_conflicts_total", ""), 0.0);
+    assert_eq!(service.metric("pipewarden_destination_conflicts_total", ""), 0.0);
     assert!(service.metric("pipewarden_transactions_total", "committed") >= 1.0);
     service.signal("TERM");
     assert!(service.wait().0.success());

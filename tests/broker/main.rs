@@ -11,7 +11,7 @@
 //! | `rolling` | a rolling update under load |
 //! | `chaos` | processes and broker killed, frozen, stopped, under load |
 //! | `reload` | rules, inventory and exceptions that change while the service runs |
-//! | `identities` | what one process learns of addresses, known to every other |
+//! | `bindings` | what one process learns of addresses, known to every other |
 //! | `gzip` | batches of gzip, whole, damaged and too large |
 //! | `rule_pack` | the cases of the built-in rules through the service |
 //! | `generate` | attacks that `pipewarden generate` writes to a broker |
@@ -39,13 +39,13 @@
 
 mod support;
 
+mod bindings;
 mod blind;
 mod chaos;
 mod dashboard;
 mod generate;
 mod gzip;
 mod health;
-mod identities;
 mod kafka;
 mod live_findings;
 mod recovery;

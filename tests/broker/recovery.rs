@@ -103,7 +103,7 @@ fn the_checkpoint_beside_the_offset_can_be_read_by_whoever_is_on_call() {
         .unwrap();
     assert!(offset >= 3);
     assert!(
-        metadata.starts_with("pipewarden/1;rewind=0;") && metadata.contains(";partitions=1;"),
+        metadata.starts_with("pipewarden/2;rewind=0;") && metadata.contains(";partitions=1;"),
         "{metadata}"
     );
 }

@@ -73,7 +73,7 @@ fn status(service: &Service) -> Value {
 }
 
 fn version(service: &Service) -> String {
-    status(service)["config_version"].as_str().unwrap().to_owned()
+    status(service)["policy"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -88,10 +88,7 @@ fn an_exception_covers_open_alerts_from_its_change_on_and_nothing_is_lost() {
     let (alerts, suppressed) = (settings.topic("alerts"), settings.topic("suppressed"));
     attack(broker, &settings, "atlas.aperture.local", 1);
     service.await_that("the alert", || told(broker, alerts).len() == 1);
-    assert_eq!(
-        told(broker, alerts)[0]["pipewarden"]["config_version"],
-        before.as_str()
-    );
+    assert_eq!(told(broker, alerts)[0]["pipewarden"]["policy"], before.as_str());
 
     replace(folder.path(), "exceptions.yaml", SCANNER);
     service.await_message("open alerts are written once more");
@@ -111,8 +108,8 @@ fn an_exception_covers_open_alerts_from_its_change_on_and_nothing_is_lost() {
         .unwrap();
     assert_eq!(last["pipewarden"]["status"], "suppressed");
     assert_eq!(last["pipewarden"]["exception"]["id"], "scanner");
-    assert_eq!(last["pipewarden"]["config_version"], version(&service).as_str());
-    assert_eq!(service.metric("pipewarden_config_reloads_total", "applied"), 1.0);
+    assert_eq!(last["pipewarden"]["policy"], version(&service).as_str());
+    assert_eq!(service.metric("pipewarden_policy_reloads_total", "applied"), 1.0);
 
     // A source that is excepted from its start is never told as an alert.
     replace(
@@ -121,7 +118,7 @@ fn an_exception_covers_open_alerts_from_its_change_on_and_nothing_is_lost() {
         &SCANNER.replace("10.9.0.1", "10.9.0.3"),
     );
     service.await_that("the next version", || {
-        service.metric("pipewarden_config_reloads_total", "applied") == 2.0
+        service.metric("pipewarden_policy_reloads_total", "applied") == 2.0
     });
     attack(broker, &settings, "atlas.aperture.local", 3);
     service.await_that("its alert is suppressed", || {
@@ -153,7 +150,7 @@ fn a_host_that_is_listed_while_the_service_runs_is_protected_and_a_bad_file_chan
         "hosts.yaml",
         "assets: [{name: atlas.aperture.local, roles: [janitor]}]",
     );
-    let refused = service.await_message("a change is refused and what was in force stays so");
+    let refused = service.await_message("a change is rejected and the policy in force stays");
     assert!(
         refused["message"]
             .as_str()
@@ -164,7 +161,7 @@ fn a_host_that_is_listed_while_the_service_runs_is_protected_and_a_bad_file_chan
     assert_eq!(version(&service), first);
     // It is counted a moment after it is logged.
     service.await_that("the count", || {
-        service.metric("pipewarden_config_reloads_total", "refused") == 1.0
+        service.metric("pipewarden_policy_reloads_total", "rejected") == 1.0
     });
     attack(broker, &settings, "atlas.aperture.local", 1);
     let alerts = settings.topic("alerts");

@@ -5,12 +5,12 @@
 //! | `chart` | the Helm chart, its rules and its dashboard |
 //! | `docs` | the tables, examples and links of the pages |
 //! | `schemas` | `schemas/`, equal to the types; `PIPEWARDEN_WRITE_SCHEMAS=1 cargo test --test packaging schemas::` writes them anew |
-//! | `interchange` | exports to Sigma, EQL and SPL, equal to `golden/`; `PIPEWARDEN_WRITE_GOLDEN=1 cargo test --test packaging interchange::` writes them anew |
+//! | `export` | exports to Sigma, EQL and SPL, equal to `golden/`; `PIPEWARDEN_WRITE_GOLDEN=1 cargo test --test packaging export::` writes them anew |
 
 // Helpers of tests, which `clippy.toml` does not recognise as such.
 #![allow(clippy::unwrap_used)]
 
 mod chart;
 mod docs;
-mod interchange;
+mod export;
 mod schemas;

@@ -23,7 +23,7 @@ fn generated(name: &str) -> Value {
         "rule" => detection::json_schema(),
         "explanation" => detection::explanation_json_schema(),
         "exceptions" => detection::exceptions_json_schema(),
-        "identity" => inventory::identity_json_schema(),
+        "binding" => inventory::binding_json_schema(),
         "rule-tests" => rule_tests::json_schema(),
         _ => unreachable!("{name}"),
     };
@@ -44,7 +44,7 @@ fn the_schemas_of_what_the_program_reads_are_what_its_types_say() {
         "configuration",
         "exceptions",
         "explanation",
-        "identity",
+        "binding",
         "inventory",
         "rule",
         "rule-tests",

@@ -140,7 +140,7 @@ fn a_session_that_is_told_late_ranks_the_candidates_again() {
 #[test]
 fn the_clock_of_a_listed_asset_is_told_by_the_median_of_its_sessions_whoever_their_clients_are() {
     let inventory = Arc::new(Inventory::parse(INVENTORY, "test").unwrap());
-    let mut join = Join::new(RuleSet::builtin().rules(), JoinSettings::default()).judging(inventory);
+    let mut join = Join::new(RuleSet::builtin().rules(), JoinSettings::default()).with_sensors(inventory);
     let mut events = Vec::new();
     for (at, behind, port) in [
         (0, 7_000, 50_001),

@@ -11,7 +11,7 @@ use pipewarden_engine::worker::{
     Fact, Output, PARTITION_INPUTS, PARTITION_STATES, PartitionId, ROUTER_INPUTS, ROUTER_STATES,
     WORKER_INPUTS, WORKER_STATES,
 };
-use pipewarden_engine::{ObservationRecord, Program};
+use pipewarden_engine::{ObservationRecord, Policy};
 use testkit::simulation::{self, Counts};
 use testkit::size;
 use testkit::world::Seed;
@@ -35,7 +35,7 @@ const REQUIRED: &[(&str, u64)] = &[
     ("stale commits", 150),
     ("recoveries", 300),
     ("rewinds moved", 30),
-    ("changed programs", 30),
+    ("changed policies", 30),
     ("reloads", 12),
     ("ticks", 300),
     ("sensor findings", 30),
@@ -109,10 +109,10 @@ fn a_start_with_other_settings_writes_every_open_alert_once_more_and_a_start_wit
     let (mut broker, layout) = (Broker::new(), Layout::new(1));
     let due = three_open_alerts(&mut broker, &layout);
     let tick = ObservationRecord::Tick {}.encode();
-    let mut live = |fingerprint: &str| {
+    let mut live = |id| {
         broker.append(&layout.input(PARTITION), due, b"", &tick);
-        let program = simulation::program(&JoinSettings::default(), fingerprint);
-        let mut worker = take_over(&mut broker, &layout, &program);
+        let policy = simulation::policy(&JoinSettings::default(), id);
+        let mut worker = take_over(&mut broker, &layout, &policy);
         while worker.poll(&mut broker, PARTITION) == Step::Record {}
         worker.commit(&mut broker);
         let facts = worker.take_facts();
@@ -135,8 +135,8 @@ fn a_start_with_other_settings_writes_every_open_alert_once_more_and_a_start_wit
 }
 
 /// A new process of the only worker there is.
-fn take_over(broker: &mut Broker, layout: &Layout, program: &Arc<Program>) -> Worker {
-    let mut worker = Worker::start(broker, layout, "worker", program);
+fn take_over(broker: &mut Broker, layout: &Layout, policy: &Arc<Policy>) -> Worker {
+    let mut worker = Worker::start(broker, layout, "worker", policy);
     worker.assign(broker, &[PARTITION], 0);
     worker
 }

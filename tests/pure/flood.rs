@@ -1,6 +1,6 @@
 //! A flood may cost precision, never memory and never silence.
 
-use pipewarden_core::detection::{Fate, Join, JoinSettings, Limits, Tally};
+use pipewarden_core::detection::{Counters, Disposition, Join, JoinSettings, Limits};
 use pipewarden_core::event::Observation;
 use pipewarden_core::time::AppendTime;
 use testkit::world::{self, Seed};
@@ -18,11 +18,11 @@ const SEED: Seed = Seed {
 
 fn tight() -> JoinSettings {
     let limits = Limits {
-        connections_per_asset: 50,
-        connections_per_partition: 80,
-        destination_side_per_asset: 80,
-        destination_side_per_partition: 120,
-        identities_per_partition: 200,
+        session_evidence_per_asset: 50,
+        session_evidence_per_partition: 80,
+        accesses_per_asset: 80,
+        accesses_per_partition: 120,
+        seen_events_per_partition: 200,
         evidence: 10,
         list_entries: 5,
     };
@@ -45,12 +45,12 @@ impl Flood {
         }
     }
 
-    fn send(&mut self, seed: Seed) -> (Fate, Tally) {
+    fn send(&mut self, seed: Seed) -> (Disposition, Counters) {
         let observation: Observation = seed.observation(self.offset);
         let at = AppendTime::at_event(observation.event.time);
         let step = self.join.apply(self.offset, at, Some(observation));
         self.offset += 1;
-        (step.fate, step.tally)
+        (step.disposition, step.counters)
     }
 }
 
@@ -66,19 +66,22 @@ fn connections_beyond_the_bound_push_out_the_oldest_and_are_counted() {
                     ..SEED
                 })
                 .1
-                .evicted_connections
+                .evicted_session_evidence
         })
         .sum();
     assert_eq!(evicted, 950);
     let state = flood.join.state_size();
-    assert!(state.connections <= 80 && state.identities <= 200, "{state:?}");
+    assert!(
+        state.session_evidence <= 80 && state.seen_events <= 200,
+        "{state:?}"
+    );
     // The newest connection is still a candidate.
-    let (_, tally) = flood.send(Seed {
+    let (_, counters) = flood.send(Seed {
         kind: 1,
         at: 1_000,
         ..SEED
     });
-    assert_eq!(tally, Tally::default());
+    assert_eq!(counters, Counters::default());
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn a_flood_at_one_asset_costs_no_other_asset_its_connections() {
         flood.send(Seed { at, ..SEED });
     }
     assert_eq!(
-        flood.join.state_size().connections,
+        flood.join.state_size().session_evidence,
         51,
         "fifty of the flood and the other"
     );
@@ -106,19 +109,29 @@ fn the_bound_of_the_partition_holds_over_many_assets() {
         });
     }
     let state = flood.join.state_size();
-    assert_eq!(state.connections, 80);
+    assert_eq!(state.session_evidence, 80);
     assert!(state.assets <= 80, "{state:?}");
 }
 
 #[test]
 fn destination_side_observations_beyond_the_bound_are_refused_until_the_horizon_has_passed() {
     let mut flood = Flood::new();
-    let fates: Vec<Fate> = (0..1_000)
+    let dispositions: Vec<Disposition> = (0..1_000)
         .map(|at| flood.send(Seed { kind: 2, at, ..SEED }).0)
         .collect();
-    assert_eq!(fates.iter().filter(|fate| **fate == Fate::Applied).count(), 20);
-    assert!(fates[20..].iter().all(|fate| *fate == Fate::Refused));
-    // Another source at the same asset is still heard.
+    assert_eq!(
+        dispositions
+            .iter()
+            .filter(|disposition| **disposition == Disposition::Applied)
+            .count(),
+        20
+    );
+    assert!(
+        dispositions[20..]
+            .iter()
+            .all(|disposition| *disposition == Disposition::Dropped)
+    );
+    // Another source at the same asset is still seen.
     assert_eq!(
         flood
             .send(Seed {
@@ -128,9 +141,9 @@ fn destination_side_observations_beyond_the_bound_are_refused_until_the_horizon_
                 ..SEED
             })
             .0,
-        Fate::Applied
+        Disposition::Applied
     );
-    // Another asset is still heard.
+    // Another asset is still seen.
     assert_eq!(
         flood
             .send(Seed {
@@ -140,7 +153,7 @@ fn destination_side_observations_beyond_the_bound_are_refused_until_the_horizon_
                 ..SEED
             })
             .0,
-        Fate::Applied
+        Disposition::Applied
     );
     let after = world::millis(tight().horizon()) + 1_000;
     assert_eq!(
@@ -151,7 +164,7 @@ fn destination_side_observations_beyond_the_bound_are_refused_until_the_horizon_
                 ..SEED
             })
             .0,
-        Fate::Applied
+        Disposition::Applied
     );
     let state = flood.join.state_size();
     assert_eq!((state.accesses, state.alerts), (1, 1), "{state:?}");
@@ -189,7 +202,12 @@ fn when_every_horizon_has_passed_nothing_is_left() {
     flood.join.apply(flood.offset, AppendTime::MAX, None);
     let state = flood.join.state_size();
     assert_eq!(
-        (state.connections, state.accesses, state.alerts, state.identities),
+        (
+            state.session_evidence,
+            state.accesses,
+            state.alerts,
+            state.seen_events
+        ),
         (0, 0, 0, 0),
         "{state:?}"
     );

@@ -129,7 +129,7 @@ fn assert_sound(message: &[u8]) -> bool {
     let plain = decoder.decode_unfiltered(message);
     if skipped {
         let holds_nothing = match &plain {
-            Ok(decoded) => decoded.outcome.is_err() && decoded.lessons.is_empty(),
+            Ok(decoded) => decoded.outcome.is_err() && decoded.claims.is_empty(),
             Err(_) => true,
         };
         assert!(holds_nothing, "{plain:?}\n{}", String::from_utf8_lossy(message));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::{Decoded, Decoder, Lesson, WatchedPipes};
-use pipewarden_core::inventory::{Identity, Inventory, Outcome, Resolution, ResolvedBy, UnlistedHosts};
+use pipewarden_core::event::{AddressClaim, Decoded, Decoder, WatchedPipes};
+use pipewarden_core::inventory::{Inventory, Outcome, Resolution, ResolvedBy, Resolver, UnlistedHosts};
 use pipewarden_core::time::EventTime;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -27,8 +27,8 @@ fn inventory() -> Inventory {
     Inventory::parse(HOSTS, "hosts.yaml").unwrap()
 }
 
-fn identity(unlisted: UnlistedHosts) -> Identity {
-    Identity::new(Arc::new(inventory()), Some(unlisted))
+fn resolver(unlisted: UnlistedHosts) -> Resolver {
+    Resolver::new(Arc::new(inventory()), Some(unlisted))
 }
 
 #[track_caller]
@@ -44,8 +44,8 @@ fn decode(event: &Value) -> Decoded {
 }
 
 #[track_caller]
-fn resolve(identity: &Identity, event: &Value) -> Resolution {
-    identity.resolve(&decode(event).outcome.unwrap())
+fn resolve(resolver: &Resolver, event: &Value) -> Resolution {
+    resolver.resolve(&decode(event).outcome.unwrap())
 }
 
 #[track_caller]
@@ -115,7 +115,7 @@ fn a_file_of_another_form_is_refused_with_its_line() {
 
 #[test]
 fn addresses_are_compared_as_addresses() {
-    let identity = identity(UnlistedHosts::Ignore);
+    let resolver = resolver(UnlistedHosts::Ignore);
     for ip in [
         "10.1.0.50",
         "::ffff:10.1.0.50",
@@ -124,7 +124,7 @@ fn addresses_are_compared_as_addresses() {
         "fd00::50",
         "fd00:0:0:0:0:0:0:50",
     ] {
-        let resolution = resolve(&identity, &to(ip, "-"));
+        let resolution = resolve(&resolver, &to(ip, "-"));
         assert_eq!(
             (asset_of(&resolution), resolution.resolved_by),
             ("atlas.aperture.local", ResolvedBy::Address),
@@ -135,7 +135,7 @@ fn addresses_are_compared_as_addresses() {
 
 #[test]
 fn names_are_compared_without_case_and_a_short_one_with_the_first_label() {
-    let identity = identity(UnlistedHosts::Ignore);
+    let resolver = resolver(UnlistedHosts::Ignore);
     for (name, asset, how) in [
         (
             "Atlas.Aperture.LOCAL",
@@ -152,7 +152,7 @@ fn names_are_compared_without_case_and_a_short_one_with_the_first_label() {
         ("glados", "glados", ResolvedBy::FullName),
         ("glados.aperture.local", "glados", ResolvedBy::ShortName),
     ] {
-        let resolution = resolve(&identity, &to("192.0.2.1", name));
+        let resolution = resolve(&resolver, &to("192.0.2.1", name));
         assert_eq!(
             (asset_of(&resolution), resolution.resolved_by),
             (asset, how),
@@ -161,7 +161,7 @@ fn names_are_compared_without_case_and_a_short_one_with_the_first_label() {
     }
     for name in ["atlas.other.example", "twin", "nobody"] {
         assert_eq!(
-            resolve(&identity, &to("192.0.2.1", name)).outcome,
+            resolve(&resolver, &to("192.0.2.1", name)).outcome,
             Outcome::Ignored,
             "{name}"
         );
@@ -171,13 +171,13 @@ fn names_are_compared_without_case_and_a_short_one_with_the_first_label() {
 #[test]
 fn where_address_and_name_disagree_the_address_wins_and_the_conflict_is_told() {
     let resolution = resolve(
-        &identity(UnlistedHosts::Ignore),
+        &resolver(UnlistedHosts::Ignore),
         &to("10.1.0.10", "atlas.aperture.local"),
     );
     assert_eq!(asset_of(&resolution), "glados");
     assert!(resolution.conflict);
     let resolution = resolve(
-        &identity(UnlistedHosts::Ignore),
+        &resolver(UnlistedHosts::Ignore),
         &to("10.1.0.50", "ec2-1-2-3-4.compute.example"),
     );
     assert_eq!(asset_of(&resolution), "atlas.aperture.local");
@@ -189,10 +189,10 @@ fn where_address_and_name_disagree_the_address_wins_and_the_conflict_is_told() {
 
 #[test]
 fn what_the_destination_itself_logs_belongs_to_the_computer_that_logged_it() {
-    let identity = identity(UnlistedHosts::Ignore);
-    assert_eq!(asset_of(&resolve(&identity, &pipe(0))), "atlas.aperture.local");
+    let resolver = resolver(UnlistedHosts::Ignore);
+    assert_eq!(asset_of(&resolve(&resolver, &pipe(0))), "atlas.aperture.local");
     assert_eq!(
-        asset_of(&resolve(&identity, &share(0, CLIENT, 1))),
+        asset_of(&resolve(&resolver, &share(0, CLIENT, 1))),
         "atlas.aperture.local"
     );
     let received = with(
@@ -201,7 +201,7 @@ fn what_the_destination_itself_logs_belongs_to_the_computer_that_logged_it() {
         "false".into(),
     );
     assert_eq!(
-        asset_of(&resolve(&identity, &received)),
+        asset_of(&resolve(&resolver, &received)),
         "glados",
         "though its address is atlas's"
     );
@@ -211,7 +211,7 @@ fn what_the_destination_itself_logs_belongs_to_the_computer_that_logged_it() {
         "false".into(),
     );
     assert_eq!(
-        asset_of(&resolve(&identity, &renamed)),
+        asset_of(&resolve(&resolver, &renamed)),
         "atlas.aperture.local",
         "its name resolves to nothing"
     );
@@ -219,22 +219,22 @@ fn what_the_destination_itself_logs_belongs_to_the_computer_that_logged_it() {
 
 #[test]
 fn an_assets_own_addresses_are_local_and_a_learned_one_is_not() {
-    let mut identity = identity(UnlistedHosts::Ignore);
+    let mut resolver = resolver(UnlistedHosts::Ignore);
     for own in ["10.1.0.50", "10.1.0.51", "fd00::50"] {
         assert_eq!(
-            resolve(&identity, &share(0, own, 1)).outcome,
+            resolve(&resolver, &share(0, own, 1)).outcome,
             Outcome::Local,
             "{own}"
         );
     }
-    let forged = Lesson {
+    let forged = AddressClaim {
         address: CLIENT.parse().unwrap(),
         computer: "atlas.aperture.local".into(),
         time: EventTime::from_micros(0),
     };
-    identity.learn(&forged);
+    resolver.apply_claim(&forged);
     assert_eq!(
-        asset_of(&resolve(&identity, &share(0, CLIENT, 1))),
+        asset_of(&resolve(&resolver, &share(0, CLIENT, 1))),
         "atlas.aperture.local",
         "a lie silences nothing"
     );
@@ -244,22 +244,22 @@ fn an_assets_own_addresses_are_local_and_a_learned_one_is_not() {
 fn unlisted_hosts_are_ignored_or_watched_under_the_best_name_there_is() {
     let elsewhere = || by(pipe(0), "portal.example");
     assert_eq!(
-        resolve(&identity(UnlistedHosts::Ignore), &elsewhere()).outcome,
+        resolve(&resolver(UnlistedHosts::Ignore), &elsewhere()).outcome,
         Outcome::Ignored
     );
-    let mut watching = identity(UnlistedHosts::Watch);
+    let mut watching = resolver(UnlistedHosts::Watch);
     assert_eq!(asset_of(&resolve(&watching, &elsewhere())), "portal.example");
     assert_eq!(asset_of(&resolve(&watching, &to("192.0.2.9", "-"))), "192.0.2.9");
-    let lesson = Lesson {
+    let claim = AddressClaim {
         address: "192.0.2.9".parse().unwrap(),
         computer: "portal.example".into(),
         time: EventTime::from_micros(0),
     };
-    watching.learn(&lesson);
+    watching.apply_claim(&claim);
     let resolution = resolve(&watching, &to("192.0.2.9", "-"));
     assert_eq!(
         (asset_of(&resolution), resolution.resolved_by),
-        ("portal.example", ResolvedBy::Learned)
+        ("portal.example", ResolvedBy::Binding)
     );
     assert_eq!(
         asset_of(&resolve(&watching, &to("192.0.2.1", "PORTAL"))),
@@ -269,22 +269,22 @@ fn unlisted_hosts_are_ignored_or_watched_under_the_best_name_there_is() {
 
 #[test]
 fn the_stream_teaches_whose_an_address_is_and_a_collector_teaches_nothing() {
-    let lessons = |event: &Value| -> Vec<(String, String)> {
+    let claims = |event: &Value| -> Vec<(String, String)> {
         decode(event)
-            .lessons
+            .claims
             .iter()
-            .map(|lesson| (lesson.address.to_string(), lesson.computer.to_string()))
+            .map(|claim| (claim.address.to_string(), claim.computer.to_string()))
             .collect()
     };
     let pair = |ip: &str, computer: &str| (ip.to_owned(), computer.to_owned());
     let sent = connection(0, "sentry1.aperture.local", CLIENT, 1);
-    assert_eq!(lessons(&sent), [pair(CLIENT, "sentry1.aperture.local")]);
+    assert_eq!(claims(&sent), [pair(CLIENT, "sentry1.aperture.local")]);
     let received = with(
         by(connection(0, "x", CLIENT, 1), "atlas.aperture.local"),
         "Initiated",
         "false".into(),
     );
-    assert_eq!(lessons(&received), [pair(ATLAS, "atlas.aperture.local")]);
+    assert_eq!(claims(&received), [pair(ATLAS, "atlas.aperture.local")]);
     let reversed = with(
         with(received, "SourceIp", ATLAS.into()),
         "SourcePort",
@@ -296,82 +296,79 @@ fn the_stream_teaches_whose_an_address_is_and_a_collector_teaches_nothing() {
         "49839".into(),
     );
     assert_eq!(
-        lessons(&reversed),
+        claims(&reversed),
         [pair(ATLAS, "atlas.aperture.local")],
         "the end on the SMB port is its own"
     );
     let mut own = pipe(0);
     own["host"]["ip"] = serde_json::json!([ATLAS, "fe80::1", "127.0.0.1"]);
     assert_eq!(
-        lessons(&own),
+        claims(&own),
         [
             pair(ATLAS, "atlas.aperture.local"),
             pair("fe80::1", "atlas.aperture.local")
         ]
     );
     own["host"]["name"] = "collector.aperture.local".into();
-    assert_eq!(lessons(&own), []);
+    assert_eq!(claims(&own), []);
 }
 
 #[test]
 fn another_inventory_changes_what_an_address_resolves_to_and_forgets_nothing_learned() {
-    let mut identity = Identity::new(Arc::new(Inventory::empty()), None);
-    let lesson = Lesson {
+    let mut resolver = Resolver::new(Arc::new(Inventory::empty()), None);
+    let claim = AddressClaim {
         address: "192.0.2.9".parse().unwrap(),
         computer: "portal.example".into(),
         time: EventTime::from_micros(0),
     };
-    identity.learn(&lesson);
-    let named = |identity: &Identity| asset_of(&resolve(identity, &to("192.0.2.9", "-"))).to_owned();
-    assert_eq!(named(&identity), "portal.example");
+    resolver.apply_claim(&claim);
+    let named = |resolver: &Resolver| asset_of(&resolve(resolver, &to("192.0.2.9", "-"))).to_owned();
+    assert_eq!(named(&resolver), "portal.example");
     let other = Inventory::parse("assets: [{name: wheatley, addresses: [192.0.2.9]}]", "test").unwrap();
-    identity.set_inventory(Arc::new(other), UnlistedHosts::Watch);
-    assert_eq!(named(&identity), "wheatley", "the inventory wins");
-    identity.learn(&lesson);
-    assert_eq!(
-        (identity.take_contradicted(), identity.take_contradicted()),
-        (1, 0)
-    );
-    identity.set_inventory(Arc::new(Inventory::empty()), UnlistedHosts::Watch);
-    assert_eq!(named(&identity), "portal.example");
+    resolver.set_inventory(Arc::new(other), UnlistedHosts::Watch);
+    assert_eq!(named(&resolver), "wheatley", "the inventory wins");
+    resolver.apply_claim(&claim);
+    assert_eq!((resolver.take_conflicts(), resolver.take_conflicts()), (1, 0));
+    resolver.set_inventory(Arc::new(Inventory::empty()), UnlistedHosts::Watch);
+    assert_eq!(named(&resolver), "portal.example");
 }
 
 #[test]
 fn an_access_from_an_address_that_the_inventory_lists_is_not_local_to_another_host_whatever_was_learned() {
-    let mut identity = identity(UnlistedHosts::Watch);
+    let mut resolver = resolver(UnlistedHosts::Watch);
     let by_portal = by(share(0, ATLAS, 1), "portal.example");
-    identity.learn(&Lesson {
+    resolver.apply_claim(&AddressClaim {
         address: ATLAS.parse().unwrap(),
         computer: "portal.example".into(),
         time: EventTime::from_micros(0),
     });
-    assert_eq!(asset_of(&resolve(&identity, &by_portal)), "portal.example");
+    assert_eq!(asset_of(&resolve(&resolver, &by_portal)), "portal.example");
 }
 
 proptest! {
     #[test]
     fn what_is_learned_does_not_depend_on_the_order_of_lessons(
-        lessons in prop::collection::vec((0u8..3, 0u8..4, 0i64..5), 1..20),
+        claims in prop::collection::vec((0u8..3, 0u8..4, 0i64..5), 1..20),
         seed: u64,
     ) {
         use rand::SeedableRng as _;
         use rand::seq::SliceRandom as _;
-        let lessons: Vec<Lesson> = lessons
+        let claims: Vec<AddressClaim> = claims
             .into_iter()
-            .map(|(address, computer, time)| Lesson {
+            .map(|(address, computer, time)| AddressClaim {
                 address: [192, 0, 2, address].into(),
                 computer: format!("host{computer}.example").into(),
                 time: EventTime::from_micros(time),
             })
             .collect();
-        let mut shuffled = lessons.clone();
+        let mut shuffled = claims.clone();
         shuffled.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
-        let taught = |lessons: &[Lesson]| {
-            let mut identity = identity(UnlistedHosts::Watch);
-            lessons.iter().for_each(|lesson| identity.learn(lesson));
-            (0u8..3).map(|address| resolve(&identity, &to(&format!("192.0.2.{address}"), "-"))).collect::<Vec<_>>()
+        let taught = |claims: &[AddressClaim]| {
+            let mut resolver = resolver(UnlistedHosts::Watch);
+            claims.iter().for_each(|claim| resolver.apply_claim(claim));
+            (0u8..3).map(|address| resolve(&resolver, &to(&format!("192.0.2.{address}"), "-"))).collect::<Vec<_>>()
         };
-        prop_assert_eq!(taught(&lessons), taught(&shuffled));
+        prop_assert_eq!(taught(&claims), taught(&shuffled));
     }
 
     #[test]

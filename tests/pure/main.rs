@@ -9,7 +9,7 @@
 //! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
 //! | `hostile_input`, `gunzip` | whatever bytes arrive |
 //! | `winlogbeat_shapes` | every shape of a document is the same event |
-//! | `learned`, `sharing` | what the stream teaches of addresses, and how processes share it |
+//! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `explain`, `blind`, `generate` | the commands, as users run them |
 //!
@@ -31,6 +31,7 @@
     clippy::needless_pass_by_value
 )]
 
+mod bindings;
 mod blind;
 mod clocks;
 mod crash;
@@ -43,7 +44,6 @@ mod gunzip;
 mod hostile_input;
 mod inventory;
 mod inventory_import;
-mod learned;
 mod named_cases;
 mod order_free;
 mod replay;

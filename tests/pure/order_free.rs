@@ -52,7 +52,7 @@ fn check_exceptions(
     expected: &BTreeMap<AlertKey, Content>,
     settings: &JoinSettings,
 ) {
-    let join = Join::new(&world::rules(), settings.clone()).excepting(world::exceptions());
+    let join = Join::new(&world::rules(), settings.clone()).with_exceptions(world::exceptions());
     let last = world::last_active(&world::revisions_of(join, log));
     assert!(last.keys().eq(expected.keys()));
     for ((key, content), expected) in last.iter().zip(expected.values()) {

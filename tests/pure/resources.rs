@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
 
-use pipewarden_core::detection::{Fate, JoinSettings, RuleSet};
+use pipewarden_core::detection::{Disposition, JoinSettings, RuleSet};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::{Applied, Correlator, LogRecord, ObservationRecord, Origin, Program, Routed, Router};
+use pipewarden_engine::{Applied, Correlator, LogRecord, ObservationRecord, Origin, Policy, Routed, Router};
 use serde_json::Value;
 use testkit::size;
 use testkit::winlogbeat::{START, connection, pipe, share, with};
@@ -25,7 +25,7 @@ const ALONE: &str = "PIPEWARDEN_FLOOD_ALONE";
 const PARTITIONS: u64 = 12;
 
 /// The documented bound of docs/guarantees.md for the state of one process: what all partitions hold together, the
-/// learned identities, and the test itself.
+/// seen events, and the test itself.
 const BOUND_MIB: u64 = 512;
 
 /// The host under attack; all others are watched as well.
@@ -35,16 +35,16 @@ const INVENTORY: &str = "assets: [{name: atlas.aperture.local, addresses: [10.1.
 struct Service {
     router: Router,
     partitions: BTreeMap<u64, Correlator>,
-    program: Arc<Program>,
+    policy: Arc<Policy>,
     evicted: u64,
-    refused: u64,
+    dropped: u64,
     /// Whether the real attack has been told.
-    is_told: bool,
+    is_published: bool,
 }
 
 impl Service {
     fn new() -> Self {
-        let program = Arc::new(Program::new(
+        let policy = Arc::new(Policy::new(
             RuleSet::builtin(),
             Arc::new(Inventory::parse(INVENTORY, "test").unwrap()),
             UnlistedHosts::Watch,
@@ -52,12 +52,12 @@ impl Service {
             "test".to_owned(),
         ));
         Self {
-            router: Router::new(&program),
+            router: Router::new(&policy),
             partitions: BTreeMap::new(),
-            program,
+            policy,
             evicted: 0,
-            refused: 0,
-            is_told: false,
+            dropped: 0,
+            is_published: false,
         }
     }
 
@@ -82,19 +82,19 @@ impl Service {
     }
 
     fn apply(&mut self, partition: u64, now: i64, value: &[u8]) {
-        let program = &self.program;
+        let policy = &self.policy;
         let correlator = self
             .partitions
             .entry(partition)
-            .or_insert_with(|| Correlator::fresh(Arc::clone(program), 12));
+            .or_insert_with(|| Correlator::fresh(Arc::clone(policy), 12));
         let applied: Applied = correlator.apply(LogRecord {
             offset: correlator.position(),
             append_time: AppendTime::from_millis(now),
             value,
         });
-        self.evicted += applied.tally.evicted_connections;
-        self.refused += u64::from(applied.fate == Some(Fate::Refused));
-        self.is_told |= applied.alerts.iter().any(|alert| {
+        self.evicted += applied.counters.evicted_session_evidence;
+        self.dropped += u64::from(applied.disposition == Some(Disposition::Dropped));
+        self.is_published |= applied.alerts.iter().any(|alert| {
             let alert: Value = serde_json::from_slice(&alert.value).unwrap();
             alert["source"]["ip"] == "10.66.6.6" && alert["pipewarden"]["confidence"] == "high"
         });
@@ -114,7 +114,7 @@ impl Service {
         for partition in self.partitions.keys().copied().collect::<Vec<_>>() {
             self.apply(partition, START + 12_000, &tick);
         }
-        assert!(self.is_told, "a real attack is told");
+        assert!(self.is_published, "a real attack is told");
     }
 }
 
@@ -165,14 +165,14 @@ fn flood(name: &str, size: u32, event: impl Fn(u32) -> Value) -> Service {
     let state: Vec<_> = service.partitions.values().map(Correlator::state_size).collect();
     let sum = |of: fn(&pipewarden_core::detection::StateSize) -> usize| state.iter().map(of).sum::<usize>();
     println!(
-        "{name}: {size} events; in state {} connections, {} accesses, {} alerts, {} identities; evicted {}, refused {}; \
+        "{name}: {size} events; in state {} connections, {} accesses, {} alerts, {} seen events; evicted {}, dropped {}; \
          peak {} MiB",
-        sum(|size| size.connections),
+        sum(|size| size.session_evidence),
         sum(|size| size.accesses),
         sum(|size| size.alerts),
-        sum(|size| size.identities),
+        sum(|size| size.seen_events),
         service.evicted,
-        service.refused,
+        service.dropped,
         peak_mib().unwrap_or_default(),
     );
     service
@@ -205,21 +205,21 @@ fn floods_cost_bounded_memory_and_silence_nothing() {
             number,
         )
     });
-    assert!(opens.refused > 0, "the counter tells");
+    assert!(opens.dropped > 0, "the counter tells");
 
     let sources = flood(
         "winreg opened from ever new addresses, without a trace of the client",
         size.min(6_000),
         |number| numbered(share(0, &address(number), 50_000), number),
     );
-    assert_eq!(sources.refused, 0, "that many still fit");
+    assert_eq!(sources.dropped, 0, "that many still fit");
 
     let hosts = flood("unlisted hosts", size.min(100_000), |number| {
         let mut event = numbered(pipe(0), number);
         event["winlog"]["computer_name"] = format!("host{number}.example").into();
         event
     });
-    assert_eq!(hosts.refused, 0, "that many hosts still fit");
+    assert_eq!(hosts.dropped, 0, "that many hosts still fit");
 
     // An audited access to a host of its own takes twice the memory: as many as the bound holds.
     flood("one source at ever new hosts", size.min(40_000), |number| {

@@ -11,7 +11,7 @@ use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::time::{AppendTime, EventTime};
 use pipewarden_engine::local::{Broker, Layout, Replayer, Step, Worker};
 use pipewarden_engine::worker::PartitionId;
-use pipewarden_engine::{ObservationRecord, Program};
+use pipewarden_engine::{ObservationRecord, Policy};
 use serde_json::{Value, json};
 use testkit::world::{self, Seed};
 
@@ -21,16 +21,16 @@ const CONNECTION: u8 = 0;
 const PIPE: u8 = 1;
 const SHARE: u8 = 2;
 
-fn program(rules: Vec<Rule>, settings: JoinSettings) -> Arc<Program> {
+fn policy(rules: Vec<Rule>, settings: JoinSettings) -> Arc<Policy> {
     let inventory = "assets: [{name: asset0.aperture.local, roles: [tier0]}]";
     let inventory = Arc::new(Inventory::parse(inventory, "test").unwrap());
     let rules = RuleSet::new(rules).unwrap();
-    let program = Program::new(rules, inventory, UnlistedHosts::Watch, settings, "test".into());
-    Arc::new(program.with_format(AlertFormat::Both))
+    let policy = Policy::new(rules, inventory, UnlistedHosts::Watch, settings, "test".into());
+    Arc::new(policy.with_format(AlertFormat::Both))
 }
 
-fn default_program() -> Arc<Program> {
-    program(world::rules(), JoinSettings::default())
+fn default_policy() -> Arc<Policy> {
+    policy(world::rules(), JoinSettings::default())
 }
 
 /// Observations of one asset, each arriving when it happens.
@@ -68,8 +68,8 @@ impl Story {
     }
 
     /// What is written about sensors: kind, status, why, each document valid in both formats. Ticks come every minute.
-    fn findings_under(self, program: &Arc<Program>, until: i64) -> Vec<String> {
-        let mut replayer = Replayer::new(program);
+    fn findings_under(self, policy: &Arc<Policy>, until: i64) -> Vec<String> {
+        let mut replayer = Replayer::new(policy);
         let mut written = Vec::new();
         for observation in self.ordered() {
             let at = AppendTime::at_event(observation.event.time);
@@ -115,7 +115,7 @@ impl Story {
     }
 
     fn findings(self) -> Vec<String> {
-        self.findings_under(&default_program(), 0)
+        self.findings_under(&default_policy(), 0)
     }
 }
 
@@ -180,7 +180,7 @@ fn what_can_no_longer_be_told_is_taken_back() {
     // The observation in the midst lets the finding be written before time leaps.
     let story = story.and(&[CONNECTION], 120, 10, 12);
     assert_eq!(
-        story.findings_under(&default_program(), 24 * 60),
+        story.findings_under(&default_policy(), 24 * 60),
         ["pipe_connected active -", "pipe_connected resolved quiet"]
     );
 }
@@ -217,8 +217,8 @@ fn refused_accesses_do_not_demand_a_pipe_and_one_sided_rules_no_partner() {
     let mut rules = world::rules();
     rules[0].pipes.pipe_connected.clear();
     let story = Story::default().and(&[SHARE, CONNECTION], 0, 10, 6);
-    let program = program(rules, JoinSettings::default());
-    assert_eq!(story.findings_under(&program, 0), none);
+    let policy = policy(rules, JoinSettings::default());
+    assert_eq!(story.findings_under(&policy, 0), none);
 }
 
 #[test]
@@ -226,8 +226,8 @@ fn copies_are_not_accesses_of_their_own() {
     let none: [&str; 0] = [];
     let mut story = Story::default().and(&[SHARE], 0, 20, 3);
     // Each is shipped three times.
-    let program = default_program();
-    let mut replayer = Replayer::new(&program);
+    let policy = default_policy();
+    let mut replayer = Replayer::new(&policy);
     let mut told: Vec<&str> = Vec::new();
     for observation in std::mem::take(&mut story.0) {
         for _ in 0..3 {
@@ -258,7 +258,7 @@ fn nothing_is_judged_where_it_is_switched_off_or_the_host_is_not_listed() {
     let mut settings = JoinSettings::default();
     settings.sensors.enabled = false;
     let story = Story::default().and(&[SHARE, CONNECTION], 0, 10, 6);
-    assert_eq!(story.findings_under(&program(world::rules(), settings), 0), none);
+    assert_eq!(story.findings_under(&policy(world::rules(), settings), 0), none);
 
     let mut elsewhere = Story::default().and(&[SHARE, CONNECTION], 0, 10, 6);
     for observation in &mut elsewhere.0 {
@@ -284,7 +284,7 @@ fn gauges_and_status_say_when_each_sensor_was_seen_and_whether_it_is_blind_until
         let record = ObservationRecord::Observation(observation);
         broker.append(&layout.input(PARTITION), now, b"", &record.encode());
     }
-    let mut worker = take_over(&mut broker, &layout, &default_program());
+    let mut worker = take_over(&mut broker, &layout, &default_policy());
     while worker.poll(&mut broker, PARTITION) == Step::Record {}
 
     let (metrics, status) = (Metrics::new(), Status::default());
@@ -295,7 +295,7 @@ fn gauges_and_status_say_when_each_sensor_was_seen_and_whether_it_is_blind_until
                 sensors: correlator.sensors().collect(),
                 clocks: correlator.clocks().collect(),
             };
-            status.tell_readiness(0, readiness);
+            status.set_readiness(0, readiness);
         } else {
             status.forget_readiness(0);
         }
@@ -339,8 +339,8 @@ fn gauges_and_status_say_when_each_sensor_was_seen_and_whether_it_is_blind_until
 }
 
 /// A new process of the only worker there is.
-fn take_over(broker: &mut Broker, layout: &Layout, program: &Arc<Program>) -> Worker {
-    let mut worker = Worker::start(broker, layout, "worker", program);
+fn take_over(broker: &mut Broker, layout: &Layout, policy: &Arc<Policy>) -> Worker {
+    let mut worker = Worker::start(broker, layout, "worker", policy);
     worker.assign(broker, &[PARTITION], 0);
     worker
 }
@@ -370,11 +370,11 @@ fn log_of_a_day(broker: &mut Broker, layout: &Layout) {
 
 #[test]
 fn killed_after_any_record_it_writes_the_findings_of_an_undisturbed_run() {
-    let program = default_program();
+    let policy = default_policy();
     let run = |crash_every: Option<usize>| {
         let (mut broker, layout) = (Broker::new(), Layout::new(1));
         log_of_a_day(&mut broker, &layout);
-        let mut worker = take_over(&mut broker, &layout, &program);
+        let mut worker = take_over(&mut broker, &layout, &policy);
         let mut records = 0;
         loop {
             let is_live = worker.correlator(PARTITION).unwrap().is_caught_up();
@@ -389,7 +389,7 @@ fn killed_after_any_record_it_writes_the_findings_of_an_undisturbed_run() {
                 worker.commit(&mut broker);
                 // What is read after the commit is lost with the crash.
                 worker.poll(&mut broker, PARTITION);
-                worker = take_over(&mut broker, &layout, &program);
+                worker = take_over(&mut broker, &layout, &policy);
             }
         }
         worker.commit(&mut broker);

@@ -119,6 +119,28 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
+fn a_key_of_an_earlier_version_is_refused_with_its_new_name() {
+    refused(
+        "detection: {limits: {identities_per_partition: 7}}",
+        &[],
+        &[
+            "pipewarden.yaml: detection.limits.identities_per_partition is called",
+            "detection.limits.seen_events_per_partition",
+        ],
+    );
+    refused(
+        "identities: {max_age: 7h}",
+        &[],
+        &["pipewarden.yaml: identities is called bindings now"],
+    );
+    refused(
+        "",
+        &[("PIPEWARDEN_IDENTITIES__MAX_AGE", "7h")],
+        &["PIPEWARDEN_IDENTITIES__MAX_AGE: identities.max_age is called bindings.max_age now"],
+    );
+}
+
+#[test]
 fn what_kubernetes_puts_into_the_environment_is_no_setting_and_an_underscore_too_few_is_told() {
     let environment = [
         ("PIPEWARDEN_SERVICE_HOST", "10.96.0.7"),
@@ -171,11 +193,11 @@ fn values_that_cannot_work_are_refused_all_at_once() {
         &["detection.limits.evidence", "400"],
     );
     refused(
-        "identities: {publish_after: 2h, max_age: 1h, bindings_per_address: 0}",
+        "bindings: {publish_after: 2h, max_age: 1h, limit_per_address: 0}",
         &[],
         &[
-            "identities.max_age",
-            "identities.bindings_per_address must be at least 1",
+            "bindings.max_age",
+            "bindings.limit_per_address must be at least 1",
         ],
     );
     refused(

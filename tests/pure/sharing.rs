@@ -1,183 +1,181 @@
-//! How processes share what the stream teaches of addresses: what they tell, and what they make of what they hear.
+//! How processes share what the stream teaches of addresses: what they publish, and what they make of what they read.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pipewarden_core::event::Lesson;
-use pipewarden_core::inventory::{IdentityRecord, IdentityRecordError, IdentitySettings, Learned};
+use pipewarden_core::event::AddressClaim;
+use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingSettings, Bindings};
 use pipewarden_core::time::AppendTime;
 use proptest::prelude::*;
 use serde_json::json;
 use testkit::bindings::{
-    Reference, Replicas, Step, X, again, eager, lesson, lessons, order, record, steps, taught, telling,
+    Reference, Replicas, Step, X, again, claim, claims, eager, order, record, steps, taught, telling,
 };
 use testkit::schema;
 
 #[test]
 fn others_are_told_of_a_new_binding_and_then_only_when_an_end_has_moved_by_the_step() {
-    let step = IdentitySettings {
+    let step = BindingSettings {
         publish_after: Duration::from_secs(60),
-        ..IdentitySettings::default()
+        ..BindingSettings::default()
     };
-    let mut learned = telling(step);
-    let told = |learned: &mut Learned, at: i64| {
-        learned.learn(&lesson(X, "a.example", at));
-        let records = learned.take_records();
+    let mut bindings = telling(step);
+    let told = |bindings: &mut Bindings, at: i64| {
+        bindings.apply_claim(&claim(X, "a.example", at));
+        let records = bindings.take_records();
         // As the topic gives them back.
         records
             .iter()
-            .for_each(|record| learned.hear(record, AppendTime::MIN));
+            .for_each(|record| bindings.apply_record(record, AppendTime::MIN));
         records
     };
     assert_eq!(
-        told(&mut learned, 100),
+        told(&mut bindings, 100),
         [record(X, "a.example", Some((100, 100)))]
     );
-    assert_eq!(told(&mut learned, 100), []);
-    assert_eq!(told(&mut learned, 159), []);
-    assert_eq!(told(&mut learned, 41), []);
-    assert_eq!(told(&mut learned, 160), [record(X, "a.example", Some((41, 160)))]);
-    assert_eq!(told(&mut learned, 219), []);
+    assert_eq!(told(&mut bindings, 100), []);
+    assert_eq!(told(&mut bindings, 159), []);
+    assert_eq!(told(&mut bindings, 41), []);
     assert_eq!(
-        told(&mut learned, -19),
+        told(&mut bindings, 160),
+        [record(X, "a.example", Some((41, 160)))]
+    );
+    assert_eq!(told(&mut bindings, 219), []);
+    assert_eq!(
+        told(&mut bindings, -19),
         [record(X, "a.example", Some((-19, 219)))]
     );
 }
 
 #[test]
 fn at_most_one_record_of_a_binding_is_on_its_way_and_one_that_is_lost_is_written_again() {
-    let mut learned = telling(eager());
-    learned.learn(&lesson(X, "a.example", 0));
-    assert_eq!(learned.take_records().len(), 1);
+    let mut bindings = telling(eager());
+    bindings.apply_claim(&claim(X, "a.example", 0));
+    assert_eq!(bindings.take_records().len(), 1);
     for at in 1..100 {
-        learned.learn(&lesson(X, "a.example", at * 10));
+        bindings.apply_claim(&claim(X, "a.example", at * 10));
     }
-    assert_eq!(learned.take_records(), [], "the first has not come back");
-    learned.advance(AppendTime::from_millis(299_999));
-    learned.learn(&lesson(X, "a.example", 5));
-    assert_eq!(learned.take_records(), []);
-    learned.advance(AppendTime::from_millis(300_000));
-    learned.learn(&lesson(X, "a.example", 5));
-    assert_eq!(learned.take_records(), [record(X, "a.example", Some((0, 990)))]);
+    assert_eq!(bindings.take_records(), [], "the first has not come back");
+    bindings.advance(AppendTime::from_millis(299_999));
+    bindings.apply_claim(&claim(X, "a.example", 5));
+    assert_eq!(bindings.take_records(), []);
+    bindings.advance(AppendTime::from_millis(300_000));
+    bindings.apply_claim(&claim(X, "a.example", 5));
+    assert_eq!(bindings.take_records(), [record(X, "a.example", Some((0, 990)))]);
 }
 
 #[test]
 fn whoever_reads_a_record_that_says_less_than_is_known_writes_the_union() {
-    let mut learned = telling(eager());
-    learned.learn(&lesson(X, "a.example", 10));
-    learned.learn(&lesson(X, "b.example", 10));
-    let own = learned.take_records();
-    own.iter().for_each(|own| learned.hear(own, AppendTime::MIN));
-    learned.hear(&record(X, "a.example", Some((50, 60))), AppendTime::MIN);
-    assert_eq!(learned.take_records(), [record(X, "a.example", Some((10, 60)))]);
+    let mut bindings = telling(eager());
+    bindings.apply_claim(&claim(X, "a.example", 10));
+    bindings.apply_claim(&claim(X, "b.example", 10));
+    let own = bindings.take_records();
+    own.iter()
+        .for_each(|own| bindings.apply_record(own, AppendTime::MIN));
+    bindings.apply_record(&record(X, "a.example", Some((50, 60))), AppendTime::MIN);
+    assert_eq!(bindings.take_records(), [record(X, "a.example", Some((10, 60)))]);
     // At the start that is not known before the end of the topic.
-    let mut restarted = Learned::new(eager());
+    let mut restarted = Bindings::new(eager());
     restarted.begin_reading();
-    restarted.hear(&record(X, "a.example", Some((10, 10))), AppendTime::MIN);
-    restarted.hear(&record(X, "a.example", Some((50, 60))), AppendTime::MIN);
-    restarted.hear(&record(X, "b.example", Some((10, 10))), AppendTime::MIN);
-    restarted.hear(&record(X, "b.example", Some((5, 60))), AppendTime::MIN);
+    restarted.apply_record(&record(X, "a.example", Some((10, 10))), AppendTime::MIN);
+    restarted.apply_record(&record(X, "a.example", Some((50, 60))), AppendTime::MIN);
+    restarted.apply_record(&record(X, "b.example", Some((10, 10))), AppendTime::MIN);
+    restarted.apply_record(&record(X, "b.example", Some((5, 60))), AppendTime::MIN);
     assert_eq!(restarted.take_records(), []);
-    restarted.begin_telling();
+    restarted.begin_publishing();
     assert_eq!(restarted.take_records(), [record(X, "a.example", Some((10, 60)))]);
 }
 
 #[test]
 fn a_binding_that_a_bound_pushes_out_is_dropped_everywhere_and_may_come_back() {
-    let mut learned = telling(IdentitySettings {
-        bindings_per_address: 2,
+    let mut bindings = telling(BindingSettings {
+        limit_per_address: 2,
         ..eager()
     });
     for (computer, at) in [("a.example", 1), ("b.example", 2), ("c.example", 3)] {
-        learned.learn(&lesson(X, computer, at));
-        learned.take_records();
+        bindings.apply_claim(&claim(X, computer, at));
+        bindings.take_records();
     }
-    assert_eq!(learned.take_dropped().bindings_per_address, 1);
-    let names = |learned: &Learned| -> Vec<String> {
-        learned
+    assert_eq!(bindings.take_dropped().limit_per_address, 1);
+    let names = |bindings: &Bindings| -> Vec<String> {
+        bindings
             .bindings()
             .into_keys()
             .map(|(_, computer)| computer.to_string())
             .collect()
     };
-    assert_eq!(names(&learned), ["b.example", "c.example"]);
-    learned.learn(&lesson(X, "a.example", 9));
+    assert_eq!(names(&bindings), ["b.example", "c.example"]);
+    bindings.apply_claim(&claim(X, "a.example", 9));
     assert_eq!(
-        learned.take_records(),
+        bindings.take_records(),
         [record(X, "a.example", Some((9, 9))), record(X, "b.example", None)]
     );
     // Its own tombstone for a stands before its own record of a in the log.
-    learned.hear(&record(X, "a.example", None), AppendTime::MIN);
-    learned.hear(&record(X, "a.example", Some((9, 9))), AppendTime::MIN);
-    assert_eq!(names(&learned), ["a.example", "c.example"]);
-    learned.learn(&lesson(X, "z.example", 0));
+    bindings.apply_record(&record(X, "a.example", None), AppendTime::MIN);
+    bindings.apply_record(&record(X, "a.example", Some((9, 9))), AppendTime::MIN);
+    assert_eq!(names(&bindings), ["a.example", "c.example"]);
+    bindings.apply_claim(&claim(X, "z.example", 0));
     assert_eq!(
-        learned.take_records(),
+        bindings.take_records(),
         [],
         "older than all that are kept: never told, so not withdrawn"
     );
 
-    let mut learned = telling(IdentitySettings {
-        bindings: 2,
-        ..eager()
-    });
+    let mut bindings = telling(BindingSettings { limit: 2, ..eager() });
     for (address, at) in [
         ("192.0.2.1", 5),
         ("192.0.2.2", 1),
         ("192.0.2.1", 6),
         ("192.0.2.2", 7),
     ] {
-        learned.learn(&lesson(address, "a.example", at));
+        bindings.apply_claim(&claim(address, "a.example", at));
     }
-    learned.take_records();
-    learned.learn(&lesson("192.0.2.3", "b.example", 8));
+    bindings.take_records();
+    bindings.apply_claim(&claim("192.0.2.3", "b.example", 8));
     assert_eq!(
-        learned.take_records(),
+        bindings.take_records(),
         [
             record("192.0.2.1", "a.example", None),
             record("192.0.2.3", "b.example", Some((8, 8)))
         ]
     );
-    assert_eq!(
-        (learned.take_dropped().bindings, learned.size().addresses),
-        (1, 2)
-    );
+    assert_eq!((bindings.take_dropped().limit, bindings.size().addresses), (1, 2));
 }
 
 #[test]
 fn what_nothing_confirms_for_max_age_is_dropped_by_the_clock_of_the_log_and_not_by_any_hosts() {
     let day = 86_400_000;
-    let mut learned = telling(IdentitySettings {
+    let mut bindings = telling(BindingSettings {
         max_age: Duration::from_secs(86_400),
-        ..IdentitySettings::default()
+        ..BindingSettings::default()
     });
-    learned.advance(AppendTime::from_millis(10 * day));
-    learned.hear(
+    bindings.advance(AppendTime::from_millis(10 * day));
+    bindings.apply_record(
         &record(X, "silent.example", Some((0, 1))),
         AppendTime::from_millis(9 * day - 1),
     );
-    learned.hear(
+    bindings.apply_record(
         &record(X, "fresh.example", Some((0, 1))),
         AppendTime::from_millis(9 * day),
     );
     let future = 4_000_000_000;
-    learned.hear(
+    bindings.apply_record(
         &record(X, "ahead.example", Some((0, future))),
         AppendTime::from_millis(day),
     );
     // Its clock stands in 1970, but it is alive.
-    learned.learn(&lesson(X, "behind.example", 0));
-    learned.take_records();
-    learned.expire();
+    bindings.apply_claim(&claim(X, "behind.example", 0));
+    bindings.take_records();
+    bindings.expire();
     assert_eq!(
-        learned.take_records(),
+        bindings.take_records(),
         [
             record(X, "ahead.example", None),
             record(X, "silent.example", None)
         ]
     );
-    assert_eq!(learned.take_dropped().max_age, 2);
-    let left: BTreeSet<String> = learned
+    assert_eq!(bindings.take_dropped().max_age, 2);
+    let left: BTreeSet<String> = bindings
         .bindings()
         .into_keys()
         .map(|(_, name)| name.to_string())
@@ -190,24 +188,24 @@ fn what_nothing_confirms_for_max_age_is_dropped_by_the_clock_of_the_log_and_not_
 
 #[test]
 fn a_start_over_a_topic_that_holds_too_much_drops_the_rest_and_what_is_dropped_already_it_leaves() {
-    let mut learned = Learned::new(IdentitySettings {
-        bindings_per_address: 1,
+    let mut bindings = Bindings::new(BindingSettings {
+        limit_per_address: 1,
         ..eager()
     });
-    learned.begin_reading();
+    bindings.begin_reading();
     for (computer, at) in [("a.example", 1), ("b.example", 2), ("c.example", 3)] {
-        learned.hear(&record(X, computer, Some((at, at))), AppendTime::MIN);
+        bindings.apply_record(&record(X, computer, Some((at, at))), AppendTime::MIN);
     }
-    learned.hear(&record(X, "a.example", None), AppendTime::MIN);
-    learned.begin_telling();
-    assert_eq!(learned.take_records(), [record(X, "b.example", None)]);
+    bindings.apply_record(&record(X, "a.example", None), AppendTime::MIN);
+    bindings.begin_publishing();
+    assert_eq!(bindings.take_records(), [record(X, "b.example", None)]);
 }
 
 #[test]
 fn a_process_that_tells_nobody_keeps_nothing_to_tell() {
-    let mut learned = taught(&[lesson(X, "a.example", 0), lesson(X, "b.example", 9)]);
-    learned.expire();
-    assert_eq!(learned.take_records(), []);
+    let mut bindings = taught(&[claim(X, "a.example", 0), claim(X, "b.example", 9)]);
+    bindings.expire();
+    assert_eq!(bindings.take_records(), []);
 }
 
 #[test]
@@ -219,11 +217,11 @@ fn a_record_is_read_as_it_was_written_and_its_value_is_what_the_schema_says() {
     ] {
         let (key, value) = (record.key(), record.encode());
         assert_eq!(
-            IdentityRecord::decode(key.as_bytes(), value.as_deref()).unwrap(),
+            BindingRecord::decode(key.as_bytes(), value.as_deref()).unwrap(),
             record
         );
         if let Some(value) = value {
-            schema::assert_valid("identity", &serde_json::from_slice(&value).unwrap());
+            schema::assert_valid("binding", &serde_json::from_slice(&value).unwrap());
         }
     }
     let portal = record(X, "portal.example", Some((1, 2)));
@@ -251,9 +249,9 @@ fn a_wrong_record_is_refused_with_its_reason() {
         bent.to_string()
     };
     let key = "192.0.2.9|portal.example";
-    assert!(IdentityRecord::decode(key.as_bytes(), Some(sound().to_string().as_bytes())).is_ok());
+    assert!(BindingRecord::decode(key.as_bytes(), Some(sound().to_string().as_bytes())).is_ok());
     let refused = |key: &str, value: &str| {
-        IdentityRecord::decode(key.as_bytes(), Some(value.as_bytes()))
+        BindingRecord::decode(key.as_bytes(), Some(value.as_bytes()))
             .unwrap_err()
             .to_string()
     };
@@ -265,21 +263,21 @@ fn a_wrong_record_is_refused_with_its_reason() {
             sound().to_string(),
             "not ADDRESS|computer",
         ),
-        ("192.0.2.9|", sound().to_string(), "cannot be learned"),
+        ("192.0.2.9|", sound().to_string(), "cannot be a binding"),
         (
             "192.0.2.9|Portal.example",
             sound().to_string(),
-            "cannot be learned",
+            "cannot be a binding",
         ),
         (
             "127.0.0.1|portal.example",
             sound().to_string(),
-            "cannot be learned",
+            "cannot be a binding",
         ),
         (
             "::ffff:192.0.2.9|portal.example",
             sound().to_string(),
-            "cannot be learned",
+            "cannot be a binding",
         ),
         (key, "{}".to_owned(), "version"),
         (key, "not json".to_owned(), "not an identity"),
@@ -297,8 +295,8 @@ fn a_wrong_record_is_refused_with_its_reason() {
         assert!(said.contains(word), "{word}: {said}");
     }
     assert!(matches!(
-        IdentityRecord::decode(b"\xff\xfe", None),
-        Err(IdentityRecordError::Key(_))
+        BindingRecord::decode(b"\xff\xfe", None),
+        Err(BindingRecordError::Key(_))
     ));
 }
 
@@ -306,20 +304,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn records_merge_to_the_union_in_any_order_and_however_often(lessons in lessons(30), order in order(), cut: prop::sample::Index) {
-        let records = |lessons: &[Lesson]| -> Vec<IdentityRecord> {
-            let all = taught(lessons).bindings();
-            let record = |((address, computer), seen)| IdentityRecord { address, computer, seen: Some(seen) };
+    fn records_merge_to_the_union_in_any_order_and_however_often(claims in claims(30), order in order(), cut: prop::sample::Index) {
+        let records = |claims: &[AddressClaim]| -> Vec<BindingRecord> {
+            let all = taught(claims).bindings();
+            let record = |((address, computer), seen)| BindingRecord { address, computer, seen: Some(seen) };
             all.into_iter().map(record).collect()
         };
-        let (some, rest) = lessons.split_at(cut.index(lessons.len()));
-        let merged = |parts: &[Vec<IdentityRecord>]| {
-            let mut learned = Learned::default();
-            parts.iter().flatten().for_each(|record| learned.hear(record, AppendTime::MIN));
-            learned.bindings()
+        let (some, rest) = claims.split_at(cut.index(claims.len()));
+        let merged = |parts: &[Vec<BindingRecord>]| {
+            let mut bindings = Bindings::default();
+            parts.iter().flatten().for_each(|record| bindings.apply_record(record, AppendTime::MIN));
+            bindings.bindings()
         };
-        let (some, rest, all) = (records(some), records(rest), records(&again(&lessons, &order)));
-        let expected = Reference::of(&lessons).spans();
+        let (some, rest, all) = (records(some), records(rest), records(&again(&claims, &order)));
+        let expected = Reference::of(&claims).spans();
         prop_assert_eq!(&merged(&[some.clone(), rest.clone()]), &expected);
         prop_assert_eq!(&merged(&[rest.clone(), some.clone()]), &expected);
         prop_assert_eq!(merged(&[all.clone(), some.clone(), all, rest, some]), expected);
@@ -329,36 +327,36 @@ proptest! {
     fn processes_that_follow_one_topic_end_with_one_table_and_compaction_keeps_it(steps in steps(3)) {
         let mut replicas = Replicas::run(&eager(), 3, &steps);
         replicas.settle();
-        let lessons: Vec<Lesson> = steps
+        let claims: Vec<AddressClaim> = steps
             .iter()
             .filter_map(|step| match step {
-                Step::Learn(_, lesson) => Some(lesson.clone()),
+                Step::Learn(_, claim) => Some(claim.clone()),
                 Step::Turn(..) => None,
             })
             .collect();
-        let expected = Reference::of(&lessons).spans();
-        for (learned, _) in &replicas.processes {
-            prop_assert_eq!(learned.bindings(), expected.clone());
+        let expected = Reference::of(&claims).spans();
+        for (bindings, _) in &replicas.processes {
+            prop_assert_eq!(bindings.bindings(), expected.clone());
         }
         prop_assert_eq!(replicas.compacted(), expected);
     }
 
     #[test]
     fn processes_whose_bounds_fire_stop_talking_and_the_topic_holds_no_more_than_they_do(steps in steps(3), bound in 1..3usize) {
-        let settings = IdentitySettings { bindings_per_address: bound, bindings: 3, ..eager() };
+        let settings = BindingSettings { limit_per_address: bound, limit: 3, ..eager() };
         let mut replicas = Replicas::run(&settings, 3, &steps);
         replicas.settle();
-        let kept: BTreeSet<_> = replicas.processes.iter().flat_map(|(learned, _)| learned.bindings().into_keys()).collect();
+        let kept: BTreeSet<_> = replicas.processes.iter().flat_map(|(bindings, _)| bindings.bindings().into_keys()).collect();
         for key in replicas.compacted().keys() {
             prop_assert!(kept.contains(key), "{:?} is in nobody's table", key);
         }
-        for (learned, _) in &replicas.processes {
-            prop_assert!(learned.size().bindings <= 3);
+        for (bindings, _) in &replicas.processes {
+            prop_assert!(bindings.size().bindings <= 3);
         }
     }
 
     #[test]
     fn no_record_panics(key in "[0-9a-f:.|a-zA-Z]{0,20}", value in "\\PC{0,40}") {
-        let _ = IdentityRecord::decode(key.as_bytes(), Some(value.as_bytes()));
+        let _ = BindingRecord::decode(key.as_bytes(), Some(value.as_bytes()));
     }
 }

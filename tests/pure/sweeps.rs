@@ -92,7 +92,7 @@ fn a_source_that_touches_three_assets_is_a_sweep_that_names_them_and_their_alert
     let revisions = revisions(join(), &at_once(&observations));
     assert_eq!(revisions.len(), 1);
     let (told, content) = (sweep(&revisions[0]), &revisions[0].content);
-    assert!(revisions[0].is_first && revisions[0].is_told);
+    assert!(revisions[0].is_first && revisions[0].is_published);
     assert_eq!(content.source_ip, Some(world::ip(9)));
     assert_eq!(content.accesses, 3);
     assert_eq!(*content.accounts, [Arc::from("APERTURE\\user0")]);
@@ -165,11 +165,11 @@ fn what_an_exception_covers_does_not_count() {
         .and(text, "test")
         .unwrap();
     let exceptions = Arc::new(exceptions);
-    let excepting = || join().excepting(Arc::clone(&exceptions));
+    let with_exceptions = || join().with_exceptions(Arc::clone(&exceptions));
     let three = [access(0, 0, 9), access(1, 1, 9), access(2, 2, 9)];
-    assert_eq!(revisions(excepting(), &at_once(&three)), []);
+    assert_eq!(revisions(with_exceptions(), &at_once(&three)), []);
     let four = [access(0, 0, 9), access(1, 1, 9), access(2, 2, 9), access(3, 3, 9)];
-    let revisions = revisions(excepting(), &at_once(&four));
+    let revisions = revisions(with_exceptions(), &at_once(&four));
     assert_eq!(revisions.last().unwrap().content.accesses, 3);
 }
 
@@ -255,7 +255,7 @@ proptest! {
             for delivery in &deliveries {
                 let mut join = Join::new(&world::rules(), settings.clone());
                 if has_exceptions {
-                    join = join.excepting(world::exceptions());
+                    join = join.with_exceptions(world::exceptions());
                 }
                 let revisions = revisions(join, &world::log(&observations, delivery));
                 let mut numbers = BTreeMap::new();

@@ -40,8 +40,9 @@
 
 pub mod alert;
 pub mod detection;
+pub mod diagnostics;
 pub mod event;
 pub mod inventory;
-pub mod problems;
+pub mod log;
+pub mod text;
 pub mod time;
-pub mod words;

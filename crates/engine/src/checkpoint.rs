@@ -1,6 +1,6 @@
 //! What rides in the committed offset: enough to rebuild the state from the log.
 //!
-//! The metadata string is `pipewarden/1;rewind=R;before=T;partitions=N;program=F`: plain ASCII, far below
+//! The metadata string is `pipewarden/2;rewind=R;before=T;partitions=N;policy=P`: plain ASCII, far below
 //! Kafka's limit of 4,096 bytes, readable in `kafka-consumer-groups` output by whoever is on call.
 
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use pipewarden_core::time::AppendTime;
 use thiserror::Error;
 
 /// The version this program writes, and the newest it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where to rewind to, and under which conditions the state was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub struct Checkpoint {
     pub before: AppendTime,
     /// How many partitions the observations topic had.
     pub partitions: u32,
-    /// The fingerprint of settings, rules and inventory.
-    pub program: String,
+    /// The id of the policy that the alerts up to here were decided by.
+    pub policy: String,
 }
 
 /// Why a metadata string cannot be used.
@@ -52,12 +52,12 @@ impl fmt::Display for Checkpoint {
             rewind,
             before,
             partitions,
-            program,
+            policy,
         } = self;
         let before = before.as_millis();
         write!(
             f,
-            "pipewarden/{VERSION};rewind={rewind};before={before};partitions={partitions};program={program}"
+            "pipewarden/{VERSION};rewind={rewind};before={before};partitions={partitions};policy={policy}"
         )
     }
 }
@@ -87,12 +87,9 @@ impl FromStr for Checkpoint {
             rewind: field("rewind")?.parse().map_err(|_| unreadable())?,
             before: AppendTime::from_millis(field("before")?.parse().map_err(|_| unreadable())?),
             partitions: field("partitions")?.parse().map_err(|_| unreadable())?,
-            program: field("program")?.to_owned(),
+            policy: field("policy")?.to_owned(),
         };
-        let is_plain = checkpoint
-            .program
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric());
+        let is_plain = checkpoint.policy.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if parts.next().is_some() || !is_plain {
             Err(unreadable())
         } else {
@@ -163,15 +160,15 @@ mod tests {
             rewind: 42,
             before: AppendTime::from_millis(-7),
             partitions: 12,
-            program: "0123456789abcdef".to_owned(),
+            policy: "0123456789abcdef".to_owned(),
         }
     }
 
     #[test]
     fn a_newer_version_is_named_and_not_guessed_at() {
         assert_eq!(
-            "pipewarden/2;what=ever".parse::<Checkpoint>(),
-            Err(CheckpointError::Newer { found: 2 })
+            "pipewarden/3;what=ever".parse::<Checkpoint>(),
+            Err(CheckpointError::Newer { found: 3 })
         );
     }
 
@@ -181,8 +178,9 @@ mod tests {
         for text in [
             "",
             "x",
-            "pipewarden/1",
-            "pipewarden/1;before=1",
+            "pipewarden/2",
+            "pipewarden/2;before=1",
+            "pipewarden/1;rewind=0;before=1;partitions=1;program=a",
             &format!("{written};more=1"),
             &written[..40],
         ] {
@@ -199,10 +197,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_checkpoint_survives_its_metadata_string(
-            rewind: u64, before: i64, partitions: u32, program in "[0-9a-f]{1,32}"
+            rewind: u64, before: i64, partitions: u32, policy in "[0-9a-f]{1,32}"
         ) {
             let before = AppendTime::from_millis(before);
-            let checkpoint = Checkpoint { rewind, before, partitions, program };
+            let checkpoint = Checkpoint { rewind, before, partitions, policy };
             let text = checkpoint.to_string();
             prop_assert!(text.is_ascii() && text.len() < 4096);
             prop_assert_eq!(text.parse::<Checkpoint>().unwrap(), checkpoint);

@@ -2,7 +2,7 @@
 //!
 //! It adds to the [join](pipewarden_core::detection::Join) what a log demands. *Recovery*: the state is rebuilt by
 //! replaying the log from the offset that the last commit's [`Checkpoint`] names; what a record below the
-//! committed offset causes has been written already and is suppressed. *A changed program*: where settings,
+//! committed offset causes has been written already and is suppressed. *A changed policy*: where settings,
 //! rules or inventory are not those of the checkpoint, every alert that is open and written is written once
 //! more at the first live record: a repeat is an upsert, a loss is not.
 
@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pipewarden_core::detection::{
-    AlertId, Attribution, ClockState, Confidence, Exception, Explanation, Fate, Join, Revision, SensorState,
-    StateSize, Status, Tally,
+    AlertId, Attribution, ClockState, Confidence, Counters, Disposition, Exception, Explanation, Join,
+    Revision, SensorState, StateSize, Status,
 };
 use pipewarden_core::event::Kind;
 use pipewarden_core::time::AppendTime;
 
 use super::checkpoint::Marks;
-use super::{Checkpoint, CheckpointError, ObservationRecord, Program};
+use super::{Checkpoint, CheckpointError, ObservationRecord, Policy};
 
 /// One record of an observations partition.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub struct AlertRecord {
     pub key: String,
     /// The document in ECS, as JSON.
     pub value: Vec<u8>,
-    /// The same revision as an OCSF finding, as JSON, where [`Program::with_format`] asks for it.
+    /// The same revision as an OCSF finding, as JSON, where [`Policy::with_format`] asks for it.
     pub finding: Option<Vec<u8>>,
     /// The rule's id.
     pub rule: Arc<str>,
@@ -52,14 +52,14 @@ pub struct AlertRecord {
     /// The exception that covers it and did not cover its last revision.
     pub hit: Option<Arc<Exception>>,
     /// Whether it belongs on the alerts topic: the alert stands there, or has stood.
-    pub is_told: bool,
+    pub is_published: bool,
 }
 
 impl AlertRecord {
     /// Whether it belongs on the suppressed topic: it is suppressed, or takes back what was only ever told there. So every
     /// record belongs on one of the two topics, and one that ends the life of an alert on both.
     pub fn is_suppressed(&self) -> bool {
-        self.status == Status::Suppressed || !self.is_told
+        self.status == Status::Suppressed || !self.is_published
     }
 }
 
@@ -68,14 +68,14 @@ impl AlertRecord {
 pub struct Applied {
     /// Records to write, in order. Empty while the log is being replayed below the committed offset.
     pub alerts: Vec<AlertRecord>,
-    /// How many of them repeat an alert because the program changed.
+    /// How many of them repeat an alert because the policy changed.
     pub reemitted: usize,
     /// What the record was, if it was an observation.
     pub kind: Option<Kind>,
     /// What became of it; `None` if its value could not be read.
-    pub fate: Option<Fate>,
+    pub disposition: Option<Disposition>,
     /// What metrics tell of it.
-    pub tally: Tally,
+    pub counters: Counters,
     /// Why the value could not be read; such a record only lets time pass.
     pub undecodable: Option<String>,
 }
@@ -98,8 +98,8 @@ pub struct Recovery {
     pub seek: Seek,
     /// Why the log must be replayed from its start, if it must.
     pub problem: Option<CheckpointError>,
-    /// Whether the program is not the one that wrote the checkpoint.
-    pub program_changed: bool,
+    /// Whether the policy is not the one that wrote the checkpoint.
+    pub policy_changed: bool,
 }
 
 /// The observations topic does not have the number of partitions it had when the offset was committed.
@@ -118,7 +118,7 @@ pub struct PartitionsChanged {
 /// The correlator of one observations partition.
 #[derive(Debug)]
 pub struct Correlator {
-    program: Arc<Program>,
+    policy: Arc<Policy>,
     join: Join,
     marks: Marks,
     partitions: u32,
@@ -126,7 +126,7 @@ pub struct Correlator {
     committed: u64,
     /// The next offset to apply.
     position: u64,
-    /// The fingerprint of the program that decided what was written last. While it is not that of the program in force,
+    /// The id of the policy that decided what was written last. While it is not that of the policy in force,
     /// open alerts must be written once more at the first live record; until then the checkpoint says so, too, or a crash
     /// before that record would forget it.
     decided_by: String,
@@ -134,14 +134,14 @@ pub struct Correlator {
 
 impl Correlator {
     /// For a partition that nobody has committed anything for: live from its first record.
-    pub fn fresh(program: Arc<Program>, partitions: u32) -> Self {
-        let join = Join::new(program.rules.rules(), program.join.clone())
-            .excepting(Arc::clone(&program.exceptions))
-            .judging(Arc::clone(&program.inventory));
-        let marks = Marks::new(program.join.horizon());
+    pub fn fresh(policy: Arc<Policy>, partitions: u32) -> Self {
+        let join = Join::new(policy.rules.rules(), policy.join.clone())
+            .with_exceptions(Arc::clone(&policy.exceptions))
+            .with_sensors(Arc::clone(&policy.inventory));
+        let marks = Marks::new(policy.join.horizon());
         Self {
-            decided_by: program.fingerprint().to_owned(),
-            program,
+            decided_by: policy.checkpoint_id().to_owned(),
+            policy,
             join,
             marks,
             partitions,
@@ -158,7 +158,7 @@ impl Correlator {
     /// # Errors
     /// [`PartitionsChanged`] if the topic has another number of partitions than the checkpoint says.
     pub fn recover(
-        program: Arc<Program>,
+        policy: Arc<Policy>,
         committed: u64,
         metadata: &str,
         partitions: u32,
@@ -166,13 +166,13 @@ impl Correlator {
         let checkpoint: Checkpoint = match metadata.parse() {
             Ok(checkpoint) => checkpoint,
             Err(problem) => {
-                let mut correlator = Self::fresh(program, partitions);
+                let mut correlator = Self::fresh(policy, partitions);
                 correlator.committed = committed;
                 return Ok(Recovery {
                     correlator,
                     seek: Seek::Beginning,
                     problem: Some(problem),
-                    program_changed: false,
+                    policy_changed: false,
                 });
             }
         };
@@ -182,26 +182,26 @@ impl Correlator {
                 now: partitions,
             });
         }
-        let correlator = Self::rewound(program, committed, &checkpoint);
-        let program_changed = correlator.must_reemit();
+        let correlator = Self::rewound(policy, committed, &checkpoint);
+        let policy_changed = correlator.must_reemit();
         Ok(Recovery {
             correlator,
             seek: Seek::Offset(checkpoint.rewind),
             problem: None,
-            program_changed,
+            policy_changed,
         })
     }
 
-    /// The same partition under another program, as a start with that program would find it: the log must be replayed
+    /// The same partition under another policy, as a start with that policy would find it: the log must be replayed
     /// from its [`Correlator::position`] on. Everything up to the position of `self` must have been committed.
-    pub fn under(&self, program: Arc<Program>) -> Self {
-        Self::rewound(program, self.position, &self.checkpoint())
+    pub fn under(&self, policy: Arc<Policy>) -> Self {
+        Self::rewound(policy, self.position, &self.checkpoint())
     }
 
-    fn rewound(program: Arc<Program>, committed: u64, checkpoint: &Checkpoint) -> Self {
-        let mut correlator = Self::fresh(program, checkpoint.partitions);
+    fn rewound(policy: Arc<Policy>, committed: u64, checkpoint: &Checkpoint) -> Self {
+        let mut correlator = Self::fresh(policy, checkpoint.partitions);
         correlator.committed = committed;
-        correlator.decided_by.clone_from(&checkpoint.program);
+        correlator.decided_by.clone_from(&checkpoint.policy);
         correlator.join.advance_to(checkpoint.before);
         correlator.position = checkpoint.rewind;
         correlator
@@ -241,8 +241,8 @@ impl Correlator {
         let before = self.join.stream_time();
         // Taken before the record closes what is open: what was due under the old settings may never have been written.
         let again = if self.must_reemit() && self.is_new(offset) {
-            self.program.fingerprint().clone_into(&mut self.decided_by);
-            self.join.written_alerts(offset)
+            self.policy.checkpoint_id().clone_into(&mut self.decided_by);
+            self.join.published_alerts(offset)
         } else {
             Vec::new()
         };
@@ -258,8 +258,8 @@ impl Correlator {
 
         let mut applied = Applied {
             kind,
-            fate: undecodable.is_none().then_some(step.fate),
-            tally: step.tally,
+            disposition: undecodable.is_none().then_some(step.disposition),
+            counters: step.counters,
             undecodable,
             ..Applied::default()
         };
@@ -278,7 +278,7 @@ impl Correlator {
     }
 
     fn must_reemit(&self) -> bool {
-        self.decided_by != self.program.fingerprint()
+        self.decided_by != self.policy.checkpoint_id()
     }
 
     /// The next offset to apply, which is also the one to commit.
@@ -298,7 +298,7 @@ impl Correlator {
             rewind,
             before,
             partitions: self.partitions,
-            program: self.decided_by.clone(),
+            policy: self.decided_by.clone(),
         }
     }
 
@@ -340,7 +340,7 @@ impl Correlator {
     }
 
     fn alert_record(&self, revision: &Revision) -> AlertRecord {
-        let (value, finding) = self.program.documents(revision);
+        let (value, finding) = self.policy.documents(revision);
         AlertRecord {
             key: revision.id.to_string(),
             value,
@@ -355,7 +355,7 @@ impl Correlator {
                 .exception
                 .clone()
                 .filter(|_| revision.is_excepted_anew),
-            is_told: revision.is_told,
+            is_published: revision.is_published,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What Pipewarden does with records: the two processors, and the in-process log that runs them.
 //!
 //! A [`Router`] makes observations of messages, a [`Correlator`] alerts of observations: a record and a time in, records
-//! out. A [`Program`] is what both decide by. [`worker`] is what surrounds the correlator in production: group, transactions,
+//! out. A [`Policy`] is what both decide by. [`worker`] is what surrounds the correlator in production: group, transactions,
 //! take-over, as a machine without I/O. [`local`] runs it over an in-process log with Kafka's rules, for `replay`, tests and
 //! simulation. Nothing here knows Kafka itself; what does is elsewhere and runs the same machine.
 //!
@@ -14,7 +14,7 @@
 //! use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 //! use pipewarden_core::time::AppendTime;
 //! use pipewarden_engine::local::{FinalView, Replayer};
-//! use pipewarden_engine::{Origin, Program, Routed, Router};
+//! use pipewarden_engine::{Origin, Policy, Routed, Router};
 //!
 //! let message = br#"{
 //!     "@timestamp": "2024-10-24T15:02:05.543Z", "event": {"outcome": "success"},
@@ -27,7 +27,7 @@
 //!         }
 //!     }
 //! }"#;
-//! let program = Arc::new(Program::new(
+//! let policy = Arc::new(Policy::new(
 //!     RuleSet::builtin(),
 //!     Arc::new(Inventory::empty()),
 //!     UnlistedHosts::Watch,
@@ -35,11 +35,11 @@
 //!     "example".to_owned(),
 //! ));
 //! let origin = Origin { topic: "winlogbeat", partition: 0, offset: 0 };
-//! let Routed::Observation(routed) = Router::new(&program).route(message, origin) else {
+//! let Routed::Observation(routed) = Router::new(&policy).route(message, origin) else {
 //!     panic!("an access to a watched pipe is an observation");
 //! };
 //!
-//! let mut replayer = Replayer::new(&program);
+//! let mut replayer = Replayer::new(&policy);
 //! let mut view = FinalView::default();
 //! let arrival = AppendTime::at_event(routed.observation.event.time);
 //! replayer.observe(arrival, routed.observation);
@@ -52,7 +52,7 @@ mod checkpoint;
 mod correlator;
 mod dead_letter;
 pub mod local;
-mod program;
+mod policy;
 mod record;
 mod router;
 pub mod worker;
@@ -60,6 +60,6 @@ pub mod worker;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};
 pub use dead_letter::DeadLetter;
-pub use program::Program;
+pub use policy::Policy;
 pub use record::ObservationRecord;
 pub use router::{NoEvent, Origin, Reason, Routed, RoutedObservation, Router};

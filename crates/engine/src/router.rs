@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use pipewarden_core::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
-use pipewarden_core::inventory::{Identity, IdentitySettings, Outcome, ResolvedBy};
+use pipewarden_core::inventory::{BindingSettings, Outcome, ResolvedBy, Resolver};
 
-use super::{DeadLetter, ObservationRecord, Program};
+use super::{DeadLetter, ObservationRecord, Policy};
 
 /// Where a message stood.
 #[derive(Clone, Copy, Debug)]
@@ -114,34 +114,34 @@ impl Reason {
 #[derive(Debug)]
 pub struct Router {
     decoder: Decoder,
-    identity: Identity,
+    resolver: Resolver,
 }
 
 impl Router {
-    /// A router that has learned nothing yet, with the default bounds of what it learns.
-    pub fn new(program: &Program) -> Self {
+    /// A router without bindings yet, with their default bounds.
+    pub fn new(policy: &Policy) -> Self {
         Self {
-            decoder: decoder(program),
-            identity: Identity::new(Arc::clone(&program.inventory), Some(program.unlisted_hosts)),
+            decoder: decoder(policy),
+            resolver: Resolver::new(Arc::clone(&policy.inventory), Some(policy.unlisted_hosts)),
         }
     }
 
     /// The same with these bounds.
-    pub fn with_identities(mut self, settings: IdentitySettings) -> Self {
-        self.identity = self.identity.with_settings(settings);
+    pub fn with_bindings(mut self, settings: BindingSettings) -> Self {
+        self.resolver = self.resolver.with_settings(settings);
         self
     }
 
-    /// Puts another program in force from the next message on. What was learned stays.
-    pub fn reload(&mut self, program: &Program) {
-        self.decoder = decoder(program);
-        self.identity
-            .set_inventory(Arc::clone(&program.inventory), program.unlisted_hosts);
+    /// Puts another policy in force from the next message on. Bindings stay.
+    pub fn reload(&mut self, policy: &Policy) {
+        self.decoder = decoder(policy);
+        self.resolver
+            .set_inventory(Arc::clone(&policy.inventory), policy.unlisted_hosts);
     }
 
-    /// Inventory and what was learned.
-    pub fn identity(&mut self) -> &mut Identity {
-        &mut self.identity
+    /// Inventory and bindings.
+    pub fn resolver(&mut self) -> &mut Resolver {
+        &mut self.resolver
     }
 
     /// Routes one message.
@@ -162,15 +162,15 @@ impl Router {
             .decode(message)
             .map_err(|error| NoEvent::DeadLetter(DeadLetter::new(&error, origin, message)))?;
         decoded
-            .lessons
+            .claims
             .iter()
-            .for_each(|lesson| self.identity.learn(lesson));
+            .for_each(|claim| self.resolver.apply_claim(claim));
         decoded.outcome.map_err(NoEvent::Skipped)
     }
 
-    /// The second half: says which asset an event is about, by what has been learned so far.
+    /// The second half: says which asset an event is about, by the bindings so far.
     pub fn resolve(&self, event: Event) -> Routed {
-        let resolution = self.identity.resolve(&event);
+        let resolution = self.resolver.resolve(&event);
         match resolution.outcome {
             Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
                 observation: Observation::new(asset, event),
@@ -184,8 +184,8 @@ impl Router {
     }
 }
 
-fn decoder(program: &Program) -> Decoder {
-    Decoder::new(program.rules.watched(), program.join.allowed_lateness)
+fn decoder(policy: &Policy) -> Decoder {
+    Decoder::new(policy.rules.watched(), policy.join.allowed_lateness)
 }
 
 #[cfg(test)]
@@ -197,9 +197,9 @@ mod tests {
 
     const RULE: &str = "{id: own, name: Own, risk: 1, pipes: {pipe_connected: [own], share_access: [own]}}";
 
-    fn program(rules: RuleSet, inventory: Inventory) -> Program {
+    fn policy(rules: RuleSet, inventory: Inventory) -> Policy {
         let (inventory, join) = (Arc::new(inventory), JoinSettings::default());
-        Program::new(rules, inventory, UnlistedHosts::Watch, join, "test".to_owned())
+        Policy::new(rules, inventory, UnlistedHosts::Watch, join, "test".to_owned())
     }
 
     fn routed(router: &mut Router, message: &str) -> String {
@@ -226,7 +226,7 @@ mod tests {
         };
         let pipe = r#"{"@timestamp":"2024-10-24T15:02:05Z","winlog":{"provider_name":"Microsoft-Windows-Sysmon",
             "event_id":18,"computer_name":"atlas","event_data":{"PipeName":"\\own","Image":"System"}}}"#;
-        let mut router = Router::new(&program(RuleSet::builtin(), Inventory::empty()));
+        let mut router = Router::new(&policy(RuleSet::builtin(), Inventory::empty()));
         routed(
             &mut router,
             &connection("portal.example", "192.0.2.9", "198.51.100.1"),
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(routed(&mut router, pipe), "other_pipe");
 
         let other = Inventory::parse("assets: [{name: wheatley, addresses: [203.0.113.1]}]", "test").unwrap();
-        router.reload(&program(RuleSet::parse(RULE, "test").unwrap(), other));
+        router.reload(&policy(RuleSet::parse(RULE, "test").unwrap(), other));
         assert_eq!(routed(&mut router, pipe), "atlas");
         assert_eq!(routed(&mut router, &to_portal), "portal.example");
         let to_client = connection("portal.example", "192.0.2.9", "203.0.113.1");

@@ -140,7 +140,7 @@ impl CorrelatorMember {
         Ok(Some(Self {
             shared: shared.clone(),
             name: name.to_owned(),
-            machine: Machine::new(machine, shared.in_force.program(), at),
+            machine: Machine::new(machine, shared.active_policy.policy(), at),
             producer,
             ticker,
             began,
@@ -194,7 +194,7 @@ impl CorrelatorMember {
     fn look_for_policy(&mut self) {
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
-            if let Some(policy) = self.shared.in_force.other_than(self.machine.policy()) {
+            if let Some(policy) = self.shared.active_policy.other_than(self.machine.policy()) {
                 self.hand_in(Input::PolicyChanged(policy));
             }
             self.serve_ticker();

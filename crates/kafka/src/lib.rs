@@ -5,13 +5,13 @@
 //!   service    waits for the broker, checks the topics, starts the workers, ends with them
 //!     |
 //!     +-- router worker      a consumer of the input topics, an idempotent producer
-//!     |                      read the identities topic to its end, then
+//!     |                      read the bindings topic to its end, then
 //!     |                      route .. route .. flush, then commit the offsets
 //!     |
 //!     +-- correlator worker  a consumer of the observations topic, a transactional producer, one for ticks
 //!                            apply .. apply .. one transaction: the alerts and the offsets
 //!
-//!   ServiceSettings, InForce, Stop  -->  Service  -->  Observer
+//!   ServiceSettings, ActivePolicy, Stop  -->  Service  -->  Observer
 //! ```
 //!
 //! What a worker does, and in which order, is decided by a [machine](pipewarden_engine::worker) that knows no librdkafka.
@@ -19,25 +19,25 @@
 //! on the same thread: a rebalance is dealt with between two records, never beside one.
 //!
 //! Nothing here reads files, environment or arguments, nor keeps a metric: the caller hands in [`ServiceSettings`] and the
-//! policy [`InForce`], which it may replace at any time, and makes what it likes of the facts that an [`Observer`] gets.
+//! policy [`ActivePolicy`], which it may replace at any time, and makes what it likes of the facts that an [`Observer`] gets.
 //!
-//! Start with [`Service::run`], [`Observer`], [`InForce`] and [`plans`], which says what the topics must be like;
+//! Start with [`Service::run`], [`Observer`], [`ActivePolicy`] and [`plans`], which says what the topics must be like;
 //! [`TopicAdmin`] creates them and [`Feeder`] publishes to the first.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use pipewarden_engine::Program;
-//! use pipewarden_kafka::{DriverError, InForce, Observer, Service, ServiceSettings, Stop};
+//! use pipewarden_engine::Policy;
+//! use pipewarden_kafka::{DriverError, ActivePolicy, Observer, Service, ServiceSettings, Stop};
 //!
 //! fn serve(
 //!     settings: ServiceSettings,
-//!     policy: Program,
+//!     policy: Policy,
 //!     observer: Arc<dyn Observer>,
 //!     stop: &Stop,
 //! ) -> Result<(), DriverError> {
 //!     // Returns once another thread has set `stop`, or a worker has failed.
-//!     Service::new(settings, InForce::new(policy), observer, stop.clone()).run()
+//!     Service::new(settings, ActivePolicy::new(policy), observer, stop.clone()).run()
 //! }
 //! ```
 //!
@@ -55,6 +55,8 @@
 //! assert_eq!(planned[0].partitions, 12);
 //! ```
 
+mod active_policy;
+mod bindings;
 mod client;
 mod clock;
 mod correlator;
@@ -62,8 +64,6 @@ mod error;
 mod feeder;
 mod group;
 pub mod gzip;
-mod identities;
-mod in_force;
 mod observer;
 mod router;
 mod service;
@@ -72,10 +72,10 @@ mod stop;
 mod topics;
 mod transaction;
 
+pub use active_policy::ActivePolicy;
 pub use error::DriverError;
 pub use feeder::Feeder;
-pub use in_force::InForce;
-pub use observer::{IdentityFact, Observer, WorkerFact};
+pub use observer::{BindingFact, Observer, WorkerFact};
 pub use service::Service;
 pub use settings::{CorrelatorSettings, Kafka, RouterSettings, ServiceSettings, Topics};
 pub use stop::Stop;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use pipewarden_core::inventory::{Dropped, IdentityRecord, IdentityRecordError, LearnedSize};
+use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingsSize, Dropped};
 use pipewarden_engine::worker::{Fact, RouterFact};
 use pipewarden_engine::{Origin, Routed};
 
@@ -23,7 +23,7 @@ pub trait Observer: Send + Sync {
     fn correlator(&self, worker: &str, fact: Fact);
 
     /// What a router worker shares with all others of addresses.
-    fn identities(&self, worker: &str, fact: IdentityFact<'_>);
+    fn bindings(&self, worker: &str, fact: BindingFact<'_>);
 
     /// The thread of a worker of either kind, and its client.
     fn worker(&self, worker: &str, fact: WorkerFact<'_>);
@@ -74,9 +74,9 @@ pub enum WorkerFact<'a> {
     },
 }
 
-/// What happens on the identities topic.
+/// What happens on the bindings topic.
 #[derive(Clone, Copy, Debug)]
-pub enum IdentityFact<'a> {
+pub enum BindingFact<'a> {
     /// The worker begins to read the topic from its beginning, and routes nothing before its end.
     ReadingBegan,
     /// How far it has come.
@@ -91,12 +91,12 @@ pub enum IdentityFact<'a> {
         /// How many records.
         records: u64,
         /// What is known from them.
-        size: LearnedSize,
+        size: BindingsSize,
         /// How long it took.
         took: Duration,
     },
     /// A record was read and taken in.
-    Read(&'a IdentityRecord),
+    Read(&'a BindingRecord),
     /// A record cannot be read.
     Undecodable {
         /// Its topic.
@@ -106,16 +106,16 @@ pub enum IdentityFact<'a> {
         /// Its offset.
         offset: i64,
         /// What is wrong with it.
-        problem: &'a IdentityRecordError,
+        problem: &'a BindingRecordError,
         /// Whether it is the first that this worker meets.
         is_first: bool,
     },
     /// A record goes to the topic.
-    Published(&'a IdentityRecord),
+    Published(&'a BindingRecord),
     /// What the worker knows, looked at from time to time.
     Table {
         /// How much it is.
-        size: LearnedSize,
+        size: BindingsSize,
         /// What has gone since the last time.
         dropped: Dropped,
         /// How often the inventory was contradicted since the last time.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use outgoing::Outgoing;
 use pipewarden_engine::worker::{InputPartition, Position, RouterInput, RouterMachine, RouterOutput};
-use pipewarden_engine::{DeadLetter, Origin, Program, Routed, Router};
+use pipewarden_engine::{DeadLetter, Origin, Policy, Routed, Router};
 use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -20,12 +20,12 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::bindings::BindingsReader;
 use super::client::{self, Deliveries, MAX_RECORD};
 use super::error::DriverError;
 use super::group::{self, GroupConsumer, GroupContext, Member, number, signed};
 use super::gzip::{self, LostBatch};
-use super::identities::Identities;
-use super::observer::{IdentityFact, WorkerFact};
+use super::observer::{BindingFact, WorkerFact};
 use super::service::Shared;
 
 /// How long the worker may wait for a message.
@@ -100,10 +100,10 @@ struct RouterMember {
     router: Router,
     machine: RouterMachine,
     /// What it routes by.
-    program: Arc<Program>,
+    policy: Arc<Policy>,
     /// What the machine has been told to route by next.
-    offered: Option<Arc<Program>>,
-    identities: Identities,
+    offered: Option<Arc<Policy>>,
+    bindings: BindingsReader,
     shared: Shared,
     name: String,
     producer: BaseProducer<Deliveries>,
@@ -115,9 +115,9 @@ struct RouterMember {
 }
 
 impl RouterMember {
-    /// Everything but the consumer, once the identities topic is read. `None` if the service is to end before that.
+    /// Everything but the consumer, once the bindings topic is read. `None` if the service is to end before that.
     fn start(shared: &Shared, name: &str) -> Result<Option<Self>, DriverError> {
-        let program = shared.in_force.program();
+        let policy = shared.active_policy.policy();
         let producer = client::producer(&shared.settings.kafka, name)
             // A record waits for its broker, however long that is away.
             .set("message.timeout.ms", "0")
@@ -126,17 +126,17 @@ impl RouterMember {
                 client: format!("producer of {name}"),
                 problem,
             })?;
-        let mut router = Router::new(&program).with_identities(shared.settings.identities.clone());
-        let mut identities = Identities::new(shared, name)?;
-        if !identities.read_to_end(&mut router)? {
+        let mut router = Router::new(&policy).with_bindings(shared.settings.bindings.clone());
+        let mut bindings = BindingsReader::new(shared, name)?;
+        if !bindings.read_to_end(&mut router)? {
             return Ok(None);
         }
         Ok(Some(Self {
             router,
             machine: RouterMachine::new(shared.settings.router.commit_interval, Duration::ZERO),
-            program,
+            policy,
             offered: None,
-            identities,
+            bindings,
             shared: shared.clone(),
             name: name.to_owned(),
             producer,
@@ -165,7 +165,7 @@ impl RouterMember {
                 let sighting = observation.sighting();
                 self.waiting.extend(
                     sighting
-                        .filter(|_| self.program.join.sweep.enabled)
+                        .filter(|_| self.policy.join.sweep.enabled)
                         .map(Outgoing::sighting),
                 );
                 let key = observation.key().as_str().as_bytes().to_vec();
@@ -184,7 +184,7 @@ impl RouterMember {
         };
         self.note_routed(origin);
         self.waiting.extend(outgoing);
-        self.tell_identities();
+        self.observe_bindings();
         self.send();
     }
 
@@ -206,13 +206,13 @@ impl RouterMember {
         self.send();
     }
 
-    /// What has been learned and is news to others goes the way of all records: flushed before offsets are committed.
-    fn tell_identities(&mut self) {
-        for record in self.router.identity().learned().take_records() {
+    /// Bindings that are news to others go the way of all records: flushed before offsets are committed.
+    fn observe_bindings(&mut self) {
+        for record in self.router.resolver().bindings().take_records() {
             self.shared
                 .observer
-                .identities(&self.name, IdentityFact::Published(&record));
-            self.waiting.push_back(Outgoing::identity(&record));
+                .bindings(&self.name, BindingFact::Published(&record));
+            self.waiting.push_back(Outgoing::binding(&record));
         }
     }
 
@@ -246,10 +246,10 @@ impl RouterMember {
     fn turn(&mut self, consumer: &GroupConsumer<Self>) {
         self.producer.poll(Duration::ZERO);
         if self.waiting.is_empty() {
-            if let Err(failure) = self.identities.follow(&mut self.router) {
+            if let Err(failure) = self.bindings.follow(&mut self.router) {
                 self.failure.get_or_insert(failure);
             }
-            self.tell_identities();
+            self.observe_bindings();
         }
         self.send();
         self.note_refused();
@@ -263,8 +263,8 @@ impl RouterMember {
     fn offer_policy(&mut self) {
         if let Some(policy) = self
             .shared
-            .in_force
-            .other_than(self.offered.as_ref().unwrap_or(&self.program))
+            .active_policy
+            .other_than(self.offered.as_ref().unwrap_or(&self.policy))
         {
             self.offered = Some(Arc::clone(&policy));
             self.hand_in(RouterInput::PolicyChanged(policy));
@@ -299,7 +299,7 @@ impl RouterMember {
                 RouterOutput::Commit(positions) => self.commit(consumer, &positions),
                 RouterOutput::TakeUp(policy) => {
                     self.router.reload(&policy);
-                    self.program = policy;
+                    self.policy = policy;
                     self.offered = None;
                 }
                 RouterOutput::Forget(partitions) => {

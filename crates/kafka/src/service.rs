@@ -7,9 +7,9 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tracing::{debug, info, warn};
 
+use super::active_policy::ActivePolicy;
 use super::client::Quiet;
 use super::error::DriverError;
-use super::in_force::InForce;
 use super::observer::{Observer, WorkerFact};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
@@ -30,7 +30,7 @@ const GRACE_STEP: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) settings: Arc<ServiceSettings>,
-    pub(super) in_force: InForce,
+    pub(super) active_policy: ActivePolicy,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stop: Stop,
 }
@@ -51,7 +51,7 @@ impl Service {
     /// Nothing is connected until [`Service::run`]. Whoever replaces what is in force or sets `stop` keeps a clone of it.
     pub fn new(
         settings: ServiceSettings,
-        in_force: InForce,
+        active_policy: ActivePolicy,
         observer: Arc<dyn Observer>,
         stop: Stop,
     ) -> Self {
@@ -59,7 +59,7 @@ impl Service {
         Self {
             shared: Shared {
                 settings,
-                in_force,
+                active_policy,
                 observer,
                 stop,
             },
@@ -185,10 +185,10 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
         }
     }
     // Only routers learn.
-    let identities = shared.settings.router.enabled.then_some(&topics.identities);
+    let bindings = shared.settings.router.enabled.then_some(&topics.bindings);
     let own = [&topics.observations, &topics.suppressed, &topics.dead_letters];
     let own = own.into_iter().chain(shared.settings.alert_topics());
-    for topic in own.chain(identities) {
+    for topic in own.chain(bindings) {
         let has = partitions_of(consumer, topic)?;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });

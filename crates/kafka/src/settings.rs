@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 use pipewarden_core::alert::AlertFormat;
-use pipewarden_core::inventory::IdentitySettings;
+use pipewarden_core::inventory::BindingSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +46,8 @@ pub struct Topics {
     pub suppressed: String,
     /// Where undecodable messages go. Default `pipewarden.dead-letters`.
     pub dead_letters: String,
-    /// Where routers tell each other which computer has which address. Default `pipewarden.identities`.
-    pub identities: String,
+    /// Where routers tell each other which computer has which address. Default `pipewarden.bindings`.
+    pub bindings: String,
     /// Partitions of the observations topic, fixed for its life. Default 12.
     pub partitions: i32,
     /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
@@ -69,7 +69,7 @@ pub struct ServiceSettings {
     /// The correlator workers.
     pub correlator: CorrelatorSettings,
     /// Bounds of what routers learn of addresses, and when they publish it.
-    pub identities: IdentitySettings,
+    pub bindings: BindingSettings,
     /// In which formats alerts are written, each on its own topic.
     pub alert_format: AlertFormat,
     /// How many explanations are reported of the alerts of one transaction, at most.
@@ -138,7 +138,7 @@ impl Default for Topics {
             alerts_ocsf: "pipewarden.alerts.ocsf".to_owned(),
             suppressed: "pipewarden.suppressed".to_owned(),
             dead_letters: "pipewarden.dead-letters".to_owned(),
-            identities: "pipewarden.identities".to_owned(),
+            bindings: "pipewarden.bindings".to_owned(),
             partitions: 12,
             replication_factor: 3,
             longest_outage: Duration::from_secs(24 * 60 * 60),

@@ -176,10 +176,10 @@ fn write(
 ) -> Result<(), KafkaError> {
     for part in batch.parts() {
         for Pending { alert, .. } in &part.alerts {
-            if alert.is_told && has_ecs {
+            if alert.is_published && has_ecs {
                 transaction.send(&topics.alerts, &alert.key, &alert.value)?;
             }
-            if let Some(finding) = alert.finding.as_ref().filter(|_| alert.is_told) {
+            if let Some(finding) = alert.finding.as_ref().filter(|_| alert.is_published) {
                 transaction.send(&topics.alerts_ocsf, &alert.key, finding)?;
             }
             if alert.is_suppressed() {
@@ -233,17 +233,17 @@ impl Transaction<'_> {
 
     /// Writes the offsets and commits. Returns only when the outcome is known.
     fn commit(self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Result<(), Failure> {
-        let sent = self.insist(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST));
+        let sent = self.retry_until(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST));
         // rdkafka's own flush sleeps in steps of 100 ms.
         while sent.is_ok() && self.producer.in_flight_count() > 0 && Instant::now() < self.deadline {
             thread::sleep(STEP);
         }
-        let committed = sent.and_then(|()| self.insist(|| self.producer.commit_transaction(REQUEST)));
+        let committed = sent.and_then(|()| self.retry_until(|| self.producer.commit_transaction(REQUEST)));
         committed.map_err(|error| self.fail(error))
     }
 
     /// Asks again as long as librdkafka says that it may.
-    fn insist(&self, mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    fn retry_until(&self, mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
         loop {
             match request() {
                 Err(error) if demand(&error) == Demand::Retry && Instant::now() < self.deadline => {
@@ -261,7 +261,7 @@ impl Transaction<'_> {
             // which asks the broker, can go on.
             return Failure::Fatal(error);
         }
-        match self.insist(|| self.producer.abort_transaction(REQUEST)) {
+        match self.retry_until(|| self.producer.abort_transaction(REQUEST)) {
             Ok(()) => Failure::Aborted(error),
             Err(second) => Failure::Fatal(second),
         }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::Lesson;
-use pipewarden_core::inventory::{IdentityRecord, IdentitySettings, Learned, Span};
+use pipewarden_core::event::AddressClaim;
+use pipewarden_core::inventory::{BindingRecord, BindingSettings, Bindings, Span};
 use pipewarden_core::time::{AppendTime, EventTime};
 use proptest::prelude::*;
 
@@ -20,16 +20,16 @@ pub fn seconds(seconds: i64) -> EventTime {
     EventTime::from_micros(seconds * 1_000_000)
 }
 
-pub fn lesson(address: &str, computer: &str, at: i64) -> Lesson {
-    Lesson {
+pub fn claim(address: &str, computer: &str, at: i64) -> AddressClaim {
+    AddressClaim {
         address: ip(address),
         computer: computer.into(),
         time: seconds(at),
     }
 }
 
-pub fn record(address: &str, computer: &str, seen: Option<(i64, i64)>) -> IdentityRecord {
-    IdentityRecord {
+pub fn record(address: &str, computer: &str, seen: Option<(i64, i64)>) -> BindingRecord {
+    BindingRecord {
         address: ip(address),
         computer: computer.into(),
         seen: seen.map(|(first, last)| Span::new(seconds(first), seconds(last)).unwrap()),
@@ -37,37 +37,37 @@ pub fn record(address: &str, computer: &str, seen: Option<(i64, i64)>) -> Identi
 }
 
 /// Tells everything at once, however little it is.
-pub fn eager() -> IdentitySettings {
-    IdentitySettings {
+pub fn eager() -> BindingSettings {
+    BindingSettings {
         publish_after: Duration::from_secs(1),
-        ..IdentitySettings::default()
+        ..BindingSettings::default()
     }
 }
 
-pub fn taught(lessons: &[Lesson]) -> Learned {
-    let mut learned = Learned::default();
-    lessons.iter().for_each(|lesson| learned.learn(lesson));
-    learned
+pub fn taught(claims: &[AddressClaim]) -> Bindings {
+    let mut bindings = Bindings::default();
+    claims.iter().for_each(|claim| bindings.apply_claim(claim));
+    bindings
 }
 
 /// A process that has read an empty topic.
-pub fn telling(settings: IdentitySettings) -> Learned {
-    let mut learned = Learned::new(settings);
-    learned.begin_reading();
-    learned.begin_telling();
-    learned
+pub fn telling(settings: BindingSettings) -> Bindings {
+    let mut bindings = Bindings::new(settings);
+    bindings.begin_reading();
+    bindings.begin_publishing();
+    bindings
 }
 
-/// Every lesson there is, looked through for each question.
+/// Every claim there is, looked through for each question.
 pub struct Reference(BTreeMap<(IpAddr, Arc<str>), (i64, i64)>);
 
 impl Reference {
-    pub fn of(lessons: &[Lesson]) -> Self {
+    pub fn of(claims: &[AddressClaim]) -> Self {
         let mut all = BTreeMap::new();
-        for lesson in lessons {
-            let time = lesson.time.as_micros();
+        for claim in claims {
+            let time = claim.time.as_micros();
             let (first, last) = all
-                .entry((lesson.address, Arc::clone(&lesson.computer)))
+                .entry((claim.address, Arc::clone(&claim.computer)))
                 .or_insert((time, time));
             (*first, *last) = ((*first).min(time), (*last).max(time));
         }
@@ -99,8 +99,8 @@ impl Reference {
 }
 
 /// Few addresses, few computers, few moments, so that everything collides.
-pub fn lessons(most: usize) -> impl Strategy<Value = Vec<Lesson>> {
-    let one = (0..3u8, 0..5u8, 0..12i64).prop_map(|(address, computer, at)| Lesson {
+pub fn claims(most: usize) -> impl Strategy<Value = Vec<AddressClaim>> {
+    let one = (0..3u8, 0..5u8, 0..12i64).prop_map(|(address, computer, at)| AddressClaim {
         address: [192, 0, 2, address].into(),
         computer: format!("host{computer}.example").into(),
         time: seconds(at),
@@ -109,11 +109,11 @@ pub fn lessons(most: usize) -> impl Strategy<Value = Vec<Lesson>> {
 }
 
 /// The same, in another order, some of them several times.
-pub fn again(lessons: &[Lesson], order: &[prop::sample::Index]) -> Vec<Lesson> {
-    let mut left: Vec<Lesson> = lessons.to_vec();
+pub fn again(claims: &[AddressClaim], order: &[prop::sample::Index]) -> Vec<AddressClaim> {
+    let mut left: Vec<AddressClaim> = claims.to_vec();
     let mut again = Vec::new();
     for index in order {
-        again.push(lessons[index.index(lessons.len())].clone());
+        again.push(claims[index.index(claims.len())].clone());
         if !left.is_empty() {
             again.push(left.swap_remove(index.index(left.len())));
         }
@@ -129,33 +129,33 @@ pub fn order() -> impl Strategy<Value = Vec<prop::sample::Index>> {
 /// What every process of a service does next.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Learn(usize, Lesson),
+    Learn(usize, AddressClaim),
     /// Writes what it has to tell, and reads this many records.
     Turn(usize, usize),
 }
 
 pub fn steps(processes: usize) -> impl Strategy<Value = Vec<Step>> {
     let learn =
-        (0..processes, lessons(2)).prop_map(|(process, mut lesson)| Step::Learn(process, lesson.remove(0)));
+        (0..processes, claims(2)).prop_map(|(process, mut claim)| Step::Learn(process, claim.remove(0)));
     let turn = (0..processes, 0..4usize).prop_map(|(process, records)| Step::Turn(process, records));
     prop::collection::vec(prop_oneof![2 => learn, 1 => turn], 1..60)
 }
 
 /// Processes, the topic between them, and how far each has read it.
 pub struct Replicas {
-    pub processes: Vec<(Learned, usize)>,
-    topic: Vec<IdentityRecord>,
+    pub processes: Vec<(Bindings, usize)>,
+    topic: Vec<BindingRecord>,
 }
 
 impl Replicas {
-    pub fn run(settings: &IdentitySettings, processes: usize, steps: &[Step]) -> Self {
+    pub fn run(settings: &BindingSettings, processes: usize, steps: &[Step]) -> Self {
         let mut replicas = Self {
             processes: (0..processes).map(|_| (telling(settings.clone()), 0)).collect(),
             topic: Vec::new(),
         };
         for step in steps {
             match step {
-                Step::Learn(process, lesson) => replicas.processes[*process].0.learn(lesson),
+                Step::Learn(process, claim) => replicas.processes[*process].0.apply_claim(claim),
                 Step::Turn(process, records) => {
                     replicas.turn(*process, *records);
                 }
@@ -166,13 +166,13 @@ impl Replicas {
 
     /// Whether anything was written or read.
     pub fn turn(&mut self, process: usize, records: usize) -> bool {
-        let (learned, position) = &mut self.processes[process];
-        let news = learned.take_records();
+        let (bindings, position) = &mut self.processes[process];
+        let news = bindings.take_records();
         let unread = &self.topic[*position..];
         let records = records.min(unread.len());
         unread[..records]
             .iter()
-            .for_each(|record| learned.hear(record, AppendTime::MIN));
+            .for_each(|record| bindings.apply_record(record, AppendTime::MIN));
         *position += records;
         let is_idle = news.is_empty() && records == 0;
         self.topic.extend(news);
@@ -193,7 +193,7 @@ impl Replicas {
     /// What compaction keeps.
     pub fn compacted(&self) -> BTreeMap<(IpAddr, Arc<str>), Span> {
         let mut last = BTreeMap::new();
-        for IdentityRecord {
+        for BindingRecord {
             address,
             computer,
             seen,

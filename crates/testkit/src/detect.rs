@@ -8,7 +8,7 @@ use pipewarden_core::event::{Event, Observation};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::local::{FinalView, Replayer};
-use pipewarden_engine::{AlertRecord, NoEvent, Origin, Program, Routed, Router};
+use pipewarden_engine::{AlertRecord, NoEvent, Origin, Policy, Routed, Router};
 use serde_json::Value;
 
 /// The inventory of most tests: atlas, a primary site server.
@@ -21,7 +21,7 @@ assets:
 
 /// What a test detects with.
 pub struct Bench {
-    program: Arc<Program>,
+    policy: Arc<Policy>,
 }
 
 impl Bench {
@@ -38,8 +38,8 @@ impl Bench {
     fn of(inventory: Inventory, unlisted: UnlistedHosts, join: JoinSettings) -> Self {
         let rules = RuleSet::builtin();
         Self {
-            program: Arc::new(
-                Program::new(rules, Arc::new(inventory), unlisted, join, "test".into())
+            policy: Arc::new(
+                Policy::new(rules, Arc::new(inventory), unlisted, join, "test".into())
                     .with_format(AlertFormat::Both),
             ),
         }
@@ -84,13 +84,13 @@ impl Bench {
             .iter()
             .map(|event| serde_json::to_vec(event).unwrap())
             .collect();
-        let mut router = Router::new(&self.program);
+        let mut router = Router::new(&self.policy);
         let origin = Origin {
             topic: "test",
             partition: 0,
             offset: 0,
         };
-        // As `replay` does: everything is learned before anything is resolved.
+        // As `replay` does: every binding is known before anything is resolved.
         let events: Vec<Event> = messages
             .iter()
             .filter_map(|message| match router.read(message, origin) {
@@ -110,7 +110,7 @@ impl Bench {
 
     /// Every revision, in the order in which they are written, its two documents telling the same.
     pub fn revisions(&self, arrivals: Vec<(AppendTime, Observation)>) -> Vec<AlertRecord> {
-        let mut replayer = Replayer::new(&self.program);
+        let mut replayer = Replayer::new(&self.policy);
         let mut revisions = Vec::new();
         for (at, observation) in arrivals {
             revisions.extend(replayer.observe(at, observation).alerts);

@@ -1,8 +1,8 @@
 //! What stands beside the service.
 //!
 //! [`generator`] makes Winlogbeat documents up, with attacks of known truth among them; start with
-//! [`generator::Generator`]. [`rule_tests`] runs the cases of rules; start with [`rule_tests::run`]. [`interchange`] says a
-//! rule in the words of other systems; start with [`interchange::export`]. [`mod@import`] makes an inventory of asset
+//! [`generator::Generator`]. [`rule_tests`] runs the cases of rules; start with [`rule_tests::run`]. [`export`] says a
+//! rule in the words of other systems; start with [`export::export`]. [`mod@import`] makes an inventory of asset
 //! lists; start with [`import::Import`]. [`winlogbeat`] builds the documents that the first two are about; start with
 //! [`winlogbeat::Event`]. All of it is pure: bytes in, bytes out.
 //!
@@ -27,8 +27,8 @@
 //! assert_eq!(first(), first());
 //! ```
 
+pub mod export;
 pub mod generator;
 pub mod import;
-pub mod interchange;
 pub mod rule_tests;
 pub mod winlogbeat;

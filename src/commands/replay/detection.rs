@@ -6,21 +6,21 @@ use std::sync::Arc;
 use pipewarden_engine::local::{FinalView, Replayer};
 
 use super::Printer;
+use super::explain_text::{self, Unresolved};
 use super::sorted::Key;
 use super::summary::Summary;
-use super::why::{self, Unresolved};
 use crate::alert::Document;
 use crate::cli::ReplayArgs;
 use crate::detection::{Explanation, Status};
 use crate::event::{Event, Observation};
-use crate::pipeline::{AlertRecord, Program, Reason, Routed, Router};
+use crate::pipeline::{AlertRecord, Policy, Reason, Routed, Router};
 use crate::time::AppendTime;
 
 /// The engine, and what is kept of its answers until the end.
 pub(super) struct Detection<'a> {
     args: &'a ReplayArgs,
-    program: &'a Program,
-    /// It has learned from everything.
+    policy: &'a Policy,
+    /// It knows every binding.
     router: &'a Router,
     /// The inputs' names.
     names: &'a [&'a str],
@@ -34,22 +34,22 @@ pub(super) struct Detection<'a> {
 impl<'a> Detection<'a> {
     pub(super) fn new(
         args: &'a ReplayArgs,
-        program: &'a Arc<Program>,
+        policy: &'a Arc<Policy>,
         router: &'a Router,
         names: &'a [&'a str],
         summary: &'a mut Summary,
     ) -> Self {
-        let replayer = Replayer::new(program);
-        let entries = program.exceptions.entries().iter();
+        let replayer = Replayer::new(policy);
+        let entries = policy.exceptions.entries().iter();
         summary.exceptions = entries.map(|entry| (entry.id.to_string(), 0)).collect();
         Self {
             args,
-            program,
+            policy,
             router,
             names,
             summary,
             replayer: if args.explain {
-                replayer.explaining()
+                replayer.with_explanations()
             } else {
                 replayer
             },
@@ -74,7 +74,7 @@ impl<'a> Detection<'a> {
         self.take(alerts, printer)
     }
 
-    /// Resolves an event by all that was learned.
+    /// Resolves an event by all bindings.
     fn resolve(&mut self, event: Event, file: i64, line: i64) -> Option<Observation> {
         let to_explain = self.args.explain.then(|| event.clone());
         match self.router.resolve(event) {
@@ -97,14 +97,14 @@ impl<'a> Detection<'a> {
 
     /// Keeps what could have mattered.
     fn note_skipped(&mut self, event: &Event, reason: Reason, file: i64, line: i64) {
-        if !why::could_matter(reason) {
+        if !explain_text::could_matter(reason) {
             return;
         }
         let file = usize::try_from(file).ok().and_then(|file| self.names.get(file));
         let (file, line) = (file.copied().unwrap_or_default(), line.unsigned_abs());
         self.unresolved.note(event, reason, file, line);
         if self.summary.wants_example(reason.as_str()) {
-            let told = why::tell_skipped(event, reason);
+            let told = explain_text::describe_skipped(event, reason);
             self.summary.example(reason.as_str(), file, line, &told);
         }
     }
@@ -118,7 +118,7 @@ impl<'a> Detection<'a> {
                     .entry(exception.id.to_string())
                     .or_default() += 1;
             }
-            if self.args.revisions && (alert.is_told || self.args.show_suppressed) {
+            if self.args.revisions && (alert.is_published || self.args.show_suppressed) {
                 printer.print(&alert, self.explain(&alert).as_ref())?;
             }
             self.view.upsert(alert);
@@ -129,7 +129,7 @@ impl<'a> Detection<'a> {
     fn explain(&self, alert: &AlertRecord) -> Option<Explanation> {
         let mut explanation = self.replayer.explain(&alert.key)?;
         self.unresolved
-            .complete(&mut explanation, self.program.join.tuple_window);
+            .complete(&mut explanation, self.policy.join.tuple_window);
         Some(explanation)
     }
 

@@ -5,13 +5,13 @@
 //! that recordings of different hosts and channels join whatever their order on the command line.
 
 mod detection;
+mod explain_text;
 mod input;
 mod lines;
 mod pretty;
 mod sensor;
 mod sorted;
 mod summary;
-mod why;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ const IN_MEMORY: usize = 32 << 20;
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut settings = settings(&args.settings)?;
     settings.alerts.format = args.alerts.unwrap_or(settings.alerts.format);
-    let program = Arc::new(settings.program()?);
+    let policy = Arc::new(settings.policy()?);
     let inputs = match input::find(&args.inputs) {
         Ok(inputs) => inputs,
         Err(error) => {
@@ -52,7 +52,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let mut replay = Replay {
         args,
-        router: Router::new(&program).with_identities(settings.identities),
+        router: Router::new(&policy).with_bindings(settings.bindings),
         summary: Summary {
             files: inputs.len(),
             ..Summary::default()
@@ -71,7 +71,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let Replay { router, summary, .. } = &mut replay;
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-    let mut detection = Detection::new(args, &program, router, &names, summary);
+    let mut detection = Detection::new(args, &policy, router, &names, summary);
     let detected = sorter
         .finish(|key, payload| detection.deliver(key, &payload, &mut printer))
         .and_then(|()| detection.finish(&mut printer));
@@ -153,8 +153,8 @@ impl Replay<'_> {
         let mut at = AppendTime::at_event(time);
         if let Some(seed) = self.args.shuffle {
             let longest = u64::try_from(self.args.max_delay.as_millis()).unwrap_or(u64::MAX);
-            let chance = xxh3_64_with_seed(&[file.to_le_bytes(), line.to_le_bytes()].concat(), seed);
-            at = at.plus(Duration::from_millis(chance % longest.saturating_add(1)));
+            let rng = xxh3_64_with_seed(&[file.to_le_bytes(), line.to_le_bytes()].concat(), seed);
+            at = at.plus(Duration::from_millis(rng % longest.saturating_add(1)));
         }
         [at.as_millis(), time.as_micros(), file, line]
     }

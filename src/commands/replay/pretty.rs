@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use owo_colors::OwoColorize as _;
 
+use super::explain_text::write_explanation;
 use super::sensor;
-use super::why::write_explanation;
-use crate::alert::{Document, Evidence, Excepted, Own, Process};
+use crate::alert::{Document, Evidence, ExceptionFields, Own, Process};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
-use crate::words::plural;
+use crate::text::plural;
 
 /// Writes one alert, and below it why it says so, if that is known. Colours are always written; the stream takes them
 /// out where they don't belong.
@@ -68,7 +68,7 @@ pub(super) fn write_alert(
             Action::Suppress => "suppressed",
             Action::Downgrade => "downgraded",
         };
-        let Excepted {
+        let ExceptionFields {
             id, reason, owner, ..
         } = exception;
         row(

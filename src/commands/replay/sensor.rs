@@ -1,11 +1,11 @@
 //! A finding about a sensor for people: it tells of no access, so it has no source and nobody who did it.
 
 use super::pretty::asset;
-use crate::alert::{Document, OwnSensor, sensor_name};
+use crate::alert::{Document, SensorFields, sensor_name};
 use crate::event::Kind;
 
 /// Names and texts of the rows that stand in the place of an access's.
-pub(super) fn rows(finding: &Document, sensor: &OwnSensor) -> Vec<(&'static str, String)> {
+pub(super) fn rows(finding: &Document, sensor: &SensorFields) -> Vec<(&'static str, String)> {
     let own = &finding.pipewarden;
     let missing = sensor_name(sensor.kind);
     let mut rows = vec![("asset", asset(own))];

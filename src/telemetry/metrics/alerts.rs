@@ -45,7 +45,7 @@ impl Alerts {
 
 impl Metrics {
     /// The service is about to apply a rule.
-    pub fn will_apply(&self, rule: &str) {
+    pub fn init_rule_series(&self, rule: &str) {
         for confidence in [Confidence::Low, Confidence::Medium, Confidence::High] {
             self.alerts.opened.with_label_values(&[rule, confidence.as_str()]);
         }
@@ -55,12 +55,12 @@ impl Metrics {
     }
 
     /// The service is about to judge sensors.
-    pub fn will_judge_sensors(&self) {
+    pub fn init_sensor_series(&self) {
         self.will_find(SENSOR_BLIND, AlertStatus::Resolved);
     }
 
     /// The service is about to tell sweeps.
-    pub fn will_tell_sweeps(&self) {
+    pub fn init_sweep_series(&self) {
         self.will_find(SWEEP, AlertStatus::Superseded);
     }
 
@@ -75,7 +75,7 @@ impl Metrics {
     }
 
     /// The service is about to apply these exceptions.
-    pub fn will_cover(&self, exceptions: &[Arc<Exception>]) {
+    pub fn init_exception_series(&self, exceptions: &[Arc<Exception>]) {
         for exception in exceptions {
             self.alerts
                 .exception_hits

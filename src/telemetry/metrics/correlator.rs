@@ -4,7 +4,7 @@ use prometheus::{IntCounter, IntCounterVec};
 
 use super::Metrics;
 use super::make::{Make, at_zero};
-use crate::detection::{Fate, Tally};
+use crate::detection::{Counters, Disposition};
 use crate::worker::AppliedRecord;
 
 /// What may become of a record of the observations topic; the last for one that cannot be read.
@@ -12,7 +12,7 @@ const FATES: &[&str] = &[
     "applied",
     "copy",
     "unwatched",
-    "refused",
+    "dropped",
     "sighting",
     "tick",
     "undecodable",
@@ -22,7 +22,7 @@ const FATES: &[&str] = &[
 #[derive(Debug)]
 pub(super) struct Correlator {
     applied: IntCounterVec,
-    evicted_connections: IntCounter,
+    evicted_session_evidence: IntCounter,
     untimely: IntCounter,
     after_close: IntCounter,
     reemitted: IntCounter,
@@ -36,10 +36,10 @@ impl Correlator {
             applied: make.counters(
                 "observations_applied_total",
                 "Records of the observations topic, by what became of them.",
-                &["fate"],
+                &["disposition"],
             ),
-            evicted_connections: make.counter(
-                "connections_evicted_total",
+            evicted_session_evidence: make.counter(
+                "session_evidence_evicted_total",
                 "Network connections that a bound pushed out of state: precision is being lost to a flood.",
             ),
             untimely: make.counter(
@@ -66,22 +66,24 @@ impl Correlator {
 impl Metrics {
     /// The correlator has applied a live record.
     pub fn applied(&self, applied: &AppliedRecord) {
-        let fate = match applied.fate {
-            Some(Fate::Applied) => "applied",
-            Some(Fate::Copy) => "copy",
-            Some(Fate::Unwatched) => "unwatched",
-            Some(Fate::Refused) => "refused",
-            Some(Fate::Sighting) => "sighting",
-            Some(Fate::Tick) => "tick",
+        let disposition = match applied.disposition {
+            Some(Disposition::Applied) => "applied",
+            Some(Disposition::Copy) => "copy",
+            Some(Disposition::Unwatched) => "unwatched",
+            Some(Disposition::Dropped) => "dropped",
+            Some(Disposition::Sighting) => "sighting",
+            Some(Disposition::Tick) => "tick",
             None => "undecodable",
         };
-        self.correlator.applied.with_label_values(&[fate]).inc();
-        let Tally {
-            evicted_connections,
+        self.correlator.applied.with_label_values(&[disposition]).inc();
+        let Counters {
+            evicted_session_evidence,
             untimely,
             after_close,
-        } = applied.tally;
-        self.correlator.evicted_connections.inc_by(evicted_connections);
+        } = applied.counters;
+        self.correlator
+            .evicted_session_evidence
+            .inc_by(evicted_session_evidence);
         self.correlator.untimely.inc_by(untimely);
         self.correlator.after_close.inc_by(after_close);
         self.correlator.reemitted.inc_by(applied.reemitted as u64);

@@ -1,8 +1,8 @@
 //! Prometheus metrics, one place for each fact that an operator can see: a file for each stage that counts.
 
 mod alerts;
+mod bindings;
 mod correlator;
-mod identities;
 mod make;
 mod partitions;
 mod process;
@@ -15,9 +15,9 @@ use std::collections::BTreeSet;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use alerts::Alerts;
+pub(super) use bindings::BindingRead;
+use bindings::Bindings;
 use correlator::Correlator;
-use identities::Identities;
-pub(super) use identities::IdentityRead;
 use make::Make;
 use partitions::Partitions;
 use process::Process;
@@ -31,7 +31,7 @@ pub struct Metrics {
     registry: Registry,
     names: BTreeSet<String>,
     router: Router,
-    identities: Identities,
+    bindings: Bindings,
     correlator: Correlator,
     alerts: Alerts,
     partitions: Partitions,
@@ -56,7 +56,7 @@ impl Metrics {
         make.build_info();
         Self {
             router: Router::new(&make),
-            identities: Identities::new(&make),
+            bindings: Bindings::new(&make),
             correlator: Correlator::new(&make),
             alerts: Alerts::new(&make),
             partitions: Partitions::new(&make),
@@ -89,7 +89,7 @@ mod tests {
     fn counters_exist_before_there_is_anything_to_count() {
         let metrics = Metrics::new();
         metrics.consumed(["winlogbeat"]);
-        metrics.will_apply("detect-8");
+        metrics.init_rule_series("detect-8");
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [
             r#"pipewarden_messages_consumed_total{topic="winlogbeat"} 0"#,

@@ -85,7 +85,7 @@ impl Metrics {
         let partition = partition.to_string();
         // What was never set need not be removed.
         let _ = self.partitions.lag.remove_label_values(&[topic, &partition]);
-        for kind in ["connections", "accesses", "alerts", "identities", "assets"] {
+        for kind in ["session_evidence", "accesses", "alerts", "seen_events", "assets"] {
             let _ = self.partitions.state.remove_label_values(&[&*partition, kind]);
         }
     }
@@ -96,7 +96,7 @@ impl Metrics {
     }
 
     /// A topic will be read whose batches may be compressed.
-    pub fn may_lose_batches(&self, topic: &str) {
+    pub fn init_batch_series(&self, topic: &str) {
         for reason in BATCH_REASONS {
             self.partitions.batches_lost.with_label_values(&[topic, reason]);
         }
@@ -124,17 +124,17 @@ impl Metrics {
     pub fn state(&self, partition: u32, size: StateSize) {
         let partition = partition.to_string();
         let StateSize {
-            connections,
+            session_evidence,
             accesses,
             alerts,
-            identities,
+            seen_events,
             assets,
         } = size;
         for (kind, number) in [
-            ("connections", connections),
+            ("session_evidence", session_evidence),
             ("accesses", accesses),
             ("alerts", alerts),
-            ("identities", identities),
+            ("seen_events", seen_events),
             ("assets", assets),
         ] {
             let number = i64::try_from(number).unwrap_or(i64::MAX);

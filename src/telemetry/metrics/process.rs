@@ -19,12 +19,12 @@ impl Process {
     pub(super) fn new(make: &Make<'_>) -> Self {
         Self {
             config: make.gauges(
-                "config_info",
-                "Always 1; the version of settings, rules, inventory and exceptions in force is in the label.",
-                &["version"],
+                "policy_info",
+                "Always 1; the id of the policy in force is in the label.",
+                &["policy"],
             ),
             reloads: make.counters(
-                "config_reloads_total",
+                "policy_reloads_total",
                 "Changes of rules, inventory or exceptions, by outcome.",
                 &["outcome"],
             ),
@@ -41,8 +41,8 @@ impl Process {
 impl Metrics {
     /// What the endpoints say of workers, sensors and clocks at this moment.
     pub fn status(&self, status: &Status) {
-        self.tell_sensors(status.sensors());
-        self.tell_clocks(status.clocks());
+        self.set_sensors(status.sensors());
+        self.set_clocks(status.clocks());
         let none: [&str; 0] = [];
         let restoring: usize = status.workers().values().map(|worker| worker.restoring).sum();
         self.process
@@ -56,12 +56,12 @@ impl Metrics {
     }
 
     /// This version of settings, rules, inventory and exceptions is in force.
-    pub fn config_version(&self, version: &str) {
+    pub fn policy(&self, version: &str) {
         self.process.config.reset();
         self.process.config.with_label_values(&[version]).set(1);
     }
 
-    /// Rules, inventory or exceptions have changed, and were taken up or refused.
+    /// Rules, inventory or exceptions have changed, and were taken up or rejected.
     pub fn reload(&self, outcome: &str) {
         self.process.reloads.with_label_values(&[outcome]).inc();
     }

@@ -30,7 +30,7 @@ pub(super) struct Router {
     prefiltered: IntCounter,
     observations: IntCounterVec,
     resolutions: IntCounterVec,
-    identity_conflicts: IntCounter,
+    destination_conflicts: IntCounter,
     created_times: IntCounter,
     dead_letters: IntCounterVec,
     commits: IntCounter,
@@ -50,11 +50,11 @@ impl Router {
             observations: make.counters("observations_total", "Observations written, by kind.", &["kind"]),
             resolutions: make.counters(
                 "destinations_resolved_total",
-                "Observations by what named their destination; `learned` ones are outside the promise of order-freedom.",
+                "Observations by what named their destination; `binding` ones are outside the promise of order-freedom.",
                 &["resolved_by"],
             ),
-            identity_conflicts: make.counter(
-                "identity_conflicts_total",
+            destination_conflicts: make.counter(
+                "destination_conflicts_total",
                 "Destinations whose address and name belong to different assets; the address won.",
             ),
             created_times: make.counter(
@@ -113,7 +113,7 @@ impl Metrics {
                     .with_label_values(&[observation.resolved_by.as_str()])
                     .inc();
                 self.router
-                    .identity_conflicts
+                    .destination_conflicts
                     .inc_by(u64::from(observation.conflict));
                 self.router
                     .created_times

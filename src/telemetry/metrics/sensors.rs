@@ -45,7 +45,7 @@ impl Sensors {
 
 impl Metrics {
     /// A clock that no session tells of any more has no offset.
-    pub(super) fn tell_clocks(&self, clocks: Vec<ClockState>) {
+    pub(super) fn set_clocks(&self, clocks: Vec<ClockState>) {
         self.sensors.clock_offset.reset();
         for clock in clocks {
             let offset = self
@@ -57,7 +57,7 @@ impl Metrics {
     }
 
     /// Assets come and go with the partitions: those of another process are its to tell.
-    pub(super) fn tell_sensors(&self, states: Vec<SensorState>) {
+    pub(super) fn set_sensors(&self, states: Vec<SensorState>) {
         let mut told = self.sensors.told.lock().unwrap_or_else(PoisonError::into_inner);
         let mut gone = std::mem::take(&mut *told);
         for state in states {

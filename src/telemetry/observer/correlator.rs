@@ -45,10 +45,7 @@ impl Reported<'_> {
             }
             Fact::Loss { partition, loss } => self.loss(partition, &loss),
             Fact::PolicyDiffers { partition } => policy_differs(partition),
-            Fact::Reloading {
-                partitions,
-                fingerprint,
-            } => self.reloading(partitions, &fingerprint),
+            Fact::Reloading { partitions, policy } => self.reloading(partitions, &policy),
             Fact::Restoring { partition, from, to } => restoring(partition, from, to),
             Fact::RestoredRecord => self.metrics.restored_record(),
             Fact::Progress { partitions, records } => {
@@ -68,7 +65,7 @@ impl Reported<'_> {
 impl Reported<'_> {
     fn applied(&self, record: &AppliedRecord) {
         self.metrics.applied(record);
-        if record.fate.is_none() {
+        if record.disposition.is_none() {
             self.metrics.dead_letter(UNDECODABLE);
         }
     }
@@ -119,7 +116,7 @@ impl Reported<'_> {
             sensors: report.sensors,
             clocks: report.clocks,
         };
-        self.status.tell_readiness(partition, readiness);
+        self.status.set_readiness(partition, readiness);
     }
 
     fn revoked(&self, partitions: usize) {
@@ -174,12 +171,12 @@ impl Reported<'_> {
         }
     }
 
-    fn reloading(&self, partitions: usize, fingerprint: &str) {
+    fn reloading(&self, partitions: usize, policy: &str) {
         info!(
             worker = self.worker,
             partitions,
-            fingerprint,
-            "partitions are rebuilt from the log under the program now in force; open alerts are written once more"
+            policy,
+            "partitions are rebuilt from the log under the policy now in force; open alerts are written once more"
         );
     }
 

@@ -41,7 +41,7 @@ impl Settings {
                     "suppressed": format!("{prefix}.suppressed"),
                     "alerts_ocsf": format!("{prefix}.alerts.ocsf"),
                     "dead_letters": format!("{prefix}.dead-letters"),
-                    "identities": format!("{prefix}.identities"),
+                    "bindings": format!("{prefix}.bindings"),
                     "partitions": 12,
                     "replication_factor": 1,
                 },

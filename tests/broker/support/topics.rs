@@ -39,11 +39,11 @@ impl Broker {
             result.unwrap();
         });
         // The controller has it; the broker tells of it a moment later.
-        let is_told = || {
+        let is_published = || {
             let metadata = admin.inner().fetch_metadata(Some(name), PATIENCE).unwrap();
             !metadata.topics()[0].partitions().is_empty()
         };
-        while !is_told() {
+        while !is_published() {
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -221,15 +221,15 @@ pub struct Own {
     pub superseded_by: Vec<AlertId>,
     /// The sensor that is missing; absent from alerts about accesses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sensor: Option<OwnSensor>,
+    pub sensor: Option<SensorFields>,
     /// The hosts that one source touched; absent from all but sweeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sweep: Option<OwnSweep>,
+    pub sweep: Option<SweepFields>,
     /// The exception that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exception: Option<Excepted>,
-    /// The fingerprint of settings, rules, inventory and exceptions that it was decided by.
-    pub config_version: String,
+    pub exception: Option<ExceptionFields>,
+    /// The id of the policy: settings, rules, inventory and exceptions in force when it was decided.
+    pub policy: String,
     /// How sure the source is.
     pub confidence: Confidence,
     /// How the source is known.
@@ -237,9 +237,9 @@ pub struct Own {
     /// The same across buckets of one rule, asset and source.
     pub story_id: String,
     /// The protected host.
-    pub asset: OwnAsset,
+    pub asset: AssetFields,
     /// What connections tell of the source.
-    pub source: OwnSource,
+    pub source: SourceFields,
     /// `DOMAIN\name`, each once.
     pub accounts: Vec<String>,
     /// The pipes, as the destination named them.
@@ -259,7 +259,7 @@ pub struct Own {
 
 /// `pipewarden.exception.*`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Excepted {
+pub struct ExceptionFields {
     /// The entry's id.
     pub id: String,
     /// What became of the alert.
@@ -272,7 +272,7 @@ pub struct Excepted {
 
 /// `pipewarden.sensor.*`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OwnSensor {
+pub struct SensorFields {
     /// The kind of observation that is missing.
     pub kind: Kind,
     /// Why the finding has ended: `seen` where the sensor is back, `quiet` where there is too little to tell.
@@ -282,16 +282,16 @@ pub struct OwnSensor {
 
 /// `pipewarden.sweep.*`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OwnSweep {
+pub struct SweepFields {
     /// The width of the window.
     pub within_seconds: u64,
     /// The hosts, by first access.
-    pub assets: Vec<OwnSwept>,
+    pub assets: Vec<SweptAssetFields>,
 }
 
 /// `pipewarden.sweep.assets[]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OwnSwept {
+pub struct SweptAssetFields {
     /// Its canonical name.
     pub id: String,
     /// The first access in the window.
@@ -308,7 +308,7 @@ pub struct OwnSwept {
 
 /// `pipewarden.asset.*`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OwnAsset {
+pub struct AssetFields {
     /// Its canonical name.
     pub id: String,
     /// What it is for.
@@ -317,7 +317,7 @@ pub struct OwnAsset {
 
 /// `pipewarden.source.*`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct OwnSource {
+pub struct SourceFields {
     /// Its names.
     pub hosts: Vec<String>,
     /// Users of its processes.

@@ -24,8 +24,8 @@ pub struct AssetFacts<'a> {
 }
 
 /// The document of one revision.
-/// `config_version` is the fingerprint of everything in force.
-pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>, config_version: &str) -> Document {
+/// `policy` is the id of the policy in force.
+pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>, policy: &str) -> Document {
     let content = &revision.content;
     let addresses = addresses(content, asset);
     Document {
@@ -71,7 +71,7 @@ pub fn document(revision: &Revision, rule: &Rule, asset: &AssetFacts<'_>, config
             product: "Pipewarden".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
-        pipewarden: own(revision, asset, config_version),
+        pipewarden: own(revision, asset, policy),
     }
 }
 
@@ -110,8 +110,8 @@ pub fn risk_score(risk: u8, confidence: Confidence, is_excepted: bool) -> u8 {
     u8::try_from((u32::from(risk) * percent + 50 * share) / (100 * share)).unwrap_or(u8::MAX)
 }
 
-fn exception(exception: &Exception) -> doc::Excepted {
-    doc::Excepted {
+fn exception(exception: &Exception) -> doc::ExceptionFields {
+    doc::ExceptionFields {
         id: exception.id.to_string(),
         action: exception.action,
         reason: exception.reason.to_string(),
@@ -186,7 +186,7 @@ fn related(revision: &Revision, asset: &AssetFacts<'_>, addresses: &[IpAddr]) ->
     }
 }
 
-fn own(revision: &Revision, asset: &AssetFacts<'_>, config_version: &str) -> doc::Own {
+fn own(revision: &Revision, asset: &AssetFacts<'_>, policy: &str) -> doc::Own {
     let content = &revision.content;
     doc::Own {
         alert_id: revision.id,
@@ -202,7 +202,7 @@ fn own(revision: &Revision, asset: &AssetFacts<'_>, config_version: &str) -> doc
             _ => None,
         },
         exception: content.exception.as_deref().map(exception),
-        config_version: config_version.to_owned(),
+        policy: policy.to_owned(),
         confidence: content.confidence,
         attribution: content.attribution,
         // A sensor has one finding for ever.
@@ -210,11 +210,11 @@ fn own(revision: &Revision, asset: &AssetFacts<'_>, config_version: &str) -> doc
             About::Sensor(_) => revision.id.to_string(),
             About::Accesses | About::Sweep(_) => revision.key.story_id().to_string(),
         },
-        asset: doc::OwnAsset {
+        asset: doc::AssetFields {
             id: asset.id.to_owned(),
             roles: asset.roles.iter().map(|role| (*role).to_owned()).collect(),
         },
-        source: doc::OwnSource {
+        source: doc::SourceFields {
             hosts: strings(&content.hosts),
             users: strings(&content.users),
             processes: processes(&content.processes),

@@ -11,9 +11,9 @@ mod title;
 
 pub use attack::attack_name;
 pub use document::{
-    Candidate, Destination, Document, Ecs, Event, Evidence, Excepted, File, Host, Observer, Own, OwnAsset,
-    OwnSensor, OwnSource, OwnSweep, OwnSwept, Process, Related, RuleInfo, Source, Tactic, Technique, Threat,
-    User,
+    AssetFields, Candidate, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File, Host,
+    Observer, Own, Process, Related, RuleInfo, SensorFields, Source, SourceFields, SweepFields,
+    SweptAssetFields, Tactic, Technique, Threat, User,
 };
 pub use ecs::{AssetFacts, document, risk_score};
 pub use format::AlertFormat;

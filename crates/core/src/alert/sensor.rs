@@ -28,8 +28,8 @@ pub(super) fn category() -> Vec<String> {
 }
 
 /// `pipewarden.sensor`
-pub(super) fn own(finding: SensorFinding) -> doc::OwnSensor {
-    doc::OwnSensor {
+pub(super) fn own(finding: SensorFinding) -> doc::SensorFields {
+    doc::SensorFields {
         kind: finding.sensor,
         resolution: finding
             .resolution

@@ -30,8 +30,8 @@ pub fn sweep_rule(doublings: u32) -> Rule {
 }
 
 /// `pipewarden.sweep`
-pub(super) fn own(sweep: &SweepFinding) -> doc::OwnSweep {
-    let assets = sweep.assets.iter().map(|swept| doc::OwnSwept {
+pub(super) fn own(sweep: &SweepFinding) -> doc::SweepFields {
+    let assets = sweep.assets.iter().map(|swept| doc::SweptAssetFields {
         id: swept.asset.to_string(),
         first: swept.first,
         last: swept.last,
@@ -39,7 +39,7 @@ pub(super) fn own(sweep: &SweepFinding) -> doc::OwnSweep {
         accounts: swept.accounts.iter().map(ToString::to_string).collect(),
         alert_ids: swept.alerts.clone(),
     });
-    doc::OwnSweep {
+    doc::SweepFields {
         within_seconds: sweep.within.as_secs(),
         assets: assets.collect(),
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::detection::{Attribution, Content, Status};
 use crate::event::Outcome;
-use crate::words::plural;
+use crate::text::plural;
 
 /// Who, from where, did what, to which host, and how sure that is.
 pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {

@@ -34,10 +34,10 @@ mod tests {
 
     #[test]
     fn a_rule_that_watches_a_pipe_without_all_its_names_is_known_and_no_built_in_rule_is_one() {
-        for rule in RuleSet::pack().rules() {
+        for rule in RuleSet::builtin_rules().rules() {
             assert_eq!(rule.missing_aliases(), [], "{}", rule.id);
         }
-        let mut samr = RuleSet::pack().get("samr").unwrap().clone();
+        let mut samr = RuleSet::builtin_rules().get("samr").unwrap().clone();
         samr.pipes.pipe_connected.insert("lsass".into());
         let missing = vec!["lsarpc", "lsass", "netlogon", "protected_storage"];
         assert_eq!(samr.missing_aliases(), [("lsass", missing)]);

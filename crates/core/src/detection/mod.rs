@@ -2,10 +2,11 @@
 //! of Kafka.
 
 mod aliases;
+mod builtin_rules;
 mod exceptions;
 mod explanation;
 mod join;
-mod pack;
+mod outcome;
 mod revision;
 mod rule;
 mod rule_set;
@@ -13,13 +14,14 @@ mod sensors;
 mod settings;
 mod sweeps;
 
+pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
 pub use exceptions::{Action, Exception, Exceptions, json_schema as exceptions_json_schema};
 pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
     json_schema as explanation_json_schema,
 };
-pub use join::{ClockState, Fate, Join, StateSize, Step, Tally};
-pub use pack::{PACK, PackedRule};
+pub use join::{ClockState, Join};
+pub use outcome::{Counters, Disposition, JoinOutput, StateSize};
 pub use revision::{
     About, AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
 };

@@ -257,7 +257,7 @@ pub struct Revision {
     /// Whether an exception covers the alert that did not cover its last revision.
     pub is_excepted_anew: bool,
     /// Whether the alert stands or ever stood: one that was suppressed from its start has never been told as an alert.
-    pub is_told: bool,
+    pub is_published: bool,
     /// What it says.
     pub content: Content,
     /// What it is about.

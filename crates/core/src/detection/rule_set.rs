@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{Attack, PACK, Pipes, Rule, SENSOR_BLIND, SWEEP};
+use super::{Attack, BUILTIN_RULES, Pipes, Rule, SENSOR_BLIND, SWEEP};
+use crate::diagnostics::{FileError, likely};
 use crate::event::{WatchedPipes, normalise_pipe};
-use crate::problems::{FileError, likely};
 
 /// In `rules.enabled`: the rules that say themselves that they are on.
 pub const DEFAULT_RULES: &str = "default";
@@ -63,15 +63,15 @@ pub enum RuleError {
 impl RuleSet {
     /// The built-in rules that are on by default: DETECT-8.
     pub fn builtin() -> Self {
-        let mut pack = Self::pack();
+        let mut pack = Self::builtin_rules();
         pack.rules.retain(|rule| rule.enabled);
         pack
     }
 
     /// Every built-in rule.
-    pub fn pack() -> Self {
+    pub fn builtin_rules() -> Self {
         let sound = "the built-in rules are sound, as their tests show";
-        let rules = PACK
+        let rules = BUILTIN_RULES
             .iter()
             .map(|packed| parse(packed.rule, packed.file).expect(sound));
         Self::of(rules.collect(), "the built-in rules").expect(sound)
@@ -272,7 +272,7 @@ fn attack_problem(attack: &Attack) -> Option<String> {
 mod tests {
     use super::*;
 
-    const DETECT_8: &str = PACK[0].rule;
+    const DETECT_8: &str = BUILTIN_RULES[0].rule;
 
     #[test]
     fn the_built_in_rule_watches_winreg_on_both_sides() {
@@ -320,7 +320,7 @@ mod tests {
     fn what_is_on_is_what_the_settings_name_and_an_unknown_id_names_the_nearest_known() {
         let on = |chosen: &[&str]| {
             let chosen: Vec<String> = chosen.iter().map(|&id| id.to_owned()).collect();
-            RuleSet::pack()
+            RuleSet::builtin_rules()
                 .select(&chosen)
                 .map(|rules| rules.ids())
                 .map_err(|error| error.to_string())
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(on(&["default"]).unwrap(), "detect-8");
         assert_eq!(on(&["svcctl", "samr", "svcctl"]).unwrap(), "samr, svcctl");
         assert_eq!(on(&["default", "svcctl"]).unwrap(), "detect-8, svcctl");
-        assert_eq!(on(&["all"]).unwrap(), RuleSet::pack().ids());
+        assert_eq!(on(&["all"]).unwrap(), RuleSet::builtin_rules().ids());
         assert!(on(&["svctl"]).unwrap_err().contains("did you mean svcctl?"));
         assert!(on(&["q"]).unwrap_err().contains("there are atsvc, detect-8"));
         assert!(on(&[]).unwrap_err().contains("switches no rule on"));

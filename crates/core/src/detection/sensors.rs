@@ -386,7 +386,7 @@ impl Watch {
             number,
             is_first: resolution.is_none(),
             is_excepted_anew: false,
-            is_told: true,
+            is_published: true,
             content,
             about: About::Sensor(SensorFinding { sensor, resolution }),
         }

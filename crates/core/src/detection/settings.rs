@@ -104,18 +104,18 @@ pub struct SweepSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// `network_connection`s of one asset in state; beyond it the oldest goes. Default 2,048.
-    pub connections_per_asset: usize,
+    pub session_evidence_per_asset: usize,
     /// `network_connection`s of one partition in state; beyond it the oldest goes. Default 65,536.
-    pub connections_per_partition: usize,
+    pub session_evidence_per_partition: usize,
     /// Destination-side observations of one asset within the horizon; more are counted, not joined. One source may
     /// take a quarter of it, and those that name no source a half. Default 8,192.
-    pub destination_side_per_asset: usize,
+    pub accesses_per_asset: usize,
     /// Destination-side observations of one partition within the horizon; more are counted, not joined. As many hosts of
     /// sources are remembered for sweeps. Default 32,768.
-    pub destination_side_per_partition: usize,
+    pub accesses_per_partition: usize,
     /// Identities remembered by one partition to recognise copies; beyond it the oldest goes.
     /// Default 262,144.
-    pub identities_per_partition: usize,
+    pub seen_events_per_partition: usize,
     /// Evidence entries in one document. Default 64.
     pub evidence: usize,
     /// Entries of every other list in one document (accounts, candidates, hosts, ..). Default 64.
@@ -173,11 +173,11 @@ impl Default for SweepSettings {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_per_asset: 2_048,
-            connections_per_partition: 65_536,
-            destination_side_per_asset: 8_192,
-            destination_side_per_partition: 32_768,
-            identities_per_partition: 262_144,
+            session_evidence_per_asset: 2_048,
+            session_evidence_per_partition: 65_536,
+            accesses_per_asset: 8_192,
+            accesses_per_partition: 32_768,
+            seen_events_per_partition: 262_144,
             evidence: 64,
             list_entries: 64,
         }

@@ -25,7 +25,7 @@ pub struct WatchedPipes {
 
 /// What the stream teaches: at this time this address belonged to this computer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lesson {
+pub struct AddressClaim {
     /// The address; never loopback, unspecified or multicast.
     pub address: IpAddr,
     /// The computer, in lower case.
@@ -77,14 +77,14 @@ pub struct Decoded {
     /// The event, or why there is none.
     pub outcome: Result<Event, Skip>,
     /// What the message teaches about addresses, kept or not.
-    pub lessons: Vec<Lesson>,
+    pub claims: Vec<AddressClaim>,
 }
 
 impl Decoded {
     pub(super) fn skipped(skip: Skip) -> Self {
         Self {
             outcome: Err(skip),
-            lessons: Vec::new(),
+            claims: Vec::new(),
         }
     }
 }
@@ -199,13 +199,14 @@ impl Decoder {
                 .0
                 .iter()
                 .filter_map(|ip| names::address(ip.text()?));
-            decoded
-                .lessons
-                .extend(own.filter(|&ip| names::is_telling(ip)).map(|address| Lesson {
-                    address,
-                    computer: Arc::clone(&computer),
-                    time: time.0,
-                }));
+            decoded.claims.extend(
+                own.filter(|&ip| names::is_routable(ip))
+                    .map(|address| AddressClaim {
+                        address,
+                        computer: Arc::clone(&computer),
+                        time: time.0,
+                    }),
+            );
         }
         Ok(decoded)
     }

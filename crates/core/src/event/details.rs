@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::decoder::{DecodeError, Decoded, Lesson, Skip, WatchedPipes};
+use super::decoder::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
 use super::field::Scalar;
 use super::record::{Code, Record};
 use super::{
@@ -19,9 +19,9 @@ pub(super) fn decode(
     watched: &WatchedPipes,
     time: (EventTime, TimeSource),
 ) -> Result<Decoded, DecodeError> {
-    let mut lessons = Vec::new();
+    let mut claims = Vec::new();
     let detail = match record.code {
-        Code::NetworkConnection => network_connection(record, time.0, &mut lessons)?,
+        Code::NetworkConnection => network_connection(record, time.0, &mut claims)?,
         Code::PipeConnected => pipe_connected(record, watched)?,
         Code::ShareAccess => share_access(record, watched)?,
     };
@@ -36,7 +36,7 @@ pub(super) fn decode(
             detail,
         }),
     };
-    Ok(Decoded { outcome, lessons })
+    Ok(Decoded { outcome, claims })
 }
 
 /// One end of a connection, before it is known which.
@@ -56,7 +56,7 @@ impl End {
 fn network_connection(
     record: &Record<'_, '_>,
     time: EventTime,
-    lessons: &mut Vec<Lesson>,
+    claims: &mut Vec<AddressClaim>,
 ) -> Result<Result<Detail, Skip>, DecodeError> {
     let (data, document) = (record.data, record.document);
     let transport = data.protocol.text().or(document.network.0.transport.text());
@@ -95,8 +95,8 @@ fn network_connection(
     } else {
         server.ip.filter(|_| server.is_smb())
     };
-    if let Some(address) = own.filter(|&ip| names::is_telling(ip)) {
-        lessons.push(Lesson {
+    if let Some(address) = own.filter(|&ip| names::is_routable(ip)) {
+        claims.push(AddressClaim {
             address,
             computer: Arc::clone(&computer),
             time,
@@ -273,7 +273,9 @@ fn either<'d, 'a>(raw: &'d Scalar<'a>, moved: &'d Scalar<'a>) -> &'d Scalar<'a> 
 
 /// A text as it is kept. Memory is bounded by the number of observations, so each must be: what Windows writes is shorter.
 fn shared(field: &Scalar<'_>) -> Option<Arc<str>> {
-    field.text().map(|text| names::cut(&names::undouble(text)).into())
+    field
+        .text()
+        .map(|text| names::cut(&names::unescape_backslashes(text)).into())
 }
 
 fn host(field: &Scalar<'_>) -> Option<Arc<str>> {

@@ -12,9 +12,9 @@ mod prefilter;
 mod record;
 mod sighting;
 
-pub use decoder::{DecodeError, Decoded, Decoder, Lesson, Skip, WatchedPipes};
+pub use decoder::{AddressClaim, DecodeError, Decoded, Decoder, Skip, WatchedPipes};
 pub use evtx::{Record as EvtxRecord, read_evtx};
-pub(crate) use names::{is_kept_whole, is_telling};
+pub(crate) use names::{is_kept_whole, is_routable};
 pub use names::{normalise_pipe, same_host};
 pub use observation::{
     Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, ObservationId, Outcome,

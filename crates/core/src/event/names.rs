@@ -22,7 +22,7 @@ pub(super) fn is_local(address: IpAddr) -> bool {
 }
 
 /// Whether an address can say which host it belongs to.
-pub(crate) fn is_telling(address: IpAddr) -> bool {
+pub(crate) fn is_routable(address: IpAddr) -> bool {
     let automatic =
         matches!(address, IpAddr::V4(address) if address.is_link_local() || address.is_broadcast());
     !(is_local(address) || address.is_multicast() || automatic)
@@ -59,7 +59,7 @@ pub(crate) const fn is_kept_whole(text: &str) -> bool {
 
 /// Undoes the doubling of backslashes that one Logstash configuration was seen to do. A pair at the start is a
 /// network path and stays.
-pub(super) fn undouble(text: &str) -> Cow<'_, str> {
+pub(super) fn unescape_backslashes(text: &str) -> Cow<'_, str> {
     let first = text.chars().next().map_or(0, char::len_utf8);
     let (first, rest) = text.split_at(first);
     if rest.contains("\\\\") {
@@ -111,8 +111,11 @@ mod tests {
 
     #[test]
     fn doubled_backslashes_are_undone_and_network_paths_kept() {
-        assert_eq!(undouble("C:\\\\Windows\\\\x.exe"), "C:\\Windows\\x.exe");
-        assert_eq!(undouble("\\\\*\\IPC$"), "\\\\*\\IPC$");
-        assert_eq!(undouble("é\\\\x"), "é\\x");
+        assert_eq!(
+            unescape_backslashes("C:\\\\Windows\\\\x.exe"),
+            "C:\\Windows\\x.exe"
+        );
+        assert_eq!(unescape_backslashes("\\\\*\\IPC$"), "\\\\*\\IPC$");
+        assert_eq!(unescape_backslashes("é\\\\x"), "é\\x");
     }
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{Asset, Role};
+use crate::diagnostics::{FileError, Problems, nearest};
 use crate::event::AssetId;
-use crate::problems::{FileError, Problems, nearest};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

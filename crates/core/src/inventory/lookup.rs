@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::Asset;
 use super::file;
+use crate::diagnostics::FileError;
 use crate::event::AssetId;
-use crate::problems::FileError;
 
 /// The hosts to protect.
 #[derive(Clone, Debug, Default)]

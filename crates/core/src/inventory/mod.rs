@@ -1,20 +1,20 @@
 //! The protected hosts, and which of them an event is about.
 
+mod bindings;
 mod file;
-mod identity;
-mod learned;
 mod lookup;
+mod resolver;
 
 use std::fmt;
 use std::net::IpAddr;
 
-pub use file::{Entry, json_schema};
-pub use identity::{Identity, Outcome, Resolution, ResolvedBy};
-pub use learned::{
-    Dropped, IdentityRecord, IdentityRecordError, IdentitySettings, Learned, LearnedSize, Span,
-    json_schema as identity_json_schema,
+pub use bindings::{
+    BindingRecord, BindingRecordError, BindingSettings, Bindings, BindingsSize, Dropped, Span,
+    json_schema as binding_json_schema,
 };
+pub use file::{Entry, json_schema};
 pub use lookup::Inventory;
+pub use resolver::{Outcome, Resolution, ResolvedBy, Resolver};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use pipewarden_core::detection::{Explanation, Status};
 use pipewarden_core::event::{Observation, Sighting};
 use pipewarden_core::time::AppendTime;
 
-use crate::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Program};
+use crate::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Policy};
 
 /// Runs a correlator over one partition that is never interrupted, so that nothing needs to be kept of it.
 #[derive(Debug)]
@@ -19,15 +19,15 @@ pub struct Replayer {
 
 impl Replayer {
     /// An empty log.
-    pub fn new(program: &Arc<Program>) -> Self {
+    pub fn new(policy: &Arc<Policy>) -> Self {
         Self {
-            correlator: Correlator::fresh(Arc::clone(program), 1),
+            correlator: Correlator::fresh(Arc::clone(policy), 1),
             explanations: None,
         }
     }
 
     /// The same, and it explains every alert when it closes: by then all that could have mattered is there.
-    pub fn explaining(self) -> Self {
+    pub fn with_explanations(self) -> Self {
         Self {
             explanations: Some(BTreeMap::new()),
             ..self
@@ -35,7 +35,7 @@ impl Replayer {
     }
 
     /// Why the alert with this key says what it says: as of now while it is open, as of its end after that. `None` unless
-    /// it has accesses and the replay is an [explaining](Self::explaining) one.
+    /// it has accesses and the replay is an [with_explanations](Self::with_explanations) one.
     pub fn explain(&self, key: &str) -> Option<Explanation> {
         let closed = self.explanations.as_ref()?;
         self.correlator.explain(key).or_else(|| closed.get(key).cloned())

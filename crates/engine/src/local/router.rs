@@ -10,7 +10,7 @@ use super::broker::{Broker, TopicPartition};
 use super::consumer::{Consumer, Polled};
 use super::weather::{Coverage, Fault, Weather};
 use crate::worker::{InputPartition, RouterFact, RouterInput, RouterMachine, RouterOutput};
-use crate::{Origin, Program, Routed, Router};
+use crate::{Origin, Policy, Routed, Router};
 
 /// The router's consumer group.
 const GROUP: &str = "pipewarden-router";
@@ -45,7 +45,7 @@ pub struct RouterWorker {
 
 impl RouterWorker {
     /// A worker without partitions, which writes to an observations topic of so many.
-    pub fn start(policy: &Program, observations: u32) -> Self {
+    pub fn start(policy: &Policy, observations: u32) -> Self {
         Self {
             router: Router::new(policy),
             machine: RouterMachine::new(COMMIT_INTERVAL, Duration::ZERO),
@@ -155,7 +155,7 @@ impl RouterWorker {
     }
 
     /// Another policy is in force.
-    pub fn change_policy(&mut self, broker: &mut Broker, policy: &Arc<Program>) {
+    pub fn change_policy(&mut self, broker: &mut Broker, policy: &Arc<Policy>) {
         self.hand_in(RouterInput::PolicyChanged(Arc::clone(policy)), broker);
     }
 

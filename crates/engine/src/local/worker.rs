@@ -12,7 +12,7 @@ use super::consumer::{Consumer, Polled};
 use super::layout::Layout;
 use super::weather::{Coverage, Fault, Moment, Tamper, TamperWith, Weather};
 use crate::worker::{At, End, Fact, Fetched, Input, Machine, MachineSettings, PartitionId};
-use crate::{Correlator, Program};
+use crate::{Correlator, Policy};
 
 /// How long what was read may wait for its transaction.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
@@ -60,7 +60,7 @@ pub enum Step {
 
 impl Worker {
     /// A worker without partitions; fences whoever had its name. Everything that is read waits until [`Worker::commit`].
-    pub fn start(broker: &mut Broker, layout: &Layout, name: &str, policy: &Arc<Program>) -> Self {
+    pub fn start(broker: &mut Broker, layout: &Layout, name: &str, policy: &Arc<Policy>) -> Self {
         let settings = MachineSettings {
             observations: layout.observations.clone(),
             sightings: layout.sightings.clone(),
@@ -186,7 +186,7 @@ impl Worker {
     }
 
     /// Another policy is in force.
-    pub fn change_policy(&mut self, broker: &mut Broker, policy: &Arc<Program>) {
+    pub fn change_policy(&mut self, broker: &mut Broker, policy: &Arc<Policy>) {
         self.hand_in(Input::PolicyChanged(Arc::clone(policy)), broker);
     }
 

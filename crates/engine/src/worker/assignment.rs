@@ -33,7 +33,7 @@ impl<M: Clone> Machine<M> {
         if !partitions.is_empty() {
             self.take_over(partitions, at);
         }
-        self.tell_state();
+        self.report_state();
     }
 
     fn take_over(&mut self, partitions: Vec<PartitionId>, at: At) {
@@ -78,7 +78,7 @@ impl<M: Clone> Machine<M> {
         }
         self.drop_from_batch(partitions);
         self.push(Output::Forget(partitions.to_vec()));
-        self.tell_state();
+        self.report_state();
     }
 
     /// The service ends: what is not located yet never will be.
@@ -92,7 +92,7 @@ impl<M: Clone> Machine<M> {
         if unlocated > 0 {
             self.partitions.retain(|_, phase| !is_unlocated(phase));
             self.observe(Fact::NotTakenOver(unlocated));
-            self.tell_state();
+            self.report_state();
         }
     }
 
@@ -133,7 +133,7 @@ impl<M: Clone> Machine<M> {
         }
         let within = self.patience(at);
         self.push(Output::AskCommitted { partitions, within });
-        self.tell_state();
+        self.report_state();
     }
 
     /// Builds one partition anew, because what was read of it may not be what the log says.
@@ -277,12 +277,12 @@ impl<M: Clone> Machine<M> {
             mut correlator,
             seek,
             problem,
-            program_changed,
+            policy_changed,
         } = recovery;
         if let Some(problem) = problem {
             self.lose(partition, Loss::UnreadableCheckpoint { low, problem });
         }
-        if program_changed {
+        if policy_changed {
             self.observe(Fact::PolicyDiffers { partition });
         }
         if *next > high {

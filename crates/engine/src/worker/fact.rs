@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::io::PartitionId;
 use crate::{Applied, CheckpointError};
-use pipewarden_core::detection::{ClockState, Explanation, Fate, SensorState, StateSize, Tally};
+use pipewarden_core::detection::{ClockState, Counters, Disposition, Explanation, SensorState, StateSize};
 
 /// Something that happened, which no decision hangs on.
 #[derive(Clone, Debug)]
@@ -107,8 +107,8 @@ pub enum Fact {
     Reloading {
         /// How many.
         partitions: usize,
-        /// The policy's fingerprint.
-        fingerprint: String,
+        /// The policy's id.
+        policy: String,
     },
     /// Why some of the alerts that were just published say what they say.
     Explained(Vec<Explanation>),
@@ -144,9 +144,9 @@ pub struct PartitionReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppliedRecord {
     /// `None` if its value could not be read: it is a dead letter.
-    pub fate: Option<Fate>,
+    pub disposition: Option<Disposition>,
     /// What metrics tell of it.
-    pub tally: Tally,
+    pub counters: Counters,
     /// How many alerts it repeats because the policy changed.
     pub reemitted: usize,
 }
@@ -154,8 +154,8 @@ pub struct AppliedRecord {
 impl From<&Applied> for AppliedRecord {
     fn from(applied: &Applied) -> Self {
         Self {
-            fate: applied.fate,
-            tally: applied.tally,
+            disposition: applied.disposition,
+            counters: applied.counters,
             reemitted: applied.reemitted,
         }
     }

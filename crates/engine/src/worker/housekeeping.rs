@@ -80,7 +80,7 @@ impl<M: Clone> Machine<M> {
         let partitions: Vec<PartitionId> = self.partitions().collect();
         self.observe(Fact::Reloading {
             partitions: partitions.len(),
-            fingerprint: policy.fingerprint().to_owned(),
+            policy: policy.checkpoint_id().to_owned(),
         });
         self.policy = policy;
         if !partitions.is_empty() {

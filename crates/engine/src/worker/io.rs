@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::fact::Fact;
-use crate::{PartitionsChanged, Program};
+use crate::{PartitionsChanged, Policy};
 use pipewarden_core::time::AppendTime;
 
 /// When an input came.
@@ -177,7 +177,7 @@ pub enum Input<'a, M> {
         problem: String,
     },
     /// Another policy is in force from now on.
-    PolicyChanged(Arc<Program>),
+    PolicyChanged(Arc<Policy>),
     /// Nothing has come for as long as [`Machine::wait`](super::Machine::wait) said, or less.
     Timer,
     /// The service ends: nothing more is taken over. What was read is committed when the group takes the partitions back.

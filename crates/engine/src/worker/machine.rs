@@ -9,7 +9,7 @@ use super::housekeeping::{HOUSEKEEPING, Schedule};
 use super::io::{At, End, Fetched, Input, Output, PartitionId, Topic};
 use super::partition::{Phase, Reader};
 use super::publisher::Publisher;
-use crate::{Correlator, LogRecord, Origin, Program};
+use crate::{Correlator, LogRecord, Origin, Policy};
 use pipewarden_core::time::AppendTime;
 
 /// What does not change while a worker lives.
@@ -45,9 +45,9 @@ impl MachineSettings {
 pub struct Machine<M> {
     pub(super) settings: MachineSettings,
     /// What its partitions are decided by.
-    pub(super) policy: Arc<Program>,
+    pub(super) policy: Arc<Policy>,
     /// What they are to be decided by as soon as everything read is committed.
-    pub(super) next_policy: Option<Arc<Program>>,
+    pub(super) next_policy: Option<Arc<Policy>>,
     /// Of the generation that the last callback named. librdkafka renews it in the background: a fresh reading could let
     /// a batch pass that belongs to partitions lost meanwhile, while a stale one costs an abort. `None` outside of the
     /// group.
@@ -90,7 +90,7 @@ pub(super) enum Life {
 
 impl<M: Clone> Machine<M> {
     /// A worker that is not yet in its group. Its producer is ready, and has fenced whoever had its name.
-    pub fn new(settings: MachineSettings, policy: Arc<Program>, at: At) -> Self {
+    pub fn new(settings: MachineSettings, policy: Arc<Policy>, at: At) -> Self {
         Self {
             settings,
             policy,
@@ -161,7 +161,7 @@ impl<M: Clone> Machine<M> {
     }
 
     /// What its partitions are decided by.
-    pub fn policy(&self) -> &Arc<Program> {
+    pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
 
@@ -241,7 +241,7 @@ impl<M: Clone> Machine<M> {
             && let Some(restored) = reader.note_restored(partition, at)
         {
             self.observe(restored);
-            self.tell_state();
+            self.report_state();
         }
     }
 
@@ -282,7 +282,7 @@ impl<M: Clone> Machine<M> {
     }
 
     /// Says what the worker is doing, if that has changed.
-    pub(super) fn tell_state(&mut self) {
+    pub(super) fn report_state(&mut self) {
         let is_live = |phase: &&Phase| matches!(phase, Phase::Reading(reader) if reader.is_live());
         let live = self.partitions.values().filter(is_live).count();
         let state = WorkerState {

@@ -252,7 +252,7 @@ impl<M: Clone> Machine<M> {
         let mut alerts: Vec<_> = (batch.parts())
             .filter_map(|part| Some((part, self.reader(part.partition)?.correlator())))
             .flat_map(|(part, correlator)| {
-                let on_alerts_topic = part.alerts.iter().filter(|pending| pending.alert.is_told);
+                let on_alerts_topic = part.alerts.iter().filter(|pending| pending.alert.is_published);
                 on_alerts_topic.map(move |pending| (pending, correlator))
             })
             .collect();

@@ -9,7 +9,7 @@ use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::time::AppendTime;
 
 use super::{At, Ended, Fetched, Input, Machine, MachineSettings, Output, PartitionId};
-use crate::{ObservationRecord, Program};
+use crate::{ObservationRecord, Policy};
 
 const FIRST: PartitionId = PartitionId::observations(0);
 const SECOND: PartitionId = PartitionId::observations(1);
@@ -40,7 +40,7 @@ fn record(partition: PartitionId, offset: u64, value: &[u8]) -> Input<'_, u64> {
 
 /// Two partitions that nobody has committed anything for, both live.
 fn two_live_partitions() -> Machine<u64> {
-    let program = Program::new(
+    let policy = Policy::new(
         RuleSet::builtin(),
         Arc::new(Inventory::empty()),
         UnlistedHosts::Watch,
@@ -55,7 +55,7 @@ fn two_live_partitions() -> Machine<u64> {
         budget: Duration::from_secs(60),
         explanations: 0,
     };
-    let mut machine = Machine::new(settings, Arc::new(program), at(0));
+    let mut machine = Machine::new(settings, Arc::new(policy), at(0));
     let partitions = vec![FIRST, SECOND];
     let membership = 1;
     handle(

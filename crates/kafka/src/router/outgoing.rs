@@ -1,7 +1,7 @@
 //! Records on their way to the producer.
 
 use pipewarden_core::event::Sighting;
-use pipewarden_core::inventory::IdentityRecord;
+use pipewarden_core::inventory::BindingRecord;
 use pipewarden_engine::{DeadLetter, ObservationRecord};
 
 use crate::settings::Topics;
@@ -19,7 +19,7 @@ pub(super) struct Outgoing {
 enum To {
     Observations,
     DeadLetters,
-    Identities,
+    Bindings,
 }
 
 impl Outgoing {
@@ -44,9 +44,9 @@ impl Outgoing {
         }
     }
 
-    pub(super) fn identity(record: &IdentityRecord) -> Self {
+    pub(super) fn binding(record: &BindingRecord) -> Self {
         Self {
-            to: To::Identities,
+            to: To::Bindings,
             key: record.key().into_bytes(),
             value: record.encode(),
         }
@@ -57,7 +57,7 @@ impl Outgoing {
         match self.to {
             To::Observations => &topics.observations,
             To::DeadLetters => &topics.dead_letters,
-            To::Identities => &topics.identities,
+            To::Bindings => &topics.bindings,
         }
     }
 }

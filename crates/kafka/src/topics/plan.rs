@@ -11,7 +11,7 @@ use crate::settings::Topics;
 const ALERTS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(14 * 86_400);
 
-/// A segment of the identities topic is closed after this long.
+/// A segment of the bindings topic is closed after this long.
 const SEGMENT: Duration = Duration::from_secs(86_400);
 
 /// What one topic must be like.
@@ -107,7 +107,7 @@ pub fn plans(topics: &Topics, format: AlertFormat, horizon: Duration, with_input
     plans.push(TopicPlan {
         // Small, and read whole: one partition keeps all its records in one order.
         partitions: 1,
-        ..plan(&topics.identities, table())
+        ..plan(&topics.bindings, table())
     });
     if with_input {
         plans.extend(topics.input.iter().map(|name| plan(name, Vec::new())));
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn the_identities_topic_is_compacted() {
         let plans = plans(&Topics::default(), AlertFormat::Ecs, Duration::ZERO, false);
-        let plan = plans.iter().find(|plan| plan.name == "pipewarden.identities");
+        let plan = plans.iter().find(|plan| plan.name == "pipewarden.bindings");
         let policy = plan
             .unwrap()
             .settings

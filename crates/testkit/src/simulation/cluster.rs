@@ -10,7 +10,7 @@ use pipewarden_core::event::{Observation, Sighting};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::local::{Broker, Layout, Step, TamperWith, Worker};
 use pipewarden_engine::worker::{Fact, PartitionId};
-use pipewarden_engine::{ObservationRecord, Program};
+use pipewarden_engine::{ObservationRecord, Policy};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
@@ -53,8 +53,8 @@ pub struct Cluster {
     pub counts: Counts,
     pub partitions: Vec<PartitionId>,
     climate: Climate,
-    programs: Vec<Arc<Program>>,
-    /// Which of the programs is the latest.
+    policies: Vec<Arc<Policy>>,
+    /// Which of the policies is the latest.
     current: usize,
     /// Whether there was ever another one than the first.
     has_changed: bool,
@@ -67,7 +67,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn new(programs: Vec<Arc<Program>>, climate: Climate) -> Self {
+    pub fn new(policies: Vec<Arc<Policy>>, climate: Climate) -> Self {
         let observations = (0..PARTITIONS).map(PartitionId::observations);
         let sightings = (0..SIGHTINGS).filter(|_| climate.has_sightings_topic);
         let partitions: Vec<_> = observations
@@ -83,7 +83,7 @@ impl Cluster {
                 .collect(),
             partitions,
             climate,
-            programs,
+            policies,
             current: 0,
             has_changed: false,
             members: (0..MEMBERS).map(|_| Member::Down).collect(),
@@ -96,8 +96,8 @@ impl Cluster {
     }
 
     /// The program of an undisturbed run, if there was only one.
-    pub fn only_program(&self) -> Option<&Arc<Program>> {
-        (!self.has_changed).then(|| &self.programs[0])
+    pub fn only_policy(&self) -> Option<&Arc<Policy>> {
+        (!self.has_changed).then(|| &self.policies[0])
     }
 
     /// # Errors
@@ -250,8 +250,8 @@ impl Cluster {
     /// A process starts and fences its predecessor.
     fn start(&mut self, member: usize) {
         let name = format!("member-{member}");
-        let program = &self.programs[self.current];
-        let mut worker = Worker::start(&mut self.broker, &self.layout, &name, program);
+        let policy = &self.policies[self.current];
+        let mut worker = Worker::start(&mut self.broker, &self.layout, &name, policy);
         if let Some(tamper) = self.climate.tamper {
             worker.tamper = tamper;
         }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::detection::{Exceptions, JoinSettings, RuleSet};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
-use pipewarden_engine::Program;
+use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Coverage, TamperWith, Weather};
 use pipewarden_engine::worker::Fact;
 use rand::rngs::StdRng;
@@ -133,17 +133,17 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
     } else {
         AlertFormat::Ecs
     };
-    let in_force = |settings: &JoinSettings, fingerprint| {
-        let program = program_writing(settings, fingerprint, format);
+    let in_force = |settings: &JoinSettings, id| {
+        let policy = policy_with_format(settings, id, format);
         if has_exceptions {
-            Arc::new(Program::clone(&program).excepting(Exceptions::clone(&world::exceptions())))
+            Arc::new(Policy::clone(&policy).with_exceptions(Exceptions::clone(&world::exceptions())))
         } else {
-            program
+            policy
         }
     };
-    let mut programs = vec![in_force(&settings, "first")];
+    let mut policies = vec![in_force(&settings, "first")];
     if random.random_bool(0.2) {
-        programs.push(in_force(&impatient(&settings), "second"));
+        policies.push(in_force(&impatient(&settings), "second"));
     }
     let climate = Climate {
         has_sightings_topic: seed / 2 % 2 == 1,
@@ -151,7 +151,7 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
         log_is_truncated: seed % 32 == 19,
         tamper,
     };
-    let mut cluster = Cluster::new(programs, climate);
+    let mut cluster = Cluster::new(policies, climate);
     cluster.live_through(&arrivals, &mut random)?;
     if climate.retention_is_short || climate.log_is_truncated {
         // What is lost can't be told; that everything else goes on was checked.
@@ -174,11 +174,11 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
 }
 
 /// A program that watches every host.
-pub fn program(settings: &JoinSettings, fingerprint: &str) -> Arc<Program> {
-    program_writing(settings, fingerprint, AlertFormat::Ecs)
+pub fn policy(settings: &JoinSettings, id: &str) -> Arc<Policy> {
+    policy_with_format(settings, id, AlertFormat::Ecs)
 }
 
-fn program_writing(settings: &JoinSettings, fingerprint: &str, format: AlertFormat) -> Arc<Program> {
+fn policy_with_format(settings: &JoinSettings, id: &str, format: AlertFormat) -> Arc<Policy> {
     let rules = RuleSet::new(world::rules()).expect("the rules of the test worlds are sound");
     // Two of three hosts are listed, so that their sensors are judged.
     let inventory = Inventory::parse(
@@ -186,15 +186,9 @@ fn program_writing(settings: &JoinSettings, fingerprint: &str, format: AlertForm
         "world",
     );
     let inventory = Arc::new(inventory.expect("the inventory of the test worlds is sound"));
-    let fingerprint = fingerprint.to_owned();
-    let program = Program::new(
-        rules,
-        inventory,
-        UnlistedHosts::Watch,
-        settings.clone(),
-        fingerprint,
-    );
-    Arc::new(program.with_format(format))
+    let id = id.to_owned();
+    let policy = Policy::new(rules, inventory, UnlistedHosts::Watch, settings.clone(), id);
+    Arc::new(policy.with_format(format))
 }
 
 /// Other settings that change when revisions are written, and so every record, but not what they say in the end.

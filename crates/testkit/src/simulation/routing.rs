@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use pipewarden_core::detection::JoinSettings;
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::Program;
+use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Broker, Fault, RouterWorker, TopicPartition};
 use pipewarden_engine::worker::{InputPartition, RouterFact};
 use pipewarden_tools::winlogbeat::{Event, SHARE_ACCESS, Shape};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::{Counts, program};
+use super::{Counts, policy};
 
 const OBSERVATIONS: u32 = 2;
 const MEMBERS: usize = 2;
@@ -44,7 +44,7 @@ pub fn run(seed: u64) -> Result<Counts, String> {
 struct World {
     broker: Broker,
     partitions: Vec<InputPartition>,
-    policies: [Arc<Program>; 2],
+    policies: [Arc<Policy>; 2],
     members: Vec<Option<RouterWorker>>,
     owners: BTreeMap<InputPartition, usize>,
     generation: u64,
@@ -69,7 +69,7 @@ impl World {
             .iter()
             .enumerate()
             .map(|(index, own)| (own.clone(), index % MEMBERS));
-        let policies = ["first", "second"].map(|fingerprint| program(&JoinSettings::default(), fingerprint));
+        let policies = ["first", "second"].map(|id| policy(&JoinSettings::default(), id));
         let mut world = Self {
             broker,
             owners: owners.collect(),

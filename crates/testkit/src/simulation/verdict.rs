@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::detection::{JoinSettings, SENSOR_BLIND, SWEEP};
 use pipewarden_core::event::AssetId;
-use pipewarden_engine::Program;
+use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Broker, Layout, Step, TopicPartition, Worker};
 use pipewarden_engine::worker::PartitionId;
 use serde::Deserialize;
@@ -45,8 +45,8 @@ pub fn check(
     let (mut sensor_findings, mut of_sweeps, mut dead_letters) = (0, 0, 0);
     for &partition in &cluster.partitions {
         let found = outputs(&cluster.broker, &cluster.layout, partition);
-        if let Some(program) = cluster.only_program()
-            && let expected = undisturbed(cluster, partition, program)
+        if let Some(policy) = cluster.only_policy()
+            && let expected = undisturbed(cluster, partition, policy)
             && found != expected
         {
             let which = (0..3)
@@ -153,18 +153,18 @@ pub fn check(
 #[derive(Deserialize)]
 struct Told<'a> {
     #[serde(borrow)]
-    rule: ToldRule<'a>,
+    rule: PublishedRule<'a>,
     #[serde(borrow)]
-    pipewarden: ToldOwn<'a>,
+    pipewarden: PublishedFields<'a>,
 }
 
 #[derive(Deserialize)]
-struct ToldRule<'a> {
+struct PublishedRule<'a> {
     id: &'a str,
 }
 
 #[derive(Deserialize)]
-struct ToldOwn<'a> {
+struct PublishedFields<'a> {
     revision: u64,
     status: &'a str,
 }
@@ -216,7 +216,7 @@ fn check_sweeps(
 }
 
 /// What is written by one worker that reads the same log from end to end and is never disturbed.
-fn undisturbed(cluster: &Cluster, partition: PartitionId, program: &Arc<Program>) -> [Records; 3] {
+fn undisturbed(cluster: &Cluster, partition: PartitionId, policy: &Arc<Policy>) -> [Records; 3] {
     let (mut broker, layout) = (Broker::new(), &cluster.layout);
     let input = layout.input(partition);
     for record in cluster.broker.read_committed(&input) {
@@ -225,7 +225,7 @@ fn undisturbed(cluster: &Cluster, partition: PartitionId, program: &Arc<Program>
         }
         broker.append(&input, record.append_time, &record.key, &record.value);
     }
-    let mut worker = Worker::start(&mut broker, layout, "undisturbed", program);
+    let mut worker = Worker::start(&mut broker, layout, "undisturbed", policy);
     worker.assign(&mut broker, &[partition], 0);
     while worker.poll(&mut broker, partition) == Step::Record {}
     worker.commit(&mut broker);

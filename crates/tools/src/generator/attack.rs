@@ -12,11 +12,11 @@ use pipewarden_core::detection::{Attribution, Confidence};
 use pipewarden_core::time::EventTime;
 
 use super::Plan;
-use super::chance::Chance;
+use super::document_writer::{DocumentWriter, Millis};
 use super::fill::NOISE_PORTS;
 use super::kinds::Kind;
 use super::noise::set_smb;
-use super::scribe::{Millis, Scribe};
+use super::rng::Rng;
 use super::template::Slot;
 use super::truth::Truth;
 
@@ -37,10 +37,10 @@ pub(super) type Waiting = BinaryHeap<Reverse<(Millis, u64, Vec<u8>)>>;
 
 /// What is known of an asset.
 #[derive(Clone, Debug, Default)]
-struct Past {
+struct AssetHistory {
     rests_until: Option<Millis>,
     /// The bucket of the last attack without a named source.
-    unresolved: Option<EventTime>,
+    unattributed: Option<EventTime>,
     /// Spans without benign connections.
     quiet: VecDeque<(Millis, Millis)>,
 }
@@ -55,17 +55,17 @@ pub(super) struct Attacks {
     group_by: Duration,
     missing: super::Missing,
     duplicates: u8,
-    assets: Vec<Past>,
+    assets: Vec<AssetHistory>,
     /// The bucket in which a source last attacked an asset.
     seen: HashMap<(usize, usize), EventTime>,
-    chance: Chance,
+    rng: Rng,
     sequence: u64,
     truths: Vec<Truth>,
     count: u64,
 }
 
 impl Attacks {
-    pub(super) fn new(plan: &Plan, assets: usize, (start, end): (Millis, Millis), chance: Chance) -> Self {
+    pub(super) fn new(plan: &Plan, assets: usize, (start, end): (Millis, Millis), rng: Rng) -> Self {
         let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Self {
             every: plan.attack_every.map(|every| millis(every).max(1)),
@@ -75,9 +75,9 @@ impl Attacks {
             group_by: plan.group_by,
             missing: plan.missing,
             duplicates: plan.duplicates,
-            assets: vec![Past::default(); assets],
+            assets: vec![AssetHistory::default(); assets],
             seen: HashMap::new(),
-            chance,
+            rng,
             sequence: 0,
             truths: Vec::new(),
             count: 0,
@@ -96,40 +96,40 @@ impl Attacks {
     }
 
     /// Plans all attacks that can matter to what is published at `now`.
-    pub(super) fn plan(&mut self, now: Millis, scribe: &mut Scribe, waiting: &mut Waiting) {
+    pub(super) fn plan(&mut self, now: Millis, writer: &mut DocumentWriter, waiting: &mut Waiting) {
         while let Some(every) = self.every
             && self.next <= now.saturating_add(AHEAD)
             && self.next.saturating_add(2 * LONGEST) <= self.end
         {
-            let time = self.next + self.chance.between(0, every.min(LONGEST) / 2 + 1);
+            let time = self.next + self.rng.between(0, every.min(LONGEST) / 2 + 1);
             self.next += every;
-            self.attack(time, scribe, waiting);
+            self.attack(time, writer, waiting);
         }
     }
 
-    fn attack(&mut self, time: Millis, scribe: &mut Scribe, waiting: &mut Waiting) {
+    fn attack(&mut self, time: Millis, writer: &mut DocumentWriter, waiting: &mut Waiting) {
         let Some(asset) = (0..8)
-            .map(|_| self.chance.index(self.assets.len()))
+            .map(|_| self.rng.index(self.assets.len()))
             .find(|&asset| self.assets[asset].rests_until.is_none_or(|until| until <= time))
         else {
             return;
         };
-        let count = if self.chance.percent(60) {
+        let count = if self.rng.percent(60) {
             1
         } else {
-            self.chance.between(2, 15)
+            self.rng.between(2, 15)
         };
-        let gap = self.chance.between(80, 500);
+        let gap = self.rng.between(80, 500);
         let time = self.within_one_bucket(time, count * gap);
         let bucket = bucket(time, self.group_by);
 
-        let mut has_share = !self.chance.percent(self.missing.share_access);
-        let has_pipe = !has_share || !self.chance.percent(self.missing.pipe_connected);
-        let has_connection = !self.chance.percent(self.missing.network_connection);
-        has_share |= self.assets[asset].unresolved == Some(bucket);
-        let attacker = scribe.fleet.workstations();
+        let mut has_share = !self.rng.percent(self.missing.share_access);
+        let has_pipe = !has_share || !self.rng.percent(self.missing.pipe_connected);
+        let has_connection = !self.rng.percent(self.missing.network_connection);
+        has_share |= self.assets[asset].unattributed == Some(bucket);
+        let attacker = writer.fleet.workstations();
         let Some(attacker) = (0..8)
-            .map(|_| attacker.start + self.chance.index(attacker.len()))
+            .map(|_| attacker.start + self.rng.index(attacker.len()))
             .find(|&attacker| self.seen.get(&(asset, attacker)) != Some(&bucket))
         else {
             return;
@@ -138,7 +138,7 @@ impl Attacks {
         let past = &mut self.assets[asset];
         past.rests_until = Some(time + LONGEST + REST);
         if !has_share {
-            past.unresolved = Some(bucket);
+            past.unattributed = Some(bucket);
             past.quiet.push_back((time - QUIET, time + LONGEST + QUIET));
             while past
                 .quiet
@@ -151,18 +151,18 @@ impl Attacks {
         self.count += 1;
         let mut stage = Stage {
             attacks: self,
-            scribe,
+            writer,
             waiting,
             documents: 0,
             published: Vec::new(),
             accesses: Vec::new(),
         };
-        let (asset_name, mut sources) = (stage.scribe.host(asset).name.clone(), Vec::new());
+        let (asset_name, mut sources) = (stage.writer.host(asset).name.clone(), Vec::new());
         if has_share || has_connection {
-            sources.push(stage.scribe.host(attacker).address);
+            sources.push(stage.writer.host(attacker).address);
         }
         stage.teach(asset, time);
-        let ports = stage.attacks.chance.between(0, 7_000);
+        let ports = stage.attacks.rng.between(0, 7_000);
         for number in 0..count {
             let port = NOISE_PORTS.1 + (ports + number * 3).unsigned_abs();
             let moment = time + number * gap;
@@ -177,12 +177,12 @@ impl Attacks {
                 stage.connection(asset, attacker, port, moment);
             }
         }
-        if has_connection && !has_share && stage.attacks.chance.percent(25) {
+        if has_connection && !has_share && stage.attacks.rng.percent(25) {
             // Others connect at the same time: which of them it was cannot be known.
             for decoy in 1..=2 {
-                let workstations = stage.scribe.fleet.workstations();
+                let workstations = stage.writer.fleet.workstations();
                 let other = workstations.start + (attacker - workstations.start + decoy) % workstations.len();
-                sources.push(stage.scribe.host(other).address);
+                sources.push(stage.writer.host(other).address);
                 stage.connection(asset, other, NOISE_PORTS.1 + 8_000, time);
             }
         }
@@ -197,7 +197,7 @@ impl Attacks {
             (false, 1) => (Attribution::Inferred, Confidence::Medium),
             (false, _) => (Attribution::Ambiguous, Confidence::Low),
         };
-        let attacker = scribe.host(attacker).address;
+        let attacker = writer.host(attacker).address;
         if let (Some(&first_access), Some(&last_access)) = (accesses.first(), accesses.last()) {
             self.truths.push(Truth {
                 attack: self.count,
@@ -234,7 +234,7 @@ fn bucket(time: Millis, width: Duration) -> EventTime {
 /// One attack while it is being written.
 struct Stage<'a> {
     attacks: &'a mut Attacks,
-    scribe: &'a mut Scribe,
+    writer: &'a mut DocumentWriter,
     waiting: &'a mut Waiting,
     documents: u64,
     /// Access by access: when its first document of each kind is published.
@@ -247,25 +247,25 @@ impl Stage<'_> {
     /// Writes the document whose gaps are set, and perhaps a copy of it.
     fn write(&mut self, kind: Kind, host: usize, time: Millis) -> EventTime {
         let Attacks {
-            chance,
+            rng,
             lateness,
             end,
             duplicates,
             ..
         } = &mut *self.attacks;
-        let published = (time + delay(*lateness, chance)).min(*end).max(time);
+        let published = (time + delay(*lateness, rng)).min(*end).max(time);
         let mut document = Vec::with_capacity(4 << 10);
         let logged = self
-            .scribe
-            .write(kind, host, (time, published), chance, &mut document);
+            .writer
+            .write(kind, host, (time, published), rng, &mut document);
         self.documents += 1;
         if let Some(access) = self.published.last_mut() {
             let first = access.entry(kind).or_insert(published);
             *first = published.min(*first);
         }
-        let copy = chance
+        let copy = rng
             .percent(*duplicates)
-            .then(|| (published + chance.between(0, 5_000)).min(*end));
+            .then(|| (published + rng.between(0, 5_000)).min(*end));
         for at in [Some(published), copy].into_iter().flatten() {
             self.waiting
                 .push(Reverse((at, self.attacks.sequence, document.clone())));
@@ -276,10 +276,10 @@ impl Stage<'_> {
 
     /// The asset itself connects somewhere: who listens knows its address from then on.
     fn teach(&mut self, asset: usize, time: Millis) {
-        let host = self.scribe.host(asset).clone();
-        self.scribe.values.set(Slot::SourceIp, &host.ip);
-        self.scribe.values.set(Slot::SourceHost, &host.name);
-        self.scribe.values.set(Slot::DestinationPort, "389");
+        let host = self.writer.host(asset).clone();
+        self.writer.values.set(Slot::SourceIp, &host.ip);
+        self.writer.values.set(Slot::SourceHost, &host.name);
+        self.writer.values.set(Slot::DestinationPort, "389");
         self.write(Kind::NetworkConnection, asset, time - 1_000);
     }
 
@@ -300,20 +300,20 @@ impl Stage<'_> {
     }
 
     fn connection(&mut self, asset: usize, client: usize, port: u64, time: Millis) {
-        let (by_client, by_server) = match self.attacks.chance.below(5) {
+        let (by_client, by_server) = match self.attacks.rng.below(5) {
             0 | 1 => (true, false),
             2 | 3 => (false, true),
             _ => (true, true),
         };
-        let after = self.attacks.chance.between(-500, 2_000);
+        let after = self.attacks.rng.between(-500, 2_000);
         for (is_logged, by_client, host) in [(by_client, true, client), (by_server, false, asset)] {
             if is_logged {
                 set_smb(
-                    self.scribe,
+                    self.writer,
                     (client, asset),
                     port,
                     by_client,
-                    &mut self.attacks.chance,
+                    &mut self.attacks.rng,
                 );
                 self.write(Kind::NetworkConnection, host, time + after);
             }
@@ -321,11 +321,11 @@ impl Stage<'_> {
     }
 
     fn pipe(&mut self, asset: usize, time: Millis, is_access: bool) {
-        let after = self.attacks.chance.between(0, 6);
-        let values = &mut self.scribe.values;
+        let after = self.attacks.rng.between(0, 6);
+        let values = &mut self.writer.values;
         values.set(
             Slot::Pipe,
-            if self.attacks.chance.percent(5) {
+            if self.attacks.rng.percent(5) {
                 "WINREG"
             } else {
                 "winreg"
@@ -338,17 +338,17 @@ impl Stage<'_> {
     }
 
     fn share(&mut self, asset: usize, client: usize, port: u64, time: Millis) {
-        let ip = self.scribe.host(client).ip.clone();
-        let chance = &mut self.attacks.chance;
-        let (is_repeated, is_denied) = (chance.percent(20), chance.percent(5));
-        let name = if chance.percent(5) { "WinReg" } else { "winreg" };
-        let mask = *chance.pick(
+        let ip = self.writer.host(client).ip.clone();
+        let rng = &mut self.attacks.rng;
+        let (is_repeated, is_denied) = (rng.percent(20), rng.percent(5));
+        let name = if rng.percent(5) { "WinReg" } else { "winreg" };
+        let mask = *rng.pick(
             &["0x12019f", "0x3", "0x83", "0x120089"]
                 .map(|mask| mask)
                 .each_ref(),
         );
         for repeat in 0..=i64::from(is_repeated) {
-            let values = &mut self.scribe.values;
+            let values = &mut self.writer.values;
             values.set(Slot::SourceIp, &ip);
             values.number(Slot::SourcePort, port);
             values.set(Slot::Share, r"\\\\*\\IPC$");
@@ -359,7 +359,7 @@ impl Stage<'_> {
                 values.set(Slot::Outcome, "failure");
                 values.set(Slot::Keyword, "Audit Failure");
             }
-            let after = repeat * self.attacks.chance.between(1, 58);
+            let after = repeat * self.attacks.rng.between(1, 58);
             let logged = self.write(Kind::ShareAccess, asset, time + after);
             self.accesses.push(logged);
         }
@@ -367,8 +367,8 @@ impl Stage<'_> {
 }
 
 /// How late something is published: most soon, a few almost as late as it gets.
-pub(super) fn delay(longest: Millis, chance: &mut Chance) -> Millis {
-    let part = chance.between(0, 1_000);
+pub(super) fn delay(longest: Millis, rng: &mut Rng) -> Millis {
+    let part = rng.between(0, 1_000);
     // The fourth power: half of all within a sixteenth of the longest.
     let part = i128::from(part).pow(4);
     i64::try_from(i128::from(longest) * part / 1_000_i128.pow(4)).unwrap_or_default()

@@ -2,8 +2,8 @@
 //!
 //! All texts are escaped as JSON escapes them.
 
-use super::chance::Chance;
 use super::kinds::Kind;
+use super::rng::Rng;
 use super::template::{Slot, Template, Values, decimal, hex};
 
 const IMAGES: &[&str] = &[
@@ -70,82 +70,82 @@ const PARAMETERS: &[&str] = &[
 ];
 
 /// Draws whatever the document needs and nobody has set.
-pub(super) fn fill(kind: Kind, template: &Template, values: &mut Values, chance: &mut Chance) {
+pub(super) fn fill(kind: Kind, template: &Template, values: &mut Values, rng: &mut Rng) {
     for &slot in template.gaps() {
         if !values.has(slot) {
-            values.write(slot, |out| draw(kind, slot, out, chance));
+            values.write(slot, |out| draw(kind, slot, out, rng));
         }
     }
 }
 
-fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, chance: &mut Chance) {
+fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, rng: &mut Rng) {
     let push = |out: &mut Vec<u8>, text: &str| out.extend_from_slice(text.as_bytes());
     match slot {
-        Slot::Image | Slot::OtherImage => push(out, chance.pick(IMAGES)),
-        Slot::Guid | Slot::OtherGuid => guid(out, chance),
-        Slot::User => push(out, chance.pick(USERS)),
+        Slot::Image | Slot::OtherImage => push(out, rng.pick(IMAGES)),
+        Slot::Guid | Slot::OtherGuid => guid(out, rng),
+        Slot::User => push(out, rng.pick(USERS)),
         Slot::ServicePid | Slot::Thread | Slot::Pid | Slot::OtherPid => {
-            decimal(out, 4 * (1 + chance.below(2_500)))
+            decimal(out, 4 * (1 + rng.below(2_500)))
         }
         Slot::Account => {
             push(out, "user");
-            decimal(out, chance.below(5_000));
+            decimal(out, rng.below(5_000));
         }
         Slot::Domain => push(out, "APERTURE"),
         Slot::Sid => {
             push(out, "S-1-5-21-1004336348-1177238915-682003330-");
-            decimal(out, 1_100 + chance.below(5_000));
+            decimal(out, 1_100 + rng.below(5_000));
         }
         Slot::Logon => {
             push(out, "0x");
-            let bits = chance.bits();
+            let bits = rng.bits();
             hex(out, bits, 8);
         }
         Slot::Access => push(
             out,
-            chance.pick(&["0x1000", "0x1410", "0x1fffff", "0x1400", "0x40", "0x120089"]),
+            rng.pick(&["0x1000", "0x1410", "0x1fffff", "0x1400", "0x40", "0x120089"]),
         ),
         Slot::Hashes => {
             for (name, digits) in [("SHA1=", 40), (",MD5=", 32), (",SHA256=", 64), (",IMPHASH=", 32)] {
                 push(out, name);
-                random_hex(out, digits, chance);
+                random_hex(out, digits, rng);
             }
         }
         Slot::Module => {
             push(out, r"C:\\Windows\\System32\\");
-            push(out, chance.pick(MODULES));
+            push(out, rng.pick(MODULES));
             push(out, ".dll");
         }
         Slot::Key => {
-            push(out, chance.pick(KEYS));
+            push(out, rng.pick(KEYS));
             push(out, r"\\");
-            random_hex(out, 16, chance);
+            random_hex(out, 16, rng);
         }
         Slot::Value => {
             push(out, "Value");
-            decimal(out, chance.below(1_000));
+            decimal(out, rng.below(1_000));
         }
         Slot::File => {
             push(out, r"C:\\Windows\\ServiceState\\EventLog\\Data\\");
-            random_hex(out, 16, chance);
+            random_hex(out, 16, rng);
             push(out, ".tmp");
         }
-        Slot::CommandLine => command_line(out, chance),
-        Slot::Trace => trace(out, chance),
-        Slot::Payload => payload(out, kind, chance),
-        Slot::Script => script(out, chance),
-        Slot::Sequence => decimal(out, chance.below(100)),
+        Slot::CommandLine => command_line(out, rng),
+        Slot::Trace => trace(out, rng),
+        Slot::Payload => payload(out, kind, rng),
+        Slot::Script => script(out, rng),
+        Slot::Sequence => decimal(out, rng.below(100)),
         Slot::SourceIp | Slot::DestinationIp => {
             push(out, "10.");
             for (place, bound) in [(0, 64), (1, 250), (2, 250)] {
                 if place > 0 {
                     out.push(b'.');
                 }
-                decimal(out, 1 + chance.below(bound));
+                decimal(out, 1 + rng.below(bound));
             }
         }
-        Slot::SourcePort => decimal(out, NOISE_PORTS.0 + chance.below(NOISE_PORTS.1 - NOISE_PORTS.0)),
-        Slot::DestinationPort => push(out, chance.pick(&["443", "80", "88", "389", "53", "135", "3128"])),
+        Slot::SourcePort => decimal(out, NOISE_PORTS.0 + rng.below(NOISE_PORTS.1 - NOISE_PORTS.0)),
+        Slot::DestinationPort => push(out, rng.pick(&["443", "80", "88", "389", "53", "135", "3128"])),
         Slot::SourceHost | Slot::DestinationHost | Slot::Target | Slot::Pipe => push(out, "-"),
         Slot::Share => push(out, r"\\\\*\\SYSVOL"),
         Slot::Initiated => push(out, "true"),
@@ -160,8 +160,8 @@ fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, chance: &mut Chance) {
 /// Client ports of what is benign; attacks use those above, so that no benign connection shares an attack's port.
 pub(super) const NOISE_PORTS: (u64, u64) = (49_152, 57_344);
 
-fn guid(out: &mut Vec<u8>, chance: &mut Chance) {
-    let (high, low) = (chance.bits(), chance.bits());
+fn guid(out: &mut Vec<u8>, rng: &mut Rng) {
+    let (high, low) = (rng.bits(), rng.bits());
     out.push(b'{');
     hex(out, high >> 32, 8);
     for part in [high >> 16, high, low >> 48] {
@@ -173,45 +173,45 @@ fn guid(out: &mut Vec<u8>, chance: &mut Chance) {
     out.push(b'}');
 }
 
-fn random_hex(out: &mut Vec<u8>, digits: u32, chance: &mut Chance) {
+fn random_hex(out: &mut Vec<u8>, digits: u32, rng: &mut Rng) {
     let mut left = digits;
     while left > 0 {
-        let bits = chance.bits();
+        let bits = rng.bits();
         hex(out, bits, left.min(16));
         left -= left.min(16);
     }
 }
 
-fn command_line(out: &mut Vec<u8>, chance: &mut Chance) {
-    out.extend_from_slice(chance.pick(IMAGES).as_bytes());
+fn command_line(out: &mut Vec<u8>, rng: &mut Rng) {
+    out.extend_from_slice(rng.pick(IMAGES).as_bytes());
     out.extend_from_slice(b" -k netsvcs -p -s ");
-    random_hex(out, 12, chance);
+    random_hex(out, 12, rng);
 }
 
 /// A call stack: module and offset, frame by frame.
-fn trace(out: &mut Vec<u8>, chance: &mut Chance) {
-    let frames = 12 + chance.below(21);
+fn trace(out: &mut Vec<u8>, rng: &mut Rng) {
+    let frames = 12 + rng.below(21);
     for frame in 0..frames {
         if frame > 0 {
             out.push(b'|');
         }
         out.extend_from_slice(br"C:\\Windows\\System32\\");
-        out.extend_from_slice(chance.pick(MODULES).as_bytes());
+        out.extend_from_slice(rng.pick(MODULES).as_bytes());
         out.extend_from_slice(b".dll+");
-        let bits = chance.bits();
+        let bits = rng.bits();
         hex(out, bits, 5);
     }
 }
 
 /// What a pipeline did: commands and their parameters. Most are of middle length; a few are long.
-fn payload(out: &mut Vec<u8>, kind: Kind, chance: &mut Chance) {
-    let lines = match (kind, chance.below(10)) {
-        (Kind::PipelineDetails, _) => 1 + chance.below(8),
-        (_, 9) => 70 + chance.below(62),
-        _ => 25 + chance.below(42),
+fn payload(out: &mut Vec<u8>, kind: Kind, rng: &mut Rng) {
+    let lines = match (kind, rng.below(10)) {
+        (Kind::PipelineDetails, _) => 1 + rng.below(8),
+        (_, 9) => 70 + rng.below(62),
+        _ => 25 + rng.below(42),
     };
     for line in 0..lines {
-        let command = chance.pick(COMMANDS).as_bytes();
+        let command = rng.pick(COMMANDS).as_bytes();
         if line > 0 {
             out.extend_from_slice(br"\r\n");
         }
@@ -225,27 +225,27 @@ fn payload(out: &mut Vec<u8>, kind: Kind, chance: &mut Chance) {
             out.extend_from_slice(b"ParameterBinding(");
             out.extend_from_slice(command);
             out.extend_from_slice(br#"): name=\""#);
-            out.extend_from_slice(chance.pick(PARAMETERS).as_bytes());
+            out.extend_from_slice(rng.pick(PARAMETERS).as_bytes());
             out.extend_from_slice(br#"\"; value=\"C:\\ProgramData\\Inventory\\"#);
-            random_hex(out, 32, chance);
+            random_hex(out, 32, rng);
             out.extend_from_slice(br#".json\""#);
         }
     }
 }
 
 /// The context in which a command ran.
-fn script(out: &mut Vec<u8>, chance: &mut Chance) {
-    let command = chance.pick(COMMANDS).as_bytes();
+fn script(out: &mut Vec<u8>, rng: &mut Rng) {
+    let command = rng.pick(COMMANDS).as_bytes();
     let begin: &[u8] = br"        Severity = Informational\r\n        Host Name = ConsoleHost\r\n        Host Version = 5.1.17763.1\r\n        Host ID = ";
     out.extend_from_slice(begin);
-    guid(out, chance);
+    guid(out, rng);
     out.extend_from_slice(br"\r\n        Host Application = powershell.exe -NonInteractive -File C:\\ProgramData\\Inventory\\collect.ps1\r\n        Engine Version = 5.1.17763.1\r\n        Runspace ID = ");
-    guid(out, chance);
+    guid(out, rng);
     out.extend_from_slice(br"\r\n        Pipeline ID = ");
-    decimal(out, chance.below(400));
+    decimal(out, rng.below(400));
     out.extend_from_slice(br"\r\n        Command Name = ");
     out.extend_from_slice(command);
     out.extend_from_slice(br"\r\n        Command Type = Cmdlet\r\n        Script Name = C:\\ProgramData\\Inventory\\collect.ps1\r\n        Command Path = \r\n        Sequence Number = ");
-    decimal(out, chance.below(4_000));
+    decimal(out, rng.below(4_000));
     out.extend_from_slice(br"\r\n        User = APERTURE\\SYSTEM\r\n        Connected User = \r\n        Shell ID = Microsoft.PowerShell\r\n");
 }

@@ -7,14 +7,14 @@
 //! Sizes and mix are those of Winlogbeat recordings of Windows domains; see `docs/performance.md`.
 
 mod attack;
-mod chance;
 mod clock;
+mod document_writer;
 mod fill;
 mod fleet;
 mod gaps;
 mod kinds;
 mod noise;
-mod scribe;
+mod rng;
 mod template;
 mod truth;
 
@@ -27,8 +27,8 @@ use pipewarden_core::time::EventTime;
 pub use truth::Truth;
 
 use self::attack::{Attacks, Waiting, delay};
-use self::chance::Chance;
-use self::scribe::{Millis, Scribe};
+use self::document_writer::{DocumentWriter, Millis};
+use self::rng::Rng;
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -116,9 +116,9 @@ pub struct Generator {
     duplicates: u8,
     mix: Mix,
     written: u64,
-    scribe: Scribe,
+    writer: DocumentWriter,
     attacks: Attacks,
-    chance: Chance,
+    rng: Rng,
     waiting: Waiting,
     copies: u64,
 }
@@ -128,14 +128,14 @@ impl Generator {
     pub fn new(plan: &Plan, fleet: Fleet) -> Self {
         let start = plan.start.as_micros().div_euclid(1_000);
         let span = |span: Duration| Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX);
-        let mut chance = Chance::new(plan.seed);
+        let mut rng = Rng::new(plan.seed);
         let skew = span(plan.clock_skew.min(Plan::MOST_SKEW));
         let assets = fleet.assets().len();
-        let scribe = Scribe::new(fleet, skew, plan.collected, &mut chance);
+        let writer = DocumentWriter::new(fleet, skew, plan.collected, &mut rng);
         let end = start.saturating_add(span(plan.span()));
         Self {
-            // Attacks have a chance of their own: another mix does not change them.
-            attacks: Attacks::new(plan, assets, (start, end), Chance::new(!plan.seed)),
+            // Attacks have random numbers of their own: another mix does not change them.
+            attacks: Attacks::new(plan, assets, (start, end), Rng::new(!plan.seed)),
             start: start * 1_000,
             rate: plan.rate.max(1),
             events: plan.events,
@@ -143,8 +143,8 @@ impl Generator {
             duplicates: plan.duplicates,
             mix: plan.mix.clone(),
             written: 0,
-            scribe,
-            chance,
+            writer,
+            rng,
             waiting: Waiting::new(),
             copies: 0,
         }
@@ -156,7 +156,7 @@ impl Generator {
         let due = self.start.saturating_add(i64::try_from(due).unwrap_or(i64::MAX));
         let now = due.div_euclid(1_000);
         if self.written < self.events {
-            self.attacks.plan(now, &mut self.scribe, &mut self.waiting);
+            self.attacks.plan(now, &mut self.writer, &mut self.waiting);
         }
         let left = self.events.saturating_sub(self.written);
         let is_its_turn = |Reverse(first): &Reverse<(Millis, u64, Vec<u8>)>| first.0 <= now;
@@ -165,15 +165,15 @@ impl Generator {
             let Reverse((_, _, document)) = self.waiting.pop()?;
             out.extend_from_slice(&document);
         } else {
-            let number = self.chance.below(u64::from(self.mix.total()));
+            let number = self.rng.below(u64::from(self.mix.total()));
             let kind = self.mix.at(u32::try_from(number).unwrap_or_default());
-            let time = now - delay(self.lateness, &mut self.chance);
+            let time = now - delay(self.lateness, &mut self.rng);
             let begin = out.len();
-            let (scribe, chance) = (&mut self.scribe, &mut self.chance);
-            noise::write(kind, (time, now), scribe, &self.attacks, chance, out);
-            if self.chance.percent(self.duplicates) {
+            let (writer, rng) = (&mut self.writer, &mut self.rng);
+            noise::write(kind, (time, now), writer, &self.attacks, rng, out);
+            if self.rng.percent(self.duplicates) {
                 // Beyond the numbers of attacks, so that an order stays certain.
-                let at = now + self.chance.between(1, 5_000);
+                let at = now + self.rng.between(1, 5_000);
                 let copy = out[begin..].to_vec();
                 self.copies += 1;
                 self.waiting.push(Reverse((at, (1 << 63) + self.copies, copy)));

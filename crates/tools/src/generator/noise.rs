@@ -1,9 +1,9 @@
 //! What is benign: the traffic among which an attack hides.
 
 use super::attack::Attacks;
-use super::chance::Chance;
+use super::document_writer::{DocumentWriter, Millis};
 use super::kinds::Kind;
-use super::scribe::{Millis, Scribe};
+use super::rng::Rng;
 use super::template::Slot;
 
 /// Pipes that are opened all day: as Sysmon 18 names them, as Security 5145 does.
@@ -23,93 +23,93 @@ const POLICY: &str = r"aperture.local\\Policies\\{31B2F340-016D-11D2-945F-00C04F
 pub(super) fn write(
     kind: Kind,
     at @ (time, _): (Millis, Millis),
-    scribe: &mut Scribe,
+    writer: &mut DocumentWriter,
     attacks: &Attacks,
-    chance: &mut Chance,
+    rng: &mut Rng,
     out: &mut Vec<u8>,
 ) {
     let host = match kind {
-        Kind::NetworkConnection if chance.percent(40) => smb_connection(time, scribe, attacks, chance),
-        Kind::NetworkConnection => connection(scribe, chance),
-        Kind::PipeConnected => pipe(scribe, chance),
-        Kind::ShareAccess => share(scribe, chance),
-        _ => chance.index(scribe.fleet.hosts.len()),
+        Kind::NetworkConnection if rng.percent(40) => smb_connection(time, writer, attacks, rng),
+        Kind::NetworkConnection => connection(writer, rng),
+        Kind::PipeConnected => pipe(writer, rng),
+        Kind::ShareAccess => share(writer, rng),
+        _ => rng.index(writer.fleet.hosts.len()),
     };
-    scribe.write(kind, host, at, chance, out);
+    writer.write(kind, host, at, rng, out);
 }
 
-fn workstation(scribe: &Scribe, chance: &mut Chance) -> usize {
-    let all = scribe.fleet.workstations();
-    all.start + chance.index(all.len())
+fn workstation(writer: &DocumentWriter, rng: &mut Rng) -> usize {
+    let all = writer.fleet.workstations();
+    all.start + rng.index(all.len())
 }
 
 /// An asset or, more often, a file server.
-fn server(scribe: &Scribe, chance: &mut Chance) -> usize {
-    let (assets, servers) = (scribe.fleet.assets(), scribe.fleet.servers());
-    if chance.percent(25) {
-        assets.start + chance.index(assets.len())
+fn server(writer: &DocumentWriter, rng: &mut Rng) -> usize {
+    let (assets, servers) = (writer.fleet.assets(), writer.fleet.servers());
+    if rng.percent(25) {
+        assets.start + rng.index(assets.len())
     } else {
-        servers.start + chance.index(servers.len())
+        servers.start + rng.index(servers.len())
     }
 }
 
 /// Any host to somewhere, not over SMB.
-fn connection(scribe: &mut Scribe, chance: &mut Chance) -> usize {
-    let host = chance.index(scribe.fleet.hosts.len());
-    let ip = scribe.fleet.hosts[host].ip.clone();
-    let name = scribe.fleet.hosts[host].name.clone();
-    let values = &mut scribe.values;
+fn connection(writer: &mut DocumentWriter, rng: &mut Rng) -> usize {
+    let host = rng.index(writer.fleet.hosts.len());
+    let ip = writer.fleet.hosts[host].ip.clone();
+    let name = writer.fleet.hosts[host].name.clone();
+    let values = &mut writer.values;
     values.set(Slot::SourceIp, &ip);
     values.set(Slot::SourceHost, &name);
-    if chance.percent(10) {
+    if rng.percent(10) {
         values.set(Slot::Protocol, "udp");
     }
     host
 }
 
 /// A workstation to a server over SMB, logged by either.
-fn smb_connection(time: Millis, scribe: &mut Scribe, attacks: &Attacks, chance: &mut Chance) -> usize {
-    let client = workstation(scribe, chance);
-    let mut target = server(scribe, chance);
+fn smb_connection(time: Millis, writer: &mut DocumentWriter, attacks: &Attacks, rng: &mut Rng) -> usize {
+    let client = workstation(writer, rng);
+    let mut target = server(writer, rng);
     if attacks.is_quiet(target, time) {
-        let servers = scribe.fleet.servers();
-        target = servers.start + chance.index(servers.len());
+        let servers = writer.fleet.servers();
+        target = servers.start + rng.index(servers.len());
     }
     let port =
-        super::fill::NOISE_PORTS.0 + chance.below(super::fill::NOISE_PORTS.1 - super::fill::NOISE_PORTS.0);
-    smb(scribe, (client, target), port, chance)
+        super::fill::NOISE_PORTS.0 + rng.below(super::fill::NOISE_PORTS.1 - super::fill::NOISE_PORTS.0);
+    smb(writer, (client, target), port, rng)
 }
 
 /// Sets the gaps of an SMB connection and says which end logs it.
 pub(super) fn smb(
-    scribe: &mut Scribe,
+    writer: &mut DocumentWriter,
     (client, server): (usize, usize),
     port: u64,
-    chance: &mut Chance,
+    rng: &mut Rng,
 ) -> usize {
-    let by_client = chance.percent(50);
-    set_smb(scribe, (client, server), port, by_client, chance);
+    let by_client = rng.percent(50);
+    set_smb(writer, (client, server), port, by_client, rng);
     if by_client { client } else { server }
 }
 
 /// Sets the gaps of an SMB connection that one end logs.
 pub(super) fn set_smb(
-    scribe: &mut Scribe,
+    writer: &mut DocumentWriter,
     (client, server): (usize, usize),
     port: u64,
     by_client: bool,
-    chance: &mut Chance,
+    rng: &mut Rng,
 ) {
-    let (from, to) = (scribe.host(client).clone(), scribe.host(server).clone());
+    let (from, to) = (writer.host(client).clone(), writer.host(server).clone());
     let short = to.short();
-    let server_name = match chance.below(5) {
+    let server_name = match rng.below(5) {
         0 => to.name.as_str(),
         1 => short.as_str(),
         _ => "-",
     };
-    let values = &mut scribe.values;
+    let values = &mut writer.values;
     // One receiver in five logs itself as the source.
-    let is_reversed = !by_client && chance.percent(20);
+    let is_reversed = !by_client && rng.percent(20);
     let (source, destination) = if is_reversed {
         ((&to.ip, server_name, 445), (&from.ip, from.name.as_str(), port))
     } else {
@@ -124,7 +124,7 @@ pub(super) fn set_smb(
     values.set(Slot::Initiated, if by_client { "true" } else { "false" });
     values.set(
         Slot::Image,
-        if chance.percent(3) {
+        if rng.percent(3) {
             "<unknown process>"
         } else {
             "System"
@@ -134,35 +134,33 @@ pub(super) fn set_smb(
 }
 
 /// A pipe that no rule watches, or a watched one that a process of the host itself opens.
-fn pipe(scribe: &mut Scribe, chance: &mut Chance) -> usize {
-    let is_local = chance.percent(5);
+fn pipe(writer: &mut DocumentWriter, rng: &mut Rng) -> usize {
+    let is_local = rng.percent(5);
     if is_local {
-        scribe.values.set(Slot::Pipe, "winreg");
+        writer.values.set(Slot::Pipe, "winreg");
     } else {
-        scribe.values.set(Slot::Pipe, PIPES[chance.index(PIPES.len())].0);
-        if chance.percent(60) {
-            scribe.values.set(Slot::Image, "System");
+        writer.values.set(Slot::Pipe, PIPES[rng.index(PIPES.len())].0);
+        if rng.percent(60) {
+            writer.values.set(Slot::Image, "System");
         }
     }
-    if chance.percent(50) {
-        server(scribe, chance)
+    if rng.percent(50) {
+        server(writer, rng)
     } else {
-        chance.index(scribe.fleet.hosts.len())
+        rng.index(writer.fleet.hosts.len())
     }
 }
 
 /// A file or a pipe that no rule watches, on a server.
-fn share(scribe: &mut Scribe, chance: &mut Chance) -> usize {
-    let client = workstation(scribe, chance);
-    let ip = scribe.host(client).ip.clone();
-    scribe.values.set(Slot::SourceIp, &ip);
-    if chance.percent(50) {
-        scribe.values.set(Slot::Share, r"\\\\*\\IPC$");
-        scribe
-            .values
-            .set(Slot::Target, PIPES[chance.index(PIPES.len())].1);
+fn share(writer: &mut DocumentWriter, rng: &mut Rng) -> usize {
+    let client = workstation(writer, rng);
+    let ip = writer.host(client).ip.clone();
+    writer.values.set(Slot::SourceIp, &ip);
+    if rng.percent(50) {
+        writer.values.set(Slot::Share, r"\\\\*\\IPC$");
+        writer.values.set(Slot::Target, PIPES[rng.index(PIPES.len())].1);
     } else {
-        scribe.values.set(Slot::Target, POLICY);
+        writer.values.set(Slot::Target, POLICY);
     }
-    server(scribe, chance)
+    server(writer, rng)
 }

@@ -11,9 +11,9 @@ mod rows;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use pipewarden_core::diagnostics::FileError;
 use pipewarden_core::inventory::{Inventory, Role};
-use pipewarden_core::problems::FileError;
-use pipewarden_core::words::plural;
+use pipewarden_core::text::plural;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -30,7 +30,7 @@ pub struct Import {
     /// Site servers whose kind of site is not known yet, by host and site code.
     site_servers: Vec<(String, Option<String>)>,
     problems: Vec<Problem>,
-    /// Roles that no inventory has a word for, and roles that nobody has heard of: rows, and where the first stands.
+    /// Roles that no inventory has a word for, and roles that nobody knows: rows, and where the first stands.
     without_counterpart: BTreeMap<String, usize>,
     unknown_roles: BTreeMap<String, (usize, String)>,
     rows: usize,

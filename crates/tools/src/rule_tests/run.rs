@@ -6,10 +6,10 @@ use std::sync::Arc;
 use pipewarden_core::alert::Document;
 use pipewarden_core::detection::{JoinSettings, Rule, RuleSet, SWEEP};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::text::plural;
 use pipewarden_core::time::AppendTime;
-use pipewarden_core::words::plural;
 use pipewarden_engine::local::{FinalView, Replayer};
-use pipewarden_engine::{Origin, Program, Routed, Router};
+use pipewarden_engine::{Origin, Policy, Routed, Router};
 use serde_json::Value;
 
 use super::compare::{differences, pair};
@@ -44,18 +44,18 @@ pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
         .collect();
     let rules = RuleSet::new(vec![rule.clone()]).map_err(|error| stopped(error.to_string()))?;
     let unlisted = UnlistedHosts::default_for(&inventory);
-    // Nothing is ever recovered here, so the fingerprint has nobody to tell apart.
-    let program = Program::new(
+    // Nothing is ever recovered here, so the id of the policy has nobody to tell apart.
+    let policy = Policy::new(
         rules,
         Arc::new(inventory),
         unlisted,
         JoinSettings::default(),
         String::new(),
     );
-    let detected = detect(&Arc::new(program), &messages).map_err(stopped)?;
+    let detected = detect(&Arc::new(policy), &messages).map_err(stopped)?;
     judge(&case.alerts, &detected.alerts).map_err(|Failure(mut lines)| {
         let fates = (1..).zip(&detected.fates);
-        lines.extend(fates.map(|(number, fate)| format!("event {number}: {fate}")));
+        lines.extend(fates.map(|(number, disposition)| format!("event {number}: {disposition}")));
         Failure(lines)
     })
 }
@@ -90,9 +90,9 @@ struct Detected {
     alerts: Vec<Document>,
 }
 
-/// What `replay` does: everything is read and learned from before anything is resolved; delivery in order of event time.
-fn detect(program: &Arc<Program>, messages: &[Vec<u8>]) -> Result<Detected, String> {
-    let mut router = Router::new(program);
+/// What `replay` does: all bindings are read before anything is resolved; delivery in order of event time.
+fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String> {
+    let mut router = Router::new(policy);
     let mut read = Vec::new();
     for (offset, message) in (0..).zip(messages) {
         let origin = Origin {
@@ -108,9 +108,9 @@ fn detect(program: &Arc<Program>, messages: &[Vec<u8>]) -> Result<Detected, Stri
         let routed = event.map_or_else(Routed::from, |event| router.resolve(event));
         fates.push(match routed {
             Routed::Observation(routed) => {
-                let fate = format!("{} on {}", routed.kind(), routed.observation.asset);
+                let disposition = format!("{} on {}", routed.kind(), routed.observation.asset);
                 observations.push(routed.observation);
-                fate
+                disposition
             }
             Routed::Skipped(reason) => format!("skipped: {}", reason.as_str()),
             Routed::DeadLetter(letter) => {
@@ -123,7 +123,7 @@ fn detect(program: &Arc<Program>, messages: &[Vec<u8>]) -> Result<Detected, Stri
         });
     }
     observations.sort_by_key(|observation| observation.event.time);
-    let mut replayer = Replayer::new(program);
+    let mut replayer = Replayer::new(policy);
     let mut view = FinalView::default();
     let mut last = Vec::new();
     for observation in observations {

@@ -1,7 +1,7 @@
 //! Rules beside their cases.
 
-use pipewarden_core::detection::{PACK, Rule, parse_rule};
-use pipewarden_core::problems::FileError;
+use pipewarden_core::detection::{BUILTIN_RULES, Rule, parse_rule};
+use pipewarden_core::diagnostics::FileError;
 use thiserror::Error;
 
 use super::TestFile;
@@ -67,7 +67,8 @@ impl Tested {
 
 /// The built-in rules.
 pub fn builtin() -> Vec<Tested> {
-    PACK.iter()
+    BUILTIN_RULES
+        .iter()
         .map(|packed| Tested {
             rule: parse_rule(packed.rule, packed.file)
                 .expect("the built-in rules are sound, as their tests show"),

@@ -101,19 +101,19 @@ fn read(value: &[u8]) -> ((String, u64), Value) {
 }
 
 fn undisturbed(settings: &Settings, log: &[Read]) -> Records {
-    let program = Arc::new(settings.program().unwrap());
+    let policy = Arc::new(settings.policy().unwrap());
     let mut partitions: BTreeMap<i32, Correlator> = BTreeMap::new();
     let mut records = Records::new();
     for record in log {
         let correlator = partitions
             .entry(record.partition)
-            .or_insert_with(|| Correlator::fresh(Arc::clone(&program), 6));
+            .or_insert_with(|| Correlator::fresh(Arc::clone(&policy), 6));
         let applied = correlator.apply(LogRecord {
             offset: record.offset.cast_unsigned(),
             append_time: AppendTime::from_millis(record.append_time.unwrap()),
             value: &record.value,
         });
-        let told = applied.alerts.iter().filter(|alert| alert.is_told);
+        let told = applied.alerts.iter().filter(|alert| alert.is_published);
         records.extend(told.map(|alert| read(&alert.value)));
     }
     records

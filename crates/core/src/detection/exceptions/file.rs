@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{Action, Assets, Exception, Sources};
+use crate::diagnostics::{FileError, Problems, nearest};
 use crate::event::{AssetId, normalise_pipe};
 use crate::inventory::{Inventory, Role};
-use crate::problems::{FileError, Problems, nearest};
 use crate::time::AppendTime;
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::file::json_schema;
 use super::{AlertKey, Content};
+use crate::diagnostics::FileError;
 use crate::event::{AssetId, same_host};
 use crate::inventory::{Asset, Inventory, Role};
-use crate::problems::FileError;
 use crate::time::AppendTime;
 
 /// What becomes of an alert that an exception covers.
@@ -155,7 +155,7 @@ impl Exceptions {
 
     /// Whether an entry covers everything that a source did to an asset, whichever accounts and pipes it took, as far as
     /// they are known: what a sweep does not count. A source has an address here and no name.
-    pub(super) fn excuse(
+    pub(super) fn covers_source(
         &self,
         (source, asset): (IpAddr, &AssetId),
         (accounts, pipes, is_cut): (&[Arc<str>], &[Arc<str>], bool),
@@ -214,30 +214,30 @@ impl<'a> Told<'a> {
 }
 
 /// Whether there is something and all of it is so.
-fn some_and_all<T>(items: &[T], is_so: impl FnMut(&T) -> bool) -> bool {
+fn all_non_empty<T>(items: &[T], is_so: impl FnMut(&T) -> bool) -> bool {
     !items.is_empty() && items.iter().all(is_so)
 }
 
 impl Exception {
     fn covers(&self, id: &AssetId, asset: Option<&Asset>, told: &Told<'_>, inventory: &Inventory) -> bool {
         let by_sources = self.sources.as_ref().is_none_or(|sources| {
-            some_and_all(&told.sources, |(ip, hosts)| sources.name(*ip, hosts, inventory))
+            all_non_empty(&told.sources, |(ip, hosts)| sources.name(*ip, hosts, inventory))
         });
         let by_accounts = self.accounts.as_ref().is_none_or(|accounts| {
-            some_and_all(told.accounts, |account| {
+            all_non_empty(told.accounts, |account| {
                 accounts.contains(&account.to_ascii_lowercase())
             })
         });
         let by_pipes = self
             .pipes
             .as_ref()
-            .is_none_or(|pipes| some_and_all(told.pipes, |pipe| pipes.contains(&**pipe)));
+            .is_none_or(|pipes| all_non_empty(told.pipes, |pipe| pipes.contains(&**pipe)));
         let by_asset = self.assets.as_ref().is_none_or(|assets| {
             assets.names.contains(id) || asset.is_some_and(|asset| has_role(asset, &assets.roles))
         });
         let by_site = !self.own_site
             || asset.is_some_and(|asset| {
-                some_and_all(&told.sources, |(ip, _)| {
+                all_non_empty(&told.sources, |(ip, _)| {
                     inventory
                         .by_address(*ip)
                         .is_some_and(|source| manages(source, asset, told.accounts))
@@ -250,7 +250,7 @@ impl Exception {
 impl Sources {
     fn name(&self, ip: IpAddr, hosts: &[Arc<str>], inventory: &Inventory) -> bool {
         self.networks.iter().any(|network| network.contains(&ip))
-            || some_and_all(hosts, |host| {
+            || all_non_empty(hosts, |host| {
                 self.hosts.iter().any(|named| same_host(named, host))
             })
             || inventory

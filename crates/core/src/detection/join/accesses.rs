@@ -14,7 +14,7 @@ use crate::time::EventTime;
 #[derive(Debug)]
 pub(super) struct Share {
     pub(super) stored: Stored,
-    /// The alert it belongs to, for good: audited by its source, or unresolved where it names none.
+    /// The alert it belongs to, for good: audited by its source, or unattributed where it names none.
     pub(super) alert: AlertId,
 }
 
@@ -22,8 +22,8 @@ pub(super) struct Share {
 #[derive(Debug)]
 pub(super) struct Pipe {
     pub(super) stored: Stored,
-    /// The unresolved alert it belongs to while nothing explains it.
-    pub(super) unresolved: AlertId,
+    /// The unattributed alert it belongs to while nothing explains it.
+    pub(super) unattributed: AlertId,
     /// The share access that explains it, and that one's alert.
     pub(super) explained_by: Option<(Slot, AlertId)>,
 }
@@ -39,15 +39,15 @@ pub(super) struct Accesses {
     shares_by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
     pub(super) pipes: BTreeMap<Slot, Pipe>,
     /// Accesses without a named source, which are few: every connection asks for those around it.
-    unresolved: BTreeSet<Slot>,
+    unattributed: BTreeSet<Slot>,
 }
 
 /// A pipe connection that changed hands because a better explanation came.
 #[derive(Debug)]
 pub(super) struct Reassigned {
     pub(super) pipe: Slot,
-    /// The unresolved alert it had, or would have had.
-    pub(super) unresolved: AlertId,
+    /// The unattributed alert it had, or would have had.
+    pub(super) unattributed: AlertId,
     /// The alert of the explanation it had before, if any.
     pub(super) from: Option<AlertId>,
 }
@@ -75,10 +75,10 @@ impl Accesses {
             if current.is_none_or(|current| rank(&stored, &pipe.stored) < rank(&current.stored, &pipe.stored))
             {
                 let from = pipe.explained_by.replace((slot, alert)).map(|(_, alert)| alert);
-                self.unresolved.remove(&pipe_slot);
+                self.unattributed.remove(&pipe_slot);
                 reassigned.push(Reassigned {
                     pipe: pipe_slot,
-                    unresolved: pipe.unresolved,
+                    unattributed: pipe.unattributed,
                     from,
                 });
             }
@@ -87,7 +87,7 @@ impl Accesses {
             self.shares_by_tuple.insert((ip, port, slot));
         }
         if names_no_source(&stored) {
-            self.unresolved.insert(slot);
+            self.unattributed.insert(slot);
         }
         self.shares.insert(slot, Share { stored, alert });
         reassigned
@@ -97,7 +97,7 @@ impl Accesses {
     pub(super) fn insert_pipe(
         &mut self,
         stored: Stored,
-        unresolved: AlertId,
+        unattributed: AlertId,
         settings: &JoinSettings,
     ) -> Option<AlertId> {
         let explained_by = self
@@ -108,13 +108,13 @@ impl Accesses {
             .map(|(&slot, share)| (slot, share.alert));
         let slot = stored.slot();
         if explained_by.is_none() {
-            self.unresolved.insert(slot);
+            self.unattributed.insert(slot);
         }
         self.pipes.insert(
             slot,
             Pipe {
                 stored,
-                unresolved,
+                unattributed,
                 explained_by,
             },
         );
@@ -148,8 +148,8 @@ impl Accesses {
         time: EventTime,
         window: Duration,
     ) -> impl Iterator<Item = (&Stored, AlertId)> {
-        self.unresolved.range(around(time, window)).filter_map(|slot| {
-            let pipe = self.pipes.get(slot).map(|pipe| (&pipe.stored, pipe.unresolved));
+        self.unattributed.range(around(time, window)).filter_map(|slot| {
+            let pipe = self.pipes.get(slot).map(|pipe| (&pipe.stored, pipe.unattributed));
             pipe.or_else(|| self.shares.get(slot).map(|share| (&share.stored, share.alert)))
         })
     }
@@ -157,7 +157,7 @@ impl Accesses {
     /// Removes what stands at `slot`.
     pub(super) fn expire(&mut self, slot: Slot) {
         self.pipes.remove(&slot);
-        self.unresolved.remove(&slot);
+        self.unattributed.remove(&slot);
         if let Some(share) = self.shares.remove(&slot)
             && let Some((ip, port)) = tuple(&share.stored)
         {

@@ -48,11 +48,11 @@ struct Bounds {
 impl Bounds {
     /// One source may take a quarter of an asset's share, all that name none together a half.
     fn of(lane: u8, settings: &JoinSettings) -> Self {
-        let asset = settings.limits.destination_side_per_asset;
+        let asset = settings.limits.accesses_per_asset;
         Self {
             lane: asset.div_ceil(if lane == NAMELESS { 2 } else { 4 }),
             asset,
-            partition: settings.limits.destination_side_per_partition,
+            partition: settings.limits.accesses_per_partition,
         }
     }
 }
@@ -137,8 +137,8 @@ mod tests {
 
     fn settings(per_asset: usize, per_partition: usize) -> JoinSettings {
         let limits = Limits {
-            destination_side_per_asset: per_asset,
-            destination_side_per_partition: per_partition,
+            accesses_per_asset: per_asset,
+            accesses_per_partition: per_partition,
             ..Limits::default()
         };
         JoinSettings {

@@ -61,7 +61,7 @@ pub(super) fn current(
     let mut lists = Lists::new(&settings.limits);
     let source = match alert.key.source {
         Some(ip) => audited(ip, &shares, explained.len(), &asset.connections, settings),
-        None => unresolved(&accesses, asset, settings, &mut lists),
+        None => unattributed(&accesses, asset, settings, &mut lists),
     };
     let counts = Counts {
         network_connection: count(source.connections.len()),
@@ -169,7 +169,7 @@ fn audited<'a>(
     }
 }
 
-fn unresolved<'a>(
+fn unattributed<'a>(
     accesses: &[&Stored],
     asset: &'a AssetState,
     settings: &JoinSettings,

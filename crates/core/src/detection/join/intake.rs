@@ -1,4 +1,4 @@
-//! Taking an observation in: where it goes in state, and which alerts hear of it.
+//! Taking an observation in: where it goes in state, and which alerts it touches.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -8,20 +8,25 @@ use super::accesses::Reassigned;
 use super::asset::{AssetState, RuleIndex};
 use super::open_alert::OpenAlert;
 use super::stored::Stored;
-use super::{Expiry, Fate, Join, Tally};
+use super::{Expiry, Join};
 use super::{clocks, connections};
 use crate::detection::{AlertId, AlertKey, JoinSettings};
+use crate::detection::{Counters, Disposition};
 use crate::event::Kind;
 
 impl Join {
     /// Takes an observation into state and says which alerts it touches.
-    pub(super) fn take(&mut self, stored: &Stored, tally: &mut Tally) -> (Fate, BTreeSet<AlertId>) {
+    pub(super) fn take(
+        &mut self,
+        stored: &Stored,
+        counters: &mut Counters,
+    ) -> (Disposition, BTreeSet<AlertId>) {
         let nothing = BTreeSet::new();
         let kind = stored.observation.kind();
         let rules = self.rules.watching(&stored.observation);
         if kind != Kind::NetworkConnection {
             if rules.is_empty() {
-                return (Fate::Unwatched, nothing);
+                return (Disposition::Unwatched, nothing);
             }
             let asset = &stored.observation.asset;
             let source = stored.share().and_then(|share| share.source_ip);
@@ -29,15 +34,15 @@ impl Join {
                 .admission
                 .admits(asset, source, self.stream_time, &self.settings)
             {
-                return (Fate::Refused, nothing);
+                return (Disposition::Dropped, nothing);
             }
         }
-        let limit = self.settings.limits.identities_per_partition;
+        let limit = self.settings.limits.seen_events_per_partition;
         if self
-            .identities
+            .seen_events
             .is_copy(stored.observation.id, stored.arrival, limit)
         {
-            return (Fate::Copy, nothing);
+            return (Disposition::Copy, nothing);
         }
         let expiry = Expiry {
             arrival: stored.arrival,
@@ -47,12 +52,12 @@ impl Join {
         let touched = match kind {
             Kind::NetworkConnection => {
                 self.connections.push_back(expiry);
-                self.take_connection(stored.clone(), tally)
+                self.take_connection(stored.clone(), counters)
             }
             Kind::PipeConnected | Kind::ShareAccess => {
                 self.accesses.push_back(expiry);
                 if !self.is_timely(stored) {
-                    tally.untimely += 1;
+                    counters.untimely += 1;
                 }
                 rules
                     .iter()
@@ -60,10 +65,10 @@ impl Join {
                     .collect()
             }
         };
-        (Fate::Applied, touched)
+        (Disposition::Applied, touched)
     }
 
-    fn take_connection(&mut self, stored: Stored, tally: &mut Tally) -> BTreeSet<AlertId> {
+    fn take_connection(&mut self, stored: Stored, counters: &mut Counters) -> BTreeSet<AlertId> {
         let settings = &self.settings;
         let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
         let mut touched = BTreeSet::new();
@@ -92,7 +97,7 @@ impl Join {
         let id = stored.observation.asset.clone();
         asset.connections.insert(stored);
         self.live_connections += 1;
-        self.bound_connections(&id, tally);
+        self.bound_connections(&id, counters);
         touched
     }
 
@@ -118,11 +123,11 @@ impl Join {
             }
         } else {
             match accesses.insert_pipe(stored.clone(), id, &self.settings) {
-                Some(explaining) => {
-                    if let Some(alert) = self.alerts.get_mut(&explaining) {
+                Some(with_explanations) => {
+                    if let Some(alert) = self.alerts.get_mut(&with_explanations) {
                         alert.pipes.insert(slot);
                     }
-                    touched.insert(explaining);
+                    touched.insert(with_explanations);
                 }
                 None => {
                     self.open(key, id).pipes.insert(slot);
@@ -170,14 +175,14 @@ impl Join {
             alert.pipes.remove(&pipe);
             touched.insert(from);
         }
-        // The unresolved alert loses an access or, if it lost this one before, names another successor.
-        if change.unresolved != to
-            && let Some(alert) = self.alerts.get_mut(&change.unresolved)
+        // The unattributed alert loses an access or, if it lost this one before, names another successor.
+        if change.unattributed != to
+            && let Some(alert) = self.alerts.get_mut(&change.unattributed)
         {
             if alert.pipes.remove(&pipe) {
                 alert.departed.insert(pipe);
             }
-            touched.insert(change.unresolved);
+            touched.insert(change.unattributed);
         }
     }
 }

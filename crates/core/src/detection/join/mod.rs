@@ -22,12 +22,11 @@ mod clocks;
 mod connections;
 mod content;
 mod explain;
-mod identities;
 mod intake;
 mod open_alert;
-mod outcome;
 mod retention;
 mod rules;
+mod seen_events;
 mod stored;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -37,14 +36,16 @@ use self::admission::Admission;
 use self::asset::AssetState;
 pub use self::clocks::ClockState;
 use self::content::current;
-use self::identities::Identities;
 use self::open_alert::{Due, OpenAlert};
-pub use self::outcome::{Fate, StateSize, Step, Tally};
 use self::rules::Rules;
+use self::seen_events::SeenEvents;
 use self::stored::{Slot, Stored};
 use super::sensors::{SensorState, Sensors};
-use super::sweeps::{Sweeps, Terms};
-use super::{About, Action, AlertId, AlertKey, Content, Exceptions, JoinSettings, Revision, Rule, Status};
+use super::sweeps::{SweepContext, Sweeps};
+use super::{
+    About, Action, AlertId, AlertKey, Content, Counters, Disposition, Exceptions, JoinOutput, JoinSettings,
+    Revision, Rule, StateSize, Status,
+};
 use crate::event::{AssetId, Observation, Outcome, Sighting};
 use crate::inventory::Inventory;
 use crate::time::AppendTime;
@@ -56,7 +57,7 @@ pub struct Join {
     rules: Rules,
     exceptions: Arc<Exceptions>,
     stream_time: AppendTime,
-    identities: Identities,
+    seen_events: SeenEvents,
     admission: Admission,
     sensors: Sensors,
     sweeps: Sweeps,
@@ -89,7 +90,7 @@ impl Join {
             rules: Rules::new(rules),
             exceptions: Arc::default(),
             stream_time: AppendTime::MIN,
-            identities: Identities::default(),
+            seen_events: SeenEvents::default(),
             admission: Admission::default(),
             sensors: Sensors::default(),
             sweeps: Sweeps::default(),
@@ -104,12 +105,12 @@ impl Join {
     }
 
     /// The same, with exceptions in force.
-    pub fn excepting(self, exceptions: Arc<Exceptions>) -> Self {
+    pub fn with_exceptions(self, exceptions: Arc<Exceptions>) -> Self {
         Self { exceptions, ..self }
     }
 
-    /// The same, judging the sensors of the assets that the inventory lists.
-    pub fn judging(self, inventory: Arc<Inventory>) -> Self {
+    /// The same, with_sensors the sensors of the assets that the inventory lists.
+    pub fn with_sensors(self, inventory: Arc<Inventory>) -> Self {
         Self {
             sensors: Sensors::of(inventory),
             ..self
@@ -141,10 +142,10 @@ impl Join {
     /// How much is in state.
     pub fn state_size(&self) -> StateSize {
         StateSize {
-            connections: self.live_connections,
+            session_evidence: self.live_connections,
             accesses: self.accesses.len(),
             alerts: self.alerts.len(),
-            identities: self.identities.len(),
+            seen_events: self.seen_events.len(),
             assets: self.assets.len(),
         }
     }
@@ -152,13 +153,13 @@ impl Join {
     /// Every open alert that has accesses and has been written, as it was written last, by alert id, and every finding
     /// about a sensor that stands: what a change of settings writes once more. Numbered as a deadline at `offset` would be. All count as told, since under the
     /// settings of before they may have been.
-    pub fn written_alerts(&self, offset: u64) -> Vec<Revision> {
+    pub fn published_alerts(&self, offset: u64) -> Vec<Revision> {
         let mut revisions: Vec<Revision> = self
             .alerts
             .iter()
             .filter_map(|(&id, alert)| {
                 let content = alert
-                    .written
+                    .last_published
                     .as_ref()
                     .filter(|content| content.status != Status::Superseded)?;
                 Some(Revision {
@@ -167,7 +168,7 @@ impl Join {
                     number: 2 * offset,
                     is_first: false,
                     is_excepted_anew: false,
-                    is_told: true,
+                    is_published: true,
                     content: content.clone(),
                     about: About::Accesses,
                 })
@@ -180,25 +181,30 @@ impl Join {
     }
 
     /// Applies the record at `offset`: an observation, or a tick. Offsets must rise; append times need not.
-    pub fn apply(&mut self, offset: u64, append_time: AppendTime, observation: Option<Observation>) -> Step {
-        let mut step = self.advance(offset, append_time);
+    pub fn apply(
+        &mut self,
+        offset: u64,
+        append_time: AppendTime,
+        observation: Option<Observation>,
+    ) -> JoinOutput {
+        let mut output = self.advance(offset, append_time);
         if let Some(observation) = observation {
             let stored = Stored {
                 offset,
                 arrival: self.stream_time,
                 observation: Arc::new(observation),
             };
-            let (fate, touched) = self.take(&stored, &mut step.tally);
-            step.fate = fate;
-            step.revisions.extend(self.see(&stored, fate));
-            self.reconsider(touched, offset, &mut step);
+            let (disposition, touched) = self.take(&stored, &mut output.counters);
+            output.disposition = disposition;
+            output.revisions.extend(self.see(&stored, disposition));
+            self.reconsider(touched, offset, &mut output);
         }
-        step
+        output
     }
 
     /// Applies the record at `offset`, which tells this partition that a source of its own touched an asset of any.
-    pub fn sight(&mut self, offset: u64, append_time: AppendTime, sighting: &Sighting) -> Step {
-        let mut step = self.advance(offset, append_time);
+    pub fn sight(&mut self, offset: u64, append_time: AppendTime, sighting: &Sighting) -> JoinOutput {
+        let mut output = self.advance(offset, append_time);
         let rules = self.rules.watching_share(&sighting.pipe).iter();
         let alerts: Vec<AlertId> = rules
             .map(|&rule| {
@@ -212,42 +218,44 @@ impl Join {
                 key.id()
             })
             .collect();
-        let terms = Terms {
+        let terms = SweepContext {
             settings: &self.settings,
             exceptions: &self.exceptions,
         };
         let now = (self.stream_time, offset);
-        let (fate, revisions) = self.sweeps.see(sighting, &alerts, now, terms);
-        step.fate = fate;
-        step.revisions.extend(revisions);
-        step
+        let (disposition, revisions) = self.sweeps.see(sighting, &alerts, now, terms);
+        output.disposition = disposition;
+        output.revisions.extend(revisions);
+        output
     }
 
     /// Lets time pass: what is due at the record at `offset` is written, what is over is forgotten.
-    fn advance(&mut self, offset: u64, append_time: AppendTime) -> Step {
+    fn advance(&mut self, offset: u64, append_time: AppendTime) -> JoinOutput {
         self.stream_time = self.stream_time.max(append_time);
-        let mut step = Step {
+        let mut output = JoinOutput {
             revisions: Vec::new(),
-            fate: Fate::Tick,
-            tally: Tally::default(),
+            disposition: Disposition::Tick,
+            counters: Counters::default(),
         };
-        self.fire_deadlines(offset, &mut step);
-        step.revisions
+        self.fire_deadlines(offset, &mut output);
+        output
+            .revisions
             .extend(self.sensors.judge(self.stream_time, offset, &self.settings));
-        let terms = Terms {
+        let terms = SweepContext {
             settings: &self.settings,
             exceptions: &self.exceptions,
         };
-        step.revisions
+        output
+            .revisions
             .extend(self.sweeps.advance(self.stream_time, offset, terms));
         self.close_alerts();
         self.expire_observations();
-        step
+        output
     }
 
     /// Tells the sensors' judge of an observation. A copy, or what a bound kept out, shows that its sensor is alive, but
     /// tells of no access. A refused access never reaches the pipe, so no `pipe_connected` is due for it.
-    fn see(&mut self, stored: &Stored, fate: Fate) -> Option<Revision> {
+    fn see(&mut self, stored: &Stored, disposition: Disposition) -> Option<Revision> {
         let observation = &stored.observation;
         let is_refused = stored
             .share()
@@ -255,7 +263,7 @@ impl Join {
         self.sensors.see(
             (&observation.asset, observation.kind()),
             (
-                fate == Fate::Applied,
+                disposition == Disposition::Applied,
                 !is_refused && self.rules.watch_both_sides(observation),
             ),
             (stored.arrival, stored.offset),
@@ -263,7 +271,7 @@ impl Join {
         )
     }
 
-    fn fire_deadlines(&mut self, offset: u64, step: &mut Step) {
+    fn fire_deadlines(&mut self, offset: u64, output: &mut JoinOutput) {
         let view = View {
             assets: &self.assets,
             rules: &self.rules,
@@ -281,8 +289,8 @@ impl Join {
             let Some((content, _)) = view.content_now(alert) else {
                 continue;
             };
-            if alert.written.as_ref() != Some(&content) {
-                step.revisions.push(write(alert, id, content, 2 * offset));
+            if alert.last_published.as_ref() != Some(&content) {
+                output.revisions.push(write(alert, id, content, 2 * offset));
             }
         }
     }
@@ -299,7 +307,7 @@ impl Join {
     }
 
     /// Decides for every alert that the record at `offset` touched whether it speaks now, later or not at all.
-    fn reconsider(&mut self, touched: BTreeSet<AlertId>, offset: u64, step: &mut Step) {
+    fn reconsider(&mut self, touched: BTreeSet<AlertId>, offset: u64, output: &mut JoinOutput) {
         let view = View {
             assets: &self.assets,
             rules: &self.rules,
@@ -308,7 +316,7 @@ impl Join {
         };
         for id in touched {
             let Some(alert) = self.alerts.get_mut(&id) else {
-                step.tally.after_close += 1;
+                output.counters.after_close += 1;
                 continue;
             };
             let now = self.stream_time;
@@ -320,7 +328,7 @@ impl Join {
                 self.deadlines.remove(&(deadline, id));
             }
             match due {
-                (Due::Now, Some(content)) => step.revisions.push(write(alert, id, content, 2 * offset + 1)),
+                (Due::Now, Some(content)) => output.revisions.push(write(alert, id, content, 2 * offset + 1)),
                 (Due::At(deadline), _) => {
                     alert.deadline = Some(deadline);
                     self.deadlines.insert((deadline, id));
@@ -334,9 +342,9 @@ impl Join {
 /// Records that an alert says `content` from now on.
 fn write(alert: &mut OpenAlert, id: AlertId, content: Content, number: u64) -> Revision {
     alert.differs_since = None;
-    let is_first = content.status == Status::Active && !alert.is_told;
-    alert.is_told |= is_first;
-    let before = alert.written.replace(content.clone());
+    let is_first = content.status == Status::Active && !alert.is_published;
+    alert.is_published |= is_first;
+    let before = alert.last_published.replace(content.clone());
     let is_excepted_anew =
         content.exception.is_some() && before.and_then(|before| before.exception) != content.exception;
     Revision {
@@ -345,7 +353,7 @@ fn write(alert: &mut OpenAlert, id: AlertId, content: Content, number: u64) -> R
         number,
         is_first,
         is_excepted_anew,
-        is_told: alert.is_told,
+        is_published: alert.is_published,
         content,
         about: About::Accesses,
     }
@@ -370,7 +378,7 @@ impl View<'_> {
         {
             return Some((self.excepted(alert, current.content), current.opened));
         }
-        let written = alert.written.clone()?;
+        let last_published = alert.last_published.clone()?;
         let superseded_by: BTreeSet<AlertId> = accesses
             .into_iter()
             .flat_map(|accesses| alert.departed.iter().filter_map(|slot| accesses.pipes.get(slot)))
@@ -381,7 +389,7 @@ impl View<'_> {
             Content {
                 status: Status::Superseded,
                 superseded_by,
-                ..written
+                ..last_published
             },
             AppendTime::MIN,
         ))

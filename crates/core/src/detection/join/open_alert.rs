@@ -17,9 +17,9 @@ pub(super) struct OpenAlert {
     /// Pipe connections that were accesses of this alert until something explained them.
     pub(super) departed: BTreeSet<Slot>,
     /// The content of its last revision.
-    pub(super) written: Option<Content>,
+    pub(super) last_published: Option<Content>,
     /// Whether any of its revisions was active.
-    pub(super) is_told: bool,
+    pub(super) is_published: bool,
     /// When the oldest difference from `written` arose.
     pub(super) differs_since: Option<AppendTime>,
     /// Its entry among the deadlines, if it has one.
@@ -47,8 +47,8 @@ impl OpenAlert {
             shares: BTreeSet::new(),
             pipes: BTreeSet::new(),
             departed: BTreeSet::new(),
-            written: None,
-            is_told: false,
+            last_published: None,
+            is_published: false,
             differs_since: None,
             deadline: None,
             closes,
@@ -63,14 +63,14 @@ impl OpenAlert {
         now: AppendTime,
         settings: &JoinSettings,
     ) -> Due {
-        let deadline = match &self.written {
+        let deadline = match &self.last_published {
             None if is_complete(content) => return Due::Now,
             None => opened.plus(settle(content, settings)),
-            Some(written) if written == content => {
+            Some(last_published) if last_published == content => {
                 self.differs_since = None;
                 return Due::Never;
             }
-            Some(written) if is_urgent(written, content) => return Due::Now,
+            Some(last_published) if is_urgent(last_published, content) => return Due::Now,
             Some(_) => self.differs_since.get_or_insert(now).plus(settings.revise_after),
         }
         .min(self.closes);
@@ -108,15 +108,15 @@ fn settle(content: &Content, settings: &JoinSettings) -> std::time::Duration {
 }
 
 /// Whether the difference matters enough to be told at once.
-fn is_urgent(written: &Content, content: &Content) -> bool {
+fn is_urgent(last_published: &Content, content: &Content) -> bool {
     let sources = |content: &Content| -> BTreeSet<_> {
         content.candidates.iter().map(|candidate| candidate.ip).collect()
     };
-    written.confidence != content.confidence
-        || written.attribution != content.attribution
-        || written.status != content.status
-        || written.exception != content.exception
-        || written.accounts != content.accounts
-        || sources(written) != sources(content)
-        || written.accesses.checked_ilog2() < content.accesses.checked_ilog2()
+    last_published.confidence != content.confidence
+        || last_published.attribution != content.attribution
+        || last_published.status != content.status
+        || last_published.exception != content.exception
+        || last_published.accounts != content.accounts
+        || sources(last_published) != sources(content)
+        || last_published.accesses.checked_ilog2() < content.accesses.checked_ilog2()
 }

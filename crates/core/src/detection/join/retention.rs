@@ -1,7 +1,8 @@
 //! What leaves state: by age, or by a bound on connections.
 
+use super::Join;
 use super::asset::AssetState;
-use super::{Join, Tally};
+use crate::detection::Counters;
 use crate::event::AssetId;
 
 impl Join {
@@ -9,7 +10,7 @@ impl Join {
     pub(super) fn expire_observations(&mut self) {
         let horizon = self.settings.horizon();
         let oldest_kept = self.stream_time.minus(horizon);
-        self.identities.expire(self.stream_time, horizon);
+        self.seen_events.expire(self.stream_time, horizon);
         while self
             .connections
             .front()
@@ -24,18 +25,21 @@ impl Join {
 
     /// After a connection to `asset` has come in: takes the oldest of the asset's, and then the oldest of the
     /// partition's, where there are too many.
-    pub(super) fn bound_connections(&mut self, asset: &AssetId, tally: &mut Tally) {
+    pub(super) fn bound_connections(&mut self, asset: &AssetId, counters: &mut Counters) {
         let limits = &self.settings.limits;
-        let (per_asset, per_partition) = (limits.connections_per_asset, limits.connections_per_partition);
+        let (per_asset, per_partition) = (
+            limits.session_evidence_per_asset,
+            limits.session_evidence_per_partition,
+        );
         if let Some(state) = self.assets.get_mut(asset)
             && state.connections.len() > per_asset
         {
             state.connections.evict_oldest();
             self.live_connections -= 1;
-            tally.evicted_connections += 1;
+            counters.evicted_session_evidence += 1;
         }
         while self.live_connections > per_partition {
-            tally.evicted_connections += u64::from(self.drop_oldest_connection());
+            counters.evicted_session_evidence += u64::from(self.drop_oldest_connection());
         }
         // What an asset's bound has taken leaves its place in the order behind.
         if self.connections.len() > 2 * per_partition {

@@ -4,22 +4,22 @@
 //! second time, as a [`Sighting`], to the partition of its source. There, time is cut into halves of `within`, and every two
 //! that touch are a *window*: each moment is in two windows, and what takes half of `within` is whole in one of them.
 //!
-//! A window *reaches* if at least `min_assets` assets were touched in it by accesses that no exception covers. Of windows
+//! A window *reaches* if at least `min_assets` assets were touches in it by accesses that no exception covers. Of windows
 //! that overlap only one speaks: one that begins at an odd half stands only if neither window beside it reaches. So which
 //! sweeps stand in the end is a function of the set of accesses, in whatever order they came; an earlier word that does not
 //! hold is superseded. Later words escalate: each doubling of the number of assets is told at once.
 
-mod terms;
-mod touched;
+mod touches;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::terms::Place;
-pub(super) use self::terms::Terms;
-use self::touched::{News, Touched};
-use super::join::Fate;
+use self::touches::{Change, Touches};
+pub(super) use self::window::SweepContext;
+use self::window::WindowKey;
+use super::outcome::Disposition;
 use super::{About, AlertId, AlertKey, Attribution, Confidence, Content, Counts, Revision, Status};
 use crate::event::{AssetId, Sighting};
 use crate::time::{AppendTime, EventTime};
@@ -58,34 +58,34 @@ pub struct SweptAsset {
 /// The sources of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Sweeps {
-    halves: BTreeMap<Place, BTreeMap<AssetId, Touched>>,
+    halves: BTreeMap<WindowKey, BTreeMap<AssetId, Touches>>,
     /// How many assets all halves hold together.
     entries: usize,
-    windows: BTreeMap<Place, Window>,
-    deadlines: BTreeSet<(AppendTime, Place)>,
+    windows: BTreeMap<WindowKey, Window>,
+    deadlines: BTreeSet<(AppendTime, WindowKey)>,
     /// When halves, and the windows that begin with them, are forgotten.
-    endings: BTreeSet<(AppendTime, Place)>,
+    endings: BTreeSet<(AppendTime, WindowKey)>,
 }
 
 /// Two halves that touch.
 #[derive(Debug, Default)]
 struct Window {
-    /// The assets that were touched by accesses that no exception covers.
+    /// The assets that were touches by accesses that no exception covers.
     counted: BTreeSet<AssetId>,
     /// What it said last.
-    written: Option<Said>,
+    last_published: Option<WindowState>,
     differs_since: Option<AppendTime>,
     deadline: Option<AppendTime>,
 }
 
 /// What a window says.
 #[derive(Clone, Debug, PartialEq)]
-struct Said {
+struct WindowState {
     content: Content,
     sweep: SweepFinding,
 }
 
-impl Said {
+impl WindowState {
     fn stands(&self) -> bool {
         self.content.status == Status::Active
     }
@@ -98,22 +98,28 @@ impl Sweeps {
 
     /// Every sweep that stands, to be written once more by a record at `offset`.
     pub(super) fn standing(&self, offset: u64) -> Vec<Revision> {
-        let written = self.windows.iter();
-        let written = written.filter_map(|(&place, window)| Some((place, window.written.as_ref()?)));
-        written
+        let published = self.windows.iter();
+        let published =
+            published.filter_map(|(&place, window)| Some((place, window.last_published.as_ref()?)));
+        published
             .filter(|(_, said)| said.stands())
             .map(|(place, said)| revision(place, said, 2 * offset, false))
             .collect()
     }
 
     /// What is due at `now`, before the record at `offset` is applied.
-    pub(super) fn advance(&mut self, now: AppendTime, offset: u64, terms: Terms<'_>) -> Vec<Revision> {
+    pub(super) fn advance(
+        &mut self,
+        now: AppendTime,
+        offset: u64,
+        context: SweepContext<'_>,
+    ) -> Vec<Revision> {
         let mut revisions = Vec::new();
         while let Some(&(deadline, place)) = self.deadlines.first()
             && deadline <= now
         {
             self.deadlines.pop_first();
-            revisions.extend(self.write(place, 2 * offset, terms));
+            revisions.extend(self.write(place, 2 * offset, context));
         }
         while let Some(&(ending, place)) = self.endings.first()
             && ending <= now
@@ -126,61 +132,61 @@ impl Sweeps {
         revisions
     }
 
-    /// Takes in that a source touched an asset, as `alerts` tell: the record at `offset`, at `now`.
+    /// Takes in that a source touches an asset, as `alerts` tell: the record at `offset`, at `now`.
     pub(super) fn see(
         &mut self,
         sighting: &Sighting,
         alerts: &[AlertId],
         (now, offset): (AppendTime, u64),
-        terms: Terms<'_>,
-    ) -> (Fate, Vec<Revision>) {
+        context: SweepContext<'_>,
+    ) -> (Disposition, Vec<Revision>) {
         if alerts.is_empty() {
-            return (Fate::Unwatched, Vec::new());
+            return (Disposition::Unwatched, Vec::new());
         }
-        if !terms.settings.sweep.enabled || !terms.settings.is_timely(sighting.time, now) {
-            return (Fate::Sighting, Vec::new());
+        if !context.settings.sweep.enabled || !context.settings.is_timely(sighting.time, now) {
+            return (Disposition::Sighting, Vec::new());
         }
-        let place = (sighting.source_ip, sighting.time.bucket(terms.half()));
-        let limits = &terms.settings.limits;
+        let place = (sighting.source_ip, sighting.time.bucket(context.half()));
+        let limits = &context.settings.limits;
         let assets = self.halves.get(&place);
         let is_known = assets.is_some_and(|assets| assets.contains_key(&sighting.asset));
-        if !is_known && self.entries >= limits.destination_side_per_partition {
-            return (Fate::Refused, Vec::new());
+        if !is_known && self.entries >= limits.accesses_per_partition {
+            return (Disposition::Dropped, Vec::new());
         }
         self.entries += usize::from(!is_known);
         let assets = self.halves.entry(place).or_default();
-        let touched = assets.entry(sighting.asset.clone()).or_default();
-        let news = touched.add(sighting, alerts, limits.list_entries);
-        if news == News::None {
-            return (Fate::Sighting, Vec::new());
+        let touches = assets.entry(sighting.asset.clone()).or_default();
+        let news = touches.add(sighting, alerts, limits.list_entries);
+        if news == Change::None {
+            return (Disposition::Sighting, Vec::new());
         }
-        let before = terms.earlier(place);
+        let before = context.earlier(place);
         for window in [before, place] {
-            self.endings.insert((terms.forgotten(window), window));
-            if news == News::Excusing {
-                self.count(window, &sighting.asset, terms);
+            self.endings.insert((context.forgotten(window), window));
+            if news == Change::Coverage {
+                self.count(window, &sighting.asset, context);
             }
         }
         // The two windows that hold the access, and those beside them that may have to give way.
         let near = [
-            (terms.earlier(before), false),
+            (context.earlier(before), false),
             (before, true),
             (place, true),
-            (terms.later(place), false),
+            (context.later(place), false),
         ];
         let decided = near.into_iter();
-        let revisions = decided.filter_map(|window| self.decide(window, (now, offset), terms));
-        (Fate::Sighting, revisions.collect())
+        let revisions = decided.filter_map(|window| self.decide(window, (now, offset), context));
+        (Disposition::Sighting, revisions.collect())
     }
 
     /// Counts an asset in a window, or ceases to.
-    fn count(&mut self, place: Place, asset: &AssetId, terms: Terms<'_>) {
-        let is_covered = self.touched(place, asset, terms).is_none_or(|touched| {
-            let (accounts, pipes, is_cut) = touched.told();
+    fn count(&mut self, place: WindowKey, asset: &AssetId, context: SweepContext<'_>) {
+        let is_covered = self.touches(place, asset, context).is_none_or(|touches| {
+            let (accounts, pipes, is_cut) = touches.told();
             let told = (accounts.as_slice(), pipes.as_slice(), is_cut);
-            terms
+            context
                 .exceptions
-                .excuse((place.0, asset), told, terms.closes(place))
+                .covers_source((place.0, asset), told, context.closes(place))
         });
         let window = self.windows.entry(place).or_default();
         if is_covered {
@@ -191,10 +197,10 @@ impl Sweeps {
     }
 
     /// What a source did to an asset in both halves of a window.
-    fn touched(&self, place: Place, asset: &AssetId, terms: Terms<'_>) -> Option<Touched> {
-        let halves = [place, terms.later(place)].into_iter();
-        let touched = halves.filter_map(|half| self.halves.get(&half)?.get(asset));
-        touched.cloned().reduce(|mut all, more| {
+    fn touches(&self, place: WindowKey, asset: &AssetId, context: SweepContext<'_>) -> Option<Touches> {
+        let halves = [place, context.later(place)].into_iter();
+        let touches = halves.filter_map(|half| self.halves.get(&half)?.get(asset));
+        touches.cloned().reduce(|mut all, more| {
             all.merge(&more);
             all
         })
@@ -204,22 +210,26 @@ impl Sweeps {
     /// costs no look at all assets for each. `has_news` is whether what it would say may have changed.
     fn decide(
         &mut self,
-        (place, has_news): (Place, bool),
+        (place, has_news): (WindowKey, bool),
         (now, offset): (AppendTime, u64),
-        terms: Terms<'_>,
+        context: SweepContext<'_>,
     ) -> Option<Revision> {
-        let stands = self.stands(place, terms);
+        let stands = self.stands(place, context);
         let window = self.windows.get_mut(&place)?;
-        let is_urgent = match &window.written {
+        let is_urgent = match &window.last_published {
             None if !stands => return None,
             None => true,
-            Some(written) => {
-                written.stands() != stands
-                    || stands && written.sweep.doublings != terms.doublings(window.counted.len())
+            Some(published) => {
+                published.stands() != stands
+                    || stands && published.sweep.doublings != context.doublings(window.counted.len())
             }
         };
-        let is_frozen = !stands && window.written.as_ref().is_some_and(|written| !written.stands());
-        let closes = terms.closes(place);
+        let is_frozen = !stands
+            && window
+                .last_published
+                .as_ref()
+                .is_some_and(|published| !published.stands());
+        let closes = context.closes(place);
         let since = match window.differs_since {
             _ if is_urgent => now,
             // Which windows it gives way to may have changed.
@@ -227,9 +237,9 @@ impl Sweeps {
             None => return None,
             Some(since) => since,
         };
-        let deadline = since.plus(terms.settings.revise_after).min(closes);
+        let deadline = since.plus(context.settings.revise_after).min(closes);
         if is_urgent || deadline <= now {
-            return self.write(place, 2 * offset + 1, terms);
+            return self.write(place, 2 * offset + 1, context);
         }
         if window.deadline.is_none() {
             window.deadline = Some(deadline);
@@ -239,51 +249,60 @@ impl Sweeps {
     }
 
     /// Says what there is to say of a window, if that is not what it said last.
-    fn write(&mut self, place: Place, number: u64, terms: Terms<'_>) -> Option<Revision> {
-        let said = self.said(place, terms);
+    fn write(&mut self, place: WindowKey, number: u64, context: SweepContext<'_>) -> Option<Revision> {
+        let said = self.said(place, context);
         let window = self.windows.get_mut(&place)?;
         window.differs_since = None;
         if let Some(deadline) = window.deadline.take() {
             self.deadlines.remove(&(deadline, place));
         }
-        let said = said.filter(|said| window.written.as_ref() != Some(said))?;
-        let is_first = window.written.is_none();
-        Some(revision(place, window.written.insert(said), number, is_first))
+        let said = said.filter(|said| window.last_published.as_ref() != Some(said))?;
+        let is_first = window.last_published.is_none();
+        Some(revision(
+            place,
+            window.last_published.insert(said),
+            number,
+            is_first,
+        ))
     }
 
     /// What a window has to say; `None` if it does not stand and never did.
-    fn said(&self, place: Place, terms: Terms<'_>) -> Option<Said> {
+    fn said(&self, place: WindowKey, context: SweepContext<'_>) -> Option<WindowState> {
         let window = self.windows.get(&place)?;
-        if self.stands(place, terms) {
+        if self.stands(place, context) {
             let counted = window.counted.iter();
-            let assets = counted.filter_map(|asset| Some((asset, self.touched(place, asset, terms)?)));
-            return Some(say(place, assets.collect(), terms));
+            let assets = counted.filter_map(|asset| Some((asset, self.touches(place, asset, context)?)));
+            return Some(say(place, assets.collect(), context));
         }
-        let mut said = window.written.clone()?;
+        let mut said = window.last_published.clone()?;
         said.content.status = Status::Superseded;
-        said.content.superseded_by = self.ahead(place, terms).map(|other| key(other).id()).collect();
+        said.content.superseded_by = self.ahead(place, context).map(|other| key(other).id()).collect();
         said.content.superseded_by.sort_unstable();
         Some(said)
     }
 
-    fn stands(&self, place: Place, terms: Terms<'_>) -> bool {
-        self.reaches(place, terms) && self.ahead(place, terms).next().is_none()
+    fn stands(&self, place: WindowKey, context: SweepContext<'_>) -> bool {
+        self.reaches(place, context) && self.ahead(place, context).next().is_none()
     }
 
-    fn reaches(&self, place: Place, terms: Terms<'_>) -> bool {
+    fn reaches(&self, place: WindowKey, context: SweepContext<'_>) -> bool {
         let window = self.windows.get(&place);
-        window.is_some_and(|window| terms.is_enough(window.counted.len()))
+        window.is_some_and(|window| context.is_enough(window.counted.len()))
     }
 
     /// The windows that overlap with one and go before it.
-    fn ahead<'a>(&'a self, place: Place, terms: Terms<'a>) -> impl Iterator<Item = Place> + 'a {
-        let beside = [terms.earlier(place), terms.later(place)].into_iter();
-        beside.filter(move |&even| terms.is_odd(place) && self.reaches(even, terms))
+    fn ahead<'a>(
+        &'a self,
+        place: WindowKey,
+        context: SweepContext<'a>,
+    ) -> impl Iterator<Item = WindowKey> + 'a {
+        let beside = [context.earlier(place), context.later(place)].into_iter();
+        beside.filter(move |&even| context.is_odd(place) && self.reaches(even, context))
     }
 }
 
 /// The sweep's own key. It is about no single asset: the source's address stands in its place.
-fn key((source, start): Place) -> AlertKey {
+fn key((source, start): WindowKey) -> AlertKey {
     AlertKey {
         rule: SWEEP.into(),
         asset: AssetId::new(&source.to_string()),
@@ -293,7 +312,7 @@ fn key((source, start): Place) -> AlertKey {
     }
 }
 
-fn revision(place: Place, said: &Said, number: u64, is_first: bool) -> Revision {
+fn revision(place: WindowKey, said: &WindowState, number: u64, is_first: bool) -> Revision {
     let key = key(place);
     Revision {
         id: key.id(),
@@ -301,18 +320,18 @@ fn revision(place: Place, said: &Said, number: u64, is_first: bool) -> Revision 
         number,
         is_first,
         is_excepted_anew: false,
-        is_told: true,
+        is_published: true,
         content: said.content.clone(),
         about: About::Sweep(said.sweep.clone()),
     }
 }
 
-fn say((source, _): Place, assets: Vec<(&AssetId, Touched)>, terms: Terms<'_>) -> Said {
-    let limit = terms.settings.limits.list_entries;
+fn say((source, _): WindowKey, assets: Vec<(&AssetId, Touches)>, context: SweepContext<'_>) -> WindowState {
+    let limit = context.settings.limits.list_entries;
     let number = u32::try_from(assets.len()).unwrap_or(u32::MAX);
-    let doublings = terms.doublings(assets.len());
-    let mut all = Touched::default();
-    assets.iter().for_each(|(_, touched)| all.merge(touched));
+    let doublings = context.doublings(assets.len());
+    let mut all = Touches::default();
+    assets.iter().for_each(|(_, touches)| all.merge(touches));
     let (first, last) = all.span.unwrap_or_default();
     let mut content = Content {
         attribution: Attribution::Audited,
@@ -328,15 +347,15 @@ fn say((source, _): Place, assets: Vec<(&AssetId, Touched)>, terms: Terms<'_>) -
     };
     let mut swept: Vec<SweptAsset> = assets
         .into_iter()
-        .map(|(asset, touched)| {
-            let (first, last) = touched.span.unwrap_or_default();
+        .map(|(asset, touches)| {
+            let (first, last) = touches.span.unwrap_or_default();
             SweptAsset {
                 asset: asset.clone(),
                 first,
                 last,
-                pipes: touched.pipes.into_iter().collect(),
-                accounts: touched.accounts.into_iter().collect(),
-                alerts: touched.alerts.into_iter().collect(),
+                pipes: touches.pipes.into_iter().collect(),
+                accounts: touches.accounts.into_iter().collect(),
+                alerts: touches.alerts.into_iter().collect(),
             }
         })
         .collect();
@@ -347,10 +366,10 @@ fn say((source, _): Place, assets: Vec<(&AssetId, Touched)>, terms: Terms<'_>) -
     content.pipes = all.pipes.into_iter().take(limit).collect();
     content.accounts = all.accounts.into_iter().take(limit).collect();
     swept.truncate(limit);
-    Said {
+    WindowState {
         content,
         sweep: SweepFinding {
-            within: terms.half() * 2,
+            within: context.half() * 2,
             doublings,
             assets: swept,
         },

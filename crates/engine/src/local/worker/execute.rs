@@ -194,7 +194,7 @@ fn write_part(
                 .append_in(producer, &output, part.stream_time, key, value)
                 .map(drop)
         };
-        if alert.is_told {
+        if alert.is_published {
             append(layout.output(part.partition), &alert.value)?;
             if let Some(finding) = &alert.finding {
                 append(layout.findings(part.partition), finding)?;

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use positions::Position;
 use positions::Positions;
 
-use crate::Program;
+use crate::Policy;
 
 /// How long a flush may take before the worker goes back to polling. Well below `max.poll.interval.ms`.
 const FLUSH: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ pub enum RouterInput {
         problem: String,
     },
     /// Another policy is in force from now on.
-    PolicyChanged(Arc<Program>),
+    PolicyChanged(Arc<Policy>),
     /// A record was refused for good: nothing more may be committed.
     Failed,
 }
@@ -108,7 +108,7 @@ pub enum RouterOutput {
     /// Commit these offsets.
     Commit(Vec<Position>),
     /// Route by this policy from the next message on.
-    TakeUp(Arc<Program>),
+    TakeUp(Arc<Policy>),
     /// These partitions are no longer the worker's.
     Forget(Vec<InputPartition>),
     /// The callback may return.
@@ -149,7 +149,7 @@ pub struct RouterMachine {
     commit_interval: Duration,
     owned: BTreeSet<InputPartition>,
     positions: Positions,
-    next_policy: Option<Arc<Program>>,
+    next_policy: Option<Arc<Policy>>,
     stage: Stage,
     /// A callback that waits for a commit, and the partitions that go then.
     revoking: Option<Vec<InputPartition>>,

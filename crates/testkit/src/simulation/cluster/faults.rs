@@ -26,7 +26,7 @@ impl Cluster {
             84..86 => self.freeze(member),
             86..89 => self.wake(member),
             89..90 => self.zombies_wake(random),
-            90..91 => self.change_program(random),
+            90..91 => self.change_policy(random),
             91..92 => self.reload(member, random),
             92..93 => self.leave(member, random),
             93..94 => {
@@ -250,8 +250,8 @@ impl Cluster {
     }
 
     /// Everyone stops, in order or not, and starts with other settings.
-    fn change_program(&mut self, random: &mut StdRng) {
-        if self.programs.len() == 1 {
+    fn change_policy(&mut self, random: &mut StdRng) {
+        if self.policies.len() == 1 {
             return;
         }
         for member in 0..MEMBERS {
@@ -262,27 +262,27 @@ impl Cluster {
                 self.bury(&worker);
             }
         }
-        self.next_program();
-        self.counts.add("changed programs", 1);
+        self.next_policy();
+        self.counts.add("changed policies", 1);
         (0..MEMBERS).for_each(|member| self.start(member));
         self.give_out();
     }
 
     /// From now on whoever starts or looks at its files finds other settings.
-    fn next_program(&mut self) {
-        self.current = (self.current + 1) % self.programs.len();
+    fn next_policy(&mut self) {
+        self.current = (self.current + 1) % self.policies.len();
         self.has_changed = true;
     }
 
     /// A process finds changed files while it runs, whatever it is doing. The other one may do so much later.
     fn reload(&mut self, member: usize, random: &mut StdRng) {
-        if self.programs.len() == 1 {
+        if self.policies.len() == 1 {
             return;
         }
         if random.random_bool(0.5) {
-            self.next_program();
+            self.next_policy();
         }
-        let program = Arc::clone(&self.programs[self.current]);
+        let policy = Arc::clone(&self.policies[self.current]);
         // Records come from the old place while the partitions are located and sought.
         let fault = [
             Fault::CommittedUnanswered,
@@ -291,7 +291,7 @@ impl Cluster {
         ][random.random_range(0..3)];
         self.with(member, |worker, broker| {
             worker.weather.bring(fault, 6);
-            worker.change_policy(broker, &program);
+            worker.change_policy(broker, &policy);
         });
     }
 
@@ -324,7 +324,7 @@ impl Cluster {
         for partition in &self.partitions {
             worker.poll(&mut self.broker, *partition);
         }
-        worker.change_policy(&mut self.broker, &self.programs[self.current]);
+        worker.change_policy(&mut self.broker, &self.policies[self.current]);
         worker.stop(&mut self.broker);
         worker.idle(&mut self.broker);
         if is_lost {

@@ -1,0 +1,57 @@
+//! What the join answers: revisions to write, and facts for metrics.
+
+use crate::detection::Revision;
+
+/// What became of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Disposition {
+    /// It is in state.
+    Applied,
+    /// The same event has been seen within the horizon: nothing changed.
+    Copy,
+    /// No rule in force watches its pipe.
+    Unwatched,
+    /// Its asset or partition has had too many destination-side observations: counted, not joined.
+    Dropped,
+    /// It was a sighting: what the partition of a source is told of an access to an asset of another.
+    Sighting,
+    /// It was a tick: only time passed.
+    Tick,
+}
+
+/// Facts about a record that metrics tell and no decision hangs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections that a bound pushed out of state.
+    pub evicted_session_evidence: u64,
+    /// Accesses whose event time is too far from their arrival, either way.
+    pub untimely: u64,
+    /// Observations that would have been evidence for an alert that is closed.
+    pub after_close: u64,
+}
+
+/// What came of applying one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JoinOutput {
+    /// Revisions to write: those of deadlines first, then those of the record itself.
+    pub revisions: Vec<Revision>,
+    /// What became of the record.
+    pub disposition: Disposition,
+    /// What metrics tell of it.
+    pub counters: Counters,
+}
+
+/// How much is in state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateSize {
+    /// Network connections.
+    pub session_evidence: usize,
+    /// Destination-side observations.
+    pub accesses: usize,
+    /// Open alerts.
+    pub alerts: usize,
+    /// Remembered seen_events.
+    pub seen_events: usize,
+    /// Assets with anything in state.
+    pub assets: usize,
+}

@@ -1,0 +1,149 @@
+//! What stands on the bindings topic: a compacted record for each address and computer.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Span;
+use crate::event;
+use crate::time::EventTime;
+
+/// The version of the document. A reader skips any other.
+const VERSION: u32 = 1;
+
+/// A binding as the other processes are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BindingRecord {
+    /// The address.
+    pub address: IpAddr,
+    /// The computer, in lower case.
+    pub computer: Arc<str>,
+    /// From when to when it was seen with the address; `None` where it is dropped, which Kafka calls a tombstone.
+    pub seen: Option<Span>,
+}
+
+/// Why a record of the bindings topic is skipped.
+#[derive(Debug, Error)]
+pub enum BindingRecordError {
+    /// The key is not `ADDRESS|computer`.
+    #[error("the key {0:?} is not ADDRESS|computer")]
+    Key(String),
+    /// The value is not such a document.
+    #[error("the value is not an identity: {0}")]
+    Value(#[from] serde_json::Error),
+    /// A newer Pipewarden wrote it.
+    #[error("the identity is of version {0}, which this Pipewarden does not read")]
+    Version(u32),
+    /// Key and value speak of different bindings.
+    #[error("the value is about another binding than the key {0}")]
+    Mismatch(String),
+    /// No host can be told by this address, or the name is none that a decoder would give.
+    #[error("{0} cannot be a binding")]
+    Nonsense(String),
+    /// It was last seen before it was first seen.
+    #[error("{0} was last seen before it was first seen")]
+    Span(String),
+}
+
+/// A record of the bindings topic: this computer had this address from then to then.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Identity")]
+struct Document {
+    /// The version of this document.
+    #[schemars(extend("const" = VERSION))]
+    version: u32,
+    /// The address; never loopback, unspecified, multicast or automatic.
+    address: IpAddr,
+    /// The computer that had it, in lower case.
+    #[schemars(length(min = 1, max = 512))]
+    computer: Arc<str>,
+    /// When it was first seen with the address, by its own clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    first_seen: EventTime,
+    /// When it was last seen with the address, by its own clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    last_seen: EventTime,
+}
+
+/// The JSON Schema of a record's value.
+pub fn json_schema() -> Schema {
+    schemars::schema_for!(Document)
+}
+
+impl BindingRecord {
+    /// The record's key.
+    pub fn key(&self) -> String {
+        Key(self.address, &self.computer).to_string()
+    }
+
+    /// The record's value; `None` is a tombstone.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        let seen = self.seen?;
+        let document = Document {
+            version: VERSION,
+            address: self.address,
+            computer: Arc::clone(&self.computer),
+            first_seen: seen.first(),
+            last_seen: seen.last(),
+        };
+        // Serialising plain structs of strings and numbers into memory has no way to fail.
+        Some(serde_json::to_vec(&document).unwrap_or_default())
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`BindingRecordError`], which says what is wrong with it.
+    pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self, BindingRecordError> {
+        let text = String::from_utf8_lossy(key);
+        let parts = text
+            .split_once('|')
+            .and_then(|(address, computer)| Some((address.parse::<IpAddr>().ok()?, computer)));
+        let Some((address, computer)) = parts else {
+            return Err(BindingRecordError::Key(text.into_owned()));
+        };
+        let is_name = !computer.is_empty()
+            && event::is_kept_whole(computer)
+            && !computer.contains(|letter: char| letter.is_ascii_uppercase());
+        if !is_name || !event::is_routable(address) || address != address.to_canonical() {
+            return Err(BindingRecordError::Nonsense(text.into_owned()));
+        }
+        let seen = value
+            .map(|value| seen(&Key(address, computer), value))
+            .transpose()?;
+        Ok(Self {
+            address,
+            computer: computer.into(),
+            seen,
+        })
+    }
+}
+
+fn seen(key: &Key<'_>, value: &[u8]) -> Result<Span, BindingRecordError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let Versioned { version } = serde_json::from_slice(value)?;
+    if version != VERSION {
+        return Err(BindingRecordError::Version(version));
+    }
+    let document: Document = serde_json::from_slice(value)?;
+    if (document.address, &*document.computer) != (key.0, key.1) {
+        return Err(BindingRecordError::Mismatch(key.to_string()));
+    }
+    Span::new(document.first_seen, document.last_seen)
+        .ok_or_else(|| BindingRecordError::Span(key.to_string()))
+}
+
+struct Key<'a>(IpAddr, &'a str);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}|{}", self.0, self.1)
+    }
+}

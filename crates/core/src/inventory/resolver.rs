@@ -1,0 +1,254 @@
+//! Which asset an event is about.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::bindings::Bindings;
+use super::{Asset, BindingSettings, Inventory, UnlistedHosts};
+use crate::event::{AddressClaim, AssetId, Detail, Event, NetworkConnection};
+use crate::time::EventTime;
+
+/// The inventory and what the stream has taught.
+#[derive(Debug)]
+pub struct Resolver {
+    inventory: Arc<Inventory>,
+    bindings: Bindings,
+    unlisted_hosts: UnlistedHosts,
+    contradicted: u64,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The destination, or why the event does not matter.
+    pub outcome: Outcome,
+    /// What named the destination.
+    pub resolved_by: ResolvedBy,
+    /// Whether the destination's address and name belong to different assets; the address won.
+    pub conflict: bool,
+}
+
+/// Where an event belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// To this asset.
+    Asset(AssetId),
+    /// To a host that is not listed, and those are ignored.
+    Ignored,
+    /// Nowhere: its source is the asset itself.
+    Local,
+    /// Nowhere: nothing names the destination.
+    Unresolved,
+}
+
+/// What named a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResolvedBy {
+    /// Its address in the inventory.
+    Address,
+    /// Its full name in the inventory.
+    FullName,
+    /// Its short name in the inventory.
+    ShortName,
+    /// A binding that the stream taught.
+    Binding,
+    /// Nothing: it is an unlisted host under the name the event gives it.
+    Unlisted,
+}
+
+impl ResolvedBy {
+    /// The word used in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::FullName => "full_name",
+            Self::ShortName => "short_name",
+            Self::Binding => "binding",
+            Self::Unlisted => "unlisted",
+        }
+    }
+}
+
+/// A destination: an asset of the inventory, or a name for one that is not listed.
+enum Found<'a> {
+    Listed(&'a Asset, ResolvedBy),
+    Unlisted(String, ResolvedBy),
+}
+
+impl Resolver {
+    /// Knows the inventory and nothing else. `unlisted_hosts` is the inventory's default where `None`.
+    pub fn new(inventory: Arc<Inventory>, unlisted_hosts: Option<UnlistedHosts>) -> Self {
+        let unlisted_hosts = unlisted_hosts.unwrap_or_else(|| UnlistedHosts::default_for(&inventory));
+        Self {
+            inventory,
+            bindings: Bindings::default(),
+            unlisted_hosts,
+            contradicted: 0,
+        }
+    }
+
+    /// The same with these bounds of bindings, and without any yet.
+    pub fn with_settings(mut self, settings: BindingSettings) -> Self {
+        self.bindings = Bindings::new(settings);
+        self
+    }
+
+    /// Puts another inventory in force. What the stream has taught stays: it never depends on the inventory.
+    pub fn set_inventory(&mut self, inventory: Arc<Inventory>, unlisted_hosts: UnlistedHosts) {
+        self.inventory = inventory;
+        self.unlisted_hosts = unlisted_hosts;
+    }
+
+    /// Takes a claim in.
+    pub fn apply_claim(&mut self, claim: &AddressClaim) {
+        if let Some(asset) = self.inventory.by_address(claim.address) {
+            let is_its_own =
+                matches!(self.listed(&claim.computer), Some(Found::Listed(other, _)) if other.id == asset.id);
+            self.contradicted += u64::from(!is_its_own);
+        }
+        self.bindings.apply_claim(claim);
+    }
+
+    /// What the stream has taught.
+    pub fn bindings(&mut self) -> &mut Bindings {
+        &mut self.bindings
+    }
+
+    /// How many claims since this was last asked were about an address that the inventory gives to another host. The
+    /// inventory won.
+    pub fn take_conflicts(&mut self) -> u64 {
+        std::mem::take(&mut self.contradicted)
+    }
+
+    /// Says which asset an event is about.
+    pub fn resolve(&self, event: &Event) -> Resolution {
+        let (found, conflict) = match &event.detail {
+            Detail::NetworkConnection(connection) if connection.initiated => {
+                self.destination(connection, event.time)
+            }
+            Detail::NetworkConnection(connection) => (self.logged_by_server(event, connection), false),
+            Detail::PipeConnected(_) | Detail::ShareAccess(_) => {
+                let found = self.listed(&event.computer);
+                (
+                    Some(found.unwrap_or_else(|| self.unlisted(&event.computer))),
+                    false,
+                )
+            }
+        };
+        let Some(found) = found else {
+            let outcome = Outcome::Unresolved;
+            return Resolution {
+                outcome,
+                resolved_by: ResolvedBy::Unlisted,
+                conflict,
+            };
+        };
+        let resolved_by = match &found {
+            Found::Listed(_, by) | Found::Unlisted(_, by) => *by,
+        };
+        let outcome = if self.is_local(event, &found) {
+            Outcome::Local
+        } else {
+            match found {
+                Found::Listed(asset, _) => Outcome::Asset(asset.id.clone()),
+                Found::Unlisted(name, _) if self.unlisted_hosts == UnlistedHosts::Watch => {
+                    Outcome::Asset(AssetId::new(&name))
+                }
+                Found::Unlisted(..) => Outcome::Ignored,
+            }
+        };
+        Resolution {
+            outcome,
+            resolved_by,
+            conflict,
+        }
+    }
+
+    /// The destination of a connection that its client logged: by address, by name, by what the stream taught.
+    fn destination(&self, connection: &NetworkConnection, time: EventTime) -> (Option<Found<'_>>, bool) {
+        let name = connection.destination_host.as_deref();
+        let named = name.and_then(|name| self.listed(name));
+        if let Some(asset) = connection
+            .destination_ip
+            .and_then(|ip| self.inventory.by_address(ip))
+        {
+            let conflict = matches!(named, Some(Found::Listed(other, _)) if other.id != asset.id);
+            return (Some(Found::Listed(asset, ResolvedBy::Address)), conflict);
+        }
+        let found = named
+            .or_else(|| self.taught(connection.destination_ip?, time))
+            .or_else(|| Some(self.unlisted(name?)))
+            .or_else(|| {
+                Some(Found::Unlisted(
+                    connection.destination_ip?.to_string(),
+                    ResolvedBy::Unlisted,
+                ))
+            });
+        (found, false)
+    }
+
+    /// The destination of a connection that its server logged is that server. Its address counts only where its name
+    /// says nothing.
+    fn logged_by_server(&self, event: &Event, connection: &NetworkConnection) -> Option<Found<'_>> {
+        let by_address = || {
+            let asset = self.inventory.by_address(connection.destination_ip?)?;
+            Some(Found::Listed(asset, ResolvedBy::Address))
+        };
+        self.listed(&event.computer)
+            .or_else(by_address)
+            .or_else(|| Some(self.unlisted(&event.computer)))
+    }
+
+    /// By full name, then by short name.
+    fn listed(&self, name: &str) -> Option<Found<'_>> {
+        let full = self
+            .inventory
+            .by_full_name(name)
+            .map(|asset| (asset, ResolvedBy::FullName));
+        let found = full.or_else(|| Some((self.inventory.by_short_name(name)?, ResolvedBy::ShortName)));
+        found.map(|(asset, by)| Found::Listed(asset, by))
+    }
+
+    /// By the computer that had the address at that time, through the inventory where it lists that.
+    fn taught(&self, address: IpAddr, time: EventTime) -> Option<Found<'_>> {
+        let computer = self.bindings.host_at(address, time)?;
+        Some(match self.listed(computer) {
+            Some(Found::Listed(asset, _)) => Found::Listed(asset, ResolvedBy::Binding),
+            _ => Found::Unlisted(computer.to_string(), ResolvedBy::Binding),
+        })
+    }
+
+    /// A host that is not listed, under its full name where the stream has taught it.
+    fn unlisted(&self, name: &str) -> Found<'_> {
+        let full = if name.contains('.') {
+            None
+        } else {
+            self.bindings.host_named(name)
+        };
+        match full {
+            Some(full) => Found::Unlisted(full.to_string(), ResolvedBy::Binding),
+            None => Found::Unlisted(name.to_owned(), ResolvedBy::Unlisted),
+        }
+    }
+
+    /// Whether the source is the destination itself. For a listed asset only its inventory addresses are its own: a
+    /// binding may be stale or forged and must not silence an alert.
+    fn is_local(&self, event: &Event, found: &Found<'_>) -> bool {
+        let (source, destination) = match &event.detail {
+            Detail::NetworkConnection(connection) => (Some(connection.source_ip), connection.destination_ip),
+            Detail::ShareAccess(share) => (share.source_ip, None),
+            Detail::PipeConnected(_) => (None, None),
+        };
+        let Some(source) = source else { return false };
+        let is_own = match found {
+            Found::Listed(asset, _) => asset.addresses.contains(&source),
+            // An address that the inventory gives to an asset is no other host's, whatever the bindings say.
+            Found::Unlisted(name, _) => {
+                let host = self.bindings.host_at(source, event.time);
+                self.inventory.by_address(source).is_none()
+                    && host.is_some_and(|host| host.eq_ignore_ascii_case(name))
+            }
+        };
+        is_own || destination == Some(source)
+    }
+}

@@ -1,0 +1,117 @@
+//! Everything that decisions follow from, apart from the log itself.
+
+use std::sync::Arc;
+
+use pipewarden_core::alert::{self, AlertFormat, AssetFacts, Document};
+use pipewarden_core::detection::{About, Exceptions, JoinSettings, Revision, RuleSet};
+use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+
+/// Settings, rules, inventory and exceptions in force, validated and immutable.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The rules.
+    pub rules: RuleSet,
+    /// The protected hosts.
+    pub inventory: Arc<Inventory>,
+    /// What to do with the others; by default, ignore them where the inventory lists any host.
+    pub unlisted_hosts: UnlistedHosts,
+    /// Windows, waits and bounds.
+    pub join: JoinSettings,
+    /// What is known and answered for.
+    pub exceptions: Arc<Exceptions>,
+    format: AlertFormat,
+    /// Tells apart what decides, whatever format it is written in.
+    id: String,
+    checkpoint_id: String,
+}
+
+impl Policy {
+    /// Puts the parts together. `id` must differ whenever a part differs; it is ASCII letters and
+    /// digits, since it rides in the committed offset's metadata.
+    pub fn new(
+        rules: RuleSet,
+        inventory: Arc<Inventory>,
+        unlisted_hosts: UnlistedHosts,
+        join: JoinSettings,
+        id: String,
+    ) -> Self {
+        Self {
+            rules,
+            inventory,
+            unlisted_hosts,
+            join,
+            exceptions: Arc::default(),
+            format: AlertFormat::default(),
+            id: id.clone(),
+            checkpoint_id: id,
+        }
+    }
+
+    /// The same with exceptions, which the id must know of.
+    pub fn with_exceptions(self, exceptions: Exceptions) -> Self {
+        Self {
+            exceptions: Arc::new(exceptions),
+            ..self
+        }
+    }
+
+    /// The same, with alerts in this format. It is a part of the checkpoint id: after a change, what is open is written once
+    /// more, so that no alert is missing on a topic that was not written before.
+    #[must_use]
+    pub fn with_format(mut self, format: AlertFormat) -> Self {
+        self.format = format;
+        self.checkpoint_id = match format {
+            AlertFormat::Ecs => self.id.clone(),
+            _ => format!("{}{}", self.id, format.as_str()),
+        };
+        self
+    }
+
+    /// The version of settings, rules, inventory and exceptions, as documents and operators see it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Tells policies apart: equal only if every decision would be.
+    pub fn checkpoint_id(&self) -> &str {
+        &self.checkpoint_id
+    }
+
+    /// The document of one revision in ECS and, where findings are asked for, in OCSF, as JSON.
+    pub fn documents(&self, revision: &Revision) -> (Vec<u8>, Option<Vec<u8>>) {
+        let ecs = self.document(revision);
+        let finding = (self.format.has_ocsf())
+            .then(|| serde_json::to_vec(&alert::detection_finding(revision, &ecs)).unwrap_or_default());
+        // Serialising plain structs of strings and numbers into memory has no way to fail.
+        (serde_json::to_vec(&ecs).unwrap_or_default(), finding)
+    }
+
+    fn document(&self, revision: &Revision) -> Document {
+        // A sweep is about several; the one that was touched first stands for them.
+        let id = match &revision.about {
+            About::Sweep(sweep) => sweep.assets.first().map(|first| &first.asset),
+            About::Accesses | About::Sensor(_) => None,
+        };
+        let id = id.unwrap_or(&revision.key.asset);
+        let asset = self.inventory.asset(id);
+        let roles: Vec<&str> = match asset {
+            Some(asset) => asset.roles.iter().map(|role| role.as_str()).collect(),
+            None => vec!["unlisted"],
+        };
+        let facts = AssetFacts {
+            id: id.as_str(),
+            addresses: asset.map_or(&[], |asset| asset.addresses.as_slice()),
+            roles: &roles,
+        };
+        let built_in = match &revision.about {
+            About::Accesses => None,
+            About::Sensor(_) => Some(alert::sensor_rule()),
+            About::Sweep(sweep) => Some(alert::sweep_rule(sweep.doublings)),
+        };
+        let rule = built_in
+            .as_ref()
+            .or_else(|| self.rules.get(&revision.key.rule))
+            .expect("a revision names a rule in force");
+        alert::document(revision, rule, &facts, &self.id)
+    }
+}

@@ -1,0 +1,28 @@
+//! One word for everything that decisions follow from.
+
+use serde_json::json;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::detection::{Exceptions, JoinSettings, RuleSet};
+use crate::inventory::{Inventory, UnlistedHosts};
+
+/// Differs whenever settings of the join, rules, inventory, the treatment of unlisted hosts or exceptions differ. Of the
+/// order of entries it depends on that of exceptions alone, where the first that covers decides. 32 hexadecimal digits.
+pub fn policy_id(
+    join: &JoinSettings,
+    rules: &RuleSet,
+    inventory: &Inventory,
+    unlisted_hosts: UnlistedHosts,
+    exceptions: &Exceptions,
+) -> String {
+    let assets: Vec<_> = inventory
+        .assets()
+        .iter()
+        .map(|asset| {
+            let roles: Vec<&str> = asset.roles.iter().map(|role| role.as_str()).collect();
+            json!([asset.id, asset.aliases, asset.addresses, roles, asset.site])
+        })
+        .collect();
+    let all = json!([join, rules.rules(), assets, unlisted_hosts, exceptions.entries()]);
+    format!("{:032x}", xxh3_128(all.to_string().as_bytes()))
+}

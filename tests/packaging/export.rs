@@ -1,0 +1,206 @@
+//! `pipewarden export`: what is printed for other systems.
+//!
+//! `PIPEWARDEN_WRITE_GOLDEN=1 cargo test --test packaging export::` writes the golden files anew after a change that was meant.
+//! `.ci/checks/export` holds the exports against the systems' own parsers.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use pipewarden_core::detection::{JoinSettings, RuleSet};
+use pipewarden_tools::export::{Target, export};
+use serde_json::Value;
+
+const TARGETS: [(Target, &str); 3] = [
+    (Target::Sigma, "sigma.yml"),
+    (Target::Eql, "eql"),
+    (Target::Splunk, "spl"),
+];
+
+/// A rule made to break out of whatever it is put into.
+const HOSTILE: &str = r#"
+id: hostile
+name: "A `rule` */ with --- \"quotes\" and ```\nlines"
+description: "it's: # not [a] comment\n---\nand {no} document"
+pipes:
+  pipe_connected: ['a"b', 'c*d?', 'sub\pipe']
+  share_access: ["it's", 'x]y)']
+risk: 100
+attack: [{tactic: TA9999, technique: T9999.001}]
+"#;
+
+fn pipewarden(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn documents(sigma: &str) -> Vec<Value> {
+    sigma
+        .split("\n---\n")
+        .skip(1)
+        .map(|document| serde_saphyr::from_str(document).unwrap())
+        .collect()
+}
+
+#[test]
+fn exports_of_detect_8_are_the_golden_files() {
+    for (name, extension) in [("sigma", "sigma.yml"), ("eql", "eql"), ("splunk", "spl")] {
+        let output = pipewarden(&["export", "--rule", "detect-8", "--to", name]);
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("tests/packaging/golden/detect-8.{extension}"));
+        if std::env::var_os("PIPEWARDEN_WRITE_GOLDEN").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == text,
+            "{} is not what export prints; if that was meant, run PIPEWARDEN_WRITE_GOLDEN=1 cargo test --test packaging export::",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn the_windows_in_force_are_those_of_the_export() {
+    let rules = RuleSet::builtin();
+    let settings = JoinSettings {
+        attribution_window: Duration::from_millis(7_500),
+        tuple_window: Duration::from_secs(420),
+        pair_window: Duration::from_secs(3),
+        ..JoinSettings::default()
+    };
+    for (target, spans) in [
+        (Target::Sigma, ["timespan: 7m", "timespan: 3s", "timespan: 8s"]),
+        (Target::Eql, ["maxspan=7m", "maxspan=3s", "maxspan=7500ms"]),
+        (Target::Splunk, ["maxspan=7m", "maxspan=3s", "maxspan=8s"]),
+    ] {
+        let text = export(target, &rules.rules()[0], &settings);
+        assert!(text.contains("attribution_window 7500ms, tuple_window 7m, pair_window 3s"));
+        for span in spans {
+            assert!(text.contains(span), "{span}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_watches_one_side_gives_no_search_that_needs_the_other() {
+    let both = HOSTILE.replace("share_access", "#");
+    let rules = RuleSet::parse(&both, "test").unwrap();
+    for (target, _) in TARGETS {
+        let text = export(target, &rules.rules()[0], &JoinSettings::default());
+        assert!(!text.contains("5145") && !text.contains("audited_"), "{text}");
+    }
+}
+
+#[test]
+fn every_rule_that_a_correlation_names_is_there_once_and_every_id_is_one_of_a_kind() {
+    for rules in [RuleSet::builtin(), RuleSet::parse(HOSTILE, "test").unwrap()] {
+        let text = export(Target::Sigma, &rules.rules()[0], &JoinSettings::default());
+        let documents = documents(&text);
+        let names: Vec<&str> = documents
+            .iter()
+            .map(|document| document["name"].as_str().unwrap())
+            .collect();
+        let mut ids: Vec<&str> = documents
+            .iter()
+            .map(|document| document["id"].as_str().unwrap())
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), names.len());
+        let mut correlations = 0;
+        for correlation in documents
+            .iter()
+            .filter_map(|document| document.get("correlation"))
+        {
+            correlations += 1;
+            for rule in correlation["rules"].as_array().unwrap() {
+                assert_eq!(names.iter().filter(|name| rule == *name).count(), 1, "{rule}");
+            }
+            for (alias, of) in correlation["aliases"].as_object().into_iter().flatten() {
+                assert!(
+                    correlation["group-by"]
+                        .as_array()
+                        .unwrap()
+                        .contains(&alias.as_str().into())
+                );
+                assert!(
+                    of.as_object()
+                        .unwrap()
+                        .keys()
+                        .all(|rule| names.contains(&rule.as_str()))
+                );
+            }
+        }
+        assert_eq!(correlations, 4);
+    }
+}
+
+#[test]
+fn what_a_rule_says_cannot_break_out_of_a_text_or_a_comment() {
+    let rules = RuleSet::parse(HOSTILE, "test").unwrap();
+    let text = |target| export(target, &rules.rules()[0], &JoinSettings::default());
+    let sigma = documents(&text(Target::Sigma));
+    let of = |name: &str| {
+        let mut found = sigma.iter().filter(|document| document["name"] == name);
+        found.next().unwrap()["detection"]["selection"].clone()
+    };
+    let pipes = &of("hostile_pipe_connected")["PipeName"];
+    assert!(pipes.as_array().unwrap().contains(&r"\c\*d\?".into()), "{pipes}");
+    assert_eq!(of("hostile_share_access")["RelativeTargetName"][0], "it's");
+    for (target, comment) in [(Target::Eql, "//"), (Target::Splunk, "```")] {
+        let text = text(target);
+        assert_balanced(&without_comments(&text, comment));
+        assert!(text.contains(r#"a\"b"#), "{text}");
+    }
+}
+
+#[test]
+fn brackets_and_quotes_of_every_query_are_in_balance() {
+    let rules = RuleSet::builtin();
+    for (target, comment) in [(Target::Eql, "//"), (Target::Splunk, "```")] {
+        let text = export(target, &rules.rules()[0], &JoinSettings::default());
+        assert_balanced(&without_comments(&text, comment));
+    }
+}
+
+#[test]
+fn a_rule_that_is_not_in_force_is_refused_with_those_that_are() {
+    let output = pipewarden(&["export", "--rule", "detect-9", "--to", "eql"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("detect-9") && said.contains("detect-8"), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+fn without_comments(text: &str, mark: &str) -> String {
+    if mark == "```" {
+        let pieces: Vec<&str> = text.split(mark).collect();
+        assert_eq!(pieces.len() % 2, 1, "a comment is not closed");
+        return pieces.into_iter().step_by(2).collect();
+    }
+    text.lines().filter(|line| !line.starts_with(mark)).collect()
+}
+
+#[track_caller]
+fn assert_balanced(query: &str) {
+    let (mut open, mut is_quoted, mut is_escaped) = (Vec::new(), false, false);
+    for c in query.chars() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            '(' => open.push(')'),
+            '[' => open.push(']'),
+            ')' | ']' => assert_eq!(open.pop(), Some(c), "{query}"),
+            _ => {}
+        }
+    }
+    assert!(open.is_empty() && !is_quoted, "{query}");
+}
