@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use pipewarden::config::Settings;
 use pipewarden_core::event::{Event, Sighting, read_evtx};
+use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::{DeadLetter, NoEvent, ObservationRecord, Origin, Policy, Routed, Router};
 use serde::Serialize;
@@ -101,21 +102,26 @@ impl Run {
     }
 
     /// What the service does with a message.
-    fn take(&mut self, topic: &str, offset: i64, message: &[u8]) {
+    fn take(&mut self, topic: &str, offset: Offset, message: &[u8]) {
         let origin = Origin {
             topic,
-            partition: 0,
+            partition: Partition::ZERO,
             offset,
         };
         match self.router.read(message, origin) {
             Ok(event) => self.route(event),
-            Err(NoEvent::DeadLetter(letter)) => self.lines.push(dead("router", 0, &letter)),
+            Err(NoEvent::DeadLetter(letter)) => self.lines.push(dead("router", Partition::ZERO, &letter)),
             Err(NoEvent::Skipped(_)) => {}
         }
         let bindings = self.router.resolver().bindings().take_records();
-        let told = bindings
-            .iter()
-            .map(|record| line("bindings", 0, &record.key(), record.encode().as_deref()));
+        let told = bindings.iter().map(|record| {
+            line(
+                "bindings",
+                Partition::ZERO,
+                &record.key(),
+                record.encode().as_deref(),
+            )
+        });
         self.lines.extend(told);
     }
 
@@ -172,19 +178,19 @@ impl Run {
 }
 
 /// Where a key belongs.
-fn partition(key: &str) -> u32 {
+fn partition(key: &str) -> Partition {
     let hash = key.bytes().fold(17u32, |hash, byte| {
         hash.wrapping_mul(31).wrapping_add(u32::from(byte))
     });
-    (hash >> 8) % PARTITIONS
+    Partition::new((hash >> 8) % PARTITIONS)
 }
 
 /// One record as a line. What is JSON stays as it was written, byte for byte.
-fn line(topic: &str, partition: u32, key: &str, value: Option<&[u8]>) -> String {
+fn line(topic: &str, partition: Partition, key: &str, value: Option<&[u8]>) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
         topic: &'a str,
-        partition: u32,
+        partition: Partition,
         key: &'a str,
         value: Option<Box<RawValue>>,
     }
@@ -202,13 +208,13 @@ fn line(topic: &str, partition: u32, key: &str, value: Option<&[u8]>) -> String 
 }
 
 /// By who wrote it: which of the two writes first depends on when the worker commits.
-fn dead(by: &str, partition: u32, letter: &DeadLetter) -> String {
+fn dead(by: &str, partition: Partition, letter: &DeadLetter) -> String {
     let topic = format!("dead-letters of the {by}");
     line(&topic, partition, &letter.key(), Some(&letter.encode()))
 }
 
 /// Every message of a file, with its place from 1.
-fn read(path: &Path, visit: &mut dyn FnMut(i64, &[u8])) -> anyhow::Result<()> {
+fn read(path: &Path, visit: &mut dyn FnMut(Offset, &[u8])) -> anyhow::Result<()> {
     let name = path.to_string_lossy();
     let file = std::fs::File::open(path)?;
     if name.ends_with(".ndjson") {
@@ -217,14 +223,15 @@ fn read(path: &Path, visit: &mut dyn FnMut(i64, &[u8])) -> anyhow::Result<()> {
         read_lines(BufReader::new(zstd::Decoder::new(file)?), visit)?;
     } else if name.ends_with(".json") {
         let documents = serde_json::Deserializer::from_reader(file).into_iter::<Box<RawValue>>();
-        for (place, document) in (1..).zip(documents) {
+        for (place, document) in (1..).map(Offset::new).zip(documents) {
             visit(place, document?.get().as_bytes());
         }
     } else if name.ends_with(".evtx") {
         let mut bytes = Vec::new();
         BufReader::new(file).read_to_end(&mut bytes)?;
         let mut visit = |id, record: Result<&[u8], &str>| {
-            let place = i64::try_from(id).unwrap_or(i64::MAX);
+            // The record ids of a damaged event log may be any numbers.
+            let place = Offset::try_from(id).unwrap_or(Offset::MAX);
             visit(place, record.unwrap_or_else(|problem| problem.as_bytes()));
         };
         read_evtx(bytes, &mut visit).map_err(anyhow::Error::msg)?;
@@ -234,10 +241,10 @@ fn read(path: &Path, visit: &mut dyn FnMut(i64, &[u8])) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_lines(mut from: impl BufRead, visit: &mut dyn FnMut(i64, &[u8])) -> io::Result<()> {
-    let (mut text, mut place) = (Vec::new(), 0);
+fn read_lines(mut from: impl BufRead, visit: &mut dyn FnMut(Offset, &[u8])) -> io::Result<()> {
+    let (mut text, mut place) = (Vec::new(), Offset::ZERO);
     while from.read_until(b'\n', &mut text)? > 0 {
-        place += 1;
+        place = place.next();
         visit(place, text.trim_ascii_end());
         text.clear();
     }
@@ -248,6 +255,7 @@ fn read_lines(mut from: impl BufRead, visit: &mut dyn FnMut(i64, &[u8])) -> io::
 mod drive {
     use std::sync::Arc;
 
+    use pipewarden_core::log::Partition;
     use pipewarden_core::time::AppendTime;
     use pipewarden_engine::local::{Broker, Fault, Layout, Step, TopicPartition, Worker};
     use pipewarden_engine::worker::PartitionId;
@@ -276,13 +284,13 @@ mod drive {
         }
 
         /// Appends a record to the observations topic.
-        pub(crate) fn write(&mut self, partition: u32, at: AppendTime, key: &str, value: &[u8]) {
+        pub(crate) fn write(&mut self, partition: Partition, at: AppendTime, key: &str, value: &[u8]) {
             let input = self.layout.input(PartitionId::observations(partition));
             self.broker.append(&input, at, key.as_bytes(), value);
         }
 
         /// Leaves an offset out, as the end of a transaction does.
-        pub(crate) fn leave_gap(&mut self, partition: u32) {
+        pub(crate) fn leave_gap(&mut self, partition: Partition) {
             self.broker
                 .skip_offset(&self.layout.input(PartitionId::observations(partition)));
         }
@@ -290,7 +298,7 @@ mod drive {
         /// Lets everything be read and time go on: a tick is appended at each deadline up to `now`. The worker's own clock
         /// stands still, so that it appends none itself.
         pub(crate) fn pass(&mut self, now: AppendTime) {
-            for number in 0..self.layout.partitions {
+            for number in numbers(&self.layout) {
                 let partition = PartitionId::observations(number);
                 self.read(partition);
                 let next_deadline = |worker: &Worker| worker.machine().next_deadline(partition);
@@ -320,7 +328,7 @@ mod drive {
 
         /// Every record of every topic.
         pub(crate) fn tell(&self, lines: &mut Vec<String>) {
-            for number in 0..self.layout.partitions {
+            for number in numbers(&self.layout) {
                 let partition = PartitionId::observations(number);
                 self.tell_observations(partition, lines);
                 let topics = [
@@ -334,7 +342,7 @@ mod drive {
                         .extend(records.map(|(_, key, value)| line(&topic.topic, number, &key, Some(value))));
                 }
             }
-            for number in 0..self.layout.partitions {
+            for number in numbers(&self.layout) {
                 let topic = self.layout.dead_letters(PartitionId::observations(number));
                 for (_, _, value) in self.records(&topic) {
                     let letter: DeadLetter = serde_json::from_slice(value).expect("a worker wrote it");
@@ -365,10 +373,14 @@ mod drive {
         }
     }
 
+    fn numbers(layout: &Layout) -> impl Iterator<Item = Partition> + use<> {
+        (0..layout.partitions).map(Partition::new)
+    }
+
     /// A new process of the only worker there is.
     fn take_over(broker: &mut Broker, layout: &Layout, policy: &Arc<Policy>) -> Worker {
         let mut worker = Worker::start(broker, layout, "worker", policy);
-        let partitions: Vec<_> = (0..layout.partitions).map(PartitionId::observations).collect();
+        let partitions: Vec<_> = numbers(layout).map(PartitionId::observations).collect();
         worker.assign(broker, &partitions, 0);
         worker
     }

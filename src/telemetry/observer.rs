@@ -139,6 +139,7 @@ impl Observer for Reporter {
                     partition,
                     offset,
                 } = origin;
+                let (partition, offset) = (partition.get(), offset.get());
                 error!(topic, partition, offset, "{message}");
                 metrics.batch_lost(topic, reason);
                 if is_state {

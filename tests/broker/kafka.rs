@@ -174,7 +174,8 @@ fn shuffled_samples_give_the_one_alert_that_replay_prints_and_wrong_messages_are
         assert_eq!(letter.key().as_bytes(), record.key);
         assert!(!letter.reason.is_empty() && !letter.message.is_empty());
         let original = letter.original().unwrap();
-        assert_eq!(origins[&(letter.partition, letter.offset)].value, original);
+        let origin = (letter.partition.to_wire(), letter.offset.to_wire());
+        assert_eq!(origins[&origin].value, original);
         kept.insert(original);
     }
     assert_eq!(letters.len(), wrong.len());

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use pipewarden_core::detection::JoinSettings;
+use pipewarden_core::log::Partition;
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::local::{Broker, Fault, Layout, Moment, Step, Tamper, TamperWith, Worker};
 use pipewarden_engine::worker::{
@@ -20,7 +21,7 @@ use testkit::world::Seed;
 const WORLDS: [u64; 3] = [1_500, 3_000, 30_000];
 const ROUTER_WORLDS: [u64; 3] = [500, 2_000, 20_000];
 
-const PARTITION: PartitionId = PartitionId::observations(0);
+const PARTITION: PartitionId = PartitionId::observations(Partition::ZERO);
 
 /// What the worlds must hold, and how often at least, in every thousand of them.
 const REQUIRED: &[(&str, u64)] = &[

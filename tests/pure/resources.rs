@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use pipewarden_core::detection::{Disposition, JoinSettings, RuleSet};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::{Applied, Correlator, LogRecord, ObservationRecord, Origin, Policy, Routed, Router};
 use serde_json::Value;
@@ -64,8 +65,8 @@ impl Service {
     fn send(&mut self, event: &Value) {
         let origin = Origin {
             topic: "winlogbeat",
-            partition: 0,
-            offset: 0,
+            partition: Partition::ZERO,
+            offset: Offset::ZERO,
         };
         let Routed::Observation(observation) = self.router.route(event.to_string().as_bytes(), origin) else {
             return;

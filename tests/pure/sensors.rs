@@ -8,6 +8,7 @@ use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::detection::{JoinSettings, Rule, RuleSet, SENSOR_BLIND};
 use pipewarden_core::event::{Detail, Kind, Observation, Outcome};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::log::Partition;
 use pipewarden_core::time::{AppendTime, EventTime};
 use pipewarden_engine::local::{Broker, Layout, Replayer, Step, Worker};
 use pipewarden_engine::worker::PartitionId;
@@ -15,7 +16,7 @@ use pipewarden_engine::{ObservationRecord, Policy};
 use serde_json::{Value, json};
 use testkit::world::{self, Seed};
 
-const PARTITION: PartitionId = PartitionId::observations(0);
+const PARTITION: PartitionId = PartitionId::observations(Partition::ZERO);
 
 const CONNECTION: u8 = 0;
 const PIPE: u8 = 1;

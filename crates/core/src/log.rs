@@ -1,21 +1,30 @@
-//! Where a record stands on a partitioned log: Kafka's coordinates as types, so that a partition is no offset and neither is
-//! negative.
+//! Kafka's coordinates of a record as types, so that a partition is never taken for an offset and neither is negative.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-/// A number of a partition. Kafka numbers them with 31 bits, from zero.
+/// The number of a partition. Kafka numbers partitions with 31 bits, from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct Partition(u32);
 
-/// A place in a partition. Kafka numbers them with 63 bits, from zero; aborted and compacted records leave gaps.
+/// The position of a record in its partition. Kafka counts with 63 bits, from zero; transaction markers, aborted and
+/// compacted records leave gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Offset(u64);
 
+/// A number that Kafka gives to no partition, or to no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} is beyond Kafka's range of partitions or offsets")]
+pub struct OutOfRange(u64);
+
 impl Partition {
+    /// The first, and the only one of a topic that has one.
+    pub const ZERO: Self = Self(0);
+
     /// The partition with this number.
     ///
     /// # Panics
@@ -28,7 +37,7 @@ impl Partition {
         Self(number)
     }
 
-    /// As librdkafka writes it; `None` of its names for "no partition", which are negative.
+    /// From librdkafka's number. `None` where that is negative: such numbers are its special values, as for "unassigned".
     pub fn from_wire(number: i32) -> Option<Self> {
         u32::try_from(number).ok().map(Self)
     }
@@ -38,7 +47,7 @@ impl Partition {
         self.0
     }
 
-    /// As librdkafka takes it.
+    /// For librdkafka.
     pub fn to_wire(self) -> i32 {
         i32::try_from(self.0).expect("Kafka's partitions are numbered by 31 bits")
     }
@@ -48,7 +57,10 @@ impl Offset {
     /// The first of a partition.
     pub const ZERO: Self = Self(0);
 
-    /// The place with this number.
+    /// The last that there can be.
+    pub const MAX: Self = Self(i64::MAX as u64);
+
+    /// The offset with this number.
     ///
     /// # Panics
     /// Where Kafka has no such number.
@@ -57,7 +69,8 @@ impl Offset {
         Self(number)
     }
 
-    /// As librdkafka writes it; `None` of its names for "beginning", "end" and "none", which are negative.
+    /// From librdkafka's number. `None` where that is negative: such numbers are its special values, as for "beginning",
+    /// "end" and "none".
     pub fn from_wire(number: i64) -> Option<Self> {
         u64::try_from(number).ok().map(Self)
     }
@@ -67,22 +80,56 @@ impl Offset {
         self.0
     }
 
-    /// As librdkafka takes it.
+    /// For librdkafka.
     pub fn to_wire(self) -> i64 {
         i64::try_from(self.0).expect("Kafka's offsets have 63 bits")
     }
 
-    /// The place behind this one, where the next record may stand.
+    /// The offset after this one: the earliest of the next record, and what is committed once this record is done.
     ///
     /// # Panics
-    /// Behind the last one.
+    /// At the last one that there is.
     pub const fn next(self) -> Self {
         Self::new(self.0 + 1)
     }
 
-    /// How many places lie from `earlier` up to this one; none where that is not earlier.
+    /// The number of offsets from `earlier` up to this one; 0 where `earlier` is not earlier.
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl TryFrom<u32> for Partition {
+    type Error = OutOfRange;
+
+    fn try_from(number: u32) -> Result<Self, OutOfRange> {
+        match i32::try_from(number) {
+            Ok(_) => Ok(Self(number)),
+            Err(_) => Err(OutOfRange(number.into())),
+        }
+    }
+}
+
+impl TryFrom<u64> for Offset {
+    type Error = OutOfRange;
+
+    fn try_from(number: u64) -> Result<Self, OutOfRange> {
+        match i64::try_from(number) {
+            Ok(_) => Ok(Self(number)),
+            Err(_) => Err(OutOfRange(number)),
+        }
+    }
+}
+
+impl From<Partition> for u32 {
+    fn from(partition: Partition) -> Self {
+        partition.0
+    }
+}
+
+impl From<Offset> for u64 {
+    fn from(offset: Offset) -> Self {
+        offset.0
     }
 }
 
@@ -114,7 +161,18 @@ mod tests {
     }
 
     #[test]
-    fn distances_count_places_and_never_go_below_none() {
+    fn json_holds_plain_numbers_and_none_beyond_kafkas_range_is_read() {
+        let read = serde_json::from_str::<(Partition, Offset)>;
+        let written = serde_json::to_string(&(Partition::new(3), Offset::new(7))).unwrap();
+        assert_eq!(written, "[3,7]");
+        assert_eq!(read(&written).unwrap(), (Partition::new(3), Offset::new(7)));
+        for beyond in ["[2147483648,0]", "[0,9223372036854775808]", "[-1,0]", "[0,-1]"] {
+            assert!(read(beyond).is_err(), "{beyond}");
+        }
+    }
+
+    #[test]
+    fn distances_count_offsets_and_never_go_below_none() {
         let (earlier, later) = (Offset::new(3), Offset::new(7));
         assert_eq!((later.since(earlier), earlier.since(later)), (4, 0));
         assert_eq!(earlier.next(), Offset::new(4));

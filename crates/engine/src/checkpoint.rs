@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 use thiserror::Error;
 
@@ -18,7 +19,7 @@ const VERSION: u32 = 2;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// `R`: replaying from this offset rebuilds the state.
-    pub rewind: u64,
+    pub rewind: Offset,
     /// The stream time just before the record at `rewind`.
     pub before: AppendTime,
     /// How many partitions the observations topic had.
@@ -84,7 +85,7 @@ impl FromStr for Checkpoint {
                 .ok_or_else(unreadable)
         };
         let checkpoint = Self {
-            rewind: field("rewind")?.parse().map_err(|_| unreadable())?,
+            rewind: offset(field("rewind")?).ok_or_else(unreadable)?,
             before: AppendTime::from_millis(field("before")?.parse().map_err(|_| unreadable())?),
             partitions: field("partitions")?.parse().map_err(|_| unreadable())?,
             policy: field("policy")?.to_owned(),
@@ -96,6 +97,12 @@ impl FromStr for Checkpoint {
             Ok(checkpoint)
         }
     }
+}
+
+/// The offset that a text names in decimal.
+fn offset(text: &str) -> Option<Offset> {
+    let number: u64 = text.parse().ok()?;
+    Offset::try_from(number).ok()
 }
 
 /// Remembers where in the log the last two horizons began.
@@ -110,7 +117,7 @@ pub(super) struct Marks {
 
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    offset: u64,
+    offset: Offset,
     /// Stream time before the record at `offset`, and with it.
     before: AppendTime,
     at: AppendTime,
@@ -127,7 +134,7 @@ impl Marks {
     }
 
     /// Notes that the record at `offset` moved stream time from `before` to `at`.
-    pub(super) fn pass(&mut self, offset: u64, before: AppendTime, at: AppendTime) {
+    pub(super) fn pass(&mut self, offset: Offset, before: AppendTime, at: AppendTime) {
         if self
             .marks
             .back()
@@ -142,7 +149,7 @@ impl Marks {
     }
 
     /// Where to rewind to: at or before the first record of the last two horizons. `next` if nothing passed.
-    pub(super) fn rewind(&self, next: u64, stream_time: AppendTime) -> (u64, AppendTime) {
+    pub(super) fn rewind(&self, next: Offset, stream_time: AppendTime) -> (Offset, AppendTime) {
         self.marks
             .front()
             .map_or((next, stream_time), |mark| (mark.offset, mark.before))
@@ -157,7 +164,7 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         Checkpoint {
-            rewind: 42,
+            rewind: Offset::new(42),
             before: AppendTime::from_millis(-7),
             partitions: 12,
             policy: "0123456789abcdef".to_owned(),
@@ -181,6 +188,8 @@ mod tests {
             "pipewarden/2",
             "pipewarden/2;before=1",
             "pipewarden/1;rewind=0;before=1;partitions=1;program=a",
+            "pipewarden/2;rewind=-1;before=1;partitions=1;policy=a",
+            "pipewarden/2;rewind=9223372036854775808;before=1;partitions=1;policy=a",
             &format!("{written};more=1"),
             &written[..40],
         ] {
@@ -197,9 +206,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_checkpoint_survives_its_metadata_string(
-            rewind: u64, before: i64, partitions: u32, policy in "[0-9a-f]{1,32}"
+            rewind in (0..=i64::MAX).prop_map(i64::cast_unsigned), before: i64, partitions: u32, policy in "[0-9a-f]{1,32}"
         ) {
-            let before = AppendTime::from_millis(before);
+            let (rewind, before) = (Offset::new(rewind), AppendTime::from_millis(before));
             let checkpoint = Checkpoint { rewind, before, partitions, policy };
             let text = checkpoint.to_string();
             prop_assert!(text.is_ascii() && text.len() < 4096);
@@ -219,15 +228,16 @@ mod tests {
             let mut marks = Marks::new(horizon);
             let mut times = Vec::new();
             let mut now = AppendTime::MIN;
-            for (offset, step) in (0u64..).zip(&steps) {
+            for (number, step) in (0u64..).zip(&steps) {
+                let offset = Offset::new(number);
                 let before = now;
                 now = AppendTime::from_millis(now.as_millis().max(0) + step);
                 marks.pass(offset, before, now);
                 times.push((before, now));
-                let (rewind, noted) = marks.rewind(offset + 1, now);
+                let (rewind, noted) = marks.rewind(offset.next(), now);
                 let exact = times.iter().position(|(_, at)| *at > now.minus(horizon * 2)).unwrap();
-                prop_assert!(rewind <= exact as u64);
-                prop_assert_eq!(noted, times[usize::try_from(rewind).unwrap()].0);
+                prop_assert!(rewind <= Offset::new(exact as u64));
+                prop_assert_eq!(noted, times[usize::try_from(rewind.get()).unwrap()].0);
             }
         }
     }

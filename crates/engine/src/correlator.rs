@@ -14,6 +14,7 @@ use pipewarden_core::detection::{
     Revision, SensorState, StateSize, Status,
 };
 use pipewarden_core::event::Kind;
+use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 
 use super::checkpoint::Marks;
@@ -23,7 +24,7 @@ use super::{Checkpoint, CheckpointError, ObservationRecord, Policy};
 #[derive(Clone, Copy, Debug)]
 pub struct LogRecord<'a> {
     /// Its offset. Offsets rise, with gaps.
-    pub offset: u64,
+    pub offset: Offset,
     /// The broker's LogAppendTime.
     pub append_time: AppendTime,
     /// An [`ObservationRecord`], as JSON.
@@ -84,7 +85,7 @@ pub struct Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seek {
     /// At this offset or, if the log starts later, at its start (which is a loud event).
-    Offset(u64),
+    Offset(Offset),
     /// At the start of the log.
     Beginning,
 }
@@ -123,9 +124,9 @@ pub struct Correlator {
     marks: Marks,
     partitions: u32,
     /// Records below this offset have been answered by an earlier owner.
-    committed: u64,
+    committed: Offset,
     /// The next offset to apply.
-    position: u64,
+    position: Offset,
     /// The id of the policy that decided what was written last. While it is not that of the policy in force,
     /// open alerts must be written once more at the first live record; until then the checkpoint says so, too, or a crash
     /// before that record would forget it.
@@ -145,8 +146,8 @@ impl Correlator {
             join,
             marks,
             partitions,
-            committed: 0,
-            position: 0,
+            committed: Offset::ZERO,
+            position: Offset::ZERO,
         }
     }
 
@@ -159,7 +160,7 @@ impl Correlator {
     /// [`PartitionsChanged`] if the topic has another number of partitions than the checkpoint says.
     pub fn recover(
         policy: Arc<Policy>,
-        committed: u64,
+        committed: Offset,
         metadata: &str,
         partitions: u32,
     ) -> Result<Recovery, PartitionsChanged> {
@@ -198,7 +199,7 @@ impl Correlator {
         Self::rewound(policy, self.position, &self.checkpoint())
     }
 
-    fn rewound(policy: Arc<Policy>, committed: u64, checkpoint: &Checkpoint) -> Self {
+    fn rewound(policy: Arc<Policy>, committed: Offset, checkpoint: &Checkpoint) -> Self {
         let mut correlator = Self::fresh(policy, checkpoint.partitions);
         correlator.committed = committed;
         correlator.decided_by.clone_from(&checkpoint.policy);
@@ -208,7 +209,7 @@ impl Correlator {
     }
 
     /// Tells where the log starts: an offset below it can neither be read nor be committed.
-    pub fn log_starts_at(&mut self, offset: u64) {
+    pub fn log_starts_at(&mut self, offset: Offset) {
         self.position = self.position.max(offset);
     }
 
@@ -219,17 +220,18 @@ impl Correlator {
     }
 
     /// Whether what the record at this offset causes is yet to be written.
-    pub fn is_new(&self, offset: u64) -> bool {
+    pub fn is_new(&self, offset: Offset) -> bool {
         offset >= self.committed
     }
 
     /// Applies the next record of the partition.
     pub fn apply(&mut self, record: LogRecord<'_>) -> Applied {
         let LogRecord {
-            offset,
+            offset: place,
             append_time,
             value,
         } = record;
+        let offset = place.get();
         let (record, undecodable) = match ObservationRecord::decode(value) {
             Ok(record) => (record, None),
             Err(error) => (ObservationRecord::Tick {}, Some(error.to_string())),
@@ -240,7 +242,7 @@ impl Correlator {
         };
         let before = self.join.stream_time();
         // Taken before the record closes what is open: what was due under the old settings may never have been written.
-        let again = if self.must_reemit() && self.is_new(offset) {
+        let again = if self.must_reemit() && self.is_new(place) {
             self.policy.checkpoint_id().clone_into(&mut self.decided_by);
             self.join.published_alerts(offset)
         } else {
@@ -253,8 +255,8 @@ impl Correlator {
             ObservationRecord::Sighting(sighting) => self.join.sight(offset, append_time, &sighting),
             ObservationRecord::Tick {} => self.join.apply(offset, append_time, None),
         };
-        self.marks.pass(offset, before, self.join.stream_time());
-        self.position = offset + 1;
+        self.marks.pass(place, before, self.join.stream_time());
+        self.position = place.next();
 
         let mut applied = Applied {
             kind,
@@ -263,7 +265,7 @@ impl Correlator {
             undecodable,
             ..Applied::default()
         };
-        if self.is_new(offset) {
+        if self.is_new(place) {
             let said: BTreeSet<AlertId> = step.revisions.iter().map(|revision| revision.id).collect();
             let again = again.iter().filter(|revision| !said.contains(&revision.id));
             let again: Vec<AlertRecord> = again.map(|revision| self.alert_record(revision)).collect();
@@ -282,7 +284,7 @@ impl Correlator {
     }
 
     /// The next offset to apply, which is also the one to commit.
-    pub fn position(&self) -> u64 {
+    pub fn position(&self) -> Offset {
         self.position
     }
 

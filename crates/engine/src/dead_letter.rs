@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pipewarden_core::event::DecodeError;
+use pipewarden_core::log::{Offset, Partition};
 use serde::{Deserialize, Serialize};
 
 use super::Origin;
@@ -17,9 +18,9 @@ pub struct DeadLetter {
     /// Where the original stood.
     pub topic: String,
     /// Its partition.
-    pub partition: i32,
+    pub partition: Partition,
     /// Its offset.
-    pub offset: i64,
+    pub offset: Offset,
     /// How `payload` is written.
     pub payload_encoding: PayloadEncoding,
     /// The original bytes, whole unless `truncated`.
@@ -111,8 +112,8 @@ mod tests {
     fn the_original_bytes_survive_whatever_they_are() {
         let origin = Origin {
             topic: "winlogbeat",
-            partition: 3,
-            offset: 7,
+            partition: Partition::new(3),
+            offset: Offset::new(7),
         };
         for bytes in [b"{\"a\"".as_slice(), b"\xff\x00\xfe", b""] {
             let letter = DeadLetter::of("invalid_json", "cut off".to_owned(), origin, bytes);
@@ -127,8 +128,8 @@ mod tests {
     fn a_dead_letter_fits_a_record_of_eight_mebibytes_whatever_it_holds() {
         let origin = Origin {
             topic: "winlogbeat",
-            partition: 3,
-            offset: 7,
+            partition: Partition::new(3),
+            offset: Offset::new(7),
         };
         for byte in [0, b'"', b'x', 0xff] {
             let message = vec![byte; 9 << 20];

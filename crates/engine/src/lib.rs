@@ -12,6 +12,7 @@
 //!
 //! use pipewarden_core::detection::{JoinSettings, RuleSet};
 //! use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+//! use pipewarden_core::log::{Offset, Partition};
 //! use pipewarden_core::time::AppendTime;
 //! use pipewarden_engine::local::{FinalView, Replayer};
 //! use pipewarden_engine::{Origin, Policy, Routed, Router};
@@ -34,7 +35,7 @@
 //!     JoinSettings::default(),
 //!     "example".to_owned(),
 //! ));
-//! let origin = Origin { topic: "winlogbeat", partition: 0, offset: 0 };
+//! let origin = Origin { topic: "winlogbeat", partition: Partition::ZERO, offset: Offset::ZERO };
 //! let Routed::Observation(routed) = Router::new(&policy).route(message, origin) else {
 //!     panic!("an access to a watched pipe is an observation");
 //! };

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use pipewarden_core::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
 use pipewarden_core::inventory::{BindingSettings, Outcome, ResolvedBy, Resolver};
+use pipewarden_core::log::{Offset, Partition};
 
 use super::{DeadLetter, ObservationRecord, Policy};
 
-/// Where a message stood.
+/// The place of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// Its topic, or the file it was read from.
     pub topic: &'a str,
     /// Its partition.
-    pub partition: i32,
+    pub partition: Partition,
     /// Its offset, or its line from 1.
-    pub offset: i64,
+    pub offset: Offset,
 }
 
 /// What became of one message.
@@ -205,8 +206,8 @@ mod tests {
     fn routed(router: &mut Router, message: &str) -> String {
         let origin = Origin {
             topic: "test",
-            partition: 0,
-            offset: 0,
+            partition: Partition::ZERO,
+            offset: Offset::ZERO,
         };
         match router.route(message.as_bytes(), origin) {
             Routed::Observation(observation) => observation.key().to_string(),

@@ -25,6 +25,7 @@ use tracing::{debug, warn};
 use super::client::{self, Quiet};
 use super::clock::wall_clock;
 use super::error::DriverError;
+use super::group;
 use super::gzip;
 use super::observer::BindingFact;
 use super::service::{Shared, partitions_of};
@@ -205,8 +206,8 @@ impl BindingsReader {
         if let Some(lost) = message.payload().and_then(gzip::lost_batch) {
             let origin = Origin {
                 topic: message.topic(),
-                partition: message.partition(),
-                offset: message.offset(),
+                partition: group::number(message.partition()),
+                offset: group::offset(message.offset()),
             };
             return lost.report(origin, &self.worker, false, &*self.shared.observer);
         }

@@ -176,14 +176,14 @@ impl CorrelatorMember {
         };
         let origin = Origin {
             topic: message.topic(),
-            partition: message.partition(),
-            offset: message.offset(),
+            partition: group::number(message.partition()),
+            offset: group::offset(message.offset()),
         };
         let payload = message.payload().unwrap_or_default();
         self.hand_in(Input::Record {
             partition: observations(message.partition()),
             record: Fetched {
-                offset: offset(message.offset()),
+                offset: origin.offset,
                 append_time,
                 value: gzip::readable(payload, origin, &self.name, &*self.shared.observer),
             },
@@ -254,7 +254,7 @@ impl Member for CorrelatorMember {
         if self.machine.partitions().any(|own| own == id) {
             self.tell(WorkerFact::Lag {
                 topic,
-                partition: id.number,
+                partition: id.number.get(),
                 records,
             });
         }
@@ -276,9 +276,4 @@ fn ids(list: &TopicPartitionList) -> Vec<PartitionId> {
 
 fn observations(partition: i32) -> PartitionId {
     PartitionId::observations(group::number(partition))
-}
-
-/// Kafka's offsets are not negative; those that are mean something else and are dealt with before.
-fn offset(raw: i64) -> u64 {
-    u64::try_from(raw).expect("an offset of a record is not negative")
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use pipewarden_core::log::{Offset, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
@@ -105,11 +106,16 @@ pub(super) fn pause<M: Member>(
 }
 
 /// librdkafka's number of a partition as ours.
-pub(super) fn number(partition: i32) -> u32 {
-    u32::try_from(partition).expect("Kafka numbers partitions from 0")
+pub(super) fn number(partition: i32) -> Partition {
+    Partition::from_wire(partition).expect("a partition of a topic has a number")
 }
 
 /// Our number of a partition as librdkafka's.
-pub(super) fn signed(partition: u32) -> i32 {
-    i32::try_from(partition).expect("Kafka numbers partitions by 31 bits")
+pub(super) fn signed(partition: Partition) -> i32 {
+    partition.to_wire()
+}
+
+/// The offset of a record. Those that are negative mean something else, and are dealt with before.
+pub(super) fn offset(raw: i64) -> Offset {
+    Offset::from_wire(raw).expect("an offset of a record is not negative")
 }

@@ -23,7 +23,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::bindings::BindingsReader;
 use super::client::{self, Deliveries, MAX_RECORD};
 use super::error::DriverError;
-use super::group::{self, GroupConsumer, GroupContext, Member, number, signed};
+use super::group::{self, GroupConsumer, GroupContext, Member, number, offset, signed};
 use super::gzip::{self, LostBatch};
 use super::observer::{BindingFact, WorkerFact};
 use super::service::Shared;
@@ -149,8 +149,8 @@ impl RouterMember {
     fn route(&mut self, message: &BorrowedMessage<'_>) {
         let origin = Origin {
             topic: message.topic(),
-            partition: message.partition(),
-            offset: message.offset(),
+            partition: number(message.partition()),
+            offset: offset(message.offset()),
         };
         let payload = message.payload().unwrap_or_default();
         if let Some(lost) = gzip::lost_batch(payload) {
@@ -189,9 +189,7 @@ impl RouterMember {
     }
 
     fn note_routed(&mut self, origin: Origin<'_>) {
-        let offset = u64::try_from(origin.offset).expect("an offset of a record is not negative");
-        self.machine
-            .routed(origin.topic, number(origin.partition), offset);
+        self.machine.routed(origin.topic, origin.partition, origin.offset);
     }
 
     /// A batch that was not read: the dead letter names it, and the partition goes on behind it.
@@ -303,10 +301,10 @@ impl RouterMember {
                     self.offered = None;
                 }
                 RouterOutput::Forget(partitions) => {
-                    for (topic, partition) in &partitions {
+                    for partition in &partitions {
                         self.tell(WorkerFact::Forgotten {
-                            topic,
-                            partition: *partition,
+                            topic: &partition.topic,
+                            partition: partition.number.get(),
                             had_state: false,
                         });
                     }
@@ -334,9 +332,8 @@ impl RouterMember {
         let mut list = TopicPartitionList::with_capacity(positions.len());
         for position in positions {
             let mut element = list.add_partition(&position.topic, signed(position.partition));
-            let next = i64::try_from(position.next).expect("Kafka's offsets have 63 bits");
             element
-                .set_offset(Offset::Offset(next))
+                .set_offset(Offset::Offset(position.next.to_wire()))
                 .expect("no log reaches the offsets that Kafka reserves");
         }
         self.hand_in(match consumer.commit(&list, CommitMode::Sync) {
@@ -370,7 +367,7 @@ impl Member for RouterMember {
         if self.machine.owns(topic, partition) {
             self.tell(WorkerFact::Lag {
                 topic,
-                partition,
+                partition: partition.get(),
                 records,
             });
         }
@@ -381,14 +378,14 @@ fn partitions(list: &TopicPartitionList) -> Vec<InputPartition> {
     let elements = list.elements();
     let partitions = elements
         .iter()
-        .map(|element| (Arc::from(element.topic()), number(element.partition())));
+        .map(|element| InputPartition::new(element.topic(), number(element.partition())));
     partitions.collect()
 }
 
 fn pause(consumer: &GroupConsumer<RouterMember>, partitions: &[InputPartition], is_paused: bool) {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for (topic, partition) in partitions {
-        list.add_partition(topic, signed(*partition));
+    for partition in partitions {
+        list.add_partition(&partition.topic, signed(partition.number));
     }
     group::pause(consumer, &list, is_paused);
 }

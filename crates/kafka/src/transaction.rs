@@ -198,9 +198,8 @@ fn offsets(batch: &Batch, topics: &Topics) -> TopicPartitionList {
     let mut offsets = TopicPartitionList::new();
     for part in batch.parts() {
         let mut element = offsets.add_partition(&topics.observations, signed(part.partition.number));
-        let offset = i64::try_from(part.offset).expect("Kafka's offsets have 63 bits");
         element
-            .set_offset(Offset::Offset(offset))
+            .set_offset(Offset::Offset(part.offset.to_wire()))
             .expect("no log reaches the offsets that Kafka reserves");
         element.set_metadata(part.checkpoint.to_string());
     }

@@ -6,6 +6,7 @@ use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::detection::{JoinSettings, RuleSet};
 use pipewarden_core::event::{Event, Observation};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::local::{FinalView, Replayer};
 use pipewarden_engine::{AlertRecord, NoEvent, Origin, Policy, Routed, Router};
@@ -87,8 +88,8 @@ impl Bench {
         let mut router = Router::new(&self.policy);
         let origin = Origin {
             topic: "test",
-            partition: 0,
-            offset: 0,
+            partition: Partition::ZERO,
+            offset: Offset::ZERO,
         };
         // As `replay` does: every binding is known before anything is resolved.
         let events: Vec<Event> = messages

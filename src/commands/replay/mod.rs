@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use pipewarden_core::log::{Offset, Partition};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::detection::Detection;
@@ -110,15 +111,16 @@ impl Replay<'_> {
                     Ok(content) => content,
                     Err(reason) => return self.summary.undecodable(&input.name, message.line, reason),
                 };
-                let offset = i64::try_from(message.line).unwrap_or(i64::MAX);
+                // The record ids of a damaged event log may be any numbers.
+                let offset = Offset::try_from(message.line).unwrap_or(Offset::MAX);
                 let origin = Origin {
                     topic: &input.name,
-                    partition: 0,
+                    partition: Partition::ZERO,
                     offset,
                 };
                 match self.router.read(content, origin) {
                     Ok(event) => {
-                        let key = self.key(event.time, file, offset);
+                        let key = self.key(event.time, file, offset.to_wire());
                         let payload = serde_json::to_vec(&event).unwrap_or_default();
                         if spilled.is_ok() {
                             spilled = sorter.push(key, payload);
@@ -142,8 +144,8 @@ impl Replay<'_> {
         match none {
             NoEvent::Skipped(skip) => self.summary.skipped(skip.as_str()),
             NoEvent::DeadLetter(letter) => {
-                let line = u64::try_from(letter.offset).unwrap_or_default();
-                self.summary.undecodable(file, line, &letter.message);
+                self.summary
+                    .undecodable(file, letter.offset.get(), &letter.message);
             }
         }
     }

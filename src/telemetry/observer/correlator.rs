@@ -1,5 +1,6 @@
 //! A correlator worker's protocol.
 
+use pipewarden_core::log::Offset;
 use tracing::{debug, error, info, warn};
 
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
@@ -110,7 +111,7 @@ impl Reported<'_> {
     }
 
     fn partition(&self, report: PartitionReport) {
-        let partition = report.partition.number;
+        let partition = report.partition.number.get();
         self.metrics.state(partition, report.size);
         let readiness = Readiness {
             sensors: report.sensors,
@@ -145,26 +146,32 @@ impl Reported<'_> {
 
     fn loss(&self, partition: PartitionId, loss: &Loss) {
         self.metrics.loss(loss.as_str());
-        let partition = partition.number;
+        let partition = partition.number.get();
         match loss {
             Loss::NoCommittedOffset { low, high } => warn!(
                 partition,
-                low,
-                high,
+                low = low.get(),
+                high = high.get(),
                 "no offset is committed though the log has records: all of them are read, and alerts of an earlier run \
                  may be written once more"
             ),
             Loss::UnreadableCheckpoint { low, problem } => {
-                warn!(partition, low, "the log is replayed from its start: {problem}");
+                warn!(
+                    partition,
+                    low = low.get(),
+                    "the log is replayed from its start: {problem}"
+                );
             }
             Loss::LogTruncated { committed, high } => error!(
                 partition,
-                committed, high, "the log ends before the committed offset: records were lost"
+                committed = committed.get(),
+                high = high.get(),
+                "the log ends before the committed offset: records were lost"
             ),
             Loss::RewindBelowLogStart { rewind, low } => error!(
                 partition,
-                rewind,
-                low,
+                rewind = rewind.get(),
+                low = low.get(),
                 "the log no longer reaches back two horizons: state is incomplete; raise retention.ms of the \
                  observations topic"
             ),
@@ -180,22 +187,23 @@ impl Reported<'_> {
         );
     }
 
-    fn restored(&self, partition: PartitionId, offset: u64, records: u64, seconds: f64) {
+    fn restored(&self, partition: PartitionId, offset: Offset, records: u64, seconds: f64) {
         self.metrics.restored(seconds);
-        let partition = partition.number;
+        let (partition, offset) = (partition.number.get(), offset.get());
         info!(partition, offset, records, seconds, "a partition is restored");
     }
 }
 
 fn policy_differs(partition: PartitionId) {
     info!(
-        partition = partition.number,
+        partition = partition.number.get(),
         "settings, rules or inventory have changed: open alerts are written once more"
     );
 }
 
-fn restoring(partition: PartitionId, from: u64, to: u64) {
-    let (partition, records) = (partition.number, to.saturating_sub(from));
+fn restoring(partition: PartitionId, from: Offset, to: Offset) {
+    let (partition, records) = (partition.number.get(), to.since(from));
+    let (from, to) = (from.get(), to.get());
     info!(
         partition,
         from, to, records, "a partition is restored from the log"

@@ -7,6 +7,7 @@ mod transactions;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 use thiserror::Error;
 
@@ -15,13 +16,13 @@ use thiserror::Error;
 pub struct TopicPartition {
     /// The topic's name.
     pub topic: String,
-    /// The partition's number, from 0.
-    pub partition: u32,
+    /// The partition's number.
+    pub partition: Partition,
 }
 
 impl TopicPartition {
     /// A partition of a topic.
-    pub fn new(topic: &str, partition: u32) -> Self {
+    pub fn new(topic: &str, partition: Partition) -> Self {
         Self {
             topic: topic.to_owned(),
             partition,
@@ -33,7 +34,7 @@ impl TopicPartition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Its place in the partition.
-    pub offset: u64,
+    pub offset: Offset,
     /// When the log took it.
     pub append_time: AppendTime,
     /// Empty for none.
@@ -46,7 +47,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The next offset to read.
-    pub offset: u64,
+    pub offset: Offset,
     /// What the consumer wrote beside it.
     pub metadata: String,
 }
@@ -104,11 +105,11 @@ struct Entry {
 }
 
 #[derive(Debug, Default)]
-struct Partition {
-    entries: BTreeMap<u64, Entry>,
+struct PartitionLog {
+    entries: BTreeMap<Offset, Entry>,
     /// Records below it have been deleted.
-    log_start: u64,
-    next_offset: u64,
+    log_start: Offset,
+    next_offset: Offset,
 }
 
 /// A transactional id. As on a real broker, a transaction begins with its first record or offset, whatever the producer
@@ -124,14 +125,14 @@ struct Transaction {
     age: Duration,
     /// How the last one ended: committed or not.
     last_end: Option<bool>,
-    written: Vec<(TopicPartition, u64)>,
+    written: Vec<(TopicPartition, Offset)>,
     offsets: Vec<(String, TopicPartition, Committed)>,
 }
 
 /// The log.
 #[derive(Debug, Default)]
 pub struct Broker {
-    partitions: BTreeMap<TopicPartition, Partition>,
+    partitions: BTreeMap<TopicPartition, PartitionLog>,
     transactions: BTreeMap<String, Transaction>,
     committed: BTreeMap<(String, TopicPartition), Committed>,
     generations: BTreeMap<String, u64>,
@@ -152,25 +153,32 @@ impl Broker {
     }
 
     /// Appends a record outside any transaction and says its offset.
-    pub fn append(&mut self, to: &TopicPartition, append_time: AppendTime, key: &[u8], value: &[u8]) -> u64 {
+    pub fn append(
+        &mut self,
+        to: &TopicPartition,
+        append_time: AppendTime,
+        key: &[u8],
+        value: &[u8],
+    ) -> Offset {
         self.push(to, append_time, key, value, State::Committed)
     }
 
     /// Leaves a gap of one offset, as compaction and control records do.
     pub fn skip_offset(&mut self, of: &TopicPartition) {
-        self.partitions.entry(of.clone()).or_default().next_offset += 1;
+        let partition = self.partitions.entry(of.clone()).or_default();
+        partition.next_offset = partition.next_offset.next();
     }
 
     /// The offset after the last record.
-    pub fn end_offset(&self, of: &TopicPartition) -> u64 {
+    pub fn end_offset(&self, of: &TopicPartition) -> Offset {
         self.partitions
             .get(of)
-            .map_or(0, |partition| partition.next_offset)
+            .map_or(Offset::ZERO, |partition| partition.next_offset)
     }
 
     /// The first record at or after `offset` that a `read_committed` consumer may see: not aborted, and not
     /// behind an open transaction.
-    pub fn fetch(&self, from: &TopicPartition, offset: u64) -> Option<&Record> {
+    pub fn fetch(&self, from: &TopicPartition, offset: Offset) -> Option<&Record> {
         let entries = self
             .partitions
             .get(from)?
@@ -185,16 +193,16 @@ impl Broker {
 
     /// All records that a `read_committed` consumer sees from the start of the partition.
     pub fn read_committed(&self, from: &TopicPartition) -> impl Iterator<Item = &Record> {
-        let mut next = Some(0);
+        let mut next = Offset::ZERO;
         std::iter::from_fn(move || {
-            let record = self.fetch(from, next?)?;
-            next = record.offset.checked_add(1);
+            let record = self.fetch(from, next)?;
+            next = record.offset.next();
             Some(record)
         })
     }
 
     /// Forgets the records before `offset`, as retention does.
-    pub fn delete_before(&mut self, of: &TopicPartition, offset: u64) {
+    pub fn delete_before(&mut self, of: &TopicPartition, offset: Offset) {
         if let Some(partition) = self.partitions.get_mut(of) {
             partition.entries = partition.entries.split_off(&offset);
             partition.log_start = partition.log_start.max(offset.min(partition.next_offset));
@@ -202,7 +210,7 @@ impl Broker {
     }
 
     /// Forgets the records from `offset` on, as a leader does that was elected without having them.
-    pub fn truncate(&mut self, of: &TopicPartition, offset: u64) {
+    pub fn truncate(&mut self, of: &TopicPartition, offset: Offset) {
         if let Some(partition) = self.partitions.get_mut(of) {
             partition.entries.split_off(&offset);
             partition.next_offset = partition.next_offset.min(offset.max(partition.log_start));
@@ -210,8 +218,9 @@ impl Broker {
     }
 
     /// The offset of the first record that there may be.
-    pub fn start_offset(&self, of: &TopicPartition) -> u64 {
-        self.partitions.get(of).map_or(0, |partition| partition.log_start)
+    pub fn start_offset(&self, of: &TopicPartition) -> Offset {
+        let partition = self.partitions.get(of);
+        partition.map_or(Offset::ZERO, |partition| partition.log_start)
     }
 
     /// What `group` committed last for a partition.
@@ -258,7 +267,7 @@ impl Broker {
         &mut self,
         group: (&str, u64),
         of: &TopicPartition,
-        offset: u64,
+        offset: Offset,
     ) -> Result<(), BrokerError> {
         let (group, generation) = group;
         if self.generation(group) != generation {
@@ -277,10 +286,10 @@ impl Broker {
         key: &[u8],
         value: &[u8],
         state: State,
-    ) -> u64 {
+    ) -> Offset {
         let partition = self.partitions.entry(to.clone()).or_default();
         let offset = partition.next_offset;
-        partition.next_offset += 1;
+        partition.next_offset = offset.next();
         let record = Record {
             offset,
             append_time,

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipewarden_core::log::Offset;
+
 use super::broker::{Broker, Record, TopicPartition};
 
 /// Where it reads, by partition.
 #[derive(Debug)]
 pub(super) struct Consumer<P> {
-    positions: BTreeMap<P, u64>,
+    positions: BTreeMap<P, Offset>,
     paused: BTreeSet<P>,
 }
 
@@ -31,7 +33,7 @@ impl<P> Default for Consumer<P> {
 
 impl<P: Ord + Clone> Consumer<P> {
     /// Starts to read a partition at an offset. Whether it is paused is as it was left.
-    pub(super) fn assign(&mut self, partition: P, offset: u64) {
+    pub(super) fn assign(&mut self, partition: P, offset: Offset) {
         self.positions.insert(partition, offset);
     }
 
@@ -40,7 +42,7 @@ impl<P: Ord + Clone> Consumer<P> {
         self.positions.remove(partition);
     }
 
-    pub(super) fn seek(&mut self, partition: &P, offset: u64) {
+    pub(super) fn seek(&mut self, partition: &P, offset: Offset) {
         if let Some(position) = self.positions.get_mut(partition) {
             *position = offset;
         }
@@ -74,7 +76,7 @@ impl<P: Ord + Clone> Consumer<P> {
         }
         match broker.fetch(place, *position) {
             Some(record) => {
-                *position = record.offset + 1;
+                *position = record.offset.next();
                 Polled::Record(record)
             }
             None => Polled::End,

@@ -2,6 +2,7 @@
 
 use super::broker::TopicPartition;
 use crate::worker::{PartitionId, Topic};
+use pipewarden_core::log::Partition;
 
 /// Names on the in-process log.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ impl Layout {
     fn beside(&self, topic: &str, partition: PartitionId) -> TopicPartition {
         let number = match partition.topic {
             Topic::Observations => partition.number,
-            Topic::Sightings => self.partitions + partition.number,
+            Topic::Sightings => Partition::new(self.partitions + partition.number.get()),
         };
         TopicPartition::new(topic, number)
     }

@@ -1,15 +1,16 @@
 //! The router worker on the in-process log: the [machine](crate::worker::RouterMachine) that the service runs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 
 use super::broker::{Broker, TopicPartition};
 use super::consumer::{Consumer, Polled};
 use super::weather::{Coverage, Fault, Weather};
-use crate::worker::{InputPartition, RouterFact, RouterInput, RouterMachine, RouterOutput};
+use crate::worker::{InputPartition, Position, RouterFact, RouterInput, RouterMachine, RouterOutput};
 use crate::{Origin, Policy, Routed, Router};
 
 /// The router's consumer group.
@@ -64,17 +65,17 @@ impl RouterWorker {
     }
 
     /// Where observations of one partition stand.
-    pub fn observations(partition: u32) -> TopicPartition {
+    pub fn observations(partition: Partition) -> TopicPartition {
         TopicPartition::new("pipewarden.observations", partition)
     }
 
     /// Where messages stand that could not be decoded.
     pub fn dead_letters() -> TopicPartition {
-        TopicPartition::new("pipewarden.dead-letters", 0)
+        TopicPartition::new("pipewarden.dead-letters", Partition::ZERO)
     }
 
     /// What the group has committed for a partition of an input topic.
-    pub fn committed(broker: &Broker, partition: &InputPartition) -> Option<u64> {
+    pub fn committed(broker: &Broker, partition: &InputPartition) -> Option<Offset> {
         let committed = broker.committed(GROUP, &place(partition))?;
         Some(committed.offset)
     }
@@ -88,7 +89,7 @@ impl RouterWorker {
     pub fn assign(&mut self, broker: &mut Broker, partitions: &[InputPartition], generation: u64) {
         self.generation = generation;
         for partition in partitions {
-            let offset = Self::committed(broker, partition).unwrap_or_default();
+            let offset = Self::committed(broker, partition).unwrap_or(Offset::ZERO);
             self.consumer.assign(partition.clone(), offset);
         }
         self.hand_in(RouterInput::Assigned(partitions.to_vec()), broker);
@@ -113,9 +114,9 @@ impl RouterWorker {
             return false;
         };
         let origin = Origin {
-            topic: &partition.0,
-            partition: i32::try_from(partition.1).expect("Kafka numbers partitions by 31 bits"),
-            offset: i64::try_from(record.offset).expect("Kafka's offsets have 63 bits"),
+            topic: &partition.topic,
+            partition: partition.number,
+            offset: record.offset,
         };
         let outgoing = match self.router.route(&record.value, origin) {
             Routed::Skipped(_) => None,
@@ -125,10 +126,15 @@ impl RouterWorker {
             Routed::Observation(observation) => {
                 let key = observation.key().as_str().as_bytes().to_vec();
                 let number = key.iter().copied().map(u32::from).sum::<u32>() % self.observations;
-                Some((Self::observations(number), key, observation.encode()))
+                Some((
+                    Self::observations(Partition::new(number)),
+                    key,
+                    observation.encode(),
+                ))
             }
         };
-        self.machine.routed(&partition.0, partition.1, record.offset);
+        self.machine
+            .routed(&partition.topic, partition.number, record.offset);
         self.waiting.extend(outgoing);
         self.send();
         self.turn(broker);
@@ -229,10 +235,7 @@ impl RouterWorker {
                     self.in_flight.is_empty(),
                     "nothing is committed before all that came of it is acknowledged"
                 );
-                let next: BTreeMap<InputPartition, u64> = (positions.into_iter())
-                    .map(|position| ((position.topic, position.partition), position.next))
-                    .collect();
-                return vec![self.commit(&next, broker)];
+                return vec![self.commit(&positions, broker)];
             }
             RouterOutput::TakeUp(policy) => {
                 self.router.reload(&policy);
@@ -244,16 +247,17 @@ impl RouterWorker {
         Vec::new()
     }
 
-    fn commit(&mut self, next: &BTreeMap<InputPartition, u64>, broker: &mut Broker) -> RouterInput {
+    fn commit(&mut self, positions: &[Position], broker: &mut Broker) -> RouterInput {
         let problem = |problem: &str| RouterInput::NotCommitted {
             problem: problem.to_owned(),
         };
         if self.weather.strikes(Fault::NotCommitted) {
             return problem("no answer");
         }
-        for (partition, next) in next {
+        for position in positions {
             let group = (GROUP, self.generation);
-            if let Err(refused) = broker.commit_offset(group, &place(partition), *next) {
+            let place = TopicPartition::new(&position.topic, position.partition);
+            if let Err(refused) = broker.commit_offset(group, &place, position.next) {
                 return problem(&refused.to_string());
             }
         }
@@ -262,5 +266,5 @@ impl RouterWorker {
 }
 
 fn place(partition: &InputPartition) -> TopicPartition {
-    TopicPartition::new(&partition.0, partition.1)
+    TopicPartition::new(&partition.topic, partition.number)
 }

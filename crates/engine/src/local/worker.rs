@@ -5,6 +5,7 @@ mod execute;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 
 use super::broker::{Broker, Producer};
@@ -37,7 +38,7 @@ pub struct Worker {
     /// It has died in the midst of a commit.
     is_dead: bool,
     /// A seek that was given up and has not taken effect.
-    belated_seek: Option<(PartitionId, u64)>,
+    belated_seek: Option<(PartitionId, Offset)>,
     /// What goes wrong next.
     pub weather: Weather,
     /// For tests that put a fault into the worker itself.

@@ -8,6 +8,7 @@ use super::io::{At, CommittedOffset, End, Output, PartitionId};
 use super::machine::{Callback, Life, Machine};
 use super::partition::{Locating, Phase, Reader, Seeking};
 use crate::{Correlator, Recovery, Seek};
+use pipewarden_core::log::Offset;
 
 /// How long one question to the broker may take before it is asked again. The broker answers for committed offsets only
 /// when the predecessor's open transaction has ended: 10 s, and up to 10 s until the broker looks.
@@ -159,7 +160,7 @@ impl<M: Clone> Machine<M> {
         self.observe(Fact::NotLocated { partition, problem });
     }
 
-    pub(super) fn log(&mut self, partition: PartitionId, low: u64, high: u64, at: At) {
+    pub(super) fn log(&mut self, partition: PartitionId, low: Offset, high: Offset, at: At) {
         let committed = match self.partitions.get_mut(&partition) {
             Some(Phase::Locating(locating)) => locating.committed.take(),
             _ => panic!("{NOT_ASKED} {partition}"),
@@ -169,7 +170,7 @@ impl<M: Clone> Machine<M> {
         let Some((correlator, offset)) = self.correlator_for(committed.as_ref(), log) else {
             return;
         };
-        let committed = committed.map_or(0, |committed| committed.offset);
+        let committed = committed.map_or(Offset::ZERO, |committed| committed.offset);
         let seeking = Seeking {
             reader: Box::new(Reader::new(correlator, committed, at)),
             offset,
@@ -251,7 +252,11 @@ impl<M: Clone> Machine<M> {
     }
 
     /// The correlator of one partition, and the first offset it must read. `None` if the worker must end.
-    fn correlator_for(&mut self, committed: Option<&CommittedOffset>, log: Log) -> Option<(Correlator, u64)> {
+    fn correlator_for(
+        &mut self,
+        committed: Option<&CommittedOffset>,
+        log: Log,
+    ) -> Option<(Correlator, Offset)> {
         let (policy, partitions) = (Arc::clone(&self.policy), self.settings.partitions);
         let Log { partition, low, high } = log;
         let Some(CommittedOffset {
@@ -327,7 +332,7 @@ impl Phase {
 struct Log {
     partition: PartitionId,
     /// The offset of its first record.
-    low: u64,
+    low: Offset,
     /// One more than the offset of its last.
-    high: u64,
+    high: Offset,
 }

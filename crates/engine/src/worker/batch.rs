@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::io::PartitionId;
 use crate::{AlertRecord, Checkpoint, DeadLetter};
+use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 
 /// An alert that waits for its transaction.
@@ -21,7 +22,7 @@ pub struct Part {
     /// Which partition.
     pub partition: PartitionId,
     /// The offset to commit: everything below it has been applied, and what that caused is in this batch or an earlier one.
-    pub offset: u64,
+    pub offset: Offset,
     /// What is committed beside it.
     pub checkpoint: Checkpoint,
     /// The greatest append time that has been applied.

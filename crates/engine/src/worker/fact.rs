@@ -7,6 +7,7 @@ use super::batch::Batch;
 use super::io::PartitionId;
 use crate::{Applied, CheckpointError};
 use pipewarden_core::detection::{ClockState, Counters, Disposition, Explanation, SensorState, StateSize};
+use pipewarden_core::log::Offset;
 
 /// Something that happened, which no decision hangs on.
 #[derive(Clone, Debug)]
@@ -52,9 +53,9 @@ pub enum Fact {
         /// Of this partition.
         partition: PartitionId,
         /// The first offset that is read.
-        from: u64,
+        from: Offset,
         /// The committed offset.
-        to: u64,
+        to: Offset,
     },
     /// A record below the committed offset has been replayed.
     RestoredRecord,
@@ -63,7 +64,7 @@ pub enum Fact {
         /// Of this partition.
         partition: PartitionId,
         /// The next offset.
-        offset: u64,
+        offset: Offset,
         /// How many records were replayed.
         records: u64,
         /// How long it took.
@@ -167,30 +168,30 @@ pub enum Loss {
     /// The log has records and the group has no offset: all of them are read.
     NoCommittedOffset {
         /// The offset of the first.
-        low: u64,
+        low: Offset,
         /// One more than the offset of the last.
-        high: u64,
+        high: Offset,
     },
     /// The log is replayed from its start, because the string beside the committed offset says nothing.
     UnreadableCheckpoint {
         /// The offset of the first record.
-        low: u64,
+        low: Offset,
         /// What is wrong with it.
         problem: CheckpointError,
     },
     /// The log ends before the committed offset.
     LogTruncated {
         /// The committed offset.
-        committed: u64,
+        committed: Offset,
         /// One more than the offset of the last record.
-        high: u64,
+        high: Offset,
     },
     /// The log no longer reaches back to where the state begins.
     RewindBelowLogStart {
         /// Where the state begins.
-        rewind: u64,
+        rewind: Offset,
         /// The offset of the first record.
-        low: u64,
+        low: Offset,
     },
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::fact::Fact;
 use crate::{PartitionsChanged, Policy};
+use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 
 /// When an input came.
@@ -37,13 +38,13 @@ impl Topic {
 pub struct PartitionId {
     /// Its topic.
     pub topic: Topic,
-    /// Its number, from 0.
-    pub number: u32,
+    /// Its number.
+    pub number: Partition,
 }
 
 impl PartitionId {
     /// A partition of the observations topic.
-    pub const fn observations(number: u32) -> Self {
+    pub const fn observations(number: Partition) -> Self {
         Self {
             topic: Topic::Observations,
             number,
@@ -51,7 +52,7 @@ impl PartitionId {
     }
 
     /// A partition of the sightings topic.
-    pub const fn sightings(number: u32) -> Self {
+    pub const fn sightings(number: Partition) -> Self {
         Self {
             topic: Topic::Sightings,
             number,
@@ -73,7 +74,7 @@ impl fmt::Display for PartitionId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedOffset {
     /// The next offset to read.
-    pub offset: u64,
+    pub offset: Offset,
     /// A [checkpoint](crate::Checkpoint), unless another program wrote it.
     pub metadata: String,
 }
@@ -82,7 +83,7 @@ pub struct CommittedOffset {
 #[derive(Clone, Copy, Debug)]
 pub struct Fetched<'a> {
     /// Its offset.
-    pub offset: u64,
+    pub offset: Offset,
     /// When the broker appended it; `None` where the topic keeps the producer's time instead, which ends the worker.
     pub append_time: Option<AppendTime>,
     /// Its value; empty for none.
@@ -125,9 +126,9 @@ pub enum Input<'a, M> {
         /// Asked about.
         partition: PartitionId,
         /// The offset of its first record.
-        low: u64,
+        low: Offset,
         /// One more than the offset of its last.
-        high: u64,
+        high: Offset,
     },
     /// The broker has not answered [`Output::AskCommitted`] or [`Output::AskLog`] for this partition.
     AskFailed {
@@ -243,7 +244,7 @@ pub enum Output<M> {
         /// Which partition.
         partition: PartitionId,
         /// The first record to fetch, or the first after it.
-        offset: u64,
+        offset: Offset,
         /// How long the consumer may take.
         within: Duration,
     },

@@ -217,8 +217,8 @@ impl<M: Clone> Machine<M> {
         let outputs = &mut self.outputs;
         let origin = Origin {
             topic: self.settings.name(partition.topic),
-            partition: i32::try_from(partition.number).expect("Kafka's partitions are numbered by 31 bits"),
-            offset: i64::try_from(offset).expect("Kafka's offsets have 63 bits"),
+            partition: partition.number,
+            offset,
         };
         reader.apply(record, origin, at, |fact| {
             outputs.push_back(Output::Observe(fact))

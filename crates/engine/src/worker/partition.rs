@@ -20,6 +20,7 @@ use super::fact::{AppliedRecord, Fact};
 use super::io::{At, CommittedOffset, PartitionId};
 use super::tick::Tick;
 use crate::{Applied, Correlator, DeadLetter, LogRecord, Origin};
+use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 
 /// The reason of a dead letter that stood on a topic of ours: not written by Pipewarden, or damaged.
@@ -47,7 +48,7 @@ pub(super) struct Locating {
 #[derive(Debug)]
 pub(super) struct Seeking {
     pub(super) reader: Box<Reader>,
-    pub(super) offset: u64,
+    pub(super) offset: Offset,
     /// When to send it again; `None` while an answer is outstanding.
     pub(super) seek_at: Option<Duration>,
 }
@@ -57,7 +58,7 @@ pub(super) struct Seeking {
 pub(super) struct Reader {
     correlator: Correlator,
     /// The offset that was committed last; nothing that a record below it causes is ever written.
-    committed: u64,
+    committed: Offset,
     alerts: Vec<Pending>,
     alert_bytes: usize,
     dead_letters: Vec<DeadLetter>,
@@ -86,8 +87,8 @@ impl Locating {
 }
 
 impl Reader {
-    /// At the start of its restoration. `committed` is the group's offset, 0 where there is none.
-    pub(super) fn new(correlator: Correlator, committed: u64, at: At) -> Self {
+    /// At the start of its restoration. `committed` is the group's offset, the first where there is none.
+    pub(super) fn new(correlator: Correlator, committed: Offset, at: At) -> Self {
         Self {
             correlator,
             committed,
@@ -236,7 +237,7 @@ impl Reader {
     }
 
     /// A batch with this offset is committed.
-    pub(super) fn committed(&mut self, offset: u64) {
+    pub(super) fn committed(&mut self, offset: Offset) {
         assert!(
             (self.committed..=self.correlator.position()).contains(&offset),
             "{offset} was committed, between {} and {}",

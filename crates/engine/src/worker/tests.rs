@@ -6,13 +6,14 @@ use std::time::Duration;
 use pipewarden_core::detection::{JoinSettings, RuleSet};
 use pipewarden_core::event::{AssetId, Decoder, Observation};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 
 use super::{At, Ended, Fetched, Input, Machine, MachineSettings, Output, PartitionId};
 use crate::{ObservationRecord, Policy};
 
-const FIRST: PartitionId = PartitionId::observations(0);
-const SECOND: PartitionId = PartitionId::observations(1);
+const FIRST: PartitionId = PartitionId::observations(Partition::ZERO);
+const SECOND: PartitionId = PartitionId::observations(Partition::new(1));
 
 fn at(millis: u64) -> At {
     At {
@@ -31,7 +32,7 @@ fn handle(machine: &mut Machine<u64>, input: Input<'_, u64>, millis: u64) -> Vec
 
 fn record(partition: PartitionId, offset: u64, value: &[u8]) -> Input<'_, u64> {
     let record = Fetched {
-        offset,
+        offset: Offset::new(offset),
         append_time: Some(AppendTime::from_millis(1_000)),
         value,
     };
@@ -69,7 +70,7 @@ fn two_live_partitions() -> Machine<u64> {
     for partition in [FIRST, SECOND] {
         let committed = None;
         handle(&mut machine, Input::Committed { partition, committed }, 0);
-        let (low, high) = (0, 0);
+        let (low, high) = (Offset::ZERO, Offset::ZERO);
         handle(&mut machine, Input::Log { partition, low, high }, 0);
         handle(&mut machine, Input::SeekDone { partition }, 0);
     }
@@ -92,7 +93,7 @@ fn no_transaction_begins_while_a_question_about_a_partition_is_unanswered() {
     let (partition, committed) = (FIRST, None);
     let asked = handle(&mut machine, Input::Committed { partition, committed }, 201);
     assert!(matches!(asked[..], [Output::AskLog { .. }]), "{asked:?}");
-    let (low, high) = (0, 8);
+    let (low, high) = (Offset::ZERO, Offset::new(8));
     let asked = handle(&mut machine, Input::Log { partition, low, high }, 202);
     assert!(matches!(asked[..], [Output::Seek { .. }]), "{asked:?}");
     // Now nothing is outstanding, and what the other partition has read is committed.
@@ -100,15 +101,15 @@ fn no_transaction_begins_while_a_question_about_a_partition_is_unanswered() {
     let [Output::Publish { batch, .. }] = &asked[..] else {
         panic!("{asked:?}");
     };
-    let parts: Vec<(PartitionId, u64)> = batch.parts().map(|part| (part.partition, part.offset)).collect();
-    assert_eq!(parts, [(SECOND, 8)]);
+    let parts: Vec<(PartitionId, Offset)> = batch.parts().map(|part| (part.partition, part.offset)).collect();
+    assert_eq!(parts, [(SECOND, Offset::new(8))]);
     assert!(handle(&mut machine, Input::Ended(Ended::Committed), 204).is_empty());
 }
 
 #[test]
 fn what_is_not_located_within_a_callback_is_located_between_two_polls() {
     let mut machine = two_live_partitions();
-    let third = PartitionId::sightings(0);
+    let third = PartitionId::sightings(Partition::ZERO);
     let (partitions, membership) = (vec![third], 2);
     handle(
         &mut machine,
@@ -153,7 +154,7 @@ fn no_transaction_begins_between_two_ticks_that_were_asked_for_together() {
     let (arrival, value) = access();
     for partition in [FIRST, SECOND] {
         let record = Fetched {
-            offset: 7,
+            offset: Offset::new(7),
             append_time: Some(arrival),
             value: &value,
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pipewarden_core::log;
 use pipewarden_engine::ObservationRecord;
 use pipewarden_engine::worker::{CommittedOffset, End, Input, Output, PartitionId, Renewed, Topic};
 use rdkafka::Offset;
@@ -10,9 +11,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::BaseRecord;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
-use super::{CorrelatorMember, Membership, offset};
+use super::{CorrelatorMember, Membership};
 use crate::error::DriverError;
-use crate::group::{self, GroupConsumer, signed};
+use crate::group::{self, GroupConsumer, offset, signed};
 use crate::observer::WorkerFact;
 
 impl CorrelatorMember {
@@ -51,7 +52,7 @@ impl CorrelatorMember {
                     for partition in partitions {
                         self.tell(WorkerFact::Forgotten {
                             topic: self.topic(partition.topic),
-                            partition: partition.number,
+                            partition: partition.number.get(),
                             had_state: true,
                         });
                     }
@@ -107,11 +108,11 @@ impl CorrelatorMember {
         &mut self,
         consumer: &GroupConsumer<Self>,
         starts: Option<&TopicPartitionList>,
-        (partition, offset): (PartitionId, u64),
+        (partition, offset): (PartitionId, log::Offset),
         within: Duration,
     ) {
         let (topic, number) = (self.topic(partition.topic), number(partition));
-        let place = Offset::Offset(i64::try_from(offset).expect("Kafka's offsets have 63 bits"));
+        let place = Offset::Offset(offset.to_wire());
         let done = match starts.and_then(|starts| starts.find_partition(topic, number)) {
             Some(mut start) => start.set_offset(place),
             None => consumer.seek(topic, number, place, within),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipewarden_core::event::{Observation, Sighting};
+use pipewarden_core::log::Partition;
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::local::{Broker, Layout, Step, TamperWith, Worker};
 use pipewarden_engine::worker::{Fact, PartitionId};
@@ -68,10 +69,10 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn new(policies: Vec<Arc<Policy>>, climate: Climate) -> Self {
-        let observations = (0..PARTITIONS).map(PartitionId::observations);
+        let observations = (0..PARTITIONS).map(|number| PartitionId::observations(Partition::new(number)));
         let sightings = (0..SIGHTINGS).filter(|_| climate.has_sightings_topic);
         let partitions: Vec<_> = observations
-            .chain(sightings.map(PartitionId::sightings))
+            .chain(sightings.map(|number| PartitionId::sightings(Partition::new(number))))
             .collect();
         let owners = partitions.iter().enumerate();
         let mut cluster = Self {
@@ -303,6 +304,6 @@ impl Cluster {
     }
 }
 
-fn number(key: &str, partitions: u32) -> u32 {
-    key.bytes().map(u32::from).sum::<u32>() % partitions
+fn number(key: &str, partitions: u32) -> Partition {
+    Partition::new(key.bytes().map(u32::from).sum::<u32>() % partitions)
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::detection::{Exceptions, JoinSettings, RuleSet};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::log::Offset;
 use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Coverage, TamperWith, Weather};
 use pipewarden_engine::worker::Fact;
@@ -67,7 +68,7 @@ impl Counts {
                 Fact::Recovered => self.add("recoveries", 1),
                 Fact::Ticked => self.add("ticks", 1),
                 Fact::Reloading { .. } => self.add("reloads", 1),
-                Fact::Restoring { from, .. } if *from > 0 => self.add("rewinds moved", 1),
+                Fact::Restoring { from, .. } if *from > Offset::ZERO => self.add("rewinds moved", 1),
                 Fact::NotTakenOver(_) => self.add("not taken over", 1),
                 Fact::Loss { loss, .. } => self.add(loss.as_str(), 1),
                 _ => {}

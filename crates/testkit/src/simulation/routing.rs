@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipewarden_core::detection::JoinSettings;
+use pipewarden_core::log::Partition;
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Broker, Fault, RouterWorker, TopicPartition};
@@ -54,12 +55,11 @@ struct World {
 impl World {
     fn new(random: &mut StdRng) -> Self {
         let partitions: Vec<InputPartition> = [("winlogbeat", 0), ("winlogbeat", 1), ("forwarded", 0)]
-            .map(|(topic, number)| (Arc::from(topic), number))
+            .map(|(topic, number)| InputPartition::new(topic, Partition::new(number)))
             .into();
         let mut broker = Broker::new();
         for id in 0..random.random_range(5..120) {
-            let (topic, number) = &partitions[random.random_range(0..partitions.len())];
-            let place = TopicPartition::new(topic, *number);
+            let place = place(&partitions[random.random_range(0..partitions.len())]);
             broker.append(&place, AppendTime::MIN, b"", message(id, random).as_bytes());
             if random.random_bool(0.1) {
                 broker.skip_offset(&place);
@@ -253,10 +253,10 @@ impl World {
 
     fn verdict(&self) -> Result<(), String> {
         for partition in &self.partitions {
-            let place = TopicPartition::new(&partition.0, partition.1);
+            let place = place(partition);
             let last = self.broker.read_committed(&place).last();
             let (end, committed) = (
-                last.map(|record| record.offset + 1),
+                last.map(|record| record.offset.next()),
                 RouterWorker::committed(&self.broker, partition),
             );
             if committed != end {
@@ -278,7 +278,7 @@ impl World {
     fn undisturbed(&self) -> Broker {
         let mut broker = Broker::new();
         for partition in &self.partitions {
-            let place = TopicPartition::new(&partition.0, partition.1);
+            let place = place(partition);
             for record in self.broker.read_committed(&place) {
                 while broker.end_offset(&place) < record.offset {
                     broker.skip_offset(&place);
@@ -296,9 +296,13 @@ impl World {
     }
 }
 
+fn place(partition: &InputPartition) -> TopicPartition {
+    TopicPartition::new(&partition.topic, partition.number)
+}
+
 /// What stands on the topics that a router writes to: copies count once.
 fn written(broker: &Broker) -> BTreeSet<(TopicPartition, Vec<u8>)> {
-    let observations = (0..OBSERVATIONS).map(RouterWorker::observations);
+    let observations = (0..OBSERVATIONS).map(|number| RouterWorker::observations(Partition::new(number)));
     let topics = observations.chain([RouterWorker::dead_letters()]);
     let records = topics.flat_map(|topic| {
         let records = broker.read_committed(&topic).map(|record| record.value.clone());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pipewarden_core::alert::Document;
 use pipewarden_core::detection::{JoinSettings, Rule, RuleSet, SWEEP};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::text::plural;
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::local::{FinalView, Replayer};
@@ -94,10 +95,10 @@ struct Detected {
 fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String> {
     let mut router = Router::new(policy);
     let mut read = Vec::new();
-    for (offset, message) in (0..).zip(messages) {
+    for (offset, message) in (0..).map(Offset::new).zip(messages) {
         let origin = Origin {
             topic: "case",
-            partition: 0,
+            partition: Partition::ZERO,
             offset,
         };
         read.push((offset, router.read(message, origin)));
@@ -116,7 +117,7 @@ fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String
             Routed::DeadLetter(letter) => {
                 return Err(format!(
                     "event {}: cannot be decoded: {}",
-                    offset + 1,
+                    offset.next(),
                     letter.message
                 ));
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pipewarden::config::Settings;
+use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::{Correlator, LogRecord};
 use serde_json::Value;
@@ -109,7 +110,7 @@ fn undisturbed(settings: &Settings, log: &[Read]) -> Records {
             .entry(record.partition)
             .or_insert_with(|| Correlator::fresh(Arc::clone(&policy), 6));
         let applied = correlator.apply(LogRecord {
-            offset: record.offset.cast_unsigned(),
+            offset: Offset::from_wire(record.offset).expect("a record has an offset"),
             append_time: AppendTime::from_millis(record.append_time.unwrap()),
             value: &record.value,
         });

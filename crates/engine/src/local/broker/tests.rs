@@ -5,7 +5,7 @@ use super::*;
 const NOW: AppendTime = AppendTime::from_millis(0);
 
 fn alerts() -> TopicPartition {
-    TopicPartition::new("alerts", 0)
+    TopicPartition::new("alerts", Partition::ZERO)
 }
 
 fn values(broker: &Broker) -> Vec<&[u8]> {
@@ -17,7 +17,7 @@ fn values(broker: &Broker) -> Vec<&[u8]> {
 
 fn committed(offset: u64) -> Committed {
     Committed {
-        offset,
+        offset: Offset::new(offset),
         metadata: String::new(),
     }
 }
@@ -25,7 +25,7 @@ fn committed(offset: u64) -> Committed {
 #[test]
 fn a_transaction_shows_its_records_and_its_offsets_together_or_not_at_all() {
     let mut broker = Broker::new();
-    let input = TopicPartition::new("observations", 3);
+    let input = TopicPartition::new("observations", Partition::new(3));
     let producer = broker.start_producer("worker-0");
     for (value, keep) in [(b"a", false), (b"b", true)] {
         broker.begin(&producer).unwrap();
@@ -78,7 +78,10 @@ fn a_zombie_can_do_nothing_and_what_it_left_open_is_aborted() {
 
 #[test]
 fn a_member_that_has_not_seen_the_latest_rebalance_cannot_commit() {
-    let (mut broker, input) = (Broker::new(), TopicPartition::new("observations", 0));
+    let (mut broker, input) = (
+        Broker::new(),
+        TopicPartition::new("observations", Partition::ZERO),
+    );
     let producer = broker.start_producer("worker");
     let old = broker.rebalance("group");
     let new = broker.rebalance("group");
@@ -103,8 +106,8 @@ fn the_end_of_a_transaction_takes_an_offset() {
     }
     let offsets: Vec<u64> = broker
         .read_committed(&alerts())
-        .map(|record| record.offset)
+        .map(|record| record.offset.get())
         .collect();
     assert_eq!(offsets, [0, 2]);
-    assert_eq!(broker.end_offset(&alerts()), 4);
+    assert_eq!(broker.end_offset(&alerts()), Offset::new(4));
 }

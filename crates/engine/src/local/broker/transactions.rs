@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 
 use super::{Broker, BrokerError, Committed, LateEnd, Producer, State, TopicPartition, Transaction};
@@ -89,7 +90,7 @@ impl Broker {
         append_time: AppendTime,
         key: &[u8],
         value: &[u8],
-    ) -> Result<u64, BrokerError> {
+    ) -> Result<Offset, BrokerError> {
         self.open_transaction(producer)?.is_open = true;
         let offset = self.push(to, append_time, key, value, State::Pending);
         self.open_transaction(producer)?

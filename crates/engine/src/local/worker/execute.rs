@@ -6,6 +6,7 @@ use crate::local::broker::{Broker, BrokerError, Committed, Producer};
 use crate::local::layout::Layout;
 use crate::local::weather::Fault;
 use crate::worker::{Batch, CommittedOffset, Ended, Input, Output, Part, PartitionId, Renewed};
+use pipewarden_core::log::Offset;
 
 impl Worker {
     /// Does one thing that the machine asks for, and says what came of it.
@@ -80,7 +81,7 @@ impl Worker {
         }
     }
 
-    fn seek(&mut self, partition: PartitionId, offset: u64) -> Input<'static, u64> {
+    fn seek(&mut self, partition: PartitionId, offset: Offset) -> Input<'static, u64> {
         if self.weather.strikes(Fault::SeekGivenUp) {
             self.belated_seek = Some((partition, offset));
             let problem = "given up".to_owned();

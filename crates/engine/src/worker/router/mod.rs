@@ -20,12 +20,29 @@ pub use positions::Position;
 use positions::Positions;
 
 use crate::Policy;
+use pipewarden_core::log::{Offset, Partition};
 
 /// How long a flush may take before the worker goes back to polling. Well below `max.poll.interval.ms`.
 const FLUSH: Duration = Duration::from_secs(30);
 
 /// A partition of an input topic.
-pub type InputPartition = (Arc<str>, u32);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InputPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// Its number.
+    pub number: Partition,
+}
+
+impl InputPartition {
+    /// A partition of this topic.
+    pub fn new(topic: &str, number: Partition) -> Self {
+        Self {
+            topic: Arc::from(topic),
+            number,
+        }
+    }
+}
 
 /// What can happen to a router worker.
 #[derive(Clone, Debug)]
@@ -188,14 +205,14 @@ impl RouterMachine {
     }
 
     /// A message was routed, and what came of it was handed to the producer or waits for room.
-    pub fn routed(&mut self, topic: &str, partition: u32, offset: u64) {
-        self.positions.set(topic, partition, offset + 1);
+    pub fn routed(&mut self, topic: &str, partition: Partition, offset: Offset) {
+        self.positions.set(topic, partition, offset.next());
     }
 
     /// Whether a partition is the worker's.
-    pub fn owns(&self, topic: &str, partition: u32) -> bool {
+    pub fn owns(&self, topic: &str, partition: Partition) -> bool {
         let mut owned = self.owned.iter();
-        owned.any(|(own, number)| &**own == topic && *number == partition)
+        owned.any(|own| *own.topic == *topic && own.number == partition)
     }
 
     /// The name in [`ROUTER_STATES`] of what it is doing.
@@ -363,7 +380,7 @@ impl RouterMachine {
 
     fn forget(&mut self, partitions: Vec<InputPartition>) {
         for partition in &partitions {
-            self.positions.forget(&partition.0, partition.1);
+            self.positions.forget(&partition.topic, partition.number);
             self.owned.remove(partition);
         }
         self.outputs.push_back(RouterOutput::Forget(partitions));

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use pipewarden_core::log::{Offset, Partition};
+
 /// An offset to commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The input topic.
     pub topic: Arc<str>,
     /// Its partition.
-    pub partition: u32,
+    pub partition: Partition,
     /// Everything below it has been dealt with.
-    pub next: u64,
+    pub next: Offset,
 }
 
 /// The next offset of each partition. A process reads few topics and a partition is a small number, so both are found
@@ -29,13 +31,13 @@ struct Topic {
 
 #[derive(Clone, Copy, Debug)]
 struct Reached {
-    next: u64,
-    committed: Option<u64>,
+    next: Offset,
+    committed: Option<Offset>,
 }
 
 impl Positions {
     /// Everything below `next` has been dealt with.
-    pub(super) fn set(&mut self, topic: &str, partition: u32, next: u64) {
+    pub(super) fn set(&mut self, topic: &str, partition: Partition, next: Offset) {
         let known = self.topics.iter().position(|known| &*known.name == topic);
         let topic = known.unwrap_or_else(|| {
             self.topics.push(Topic {
@@ -45,7 +47,7 @@ impl Positions {
             self.topics.len() - 1
         });
         let partitions = &mut self.topics[topic].partitions;
-        let index = partition as usize;
+        let index = index(partition);
         if partitions.len() <= index {
             partitions.resize(index + 1, None);
         }
@@ -59,8 +61,8 @@ impl Positions {
     }
 
     /// The partition is someone else's now.
-    pub(super) fn forget(&mut self, topic: &str, partition: u32) {
-        let index = partition as usize;
+    pub(super) fn forget(&mut self, topic: &str, partition: Partition) {
+        let index = index(partition);
         for known in self.topics.iter_mut().filter(|known| &*known.name == topic) {
             if let Some(position) = known.partitions.get_mut(index) {
                 *position = None;
@@ -77,7 +79,7 @@ impl Positions {
     pub(super) fn dirty(&self) -> Vec<Position> {
         let mut dirty = Vec::new();
         for topic in &self.topics {
-            for (partition, reached) in (0..).zip(&topic.partitions) {
+            for (partition, reached) in (0..).map(Partition::new).zip(&topic.partitions) {
                 if let Some(Reached { next, committed }) = *reached
                     && committed != Some(next)
                 {
@@ -107,6 +109,10 @@ impl Positions {
     }
 }
 
+fn index(partition: Partition) -> usize {
+    usize::try_from(partition.get()).expect("a partition's number fits an index")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,26 +120,33 @@ mod tests {
     fn listed(positions: &Positions) -> Vec<(String, u32, u64)> {
         let dirty = positions.dirty().into_iter();
         dirty
-            .map(|position| (position.topic.to_string(), position.partition, position.next))
+            .map(|position| {
+                let (partition, next) = (position.partition.get(), position.next.get());
+                (position.topic.to_string(), partition, next)
+            })
             .collect()
+    }
+
+    fn set(positions: &mut Positions, topic: &str, partition: u32, next: u64) {
+        positions.set(topic, Partition::new(partition), Offset::new(next));
     }
 
     #[test]
     fn only_what_moved_since_the_last_commit_and_is_still_owned_is_committed() {
         let mut positions = Positions::default();
         assert!(!positions.is_dirty());
-        positions.set("a", 2, 5);
-        positions.set("b", 0, 1);
-        positions.set("a", 2, 6);
+        set(&mut positions, "a", 2, 5);
+        set(&mut positions, "b", 0, 1);
+        set(&mut positions, "a", 2, 6);
         assert_eq!(
             listed(&positions),
             [("a".to_owned(), 2, 6), ("b".to_owned(), 0, 1)]
         );
         positions.clean();
         assert!(!positions.is_dirty() && listed(&positions).is_empty());
-        positions.set("a", 2, 7);
-        positions.set("b", 0, 2);
-        positions.forget("b", 0);
+        set(&mut positions, "a", 2, 7);
+        set(&mut positions, "b", 0, 2);
+        positions.forget("b", Partition::ZERO);
         assert_eq!(listed(&positions), [("a".to_owned(), 2, 7)]);
     }
 }

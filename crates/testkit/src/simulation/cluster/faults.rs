@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::local::{Fault, Worker};
 use pipewarden_engine::worker::{Fact, Input, PartitionId};
@@ -240,7 +241,7 @@ impl Cluster {
         self.counts.note(&facts);
     }
 
-    fn offsets(&self) -> Vec<Option<u64>> {
+    fn offsets(&self) -> Vec<Option<Offset>> {
         let committed = |partition: &PartitionId| {
             let place = self.layout.input(*partition);
             let committed = self.broker.committed(&self.layout.group, &place);
@@ -340,12 +341,12 @@ impl Cluster {
         let place = self.layout.input(partition);
         let (start, end) = (self.broker.start_offset(&place), self.broker.end_offset(&place));
         if self.climate.retention_is_short {
-            let offset = random.random_range(start..=end);
+            let offset = Offset::new(random.random_range(start.get()..=end.get()));
             self.broker.delete_before(&place, offset);
             self.counts.add("log starts moved", 1);
         }
         if self.climate.log_is_truncated {
-            let offset = random.random_range(start..=end);
+            let offset = Offset::new(random.random_range(start.get()..=end.get()));
             self.broker.truncate(&place, offset);
             self.counts.add("logs truncated", 1);
         }
