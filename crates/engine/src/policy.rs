@@ -80,10 +80,12 @@ impl Policy {
     /// The document of one revision in ECS and, where findings are asked for, in OCSF, as JSON.
     pub fn documents(&self, revision: &Revision) -> (Vec<u8>, Option<Vec<u8>>) {
         let ecs = self.document(revision);
-        let finding = (self.format.has_ocsf())
-            .then(|| serde_json::to_vec(&alert::detection_finding(revision, &ecs)).unwrap_or_default());
-        // Serialising plain structs of strings and numbers into memory has no way to fail.
-        (serde_json::to_vec(&ecs).unwrap_or_default(), finding)
+        let finding = (self.format.has_ocsf()).then(|| {
+            let finding = alert::detection_finding(revision, &ecs);
+            serde_json::to_vec(&finding).expect("strings and numbers are JSON")
+        });
+        let ecs = serde_json::to_vec(&ecs).expect("strings and numbers are JSON");
+        (ecs, finding)
     }
 
     fn document(&self, revision: &Revision) -> Document {

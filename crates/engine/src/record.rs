@@ -19,8 +19,7 @@ pub enum ObservationRecord {
 impl ObservationRecord {
     /// The record's value.
     pub fn encode(&self) -> Vec<u8> {
-        // Serialising plain structs of strings and numbers into memory has no way to fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        serde_json::to_vec(self).expect("strings and numbers are JSON")
     }
 
     /// Reads a record's value.
