@@ -257,7 +257,7 @@ mod drive {
 
     use pipewarden_core::log::Partition;
     use pipewarden_core::time::AppendTime;
-    use pipewarden_engine::local::{Broker, Fault, Layout, Step, TopicPartition, Worker};
+    use pipewarden_engine::local::{Broker, Fault, Layout, PollResult, TopicPartition, Worker};
     use pipewarden_engine::worker::PartitionId;
     use pipewarden_engine::{DeadLetter, ObservationRecord, Policy};
 
@@ -310,7 +310,7 @@ mod drive {
         }
 
         fn read(&mut self, partition: PartitionId) {
-            while self.worker.poll(&mut self.broker, partition) == Step::Record {}
+            while self.worker.poll(&mut self.broker, partition) == PollResult::Record {}
             self.worker.take_facts();
         }
 
@@ -321,7 +321,7 @@ mod drive {
 
         /// The worker ends in the midst of a commit, and a successor takes over.
         pub(crate) fn crash(&mut self) {
-            self.worker.weather.bring(Fault::TornCommit, 1);
+            self.worker.faults.inject(Fault::TornCommit, 1);
             self.worker.commit(&mut self.broker);
             self.worker = take_over(&mut self.broker, &self.layout, &self.policy);
         }

@@ -8,7 +8,7 @@ use pipewarden_core::event::AddressClaim;
 use pipewarden_core::inventory::{BindingSettings, Bindings};
 use pipewarden_core::time::{AppendTime, EventTime};
 use proptest::prelude::*;
-use testkit::bindings::{Reference, X, again, claim, claims, ip, order, record, seconds, taught};
+use testkit::bindings::{Reference, X, again, bindings_of, claim, claims, ip, order, record, seconds};
 
 fn host(bindings: &Bindings, at: i64) -> Option<String> {
     bindings.host_at(ip(X), seconds(at)).map(ToString::to_string)
@@ -16,7 +16,7 @@ fn host(bindings: &Bindings, at: i64) -> Option<String> {
 
 #[test]
 fn a_lease_that_moved_and_came_back_resolves_by_the_time_of_the_event() {
-    let bindings = taught(&[
+    let bindings = bindings_of(&[
         claim(X, "a.example", 0),
         claim(X, "a.example", 10),
         claim(X, "b.example", 20),
@@ -46,12 +46,12 @@ fn a_lease_that_moved_and_came_back_resolves_by_the_time_of_the_event() {
 fn a_clock_that_went_astray_takes_no_address_from_those_whose_clocks_are_sound() {
     let mut claims = vec![claim(X, "astray.example", 0), claim(X, "astray.example", 999_999)];
     claims.extend((100..200).map(|at| claim(X, "sound.example", at)));
-    assert_eq!(host(&taught(&claims), 150).as_deref(), Some("sound.example"));
+    assert_eq!(host(&bindings_of(&claims), 150).as_deref(), Some("sound.example"));
 }
 
 #[test]
 fn a_short_name_is_known_as_long_as_one_computer_of_that_name_has_a_binding() {
-    let mut bindings = taught(&[
+    let mut bindings = bindings_of(&[
         claim(X, "portal.a.example", 0),
         claim("192.0.2.10", "portal.a.example", 0),
     ]);
@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn what_is_learned_is_a_function_of_the_set_of_lessons(claims in claims(40), order in order()) {
         let reference = Reference::of(&claims);
-        for bindings in [taught(&claims), taught(&again(&claims, &order))] {
+        for bindings in [bindings_of(&claims), bindings_of(&again(&claims, &order))] {
             prop_assert_eq!(bindings.bindings(), reference.spans());
             for address in 0..3u8 {
                 let address = IpAddr::from([192, 0, 2, address]);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pipewarden_core::detection::JoinSettings;
 use pipewarden_core::log::Partition;
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::local::{Broker, Fault, Layout, Moment, Step, Tamper, TamperWith, Worker};
+use pipewarden_engine::local::{Broker, Fault, Layout, Moment, PollResult, Tamper, TamperWith, Worker};
 use pipewarden_engine::worker::{
     Fact, Output, PARTITION_INPUTS, PARTITION_STATES, PartitionId, ROUTER_INPUTS, ROUTER_STATES,
     WORKER_INPUTS, WORKER_STATES,
@@ -114,7 +114,7 @@ fn a_start_with_other_settings_writes_every_open_alert_once_more_and_a_start_wit
         broker.append(&layout.input(PARTITION), due, b"", &tick);
         let policy = simulation::policy(&JoinSettings::default(), id);
         let mut worker = take_over(&mut broker, &layout, &policy);
-        while worker.poll(&mut broker, PARTITION) == Step::Record {}
+        while worker.poll(&mut broker, PARTITION) == PollResult::Record {}
         worker.commit(&mut broker);
         let facts = worker.take_facts();
         let reemitted: usize = (facts.iter())
@@ -215,11 +215,11 @@ const IMPOSSIBLE: &[(&str, &[&str])] = &[
     ("revoked", &["flushing", "committing"]),
     ("lost", &["flushing", "committing"]),
     ("policy_changed", &["flushing", "committing"]),
-    ("turn", &["flushing", "committing"]),
-    ("flushed", &["routing", "held", "committing"]),
-    ("not_flushed", &["routing", "held", "committing"]),
-    ("committed", &["routing", "held", "flushing"]),
-    ("not_committed", &["routing", "held", "flushing"]),
+    ("timer", &["flushing", "committing"]),
+    ("flushed", &["routing", "paused", "committing"]),
+    ("not_flushed", &["routing", "paused", "committing"]),
+    ("committed", &["routing", "paused", "flushing"]),
+    ("not_committed", &["routing", "paused", "flushing"]),
     ("failed", &["committing"]),
 ];
 
@@ -234,7 +234,7 @@ fn table(counts: &Counts, tables: &[Table]) -> String {
         for input in *inputs {
             let _ = write!(text, "\n{input:>18}");
             for state in *states {
-                let _ = write!(text, "{:>12}", counts.taken(input, state));
+                let _ = write!(text, "{:>12}", counts.met(input, state));
             }
         }
         text.push_str("\n\n");
@@ -262,7 +262,7 @@ fn assert_all_is_taken(counts: &Counts, tables: &[Table]) {
             let is_impossible = IMPOSSIBLE
                 .iter()
                 .any(|(listed, states)| *listed == input && states.contains(&state));
-            let times = counts.taken(input, state);
+            let times = counts.met(input, state);
             assert_eq!(times == 0, is_impossible, "{input} met {state} {times} times");
         }
     }
@@ -286,10 +286,10 @@ fn any_interleaving_of_faults_leaves_what_a_router_writes_on_the_log_at_least_on
         "crashes",
         "handovers",
         "lost",
-        "refused records",
-        "held",
-        "released",
-        "policies taken up",
+        "rejected records",
+        "paused",
+        "resumed",
+        "policies reloaded",
     ];
     for what in required {
         assert!(counts.of(what) > worlds / 10, "{what}: {}", counts.of(what));

@@ -10,7 +10,7 @@ use pipewarden_core::event::{Detail, Kind, Observation, Outcome};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::Partition;
 use pipewarden_core::time::{AppendTime, EventTime};
-use pipewarden_engine::local::{Broker, Layout, Replayer, Step, Worker};
+use pipewarden_engine::local::{Broker, Layout, PollResult, Replayer, Worker};
 use pipewarden_engine::worker::PartitionId;
 use pipewarden_engine::{ObservationRecord, Policy};
 use serde_json::{Value, json};
@@ -286,7 +286,7 @@ fn gauges_and_status_say_when_each_sensor_was_seen_and_whether_it_is_blind_until
         broker.append(&layout.input(PARTITION), now, b"", &record.encode());
     }
     let mut worker = take_over(&mut broker, &layout, &default_policy());
-    while worker.poll(&mut broker, PARTITION) == Step::Record {}
+    while worker.poll(&mut broker, PARTITION) == PollResult::Record {}
 
     let (metrics, status) = (Metrics::new(), Status::default());
     let tell = |is_owned: bool| {
@@ -379,7 +379,7 @@ fn killed_after_any_record_it_writes_the_findings_of_an_undisturbed_run() {
         let mut records = 0;
         loop {
             let is_live = worker.correlator(PARTITION).unwrap().is_caught_up();
-            if worker.poll(&mut broker, PARTITION) != Step::Record {
+            if worker.poll(&mut broker, PARTITION) != PollResult::Record {
                 break;
             }
             if !is_live {

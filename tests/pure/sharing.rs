@@ -9,7 +9,8 @@ use pipewarden_core::time::AppendTime;
 use proptest::prelude::*;
 use serde_json::json;
 use testkit::bindings::{
-    Reference, Replicas, Step, X, again, claim, claims, eager, order, record, steps, taught, telling,
+    Action, Reference, Replicas, X, again, bindings_of, claim, claims, eager, order, publishing, record,
+    steps,
 };
 use testkit::schema;
 
@@ -19,7 +20,7 @@ fn others_are_told_of_a_new_binding_and_then_only_when_an_end_has_moved_by_the_s
         publish_after: Duration::from_secs(60),
         ..BindingSettings::default()
     };
-    let mut bindings = telling(step);
+    let mut bindings = publishing(step);
     let told = |bindings: &mut Bindings, at: i64| {
         bindings.apply_claim(&claim(X, "a.example", at));
         let records = bindings.take_records();
@@ -49,7 +50,7 @@ fn others_are_told_of_a_new_binding_and_then_only_when_an_end_has_moved_by_the_s
 
 #[test]
 fn at_most_one_record_of_a_binding_is_on_its_way_and_one_that_is_lost_is_written_again() {
-    let mut bindings = telling(eager());
+    let mut bindings = publishing(eager());
     bindings.apply_claim(&claim(X, "a.example", 0));
     assert_eq!(bindings.take_records().len(), 1);
     for at in 1..100 {
@@ -66,7 +67,7 @@ fn at_most_one_record_of_a_binding_is_on_its_way_and_one_that_is_lost_is_written
 
 #[test]
 fn whoever_reads_a_record_that_says_less_than_is_known_writes_the_union() {
-    let mut bindings = telling(eager());
+    let mut bindings = publishing(eager());
     bindings.apply_claim(&claim(X, "a.example", 10));
     bindings.apply_claim(&claim(X, "b.example", 10));
     let own = bindings.take_records();
@@ -88,7 +89,7 @@ fn whoever_reads_a_record_that_says_less_than_is_known_writes_the_union() {
 
 #[test]
 fn a_binding_that_a_bound_pushes_out_is_dropped_everywhere_and_may_come_back() {
-    let mut bindings = telling(BindingSettings {
+    let mut bindings = publishing(BindingSettings {
         limit_per_address: 2,
         ..eager()
     });
@@ -121,7 +122,7 @@ fn a_binding_that_a_bound_pushes_out_is_dropped_everywhere_and_may_come_back() {
         "older than all that are kept: never told, so not withdrawn"
     );
 
-    let mut bindings = telling(BindingSettings { limit: 2, ..eager() });
+    let mut bindings = publishing(BindingSettings { limit: 2, ..eager() });
     for (address, at) in [
         ("192.0.2.1", 5),
         ("192.0.2.2", 1),
@@ -145,7 +146,7 @@ fn a_binding_that_a_bound_pushes_out_is_dropped_everywhere_and_may_come_back() {
 #[test]
 fn what_nothing_confirms_for_max_age_is_dropped_by_the_clock_of_the_log_and_not_by_any_hosts() {
     let day = 86_400_000;
-    let mut bindings = telling(BindingSettings {
+    let mut bindings = publishing(BindingSettings {
         max_age: Duration::from_secs(86_400),
         ..BindingSettings::default()
     });
@@ -203,7 +204,7 @@ fn a_start_over_a_topic_that_holds_too_much_drops_the_rest_and_what_is_dropped_a
 
 #[test]
 fn a_process_that_tells_nobody_keeps_nothing_to_tell() {
-    let mut bindings = taught(&[claim(X, "a.example", 0), claim(X, "b.example", 9)]);
+    let mut bindings = bindings_of(&[claim(X, "a.example", 0), claim(X, "b.example", 9)]);
     bindings.expire();
     assert_eq!(bindings.take_records(), []);
 }
@@ -306,7 +307,7 @@ proptest! {
     #[test]
     fn records_merge_to_the_union_in_any_order_and_however_often(claims in claims(30), order in order(), cut: prop::sample::Index) {
         let records = |claims: &[AddressClaim]| -> Vec<BindingRecord> {
-            let all = taught(claims).bindings();
+            let all = bindings_of(claims).bindings();
             let record = |((address, computer), seen)| BindingRecord { address, computer, seen: Some(seen) };
             all.into_iter().map(record).collect()
         };
@@ -330,8 +331,8 @@ proptest! {
         let claims: Vec<AddressClaim> = steps
             .iter()
             .filter_map(|step| match step {
-                Step::Learn(_, claim) => Some(claim.clone()),
-                Step::Turn(..) => None,
+                Action::Learn(_, claim) => Some(claim.clone()),
+                Action::Exchange(..) => None,
             })
             .collect();
         let expected = Reference::of(&claims).spans();

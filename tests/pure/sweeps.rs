@@ -248,10 +248,10 @@ proptest! {
             })
             .collect();
         for has_exceptions in [false, true] {
-            let is_excused = |source: IpAddr, asset: &AssetId, swept: &reference::Swept, closes: i64| {
-                has_exceptions && reference::is_excused(source, asset, swept, closes)
+            let is_covered = |source: IpAddr, asset: &AssetId, swept: &reference::Swept, closes: i64| {
+                has_exceptions && reference::is_covered(source, asset, swept, closes)
             };
-            let expected = reference::final_sweeps(&observations, &world::rules(), &settings, is_excused);
+            let expected = reference::final_sweeps(&observations, &world::rules(), &settings, is_covered);
             for delivery in &deliveries {
                 let mut join = Join::new(&world::rules(), settings.clone());
                 if has_exceptions {

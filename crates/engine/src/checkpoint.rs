@@ -1,7 +1,7 @@
-//! What rides in the committed offset: enough to rebuild the state from the log.
+//! The metadata of a committed offset: enough to rebuild the state from the log.
 //!
 //! The metadata string is `pipewarden/2;rewind=R;before=T;partitions=N;policy=P`: plain ASCII, far below
-//! Kafka's limit of 4,096 bytes, readable in `kafka-consumer-groups` output by whoever is on call.
+//! Kafka's limit of 4,096 bytes, readable by people in the output of `kafka-consumer-groups`.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -39,7 +39,7 @@ pub enum CheckpointError {
         /// The version it names.
         found: u32,
     },
-    /// It is none of ours, or damaged.
+    /// Another program wrote it, or it is damaged.
     #[error("the committed offset's metadata is not a checkpoint: {text:?}")]
     Unreadable {
         /// What was found, shortened.

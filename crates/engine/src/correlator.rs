@@ -1,10 +1,10 @@
-//! The correlator of one observations partition: records of the log in, whole alert documents out.
+//! The correlator of one partition: records of the log in, whole alert documents out.
 //!
-//! It adds to the [join](pipewarden_core::detection::Join) what a log demands. *Recovery*: the state is rebuilt by
-//! replaying the log from the offset that the last commit's [`Checkpoint`] names; what a record below the
-//! committed offset causes has been written already and is suppressed. *A changed policy*: where settings,
-//! rules or inventory are not those of the checkpoint, every alert that is open and written is written once
-//! more at the first live record: a repeat is an upsert, a loss is not.
+//! It adds to the [join](pipewarden_core::detection::Join) what a replayable log requires. *Recovery*: the state is rebuilt
+//! by replaying the log from the offset that the last commit's [`Checkpoint`] names; what a record below the
+//! committed offset causes has been published already and is not published again. *A changed policy*: where settings,
+//! rules or inventory are not those of the checkpoint, every alert that is open and published is published
+//! once more at the first live record: a repeat is an upsert, a loss is not.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use pipewarden_core::time::AppendTime;
 use super::checkpoint::Marks;
 use super::{Checkpoint, CheckpointError, ObservationRecord, Policy};
 
-/// One record of an observations partition.
+/// One record of a partition that a correlator owns.
 #[derive(Clone, Copy, Debug)]
 pub struct LogRecord<'a> {
     /// Its offset. Offsets rise, with gaps.
@@ -31,7 +31,7 @@ pub struct LogRecord<'a> {
     pub value: &'a [u8],
 }
 
-/// One revision for the alerts topics or the suppressed one, and what metrics tell of it.
+/// One revision for the alerts topics or the suppressed one, and what metrics count of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertRecord {
     /// The Kafka key: the alert's id, so that a sink that upserts by key keeps one document per alert.
@@ -46,36 +46,36 @@ pub struct AlertRecord {
     pub confidence: Confidence,
     /// How the source is known.
     pub attribution: Attribution,
-    /// Whether the alert stands.
+    /// Whether the alert is active, superseded or suppressed.
     pub status: Status,
-    /// Whether this is the first revision in which the alert stands.
+    /// Whether this is the first revision in which the alert is active.
     pub is_first: bool,
     /// The exception that covers it and did not cover its last revision.
     pub hit: Option<Arc<Exception>>,
-    /// Whether it belongs on the alerts topic: the alert stands there, or has stood.
+    /// Whether it belongs on the alerts topic: the alert is active, or was when an earlier revision was published.
     pub is_published: bool,
 }
 
 impl AlertRecord {
-    /// Whether it belongs on the suppressed topic: it is suppressed, or takes back what was only ever told there. So every
-    /// record belongs on one of the two topics, and one that ends the life of an alert on both.
+    /// Whether it belongs on the suppressed topic: it is suppressed, or ends an alert that was only ever published there.
+    /// So every record belongs on one of the two topics, and one that ends the life of an alert on both.
     pub fn is_suppressed(&self) -> bool {
         self.status == Status::Suppressed || !self.is_published
     }
 }
 
-/// What came of one record.
+/// The outcome of one record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Applied {
     /// Records to write, in order. Empty while the log is being replayed below the committed offset.
     pub alerts: Vec<AlertRecord>,
     /// How many of them repeat an alert because the policy changed.
     pub reemitted: usize,
-    /// What the record was, if it was an observation.
+    /// The kind of the observation, if it was one.
     pub kind: Option<Kind>,
-    /// What became of it; `None` if its value could not be read.
+    /// The disposition; `None` if its value could not be read.
     pub disposition: Option<Disposition>,
-    /// What metrics tell of it.
+    /// What metrics count of it.
     pub counters: Counters,
     /// Why the value could not be read; such a record only lets time pass.
     pub undecodable: Option<String>,
@@ -84,7 +84,7 @@ pub struct Applied {
 /// Where a partition's owner must start to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seek {
-    /// At this offset or, if the log starts later, at its start (which is a loud event).
+    /// At this offset or, if the log starts later, at its start, which is reported as a loss.
     Offset(Offset),
     /// At the start of the log.
     Beginning,
@@ -93,7 +93,7 @@ pub enum Seek {
 /// A correlator that is ready to replay the log.
 #[derive(Debug)]
 pub struct Recovery {
-    /// The correlator, silent below the committed offset.
+    /// The correlator, which causes nothing below the committed offset.
     pub correlator: Correlator,
     /// Where to start.
     pub seek: Seek,
@@ -123,13 +123,13 @@ pub struct Correlator {
     join: Join,
     marks: Marks,
     partitions: u32,
-    /// Records below this offset have been answered by an earlier owner.
+    /// What records below this offset cause has been published by an earlier owner.
     committed: Offset,
     /// The next offset to apply.
     position: Offset,
     /// The id of the policy that decided what was written last. While it is not that of the policy in force,
-    /// open alerts must be written once more at the first live record; until then the checkpoint says so, too, or a crash
-    /// before that record would forget it.
+    /// open alerts must be written once more at the first live record; until then the checkpoint keeps the old id, or
+    /// the repeat would be lost in a crash before that record.
     decided_by: String,
 }
 
@@ -157,7 +157,7 @@ impl Correlator {
     /// state as long as the log holds two horizons.
     ///
     /// # Errors
-    /// [`PartitionsChanged`] if the topic has another number of partitions than the checkpoint says.
+    /// [`PartitionsChanged`] if the topic has another number of partitions than the checkpoint names.
     pub fn recover(
         policy: Arc<Policy>,
         committed: Offset,
@@ -195,7 +195,7 @@ impl Correlator {
 
     /// The same partition under another policy, as a start with that policy would find it: the log must be replayed
     /// from its [`Correlator::position`] on. Everything up to the position of `self` must have been committed.
-    pub fn under(&self, policy: Arc<Policy>) -> Self {
+    pub fn with_policy(&self, policy: Arc<Policy>) -> Self {
         Self::rewound(policy, self.position, &self.checkpoint())
     }
 
@@ -208,18 +208,18 @@ impl Correlator {
         correlator
     }
 
-    /// Tells where the log starts: an offset below it can neither be read nor be committed.
+    /// Sets the start of the log: an offset below it can neither be read nor be committed.
     pub fn log_starts_at(&mut self, offset: Offset) {
         self.position = self.position.max(offset);
     }
 
-    /// Tells that the log ends at [`Correlator::position`]. Whatever was committed beyond it is gone, so the next
+    /// Notes that the log ends at [`Correlator::position`]. Whatever was committed beyond it is gone, so the next
     /// record, whatever its offset, is a new one.
     pub fn reach_end(&mut self) {
         self.committed = self.committed.min(self.position);
     }
 
-    /// Whether what the record at this offset causes is yet to be written.
+    /// Whether what the record at this offset causes is still to be published.
     pub fn is_new(&self, offset: Offset) -> bool {
         offset >= self.committed
     }
@@ -266,8 +266,8 @@ impl Correlator {
             ..Applied::default()
         };
         if self.is_new(place) {
-            let said: BTreeSet<AlertId> = step.revisions.iter().map(|revision| revision.id).collect();
-            let again = again.iter().filter(|revision| !said.contains(&revision.id));
+            let revised: BTreeSet<AlertId> = step.revisions.iter().map(|revision| revision.id).collect();
+            let again = again.iter().filter(|revision| !revised.contains(&revision.id));
             let again: Vec<AlertRecord> = again.map(|revision| self.alert_record(revision)).collect();
             applied.reemitted = again.len();
             applied.alerts = again;
@@ -288,12 +288,12 @@ impl Correlator {
         self.position
     }
 
-    /// Whether everything that was answered before has been replayed.
+    /// Whether everything below the committed offset has been replayed.
     pub fn is_caught_up(&self) -> bool {
         self.position >= self.committed
     }
 
-    /// What to commit beside [`Correlator::position`].
+    /// The checkpoint to commit with [`Correlator::position`].
     pub fn checkpoint(&self) -> Checkpoint {
         let (rewind, before) = self.marks.rewind(self.position, self.join.stream_time());
         Checkpoint {
@@ -314,12 +314,12 @@ impl Correlator {
         self.join.stream_time()
     }
 
-    /// What is known of the sensors of the inventory's assets.
+    /// The sensors of the inventory's assets, as far as they are known.
     pub fn sensors(&self) -> impl Iterator<Item = SensorState> {
         self.join.sensors()
     }
 
-    /// The clocks of the inventory's assets, as far as sessions tell.
+    /// The clocks of the inventory's assets, as far as sessions show them.
     pub fn clocks(&self) -> impl Iterator<Item = ClockState> {
         self.join.clocks()
     }
@@ -329,13 +329,13 @@ impl Correlator {
         self.join.state_size()
     }
 
-    /// Why the alert with this [key](AlertRecord::key) says what it says now: what a look at the state tells, no part of
-    /// the alert. `None` unless the alert is open and has accesses.
+    /// Why the alert with this [key](AlertRecord::key) has its present content, by the present state. It is no part of the
+    /// alert. `None` unless the alert is open and has accesses.
     pub fn explain(&self, key: &str) -> Option<Explanation> {
         self.join.explain(AlertId(key.parse().ok()?))
     }
 
-    /// The same for every alert that closes with a record of this append time: the last look at them.
+    /// The same for every alert that closes with a record of this append time: afterwards their state is gone.
     pub fn explain_closing_by(&self, append_time: AppendTime) -> impl Iterator<Item = Explanation> {
         let closing = self.join.closing_by(append_time);
         closing.filter_map(|id| self.join.explain(id))

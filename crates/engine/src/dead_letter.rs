@@ -1,4 +1,4 @@
-//! What could not be decoded, kept so that an engineer can see why and send the original again.
+//! Messages that could not be decoded, kept so that an engineer can see why and send the original again.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,11 +11,11 @@ use super::Origin;
 /// The value of a record on the dead-letter topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// A word for counting: `invalid_json`, `bad_field`, ..
+    /// The label in metrics: `invalid_json`, `bad_field`, ..
     pub reason: String,
-    /// What exactly is wrong.
+    /// The defect, for people.
     pub message: String,
-    /// Where the original stood.
+    /// The topic of the original.
     pub topic: String,
     /// Its partition.
     pub partition: Partition,
@@ -51,7 +51,7 @@ impl DeadLetter {
         Self::of(error.as_str(), error.to_string(), origin, payload)
     }
 
-    /// For a message that was refused for any other reason.
+    /// For a message that was rejected for any other reason.
     pub fn of(reason: &str, message: String, origin: Origin<'_>, payload: &[u8]) -> Self {
         let truncated = payload.len() > KEPT;
         let payload = &payload[..payload.len().min(KEPT)];
@@ -71,7 +71,7 @@ impl DeadLetter {
         }
     }
 
-    /// The Kafka key: where the original stood, so that a repeat after a crash is recognisable.
+    /// The Kafka key: the place of the original, so that a repeat after a crash is recognisable.
     pub fn key(&self) -> String {
         format!("{}-{}-{}", self.topic, self.partition, self.offset)
     }
@@ -115,7 +115,7 @@ mod tests {
             offset: Offset::new(7),
         };
         for bytes in [b"{\"a\"".as_slice(), b"\xff\x00\xfe", b""] {
-            let letter = DeadLetter::of("invalid_json", "cut off".to_owned(), origin, bytes);
+            let letter = DeadLetter::of("invalid_json", "truncated".to_owned(), origin, bytes);
             let read: DeadLetter = serde_json::from_slice(&letter.encode()).unwrap();
             assert_eq!(read.original().unwrap(), bytes);
             assert_eq!(read.key(), "winlogbeat-3-7");
@@ -132,7 +132,7 @@ mod tests {
         };
         for byte in [0, b'"', b'x', 0xff] {
             let message = vec![byte; 9 << 20];
-            let letter = DeadLetter::of("invalid_json", "cut off".to_owned(), origin, &message);
+            let letter = DeadLetter::of("invalid_json", "truncated".to_owned(), origin, &message);
             assert!(letter.truncated && letter.encode().len() < 8_000_000);
             assert_eq!(letter.original().unwrap(), message[..KEPT]);
         }

@@ -1,11 +1,18 @@
-//! What Pipewarden does with records: the two processors, and the in-process log that runs them.
+//! Routing and correlation of events on a log: all of Pipewarden between the domain in `pipewarden_core` and Kafka.
 //!
-//! A [`Router`] makes observations of messages, a [`Correlator`] alerts of observations: a record and a time in, records
-//! out. A [`Policy`] is what both decide by. [`worker`] is what surrounds the correlator in production: group, transactions,
-//! take-over, as a machine without I/O. [`local`] runs it over an in-process log with Kafka's rules, for `replay`, tests and
-//! simulation. Nothing here knows Kafka itself; what does is elsewhere and runs the same machine.
+//! Two processors do the work. A [`Router`] turns messages of the input topics into observations, keyed by the host that they
+//! are about. A [`Correlator`] turns the observations of one partition into alerts, and rebuilds its state by replaying the
+//! log. Both decide by a [`Policy`]: settings, rules, inventory and exceptions. Nothing here does I/O or knows Kafka's client.
 //!
-//! Start with [`Router::route`], [`Correlator::apply`], [`worker::Machine`] and [`local::Replayer`].
+//! | start here | for |
+//! |---|---|
+//! | [`Router::route`] | a message in; an observation, a dead letter, or a reason to skip it out |
+//! | [`Correlator::apply`] | a record in, alerts out |
+//! | [`worker`] | the protocol around both: group, transactions, takeover, as machines that Kafka's adapter runs |
+//! | [`local`] | an in-process log with Kafka's rules that runs the same machines, for tests and simulation |
+//! | [`local::Replayer`] | a correlator over a single partition without a log, for `pipewarden replay` |
+//!
+//! From a message to an alert:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Everything that decisions follow from, apart from the log itself.
+//! The policy: everything that decisions depend on, apart from the log itself.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ pub struct Policy {
     pub unlisted_hosts: UnlistedHosts,
     /// Windows, waits and bounds.
     pub join: JoinSettings,
-    /// What is known and answered for.
+    /// Accesses that somebody is responsible for.
     pub exceptions: Arc<Exceptions>,
     format: AlertFormat,
-    /// Tells apart what decides, whatever format it is written in.
+    /// Differs where decisions may differ, whatever the format of alerts.
     id: String,
     checkpoint_id: String,
 }
 
 impl Policy {
     /// Puts the parts together. `id` must differ whenever a part differs; it is ASCII letters and
-    /// digits, since it rides in the committed offset's metadata.
+    /// digits, since it is a part of the committed offset's metadata.
     pub fn new(
         rules: RuleSet,
         inventory: Arc<Inventory>,
@@ -47,7 +47,7 @@ impl Policy {
         }
     }
 
-    /// The same with exceptions, which the id must know of.
+    /// The same with exceptions, on which the id must depend as well.
     pub fn with_exceptions(self, exceptions: Exceptions) -> Self {
         Self {
             exceptions: Arc::new(exceptions),
@@ -55,8 +55,8 @@ impl Policy {
         }
     }
 
-    /// The same, with alerts in this format. It is a part of the checkpoint id: after a change, what is open is written once
-    /// more, so that no alert is missing on a topic that was not written before.
+    /// The same, with alerts in this format. It is a part of the checkpoint id: after a change, what is open is written
+    /// once more, so that no alert is missing on a topic that was not written to before.
     #[must_use]
     pub fn with_format(mut self, format: AlertFormat) -> Self {
         self.format = format;
@@ -67,12 +67,12 @@ impl Policy {
         self
     }
 
-    /// The version of settings, rules, inventory and exceptions, as documents and operators see it.
+    /// The id of settings, rules, inventory and exceptions, as documents and operators see it.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Tells policies apart: equal only if every decision would be.
+    /// The id in checkpoints: equal only if every decision and the format of alerts are.
     pub fn checkpoint_id(&self) -> &str {
         &self.checkpoint_id
     }

@@ -1,4 +1,4 @@
-//! What stands on the observations topic.
+//! Records of the observations topic.
 
 use pipewarden_core::event::{Observation, Sighting};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum ObservationRecord {
     /// A normalised, resolved event.
     Observation(Observation),
-    /// A share access, told once more to the partition of its source.
+    /// A share access once more, keyed by its source instead of its asset.
     Sighting(Sighting),
     /// Nothing but the passing of time: appended by a partition's owner when the partition is idle and a
     /// deadline is pending, so that a replay of the log repeats every decision.
@@ -25,7 +25,7 @@ impl ObservationRecord {
     /// Reads a record's value.
     ///
     /// # Errors
-    /// What serde says where the value is not such a document.
+    /// Where the value is not such a document.
     pub fn decode(value: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(value)
     }

@@ -19,23 +19,23 @@ pub struct Origin<'a> {
     pub offset: Offset,
 }
 
-/// What became of one message.
+/// The outcome of one message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Routed {
     /// It is an observation of this asset.
     Observation(RoutedObservation),
-    /// It could not be decoded: here is what to keep.
+    /// It could not be decoded: the record to keep of it.
     DeadLetter(DeadLetter),
-    /// It is well-formed and does not matter.
+    /// It is well-formed and of no interest.
     Skipped(Reason),
 }
 
-/// What became of a message that gives no event.
+/// The outcome of a message that gives no event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NoEvent {
-    /// It could not be decoded: here is what to keep.
+    /// It could not be decoded: the record to keep of it.
     DeadLetter(DeadLetter),
-    /// It is well-formed and none of ours.
+    /// It is well-formed and no event that Pipewarden reads.
     Skipped(Skip),
 }
 
@@ -65,7 +65,7 @@ impl RoutedObservation {
         &self.observation.asset
     }
 
-    /// What the partition of its source is told, if it is an access that names one.
+    /// The record for the partition of its source, if it is an access that names one.
     pub fn sighting(&self) -> Option<Sighting> {
         Sighting::of(&self.observation)
     }
@@ -86,10 +86,10 @@ impl RoutedObservation {
     }
 }
 
-/// Why a well-formed message does not matter.
+/// Why a well-formed message is of no interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// It is none of the three kinds.
+    /// It is of none of the three kinds.
     Event(Skip),
     /// Its destination is not in the inventory, and unlisted hosts are ignored.
     UnlistedHost,
@@ -100,7 +100,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The word used in metrics and in `replay`'s summary.
+    /// The label in metrics and in `replay`'s summary.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Event(skip) => skip.as_str(),
@@ -111,7 +111,7 @@ impl Reason {
     }
 }
 
-/// Decodes, learns, resolves. One per worker.
+/// Decodes messages, collects bindings, resolves destinations. One per worker.
 #[derive(Debug)]
 pub struct Router {
     decoder: Decoder,
@@ -153,10 +153,10 @@ impl Router {
         }
     }
 
-    /// The first half of [`Router::route`]: decodes a message and learns from it.
+    /// The first half of [`Router::route`]: decodes a message and takes in the bindings that it shows.
     ///
     /// # Errors
-    /// [`NoEvent`] says what became of a message that gives none.
+    /// [`NoEvent`] for a message that gives none.
     pub fn read(&mut self, message: &[u8], origin: Origin<'_>) -> Result<Event, NoEvent> {
         let decoded = self
             .decoder
@@ -169,7 +169,7 @@ impl Router {
         decoded.outcome.map_err(NoEvent::Skipped)
     }
 
-    /// The second half: says which asset an event is about, by the bindings so far.
+    /// The second half: finds the asset that an event is about, by the bindings so far.
     pub fn resolve(&self, event: Event) -> Routed {
         let resolution = self.resolver.resolve(&event);
         match resolution.outcome {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_is_in_force_from_the_next_message_on_and_what_was_learned_stays() {
+    fn another_policy_is_in_force_from_the_next_message_on_and_bindings_stay() {
         let connection = |computer: &str, ip: &str, to: &str| {
             format!(
                 r#"{{"@timestamp":"2024-10-24T15:02:05Z","winlog":{{"provider_name":"Microsoft-Windows-Sysmon",

@@ -253,7 +253,7 @@ impl RouterMember {
         self.note_refused();
         self.offer_policy();
         let has_room = self.waiting.is_empty();
-        self.hand_in(RouterInput::Turn { has_room });
+        self.hand_in(RouterInput::Timer { has_room });
         self.execute_all(consumer);
     }
 
@@ -295,7 +295,7 @@ impl RouterMember {
                 RouterOutput::Resume(partitions) => pause(consumer, &partitions, false),
                 RouterOutput::Flush { within } => self.flush(within),
                 RouterOutput::Commit(positions) => self.commit(consumer, &positions),
-                RouterOutput::TakeUp(policy) => {
+                RouterOutput::Reload(policy) => {
                     self.router.reload(&policy);
                     self.policy = policy;
                     self.offered = None;

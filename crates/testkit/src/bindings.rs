@@ -44,14 +44,14 @@ pub fn eager() -> BindingSettings {
     }
 }
 
-pub fn taught(claims: &[AddressClaim]) -> Bindings {
+pub fn bindings_of(claims: &[AddressClaim]) -> Bindings {
     let mut bindings = Bindings::default();
     claims.iter().for_each(|claim| bindings.apply_claim(claim));
     bindings
 }
 
 /// A process that has read an empty topic.
-pub fn telling(settings: BindingSettings) -> Bindings {
+pub fn publishing(settings: BindingSettings) -> Bindings {
     let mut bindings = Bindings::new(settings);
     bindings.begin_reading();
     bindings.begin_publishing();
@@ -128,17 +128,18 @@ pub fn order() -> impl Strategy<Value = Vec<prop::sample::Index>> {
 
 /// What every process of a service does next.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum Action {
     Learn(usize, AddressClaim),
     /// Writes what it has to tell, and reads this many records.
-    Turn(usize, usize),
+    Exchange(usize, usize),
 }
 
-pub fn steps(processes: usize) -> impl Strategy<Value = Vec<Step>> {
+pub fn steps(processes: usize) -> impl Strategy<Value = Vec<Action>> {
     let learn =
-        (0..processes, claims(2)).prop_map(|(process, mut claim)| Step::Learn(process, claim.remove(0)));
-    let turn = (0..processes, 0..4usize).prop_map(|(process, records)| Step::Turn(process, records));
-    prop::collection::vec(prop_oneof![2 => learn, 1 => turn], 1..60)
+        (0..processes, claims(2)).prop_map(|(process, mut claim)| Action::Learn(process, claim.remove(0)));
+    let exchange =
+        (0..processes, 0..4usize).prop_map(|(process, records)| Action::Exchange(process, records));
+    prop::collection::vec(prop_oneof![2 => learn, 1 => exchange], 1..60)
 }
 
 /// Processes, the topic between them, and how far each has read it.
@@ -148,16 +149,18 @@ pub struct Replicas {
 }
 
 impl Replicas {
-    pub fn run(settings: &BindingSettings, processes: usize, steps: &[Step]) -> Self {
+    pub fn run(settings: &BindingSettings, processes: usize, steps: &[Action]) -> Self {
         let mut replicas = Self {
-            processes: (0..processes).map(|_| (telling(settings.clone()), 0)).collect(),
+            processes: (0..processes)
+                .map(|_| (publishing(settings.clone()), 0))
+                .collect(),
             topic: Vec::new(),
         };
         for step in steps {
             match step {
-                Step::Learn(process, claim) => replicas.processes[*process].0.apply_claim(claim),
-                Step::Turn(process, records) => {
-                    replicas.turn(*process, *records);
+                Action::Learn(process, claim) => replicas.processes[*process].0.apply_claim(claim),
+                Action::Exchange(process, records) => {
+                    replicas.exchange(*process, *records);
                 }
             }
         }
@@ -165,7 +168,7 @@ impl Replicas {
     }
 
     /// Whether anything was written or read.
-    pub fn turn(&mut self, process: usize, records: usize) -> bool {
+    pub fn exchange(&mut self, process: usize, records: usize) -> bool {
         let (bindings, position) = &mut self.processes[process];
         let news = bindings.take_records();
         let unread = &self.topic[*position..];
@@ -182,7 +185,7 @@ impl Replicas {
     /// Everyone reads and writes until there is nothing more to say.
     pub fn settle(&mut self) {
         for _ in 0..1_000 {
-            let moved = (0..self.processes.len()).map(|process| self.turn(process, usize::MAX));
+            let moved = (0..self.processes.len()).map(|process| self.exchange(process, usize::MAX));
             if !moved.fold(false, |any, moved| any | moved) {
                 return;
             }

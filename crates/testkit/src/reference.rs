@@ -59,7 +59,7 @@ fn group<'a>(here: &[Seen<'a>], rule: &Rule, settings: &JoinSettings) -> BTreeMa
     let mut groups: BTreeMap<Group, Members<'a>> = BTreeMap::new();
     let of = |share: Seen<'_>| {
         (
-            shared(share).unwrap().source_ip,
+            share_access(share).unwrap().source_ip,
             share.event.time.bucket(settings.group_by),
         )
     };
@@ -73,12 +73,12 @@ fn group<'a>(here: &[Seen<'a>], rule: &Rule, settings: &JoinSettings) -> BTreeMa
                     .iter()
                     .copied()
                     .filter(|other| {
-                        shared(other).is_some_and(|share| rule.pipes.share_access.contains(&share.pipe))
+                        share_access(other).is_some_and(|share| rule.pipes.share_access.contains(&share.pipe))
                     })
                     .filter(|share| distance(share, seen) <= settings.pair_window)
                     .collect();
                 explanations.sort_by_key(|share| {
-                    let access = shared(share).unwrap();
+                    let access = share_access(share).unwrap();
                     (
                         distance(share, seen),
                         share.event.time,
@@ -112,15 +112,15 @@ fn describe(
         .accesses
         .iter()
         .copied()
-        .filter(|seen| shared(seen).is_some())
+        .filter(|seen| share_access(seen).is_some())
         .collect();
     let used: Vec<Seen<'_>> = here
         .iter()
         .copied()
-        .filter(|seen| match (source, connected(seen)) {
+        .filter(|seen| match (source, network_connection(seen)) {
             (_, None) => false,
             (Some(ip), Some(connection)) => shares.iter().any(|share| {
-                let port = shared(share).unwrap().source_port;
+                let port = share_access(share).unwrap().source_port;
                 connection.source_ip == ip
                     && port.is_some()
                     && connection.source_port == port
@@ -137,13 +137,13 @@ fn describe(
     if source.is_none() {
         let ips: BTreeSet<IpAddr> = used
             .iter()
-            .map(|seen| connected(seen).unwrap().source_ip)
+            .map(|seen| network_connection(seen).unwrap().source_ip)
             .collect();
         for ip in ips {
             let from: Vec<Seen<'_>> = used
                 .iter()
                 .copied()
-                .filter(|seen| connected(seen).unwrap().source_ip == ip)
+                .filter(|seen| network_connection(seen).unwrap().source_ip == ip)
                 .collect();
             let nearest = from
                 .iter()
@@ -155,7 +155,7 @@ fn describe(
             let rank = from
                 .iter()
                 .flat_map(|seen| {
-                    let is_by_client = connected(seen).unwrap().initiated;
+                    let is_by_client = network_connection(seen).unwrap().initiated;
                     let ahead = offset.filter(|_| is_by_client).unwrap_or(0);
                     let time = EventTime::from_micros(seen.event.time.as_micros() - ahead);
                     let near = |access: &&Seen<'_>| distance(access, seen) <= settings.attribution_window;
@@ -194,12 +194,12 @@ fn describe(
     let ports: BTreeSet<u16> = if source.is_some() {
         shares
             .iter()
-            .filter_map(|share| shared(share).unwrap().source_port)
+            .filter_map(|share| share_access(share).unwrap().source_port)
             .collect()
     } else {
         named
             .iter()
-            .filter_map(|seen| connected(seen).unwrap().source_port)
+            .filter_map(|seen| network_connection(seen).unwrap().source_port)
             .collect()
     };
     let mut evidence: Vec<Seen<'_>> = used
@@ -237,7 +237,7 @@ fn describe(
         accesses: members.accesses.len() as u32,
         outcome: shares
             .iter()
-            .filter_map(|share| shared(share).unwrap().outcome)
+            .filter_map(|share| share_access(share).unwrap().outcome)
             .min(),
         source_ip,
         source_ports: ports.into_iter().collect(),
@@ -246,11 +246,11 @@ fn describe(
         processes: processes(named),
         destination_ips: sorted(
             used.iter()
-                .filter_map(|seen| connected(seen).unwrap().destination_ip),
+                .filter_map(|seen| network_connection(seen).unwrap().destination_ip),
         ),
         pipes: pipes.into_iter().collect(),
         accounts: sorted(shares.iter().filter_map(|share| {
-            shared(share)
+            share_access(share)
                 .unwrap()
                 .account
                 .as_ref()
@@ -258,7 +258,10 @@ fn describe(
         })),
         counts: Counts {
             network_connection: used.len() as u32,
-            pipe_connected: evidence.iter().filter(|seen| opened(seen).is_some()).count() as u32,
+            pipe_connected: evidence
+                .iter()
+                .filter(|seen| pipe_connected(seen).is_some())
+                .count() as u32,
             share_access: shares.len() as u32,
         },
         candidates,
@@ -286,14 +289,14 @@ fn clock_offset(
     };
     let mut samples: Vec<i64> = Vec::new();
     for connection in here.iter().filter(|seen| is_near(seen)) {
-        let Some(session) = connected(connection).filter(|session| session.initiated) else {
+        let Some(session) = network_connection(connection).filter(|session| session.initiated) else {
             continue;
         };
         let first = here
             .iter()
             .filter(|seen| is_near(seen) && distance(seen, connection) <= settings.tuple_window)
             .filter(|seen| {
-                shared(seen).is_some_and(|share| {
+                share_access(seen).is_some_and(|share| {
                     is_watched(share)
                         && session.source_ip == source
                         && share.source_ip == Some(source)
@@ -352,14 +355,14 @@ fn distance(a: &Observation, b: &Observation) -> Duration {
     a.event.time.distance(b.event.time)
 }
 
-fn connected(seen: &Observation) -> Option<&NetworkConnection> {
+fn network_connection(seen: &Observation) -> Option<&NetworkConnection> {
     match &seen.event.detail {
         Detail::NetworkConnection(connection) => Some(connection),
         _ => None,
     }
 }
 
-fn opened(seen: &Observation) -> Option<&PipeConnected> {
+fn pipe_connected(seen: &Observation) -> Option<&PipeConnected> {
     match &seen.event.detail {
         Detail::PipeConnected(pipe) => Some(pipe),
         _ => None,
@@ -367,7 +370,7 @@ fn opened(seen: &Observation) -> Option<&PipeConnected> {
 }
 
 /// Of a share access, what it says.
-pub fn shared(seen: &Observation) -> Option<&ShareAccess> {
+pub fn share_access(seen: &Observation) -> Option<&ShareAccess> {
     match &seen.event.detail {
         Detail::ShareAccess(share) => Some(share),
         _ => None,
@@ -381,13 +384,13 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
 fn names(from: &[Seen<'_>]) -> Vec<Arc<str>> {
     sorted(
         from.iter()
-            .filter_map(|seen| connected(seen).unwrap().source_host.clone()),
+            .filter_map(|seen| network_connection(seen).unwrap().source_host.clone()),
     )
 }
 
 fn by_the_client<'a>(from: &'a [Seen<'a>]) -> impl Iterator<Item = &'a NetworkConnection> {
     from.iter()
-        .filter_map(|seen| connected(seen))
+        .filter_map(|seen| network_connection(seen))
         .filter(|connection| connection.initiated)
 }
 

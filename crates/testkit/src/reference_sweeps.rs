@@ -9,24 +9,24 @@ use pipewarden_core::detection::{JoinSettings, Rule};
 use pipewarden_core::event::{AssetId, Observation};
 use pipewarden_core::time::EventTime;
 
-use super::reference::{PASSING_ENDS, shared};
+use super::reference::{PASSING_ENDS, share_access};
 
 /// One asset of a sweep: first and last access, pipes, accounts.
 pub type Swept = (EventTime, EventTime, BTreeSet<Arc<str>>, BTreeSet<String>);
 
 /// The sweeps that stand in the end, by source and start of the window: what was touched of each asset.
-/// `is_excused` says whether an exception covers what a source did to an asset, where the window closes at that moment.
+/// `is_covered` says whether an exception covers what a source did to an asset, where the window closes at that moment.
 pub fn final_sweeps(
     observations: &[Observation],
     rules: &[Rule],
     settings: &JoinSettings,
-    is_excused: impl Fn(IpAddr, &AssetId, &Swept, i64) -> bool,
+    is_covered: impl Fn(IpAddr, &AssetId, &Swept, i64) -> bool,
 ) -> BTreeMap<(IpAddr, EventTime), BTreeMap<AssetId, Swept>> {
     let half = settings.sweep.within.min(settings.sweep_limit()) / 2;
     let accesses: Vec<(IpAddr, &Observation)> = observations
         .iter()
         .filter_map(|seen| {
-            let share = shared(seen)?;
+            let share = share_access(seen)?;
             let is_watched = rules
                 .iter()
                 .any(|rule| rule.pipes.share_access.contains(&share.pipe));
@@ -38,7 +38,7 @@ pub fn final_sweeps(
         for (_, seen) in accesses.iter().filter(|(from, seen)| {
             *from == source && (start..start.plus(half * 2)).contains(&seen.event.time)
         }) {
-            let (time, share) = (seen.event.time, shared(seen).unwrap());
+            let (time, share) = (seen.event.time, share_access(seen).unwrap());
             let new = || (time, time, BTreeSet::new(), BTreeSet::new());
             let swept = assets.entry(seen.asset.clone()).or_insert_with(new);
             (swept.0, swept.1) = (swept.0.min(time), swept.1.max(time));
@@ -46,7 +46,7 @@ pub fn final_sweeps(
             swept.3.extend(share.account.as_ref().map(ToString::to_string));
         }
         let closes = start.plus(half * 3 + settings.allowed_lateness + settings.clock_skew);
-        assets.retain(|asset, swept| !is_excused(source, asset, swept, closes.as_micros()));
+        assets.retain(|asset, swept| !is_covered(source, asset, swept, closes.as_micros()));
         (assets.len() >= settings.sweep.min_assets as usize).then_some(assets)
     };
     let mut sweeps = BTreeMap::new();
@@ -71,7 +71,7 @@ pub fn final_sweeps(
 }
 
 /// Whether one of the entries of `world::exceptions` covers what a source did to an asset.
-pub fn is_excused(source: IpAddr, asset: &AssetId, swept: &Swept, closes: i64) -> bool {
+pub fn is_covered(source: IpAddr, asset: &AssetId, swept: &Swept, closes: i64) -> bool {
     let (_, _, pipes, accounts) = swept;
     let is_passing =
         |account: &String| [r"aperture\user0", r"aperture\user1"].contains(&account.to_lowercase().as_str());

@@ -60,7 +60,7 @@ impl Partitions {
         at_zero(&partitions.rebalances, ["assigned", "revoked", "lost"]);
         at_zero(
             &partitions.losses,
-            Loss::WORDS.into_iter().chain(BATCH_REASONS.iter().copied()),
+            Loss::REASONS.into_iter().chain(BATCH_REASONS.iter().copied()),
         );
         partitions
     }

@@ -26,7 +26,7 @@ impl Reported<'_> {
             Fact::Recovered => info!(worker, "transactions are committed again"),
             Fact::Explained(all) => all.into_iter().for_each(|one| self.status.explain(one)),
             Fact::Ticked => self.metrics.tick(),
-            Fact::NotTicked { partition, problem } => not_ticked(partition, &problem),
+            Fact::TickFailed { partition, problem } => not_ticked(partition, &problem),
 
             Fact::Worker(state) => self.state(state),
             Fact::Partition(report) => self.partition(*report),
@@ -41,7 +41,7 @@ impl Reported<'_> {
             }
 
             Fact::NotLocated { partition, problem } => self.not_located(partition, &problem),
-            Fact::NotSought { partition, problem } => {
+            Fact::SeekFailed { partition, problem } => {
                 debug!(worker, %partition, "cannot go back yet: {problem}");
             }
             Fact::Loss { partition, loss } => self.loss(partition, &loss),

@@ -28,11 +28,11 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Rou
             status.is_assigned = true;
             status.partitions = partitions;
         }),
-        RouterFact::Held => warn!(
+        RouterFact::Paused => warn!(
             worker,
             "the broker takes no more records for now: reading is paused"
         ),
-        RouterFact::Released => info!(worker, "reading goes on"),
+        RouterFact::Resumed => info!(worker, "reading goes on"),
         RouterFact::Committed => metrics.router_commit(),
         RouterFact::NotFlushed => warn!(
             worker,

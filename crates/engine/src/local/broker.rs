@@ -1,6 +1,6 @@
-//! An in-process log with Kafka's rules: offsets with gaps, committed offsets with metadata, transactions that show only
-//! when they commit and are aborted when nobody ends them, producers that are fenced by their successor, requests that
-//! arrive late.
+//! An in-process log with Kafka's rules: offsets with gaps, committed offsets with metadata, transactions that are visible
+//! only once they are committed and are aborted when they time out, producers that are fenced by their successor, requests
+//! that arrive late.
 
 mod transactions;
 
@@ -33,9 +33,9 @@ impl TopicPartition {
 /// A record as a consumer sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its place in the partition.
+    /// Its offset.
     pub offset: Offset,
-    /// When the log took it.
+    /// When it was appended.
     pub append_time: AppendTime,
     /// Empty for none.
     pub key: Vec<u8>,
@@ -48,17 +48,17 @@ pub struct Record {
 pub struct Committed {
     /// The next offset to read.
     pub offset: Offset,
-    /// What the consumer wrote beside it.
+    /// The metadata that was committed with it.
     pub metadata: String,
 }
 
-/// Why the log refused.
+/// Why the log rejected a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BrokerError {
     /// A producer with the same transactional id was started after this one.
     #[error("the producer is fenced: a later one uses its transactional id")]
     Fenced,
-    /// The group has been rebalanced since the member last looked.
+    /// The group has been rebalanced since the generation that the member names.
     #[error("the generation is stale: the group has been rebalanced")]
     StaleGeneration,
     /// The producer's last transaction has not been ended.
@@ -67,7 +67,7 @@ pub enum BrokerError {
     /// There is no open transaction.
     #[error("no transaction is open: begin one first")]
     NoTransaction,
-    /// The transaction has been ended the other way, by a request of this producer that was late.
+    /// The transaction has been aborted by a late request of this producer.
     #[error("the transaction has been aborted")]
     InvalidState,
     /// The client has no room for more records.
@@ -75,7 +75,7 @@ pub enum BrokerError {
     QueueFull,
     /// Any other reason for which the transaction must be aborted.
     #[error("the transaction must be aborted")]
-    Refused,
+    Rejected,
     /// An open transaction holds an offset of this partition: what is committed will be known when it has ended.
     #[error("the committed offset is not stable: a transaction that holds it is open")]
     Unstable,
@@ -92,7 +92,7 @@ pub struct Producer {
 enum State {
     /// Visible to everyone.
     Committed,
-    /// Its transaction is open: nothing after it can be read either.
+    /// Its transaction is open: nothing after it can be read.
     Pending,
     /// Never visible.
     Aborted,
@@ -119,7 +119,7 @@ struct Transaction {
     epoch: u64,
     /// Whether the producer has begun one.
     is_begun: bool,
-    /// Whether the log holds anything of one.
+    /// Whether the log holds a record or an offset of one.
     is_open: bool,
     /// How long it has been open.
     age: Duration,
@@ -152,7 +152,7 @@ impl Broker {
         Self::default()
     }
 
-    /// Appends a record outside any transaction and says its offset.
+    /// Appends a record outside of any transaction; returns its offset.
     pub fn append(
         &mut self,
         to: &TopicPartition,
@@ -169,7 +169,7 @@ impl Broker {
         partition.next_offset = partition.next_offset.next();
     }
 
-    /// The offset after the last record.
+    /// The offset after the last record: the high watermark.
     pub fn end_offset(&self, of: &TopicPartition) -> Offset {
         self.partitions
             .get(of)
@@ -201,7 +201,7 @@ impl Broker {
         })
     }
 
-    /// Forgets the records before `offset`, as retention does.
+    /// Deletes the records before `offset`, as retention does.
     pub fn delete_before(&mut self, of: &TopicPartition, offset: Offset) {
         if let Some(partition) = self.partitions.get_mut(of) {
             partition.entries = partition.entries.split_off(&offset);
@@ -209,7 +209,7 @@ impl Broker {
         }
     }
 
-    /// Forgets the records from `offset` on, as a leader does that was elected without having them.
+    /// Deletes the records from `offset` on, as an unclean election of a leader does that lacks them.
     pub fn truncate(&mut self, of: &TopicPartition, offset: Offset) {
         if let Some(partition) = self.partitions.get_mut(of) {
             partition.entries.split_off(&offset);
@@ -217,18 +217,18 @@ impl Broker {
         }
     }
 
-    /// The offset of the first record that there may be.
+    /// The start of the log: the low watermark.
     pub fn start_offset(&self, of: &TopicPartition) -> Offset {
         let partition = self.partitions.get(of);
         partition.map_or(Offset::ZERO, |partition| partition.log_start)
     }
 
-    /// What `group` committed last for a partition.
+    /// The last commit of `group` for a partition.
     pub fn committed(&self, group: &str, of: &TopicPartition) -> Option<&Committed> {
         self.committed.get(&(group.to_owned(), of.clone()))
     }
 
-    /// What `group` committed last for a partition, as a `read_committed` consumer asks for it.
+    /// The same, as a `read_committed` consumer asks for it.
     ///
     /// # Errors
     /// [`BrokerError::Unstable`] while a transaction is open that holds an offset of this partition.
@@ -252,7 +252,7 @@ impl Broker {
         self.generations.get(group).copied().unwrap_or_default()
     }
 
-    /// Begins a new generation of a group, whose members must look before they can commit again.
+    /// Begins a new generation of a group: commits of members that know only an older one are rejected.
     pub fn rebalance(&mut self, group: &str) -> u64 {
         let generation = self.generations.entry(group.to_owned()).or_default();
         *generation += 1;

@@ -1,5 +1,5 @@
-//! A consumer of the in-process log, with the habits of librdkafka's: it remembers a pause beyond the loss of a partition,
-//! a seek may take effect after it was given up, and who asks for an offset that is not there is sent to the log's start.
+//! A consumer of the in-process log that behaves as librdkafka's: a pause outlives the loss of a partition, a seek may take
+//! effect after it has timed out, and a position out of range is reset to the log's start.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,18 +7,18 @@ use pipewarden_core::log::Offset;
 
 use super::broker::{Broker, Record, TopicPartition};
 
-/// Where it reads, by partition.
+/// Positions and pauses, by partition.
 #[derive(Debug)]
 pub(super) struct Consumer<P> {
     positions: BTreeMap<P, Offset>,
     paused: BTreeSet<P>,
 }
 
-/// What a poll of one partition finds.
+/// The result of polling one partition.
 pub(super) enum Polled<'a> {
     Record(&'a Record),
     End,
-    /// The partition is not fetched from.
+    /// The partition is paused or not assigned.
     Nothing,
 }
 
@@ -32,12 +32,12 @@ impl<P> Default for Consumer<P> {
 }
 
 impl<P: Ord + Clone> Consumer<P> {
-    /// Starts to read a partition at an offset. Whether it is paused is as it was left.
+    /// Starts to read a partition at an offset. It remains paused if it was.
     pub(super) fn assign(&mut self, partition: P, offset: Offset) {
         self.positions.insert(partition, offset);
     }
 
-    /// Reads the partition no more.
+    /// Stops reading a partition.
     pub(super) fn unassign(&mut self, partition: &P) {
         self.positions.remove(partition);
     }
@@ -58,7 +58,7 @@ impl<P: Ord + Clone> Consumer<P> {
         }
     }
 
-    /// The next record of a partition, which stands at `place` on the log.
+    /// The next record of a partition, whose name on the log is `place`.
     pub(super) fn poll<'a>(
         &mut self,
         broker: &'a Broker,

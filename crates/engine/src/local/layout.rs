@@ -1,10 +1,10 @@
-//! Names on the in-process log.
+//! The names of topics on the in-process log.
 
 use super::broker::TopicPartition;
 use crate::worker::{PartitionId, Topic};
 use pipewarden_core::log::Partition;
 
-/// Names on the in-process log.
+/// The names of topics, and of the consumer group.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// The observations topic's name.
@@ -13,13 +13,13 @@ pub struct Layout {
     pub partitions: u32,
     /// The sightings topic's name.
     pub sightings: String,
-    /// Where alerts go.
+    /// The alerts topic's name.
     pub alerts: String,
-    /// Where suppressed alerts go.
+    /// The topic of suppressed alerts.
     pub suppressed: String,
-    /// Where alerts go as OCSF findings.
+    /// The topic of OCSF findings.
     pub findings: String,
-    /// Where records go that could not be read.
+    /// The dead-letter topic's name.
     pub dead_letters: String,
     /// The consumer group.
     pub group: String,
@@ -40,7 +40,7 @@ impl Layout {
         }
     }
 
-    /// Where a partition of a worker stands.
+    /// The name of a worker's partition on the log.
     pub fn input(&self, partition: PartitionId) -> TopicPartition {
         let topic = match partition.topic {
             Topic::Observations => &self.observations,
@@ -49,22 +49,23 @@ impl Layout {
         TopicPartition::new(topic, partition.number)
     }
 
-    /// Where the alerts of that partition go: to one partition of their own, so that tests can tell what caused what.
+    /// The output partition of the alerts that an input partition causes: each has its own, so that tests see what caused
+    /// what.
     pub fn output(&self, partition: PartitionId) -> TopicPartition {
         self.beside(&self.alerts, partition)
     }
 
-    /// Where its suppressed alerts go.
+    /// The same for suppressed alerts.
     pub fn suppressed_output(&self, partition: PartitionId) -> TopicPartition {
         self.beside(&self.suppressed, partition)
     }
 
-    /// Where its alerts go as OCSF findings.
+    /// The same for OCSF findings.
     pub fn findings(&self, partition: PartitionId) -> TopicPartition {
         self.beside(&self.findings, partition)
     }
 
-    /// Where its records go that could not be read.
+    /// The same for dead letters.
     pub fn dead_letters(&self, partition: PartitionId) -> TopicPartition {
         self.beside(&self.dead_letters, partition)
     }

@@ -9,11 +9,11 @@ use pipewarden_core::time::AppendTime;
 
 use crate::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Policy};
 
-/// Runs a correlator over one partition that is never interrupted, so that nothing needs to be kept of it.
+/// Runs a correlator over one partition that is never interrupted, so that the log itself need not be kept.
 #[derive(Debug)]
 pub struct Replayer {
     correlator: Correlator,
-    /// By Kafka key, of the alerts that are closed; `None` unless somebody asks.
+    /// Of closed alerts, by Kafka key; `None` unless [asked for](Self::with_explanations).
     explanations: Option<BTreeMap<String, Explanation>>,
 }
 
@@ -26,7 +26,7 @@ impl Replayer {
         }
     }
 
-    /// The same, and it explains every alert when it closes: by then all that could have mattered is there.
+    /// The same, with an explanation of every alert, made when it closes: by then all its evidence is there.
     pub fn with_explanations(self) -> Self {
         Self {
             explanations: Some(BTreeMap::new()),
@@ -34,8 +34,8 @@ impl Replayer {
         }
     }
 
-    /// Why the alert with this key says what it says: as of now while it is open, as of its end after that. `None` unless
-    /// it has accesses and the replay is an [with_explanations](Self::with_explanations) one.
+    /// Why the alert with this key has its content: by the present state while it is open, by the state at its end after
+    /// that. `None` unless it has accesses and the replayer was made [with explanations](Self::with_explanations).
     pub fn explain(&self, key: &str) -> Option<Explanation> {
         let closed = self.explanations.as_ref()?;
         self.correlator.explain(key).or_else(|| closed.get(key).cloned())
@@ -52,7 +52,7 @@ impl Replayer {
         applied
     }
 
-    /// The end of input: every deadline is due.
+    /// Ends the input: every deadline is due.
     pub fn finish(&mut self) -> Applied {
         self.append(AppendTime::MAX, &ObservationRecord::Tick {})
     }
@@ -87,7 +87,7 @@ impl FinalView {
         self.last.values().filter(move |record| record.status == status)
     }
 
-    /// The alerts that stand, by key.
+    /// The active alerts, by key.
     pub fn active(&self) -> impl Iterator<Item = &AlertRecord> {
         self.with_status(Status::Active)
     }

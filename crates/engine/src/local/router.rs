@@ -9,20 +9,20 @@ use pipewarden_core::time::AppendTime;
 
 use super::broker::{Broker, TopicPartition};
 use super::consumer::{Consumer, Polled};
-use super::weather::{Coverage, Fault, Weather};
+use super::faults::{Coverage, Fault, Faults};
 use crate::worker::{InputPartition, Position, RouterFact, RouterInput, RouterMachine, RouterOutput};
 use crate::{Origin, Policy, Routed, Router};
 
 /// The router's consumer group.
 const GROUP: &str = "pipewarden-router";
 
-/// How long what was routed may wait for its commit.
+/// The longest time between routing a message and committing its offset.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A record on its way out: where to, its key and its value.
 type Outgoing = (TopicPartition, Vec<u8>, Vec<u8>);
 
-/// A router worker and what stands between it and the log. Dropping it is a crash.
+/// A router worker and its adapter. Dropping it is a crash.
 #[derive(Debug)]
 pub struct RouterWorker {
     router: Router,
@@ -32,20 +32,20 @@ pub struct RouterWorker {
     observations: u32,
     /// Sent and not acknowledged.
     in_flight: VecDeque<Outgoing>,
-    /// For which the producer had no room.
+    /// Not sent, because the producer had no room.
     waiting: VecDeque<Outgoing>,
     generation: u64,
     now: Duration,
     facts: Vec<RouterFact>,
-    taken_up: usize,
+    reloads: usize,
     has_failed: bool,
-    /// What goes wrong next.
-    pub weather: Weather,
+    /// Faults to come.
+    pub faults: Faults,
     coverage: Coverage,
 }
 
 impl RouterWorker {
-    /// A worker without partitions, which writes to an observations topic of so many.
+    /// A worker without partitions, which writes to an observations topic of so many partitions.
     pub fn start(policy: &Policy, observations: u32) -> Self {
         Self {
             router: Router::new(policy),
@@ -57,24 +57,24 @@ impl RouterWorker {
             generation: 0,
             now: Duration::ZERO,
             facts: Vec::new(),
-            taken_up: 0,
+            reloads: 0,
             has_failed: false,
-            weather: Weather::default(),
+            faults: Faults::default(),
             coverage: Coverage::new(),
         }
     }
 
-    /// Where observations of one partition stand.
+    /// A partition of the observations topic.
     pub fn observations(partition: Partition) -> TopicPartition {
         TopicPartition::new("pipewarden.observations", partition)
     }
 
-    /// Where messages stand that could not be decoded.
+    /// The only partition of the dead-letter topic.
     pub fn dead_letters() -> TopicPartition {
         TopicPartition::new("pipewarden.dead-letters", Partition::ZERO)
     }
 
-    /// What the group has committed for a partition of an input topic.
+    /// The committed offset of a partition of an input topic.
     pub fn committed(broker: &Broker, partition: &InputPartition) -> Option<Offset> {
         let committed = broker.committed(GROUP, &place(partition))?;
         Some(committed.offset)
@@ -85,7 +85,7 @@ impl RouterWorker {
         broker.rebalance(GROUP)
     }
 
-    /// The group gives it partitions, or only a new generation.
+    /// The group assigns partitions, or only a new generation.
     pub fn assign(&mut self, broker: &mut Broker, partitions: &[InputPartition], generation: u64) {
         self.generation = generation;
         for partition in partitions {
@@ -95,14 +95,14 @@ impl RouterWorker {
         self.hand_in(RouterInput::Assigned(partitions.to_vec()), broker);
     }
 
-    /// The group takes partitions back.
+    /// The group revokes partitions.
     pub fn revoke(&mut self, broker: &mut Broker, partitions: &[InputPartition], generation: u64) {
         self.generation = generation;
         self.hand_in(RouterInput::Revoked(partitions.to_vec()), broker);
         partitions.iter().for_each(|gone| self.consumer.unassign(gone));
     }
 
-    /// The group has given its partitions to others.
+    /// The group has assigned its partitions to others.
     pub fn lose(&mut self, broker: &mut Broker, partitions: &[InputPartition]) {
         self.hand_in(RouterInput::Lost(partitions.to_vec()), broker);
         partitions.iter().for_each(|gone| self.consumer.unassign(gone));
@@ -137,53 +137,53 @@ impl RouterWorker {
             .routed(&partition.topic, partition.number, record.offset);
         self.waiting.extend(outgoing);
         self.send();
-        self.turn(broker);
+        self.timer(broker);
         true
     }
 
-    /// Lets this long pass.
-    pub fn pass(&mut self, broker: &mut Broker, span: Duration) {
+    /// Advances time.
+    pub fn advance(&mut self, broker: &mut Broker, span: Duration) {
         self.now += span;
         self.send();
-        self.turn(broker);
+        self.timer(broker);
     }
 
-    /// The broker takes some of what was sent.
+    /// The broker acknowledges some of the records that were sent.
     pub fn deliver(&mut self, broker: &mut Broker, records: usize) {
         for (place, key, value) in self.in_flight.drain(..records.min(self.in_flight.len())) {
             broker.append(&place, AppendTime::MIN, &key, &value);
         }
     }
 
-    /// How much was sent and is not acknowledged.
+    /// How many records were sent and are not acknowledged.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Another policy is in force.
+    /// Puts another policy in force.
     pub fn change_policy(&mut self, broker: &mut Broker, policy: &Arc<Policy>) {
         self.hand_in(RouterInput::PolicyChanged(Arc::clone(policy)), broker);
     }
 
-    /// A record was refused for good.
+    /// Lets a record be rejected for good.
     pub fn fail(&mut self, broker: &mut Broker) {
         self.has_failed = true;
         self.hand_in(RouterInput::Failed, broker);
     }
 
-    /// Whether a record was refused for good: the worker is to end.
+    /// Whether a record was rejected for good: the worker is to end.
     pub fn has_failed(&self) -> bool {
         self.has_failed
     }
 
-    /// What it has told since it was asked last.
+    /// The facts since the last call.
     pub fn take_facts(&mut self) -> Vec<RouterFact> {
         std::mem::take(&mut self.facts)
     }
 
-    /// How many policies it has taken up.
-    pub fn taken_up(&self) -> usize {
-        self.taken_up
+    /// How often it has switched to another policy.
+    pub fn reloads(&self) -> usize {
+        self.reloads
     }
 
     /// How often each input met each state.
@@ -192,14 +192,14 @@ impl RouterWorker {
     }
 
     fn send(&mut self) {
-        while !self.waiting.is_empty() && !self.weather.strikes(Fault::NoRoom) {
+        while !self.waiting.is_empty() && !self.faults.occurs(Fault::NoRoom) {
             self.in_flight.extend(self.waiting.pop_front());
         }
     }
 
-    fn turn(&mut self, broker: &mut Broker) {
+    fn timer(&mut self, broker: &mut Broker) {
         let has_room = self.waiting.is_empty();
-        self.hand_in(RouterInput::Turn { has_room }, broker);
+        self.hand_in(RouterInput::Timer { has_room }, broker);
     }
 
     fn hand_in(&mut self, input: RouterInput, broker: &mut Broker) {
@@ -218,11 +218,11 @@ impl RouterWorker {
         match output {
             RouterOutput::Pause(partitions) => self.consumer.pause(&partitions),
             RouterOutput::Resume(partitions) => self.consumer.resume(&partitions),
-            RouterOutput::Flush { .. } if self.weather.strikes(Fault::NotFlushed) => {
+            RouterOutput::Flush { .. } if self.faults.occurs(Fault::NotFlushed) => {
                 return vec![RouterInput::NotFlushed];
             }
             RouterOutput::Flush { .. } => {
-                if self.weather.strikes(Fault::RecordRefused) {
+                if self.faults.occurs(Fault::RecordRejected) {
                     self.in_flight.pop_front();
                     self.has_failed = true;
                 }
@@ -233,13 +233,13 @@ impl RouterWorker {
             RouterOutput::Commit(positions) => {
                 assert!(
                     self.in_flight.is_empty(),
-                    "nothing is committed before all that came of it is acknowledged"
+                    "nothing is committed before its output is acknowledged"
                 );
                 return vec![self.commit(&positions, broker)];
             }
-            RouterOutput::TakeUp(policy) => {
+            RouterOutput::Reload(policy) => {
                 self.router.reload(&policy);
-                self.taken_up += 1;
+                self.reloads += 1;
             }
             RouterOutput::Forget(_) | RouterOutput::CallbackDone => {}
             RouterOutput::Observe(fact) => self.facts.push(fact),
@@ -251,14 +251,14 @@ impl RouterWorker {
         let problem = |problem: &str| RouterInput::NotCommitted {
             problem: problem.to_owned(),
         };
-        if self.weather.strikes(Fault::NotCommitted) {
+        if self.faults.occurs(Fault::NotCommitted) {
             return problem("no answer");
         }
         for position in positions {
             let group = (GROUP, self.generation);
             let place = TopicPartition::new(&position.topic, position.partition);
-            if let Err(refused) = broker.commit_offset(group, &place, position.next) {
-                return problem(&refused.to_string());
+            if let Err(error) = broker.commit_offset(group, &place, position.next) {
+                return problem(&error.to_string());
             }
         }
         RouterInput::Committed

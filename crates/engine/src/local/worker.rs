@@ -1,4 +1,4 @@
-//! The worker on the in-process log: the [machine](crate::worker) that the service runs, one step at a time.
+//! The correlator worker on the in-process log: the [machine](crate::worker) that the service runs, driven step by step.
 
 mod execute;
 
@@ -10,18 +10,18 @@ use pipewarden_core::time::AppendTime;
 
 use super::broker::{Broker, Producer};
 use super::consumer::{Consumer, Polled};
+use super::faults::{Coverage, Fault, Faults, Moment, Tamper, TamperWith};
 use super::layout::Layout;
-use super::weather::{Coverage, Fault, Moment, Tamper, TamperWith, Weather};
 use crate::worker::{At, End, Fact, Fetched, Input, Machine, MachineSettings, PartitionId};
 use crate::{Correlator, Policy};
 
-/// How long what was read may wait for its transaction.
+/// The longest time between reading a record and the transaction that commits it.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long a callback waits at least while the machine waits for something: its clock must go on.
+/// The least time that passes while the machine waits, so that its clock advances.
 const STEP: Duration = Duration::from_millis(1);
 
-/// A worker and what stands between it and the log. Dropping it is a crash: what it has not committed is lost.
+/// A correlator worker and its adapter. Dropping it is a crash: what it has not committed is lost.
 #[derive(Debug)]
 pub struct Worker {
     machine: Machine<u64>,
@@ -35,32 +35,33 @@ pub struct Worker {
     moment: Moment,
     facts: Vec<Fact>,
     end: Option<End>,
-    /// It has died in the midst of a commit.
+    /// Whether it has crashed within a transaction.
     is_dead: bool,
-    /// A seek that was given up and has not taken effect.
-    belated_seek: Option<(PartitionId, Offset)>,
-    /// What goes wrong next.
-    pub weather: Weather,
-    /// For tests that put a fault into the worker itself.
+    /// A seek that has timed out and not taken effect yet.
+    late_seek: Option<(PartitionId, Offset)>,
+    /// Faults to come.
+    pub faults: Faults,
+    /// Changes outputs of the machine, for tests that put a defect into the worker itself.
     pub tamper: TamperWith,
-    /// Comes in the midst of the next transaction, once that has ended on the broker and before the machine is told.
-    pub in_midst_of_commit: Option<Input<'static, u64>>,
+    /// An input that comes within the next transaction: after it has ended on the broker, and before the machine gets the
+    /// answer.
+    pub during_commit: Option<Input<'static, u64>>,
     coverage: Coverage,
 }
 
-/// What became of a poll.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PollResult {
     /// A record was handed to the machine.
     Record,
     /// There is nothing more to read for now.
-    End,
-    /// The partition is not fetched from.
+    EndOfPartition,
+    /// The partition is paused or not assigned.
     Nothing,
 }
 
 impl Worker {
-    /// A worker without partitions; fences whoever had its name. Everything that is read waits until [`Worker::commit`].
+    /// A worker without partitions; fences the previous one of its name. What is read is pending until [`Worker::commit`].
     pub fn start(broker: &mut Broker, layout: &Layout, name: &str, policy: &Arc<Policy>) -> Self {
         let settings = MachineSettings {
             observations: layout.observations.clone(),
@@ -83,15 +84,15 @@ impl Worker {
             facts: Vec::new(),
             end: None,
             is_dead: false,
-            belated_seek: None,
-            weather: Weather::default(),
+            late_seek: None,
+            faults: Faults::default(),
             tamper: |_, _| Tamper::Execute,
-            in_midst_of_commit: None,
+            during_commit: None,
             coverage: Coverage::new(),
         }
     }
 
-    /// The group gives it partitions, or only a new generation.
+    /// The group assigns partitions, or only a new generation.
     pub fn assign(&mut self, broker: &mut Broker, partitions: &[PartitionId], generation: u64) {
         for partition in partitions {
             let place = self.layout.input(*partition);
@@ -104,65 +105,65 @@ impl Worker {
             partitions: partitions.to_vec(),
             membership: generation,
         };
-        self.call_back(input, broker);
+        self.run_callback(input, broker);
     }
 
-    /// The group takes partitions back; what was read is committed before.
+    /// The group revokes partitions; what was read is committed before.
     pub fn revoke(&mut self, broker: &mut Broker, partitions: &[PartitionId], generation: u64) {
         self.generation = generation;
         let input = Input::Revoked {
             partitions: partitions.to_vec(),
             membership: generation,
         };
-        self.call_back(input, broker);
-        self.let_go(partitions);
+        self.run_callback(input, broker);
+        self.unassign(partitions);
     }
 
-    /// The group has given its partitions to others.
+    /// The group has assigned its partitions to others.
     pub fn lose(&mut self, broker: &mut Broker, partitions: &[PartitionId]) {
         let input = Input::Lost {
             partitions: partitions.to_vec(),
         };
-        self.call_back(input, broker);
-        self.let_go(partitions);
+        self.run_callback(input, broker);
+        self.unassign(partitions);
     }
 
-    /// Reads these no more, after [`Worker::in_midst_of_commit`] has taken them from the machine.
-    pub fn let_go(&mut self, partitions: &[PartitionId]) {
+    /// Stops reading these, after [`Worker::during_commit`] has revoked them.
+    pub fn unassign(&mut self, partitions: &[PartitionId]) {
         for partition in partitions {
             self.consumer.unassign(partition);
         }
     }
 
-    /// Hands the next record of a partition in.
-    pub fn poll(&mut self, broker: &mut Broker, partition: PartitionId) -> Step {
+    /// Hands in the next record of a partition, or its end.
+    pub fn poll(&mut self, broker: &mut Broker, partition: PartitionId) -> PollResult {
         if self.is_over() {
-            return Step::Nothing;
+            return PollResult::Nothing;
         }
         let place = self.layout.input(partition);
-        let (input, step) = match self.consumer.poll(broker, &partition, &place) {
-            Polled::Nothing => return Step::Nothing,
-            Polled::End => (Input::EndOfPartition { partition }, Step::End),
+        let (input, result) = match self.consumer.poll(broker, &partition, &place) {
+            Polled::Nothing => return PollResult::Nothing,
+            Polled::End => (Input::EndOfPartition { partition }, PollResult::EndOfPartition),
             Polled::Record(record) => {
                 let record = Fetched {
                     offset: record.offset,
                     append_time: Some(record.append_time),
                     value: &record.value,
                 };
-                (Input::Record { partition, record }, Step::Record)
+                (Input::Record { partition, record }, PollResult::Record)
             }
         };
         self.note(&input);
         self.machine.handle(input, self.at);
-        if let Some((partition, offset)) = self.belated_seek.take() {
+        if let Some((partition, offset)) = self.late_seek.take() {
             self.consumer.seek(&partition, offset);
         }
         self.execute_all(broker);
-        step
+        result
     }
 
-    /// Lets this long pass without a record, step by step as the machine says.
-    pub fn pass(&mut self, broker: &mut Broker, span: Duration) {
+    /// Advances time without a record, in steps of what [`Machine::wait`] returns.
+    pub fn advance(&mut self, broker: &mut Broker, span: Duration) {
         let until = self.at.monotonic + span;
         while self.at.monotonic < until && !self.is_over() {
             let wait = self.machine.wait(self.at).max(STEP);
@@ -171,27 +172,27 @@ impl Worker {
         }
     }
 
-    /// Lets as much time pass as it takes until what was read is committed, if nothing goes wrong.
+    /// Advances time until what was read is committed, if no fault occurs.
     pub fn commit(&mut self, broker: &mut Broker) {
-        self.pass(broker, COMMIT_INTERVAL);
+        self.advance(broker, COMMIT_INTERVAL);
     }
 
-    /// The wall clock of its machine.
+    /// Sets the clock of its host.
     pub fn set_wall(&mut self, wall: AppendTime) {
         self.at.wall = wall;
     }
 
-    /// Nothing has come for a while.
+    /// Hands in that nothing has come for a while.
     pub fn idle(&mut self, broker: &mut Broker) {
         self.hand_in(Input::Timer, broker);
     }
 
-    /// Another policy is in force.
+    /// Puts another policy in force.
     pub fn change_policy(&mut self, broker: &mut Broker, policy: &Arc<Policy>) {
         self.hand_in(Input::PolicyChanged(Arc::clone(policy)), broker);
     }
 
-    /// The service ends.
+    /// Hands in that the service ends.
     pub fn stop(&mut self, broker: &mut Broker) {
         self.hand_in(Input::Stop, broker);
     }
@@ -201,17 +202,17 @@ impl Worker {
         &self.machine
     }
 
-    /// The state it holds for a partition.
+    /// The state of a partition.
     pub fn correlator(&self, partition: PartitionId) -> Option<&Correlator> {
         self.machine.correlator(partition)
     }
 
-    /// What it has told since it was asked last.
+    /// The facts since the last call.
     pub fn take_facts(&mut self) -> Vec<Fact> {
         std::mem::take(&mut self.facts)
     }
 
-    /// Why it can't go on, if that is so.
+    /// Why it has failed, if it has.
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()
     }
@@ -226,7 +227,7 @@ impl Worker {
         &self.coverage
     }
 
-    /// Whether it has died in the midst of a commit.
+    /// Whether it has crashed within a transaction.
     pub fn is_dead(&self) -> bool {
         self.is_dead
     }
@@ -235,8 +236,8 @@ impl Worker {
         self.is_dead || self.end.is_some()
     }
 
-    /// Runs a rebalance callback until the machine says that it may return.
-    fn call_back(&mut self, input: Input<'_, u64>, broker: &mut Broker) {
+    /// Runs a rebalance callback until the machine lets it return.
+    fn run_callback(&mut self, input: Input<'_, u64>, broker: &mut Broker) {
         self.moment = match input {
             Input::Assigned { .. } => Moment::Assignment,
             _ => Moment::Revocation,
@@ -246,8 +247,8 @@ impl Worker {
             let wait = self.machine.wait(self.at).max(STEP);
             self.at.monotonic += wait;
             // Meanwhile the broker aborts what nobody ends.
-            broker.pass(wait);
-            let is_stopping = self.weather.strikes(Fault::StopInCallback);
+            broker.advance(wait);
+            let is_stopping = self.faults.occurs(Fault::StopInCallback);
             self.hand_in(if is_stopping { Input::Stop } else { Input::Timer }, broker);
         }
         self.moment = Moment::Polling;
@@ -272,7 +273,7 @@ impl Worker {
                 continue;
             }
             for answer in self.execute(output, what == Tamper::Pretend, broker) {
-                if self.weather.strikes(Fault::SlowAnswer) {
+                if self.faults.occurs(Fault::SlowAnswer) {
                     self.at.monotonic += COMMIT_INTERVAL;
                 }
                 self.note(&answer);

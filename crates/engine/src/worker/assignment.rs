@@ -1,4 +1,5 @@
-//! Partitions come and go, in the group's callbacks; taking them over goes on after the callback where it must.
+//! Assignment and revocation of partitions in the group's callbacks. A takeover continues after the callback where it
+//! takes too long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +11,18 @@ use super::partition::{Locating, Phase, Reader, Seeking};
 use crate::{Correlator, Recovery, Seek};
 use pipewarden_core::log::Offset;
 
-/// How long one question to the broker may take before it is asked again. The broker answers for committed offsets only
-/// when the predecessor's open transaction has ended: 10 s, and up to 10 s until the broker looks.
+/// The time limit of one request to the broker, after which it is repeated. The broker returns committed offsets only when
+/// the predecessor's open transaction has ended: that takes its timeout of 10 s, and up to 10 s until the broker checks.
 const REQUEST: Duration = Duration::from_secs(10);
 
-/// How long to wait before a question that was not answered is asked again.
+/// How long to wait before a request that failed is repeated.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How long a seek may take, and how long to wait before it is tried again.
 const SEEK: Duration = Duration::from_secs(5);
 const SEEK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What a defect says.
+/// The message of an assertion.
 const NOT_ASKED: &str = "an answer came that nothing asked for, about";
 
 impl<M: Clone> Machine<M> {
@@ -43,8 +44,8 @@ impl<M: Clone> Machine<M> {
             Life::Stopping => return self.observe(Fact::NotTakenOver(partitions.len())),
             Life::Ended => return,
         }
-        // The client remembers that a partition was paused even after it was lost.
-        self.push(if self.publisher.holds() {
+        // The client remembers a pause even after the partition was lost.
+        self.push(if self.publisher.pauses_fetching() {
             Output::Pause(partitions.clone())
         } else {
             Output::Resume(partitions.clone())
@@ -54,7 +55,7 @@ impl<M: Clone> Machine<M> {
 
     pub(super) fn revoked(&mut self, partitions: Vec<PartitionId>, membership: M, at: At) {
         self.observe(Fact::Revoked(partitions.len()));
-        // A revocation by the cooperative protocol belongs to a newer generation. The partitions are ours until the
+        // A revocation by the cooperative protocol belongs to a newer generation. The worker owns the partitions until the
         // callback returns, so here a fresh reading is safe, and the only one that the broker accepts.
         self.membership = Some(membership);
         self.callback = Some(Callback::Revoking {
@@ -66,13 +67,13 @@ impl<M: Clone> Machine<M> {
 
     pub(super) fn lost(&mut self, partitions: &[PartitionId]) {
         self.observe(Fact::Lost(partitions.len()));
-        // Nothing is published before the group takes the worker in again.
+        // Nothing is published before the worker is in the group again.
         self.membership = None;
         self.forget(partitions);
         self.push(Output::CallbackDone);
     }
 
-    /// The partitions are no longer the worker's: neither their state nor what waits of them.
+    /// Drops the state of partitions that the worker no longer owns, and what is pending of them.
     pub(super) fn forget(&mut self, partitions: &[PartitionId]) {
         for partition in partitions {
             self.partitions.remove(partition);
@@ -82,8 +83,8 @@ impl<M: Clone> Machine<M> {
         self.report_state();
     }
 
-    /// The service ends: what is not located yet never will be.
-    pub(super) fn give_up_locating(&mut self) {
+    /// The service ends: partitions that are not located yet are dropped.
+    pub(super) fn abandon_unlocated(&mut self) {
         let is_unlocated = |phase: &Phase| !matches!(phase, Phase::Reading(_));
         let unlocated = self
             .partitions
@@ -97,8 +98,8 @@ impl<M: Clone> Machine<M> {
         }
     }
 
-    /// Goes on with what must be done before a callback returns.
-    pub(super) fn go_on_with_callback(&mut self, at: At) {
+    /// Continues what must be done before a callback returns.
+    pub(super) fn continue_callback(&mut self, at: At) {
         match &self.callback {
             None => {}
             Some(Callback::Revoking { .. }) => self.publish_before_revocation(at),
@@ -115,8 +116,8 @@ impl<M: Clone> Machine<M> {
         }
     }
 
-    /// When a callback has something to do, if no answer comes.
-    pub(super) fn next_step_of(&self, callback: &Callback) -> Option<Duration> {
+    /// When a callback has something to do next, if no answer comes.
+    pub(super) fn callback_due(&self, callback: &Callback) -> Option<Duration> {
         match callback {
             Callback::Assigning { until } => {
                 let again = self.partitions.values().filter_map(Phase::due);
@@ -132,19 +133,19 @@ impl<M: Clone> Machine<M> {
             self.partitions
                 .insert(*partition, Phase::Locating(Locating::asked()));
         }
-        let within = self.patience(at);
+        let within = self.request_timeout(at);
         self.push(Output::AskCommitted { partitions, within });
         self.report_state();
     }
 
-    /// Builds one partition anew, because what was read of it may not be what the log says.
+    /// Rebuilds one partition, because its state may no longer follow from the log.
     pub(super) fn locate_again(&mut self, partition: PartitionId, at: At) {
         self.drop_from_batch(&[partition]);
         self.locate(vec![partition], at);
     }
 
     pub(super) fn committed(&mut self, partition: PartitionId, committed: Option<CommittedOffset>, at: At) {
-        let within = self.patience(at);
+        let within = self.request_timeout(at);
         let Some(Phase::Locating(locating)) = self.partitions.get_mut(&partition) else {
             panic!("{NOT_ASKED} {partition}");
         };
@@ -196,13 +197,13 @@ impl<M: Clone> Machine<M> {
             panic!("{NOT_ASKED} {partition}");
         };
         seeking.seek_at = Some(at.monotonic + SEEK_AGAIN);
-        self.observe(Fact::NotSought { partition, problem });
+        self.observe(Fact::SeekFailed { partition, problem });
     }
 
-    /// Repeats questions and seeks whose time has come.
+    /// Repeats requests and seeks whose time has come.
     pub(super) fn ask_again(&mut self, at: At) {
         let is_due = |due: Option<Duration>| due.is_some_and(|due| at.monotonic >= due);
-        let within = self.patience(at);
+        let within = self.request_timeout(at);
         let (mut committed, mut outputs) = (Vec::new(), Vec::new());
         for (&partition, phase) in &mut self.partitions {
             match phase {
@@ -243,8 +244,8 @@ impl<M: Clone> Machine<M> {
             })
     }
 
-    /// How long a question may take: within a callback, no longer than is left of its budget.
-    fn patience(&self, at: At) -> Duration {
+    /// The time limit of a request: within a callback, no more than is left of its budget.
+    fn request_timeout(&self, at: At) -> Duration {
         match self.callback {
             Some(Callback::Assigning { until }) => until.saturating_sub(at.monotonic).min(REQUEST),
             Some(Callback::Revoking { .. }) | None => REQUEST,
@@ -265,7 +266,7 @@ impl<M: Clone> Machine<M> {
         }) = committed
         else {
             if high > low {
-                self.lose(partition, Loss::NoCommittedOffset { low, high });
+                self.report_loss(partition, Loss::NoCommittedOffset { low, high });
             }
             let mut correlator = Correlator::fresh(policy, partitions);
             correlator.log_starts_at(low);
@@ -285,18 +286,18 @@ impl<M: Clone> Machine<M> {
             policy_changed,
         } = recovery;
         if let Some(problem) = problem {
-            self.lose(partition, Loss::UnreadableCheckpoint { low, problem });
+            self.report_loss(partition, Loss::UnreadableCheckpoint { low, problem });
         }
         if policy_changed {
             self.observe(Fact::PolicyDiffers { partition });
         }
         if *next > high {
             let committed = *next;
-            self.lose(partition, Loss::LogTruncated { committed, high });
+            self.report_loss(partition, Loss::LogTruncated { committed, high });
         }
         let from = match seek {
             Seek::Offset(rewind) if rewind < low => {
-                self.lose(partition, Loss::RewindBelowLogStart { rewind, low });
+                self.report_loss(partition, Loss::RewindBelowLogStart { rewind, low });
                 low
             }
             Seek::Offset(rewind) => rewind,
@@ -311,13 +312,13 @@ impl<M: Clone> Machine<M> {
         Some((correlator, from))
     }
 
-    fn lose(&mut self, partition: PartitionId, loss: Loss) {
+    fn report_loss(&mut self, partition: PartitionId, loss: Loss) {
         self.observe(Fact::Loss { partition, loss });
     }
 }
 
 impl Phase {
-    /// When its question is due to be asked again.
+    /// When its request is to be repeated.
     fn due(&self) -> Option<Duration> {
         match self {
             Self::Locating(locating) => locating.ask_at,
@@ -327,7 +328,7 @@ impl Phase {
     }
 }
 
-/// What the broker says of a partition's log.
+/// The watermarks of a partition's log.
 #[derive(Clone, Copy)]
 struct Log {
     partition: PartitionId,

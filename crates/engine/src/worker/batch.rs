@@ -1,4 +1,4 @@
-//! What one transaction writes: alerts, dead letters and the offsets that they are caused by.
+//! What one transaction writes: alerts, dead letters and the offsets of the records that caused them.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ pub struct Pending {
     pub appended: AppendTime,
 }
 
-/// What one partition contributes to a batch.
+/// The part of a batch that one partition contributes.
 #[derive(Debug)]
 pub struct Part {
-    /// Which partition.
+    /// The partition.
     pub partition: PartitionId,
     /// The offset to commit: everything below it has been applied, and what that caused is in this batch or an earlier one.
     pub offset: Offset,
-    /// What is committed beside it.
+    /// The metadata that is committed with the offset.
     pub checkpoint: Checkpoint,
     /// The greatest append time that has been applied.
     pub stream_time: AppendTime,
@@ -34,7 +34,7 @@ pub struct Part {
 }
 
 /// Everything that has been read and not yet committed at one moment. It never changes: after an abort the very same
-/// records and offsets are tried again, less those of partitions that are no longer the worker's.
+/// records and offsets are tried again, except those of partitions that the worker no longer owns.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     parts: Vec<Arc<Part>>,

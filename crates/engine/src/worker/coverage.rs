@@ -1,4 +1,4 @@
-//! Names for pairs of an input and the state that it meets, so that a simulation can tell which it has taken.
+//! Names for pairs of an input and the state that it meets, so that a simulation can count which have occurred.
 
 use super::io::{Ended, Input, PartitionId, Renewed};
 use super::machine::{Callback, Life, Machine};
@@ -35,10 +35,10 @@ pub const WORKER_INPUTS: [&str; 13] = [
     "stop",
 ];
 
-/// How far a partition has come, by name.
+/// The states of a partition, by name.
 pub const PARTITION_STATES: [&str; 5] = ["absent", "locating", "seeking", "restoring", "live"];
 
-/// What a worker is doing, by name: the first that holds.
+/// The states of a worker, by name: the first that applies.
 pub const WORKER_STATES: [&str; 8] = [
     "failed",
     "stopping",

@@ -1,4 +1,4 @@
-//! What is told of a worker: each fact once, for metrics, `/status` and the log alike, so that they can't drift apart.
+//! Facts about a worker: each is reported once, for metrics, `/status` and the log alike, so that they always agree.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,48 +9,48 @@ use crate::{Applied, CheckpointError};
 use pipewarden_core::detection::{ClockState, Counters, Disposition, Explanation, SensorState, StateSize};
 use pipewarden_core::log::Offset;
 
-/// Something that happened, which no decision hangs on.
+/// Something that happened. No decision depends on it.
 #[derive(Clone, Debug)]
 pub enum Fact {
-    /// The group gave this many partitions.
+    /// The group assigned this many partitions.
     Assigned(usize),
-    /// The group takes this many partitions back.
+    /// The group revokes this many partitions.
     Revoked(usize),
-    /// This many partitions may be others' already.
+    /// This many partitions are lost: others may own them already.
     Lost(usize),
     /// The service ends before these could be taken over.
     NotTakenOver(usize),
-    /// What the worker is doing has changed.
+    /// The worker's share of the partitions has changed, or how many of them are live.
     Worker(WorkerState),
-    /// Committed offsets, or the ends of a log, can't be read yet.
+    /// Committed offset or watermarks of a partition could not be read; they are asked for again.
     NotLocated {
-        /// Of this partition.
+        /// The partition.
         partition: PartitionId,
         /// Why.
         problem: String,
     },
-    /// The consumer could not be sent where a partition must be read from; it is asked again.
-    NotSought {
-        /// Which partition.
+    /// A seek failed; it is tried again.
+    SeekFailed {
+        /// The partition.
         partition: PartitionId,
         /// Why.
         problem: String,
     },
-    /// State can't be rebuilt as promised.
+    /// State can't be rebuilt in full.
     Loss {
-        /// Of this partition.
+        /// The partition.
         partition: PartitionId,
-        /// What is lost.
+        /// The loss.
         loss: Loss,
     },
-    /// Open alerts are written once more, because another policy decided them.
+    /// Open alerts are published once more, because another policy decided them.
     PolicyDiffers {
-        /// In this partition.
+        /// The partition.
         partition: PartitionId,
     },
     /// The log is being replayed.
     Restoring {
-        /// Of this partition.
+        /// The partition.
         partition: PartitionId,
         /// The first offset that is read.
         from: Offset,
@@ -59,18 +59,18 @@ pub enum Fact {
     },
     /// A record below the committed offset has been replayed.
     RestoredRecord,
-    /// The state is what it was.
+    /// The state is rebuilt: the partition is live.
     Restored {
-        /// Of this partition.
+        /// The partition.
         partition: PartitionId,
         /// The next offset.
         offset: Offset,
         /// How many records were replayed.
         records: u64,
-        /// How long it took.
+        /// The duration.
         took: Duration,
     },
-    /// How far long restorations are.
+    /// The progress of restorations that take long.
     Progress {
         /// How many partitions are not restored yet.
         partitions: usize,
@@ -88,18 +88,18 @@ pub enum Fact {
         /// Whether this worker tries it again.
         is_repeated: bool,
     },
-    /// There is no new producer yet.
+    /// No new producer could be made; it is tried again.
     NoProducer {
         /// Why.
         problem: String,
     },
-    /// Batches are committed again.
+    /// A batch is committed, or dropped, after an abort: fetching is resumed.
     Recovered,
     /// A tick was appended.
     Ticked,
-    /// A tick could not be appended; it is repeated.
-    NotTicked {
-        /// For this partition.
+    /// A tick could not be appended; it is tried again.
+    TickFailed {
+        /// The partition.
         partition: PartitionId,
         /// Why.
         problem: String,
@@ -111,16 +111,16 @@ pub enum Fact {
         /// The policy's id.
         policy: String,
     },
-    /// Why some of the alerts that were just published say what they say.
+    /// Explanations of some of the alerts that were just published.
     Explained(Vec<Explanation>),
-    /// What a partition holds, and what is known of the listed assets in it.
+    /// The size of a partition's state, and what is known of the listed assets in it.
     Partition(Box<PartitionReport>),
 }
 
-/// What a worker is doing.
+/// The worker's share of the partitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkerState {
-    /// The group has given it its share, which may be empty.
+    /// The group has assigned it a share, which may be empty.
     pub is_assigned: bool,
     /// How many partitions it owns.
     pub partitions: usize,
@@ -128,25 +128,25 @@ pub struct WorkerState {
     pub restoring: usize,
 }
 
-/// What a partition holds.
+/// The state of a partition.
 #[derive(Clone, Debug)]
 pub struct PartitionReport {
-    /// Which.
+    /// The partition.
     pub partition: PartitionId,
-    /// How much is in state.
+    /// The number of entries in state.
     pub size: StateSize,
     /// The sensors of its listed assets.
     pub sensors: Vec<SensorState>,
-    /// The clocks of its listed assets, as far as sessions tell.
+    /// The clocks of its listed assets, as far as sessions show them.
     pub clocks: Vec<ClockState>,
 }
 
-/// What became of one live record.
+/// The outcome of one live record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppliedRecord {
     /// `None` if its value could not be read: it is a dead letter.
     pub disposition: Option<Disposition>,
-    /// What metrics tell of it.
+    /// What metrics count of it.
     pub counters: Counters,
     /// How many alerts it repeats because the policy changed.
     pub reemitted: usize,
@@ -162,7 +162,7 @@ impl From<&Applied> for AppliedRecord {
     }
 }
 
-/// Why state can't be rebuilt as promised.
+/// Why state can't be rebuilt in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// The log has records and the group has no offset: all of them are read.
@@ -172,7 +172,7 @@ pub enum Loss {
         /// One more than the offset of the last.
         high: Offset,
     },
-    /// The log is replayed from its start, because the string beside the committed offset says nothing.
+    /// The log is replayed from its start, because the committed metadata is not a checkpoint.
     UnreadableCheckpoint {
         /// The offset of the first record.
         low: Offset,
@@ -196,17 +196,17 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// The words of [`Loss::as_str`].
-    pub const WORDS: [&'static str; 4] = [
+    /// The labels of [`Loss::as_str`].
+    pub const REASONS: [&'static str; 4] = [
         "no_committed_offset",
         "unreadable_checkpoint",
         "log_truncated",
         "rewind_below_log_start",
     ];
 
-    /// The word used in metrics.
+    /// The label in metrics.
     pub fn as_str(&self) -> &'static str {
-        Self::WORDS[match self {
+        Self::REASONS[match self {
             Self::NoCommittedOffset { .. } => 0,
             Self::UnreadableCheckpoint { .. } => 1,
             Self::LogTruncated { .. } => 2,

@@ -1,4 +1,4 @@
-//! What is due between two inputs, whether or not records come: ticks, another policy, reports.
+//! Work that is due by time, whether or not records come: ticks, another policy, reports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use super::machine::{Life, Machine};
 use super::partition::{Phase, Reader};
 use super::publisher::Publisher;
 
-/// How often ticks are looked after and unanswered questions are repeated.
+/// How often ticks are considered and unanswered questions are repeated.
 pub(super) const HOUSEKEEPING: Duration = Duration::from_millis(50);
 
-/// How often it is told what partitions hold.
+/// How often the state of partitions is reported.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// How often a long restoration says how far it is.
+/// How often the progress of a long restoration is reported.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// When things were done last.
+/// The last time of each kind of work.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    kept: Duration,
+    housekeeping: Duration,
     reported: Duration,
     progressed: Duration,
 }
@@ -29,7 +29,7 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn new(now: Duration) -> Self {
         Self {
-            kept: now,
+            housekeeping: now,
             reported: now,
             progressed: now,
         }
@@ -37,13 +37,13 @@ impl Schedule {
 }
 
 impl<M: Clone> Machine<M> {
-    pub(super) fn keep_house(&mut self, at: At) {
+    pub(super) fn run_housekeeping(&mut self, at: At) {
         self.change_policy(at);
         if self.publisher.awaits_answer() {
             return;
         }
-        if at.monotonic >= self.schedule.kept + HOUSEKEEPING {
-            self.schedule.kept = at.monotonic;
+        if at.monotonic >= self.schedule.housekeeping + HOUSEKEEPING {
+            self.schedule.housekeeping = at.monotonic;
             self.ask_again(at);
             self.append_ticks(at);
         }
@@ -53,8 +53,8 @@ impl<M: Clone> Machine<M> {
         }
     }
 
-    /// Takes another policy up once everything that was read is committed under the old one and no partition is being
-    /// restored: every partition is located anew, as after a start.
+    /// Switches to another policy once everything that was read is committed by the old one and no partition is being
+    /// restored: every partition is located again, as after a start.
     fn change_policy(&mut self, at: At) {
         if self.next_policy.is_none() || self.life != Life::Running || self.is_asking() {
             return;
@@ -63,7 +63,7 @@ impl<M: Clone> Machine<M> {
         if !matches!(self.publisher, Publisher::Ready) || !self.partitions.values().all(is_live) {
             return;
         }
-        if let Some(batch) = self.cut_batch() {
+        if let Some(batch) = self.take_batch() {
             return self.publish(Arc::new(batch), None, at);
         }
         let is_settled = |phase: &Phase| matches!(phase, Phase::Reading(reader) if !reader.is_committable());
@@ -117,7 +117,7 @@ impl<M: Clone> Machine<M> {
             self.reader(partition).is_some_and(Reader::is_live),
             "{partition} was to be ticked and is not live"
         );
-        self.observe(Fact::NotTicked { partition, problem });
+        self.observe(Fact::TickFailed { partition, problem });
     }
 
     fn report(&mut self, at: At) {

@@ -1,4 +1,4 @@
-//! What can happen to a correlator worker, and what it may ask for: two closed sets.
+//! Inputs and outputs of a correlator worker: two closed sets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use crate::{PartitionsChanged, Policy};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 
-/// When an input came.
+/// The time of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct At {
-    /// Since a moment that the adapter chose and keeps to. Never goes back.
+    /// Since a moment that the adapter chose once. Never goes back.
     pub monotonic: Duration,
-    /// This machine's clock, which may jump. Only ticks are decided by it.
+    /// The host's clock, which may jump. Only ticks are decided by it.
     pub wall: AppendTime,
 }
 
-/// Which of the two topics that hold durable state a partition belongs to.
+/// One of the two topics that hold durable state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// Events of protected hosts, keyed by host.
     Observations,
-    /// What alerts say of their sources, keyed by source.
+    /// Accesses once more, keyed by source.
     Sightings,
 }
 
@@ -90,8 +90,7 @@ pub struct Fetched<'a> {
     pub value: &'a [u8],
 }
 
-/// What can happen to a worker. `M` is the membership of its consumer group, which the machine keeps and never looks
-/// into.
+/// An input of a worker. `M` is the membership of its consumer group, which the machine keeps and never inspects.
 #[derive(Clone, Debug)]
 pub enum Input<'a, M> {
     /// The group gives these partitions to the worker, beside those that it has. Empty where only the membership is new.
@@ -102,28 +101,28 @@ pub enum Input<'a, M> {
         /// The generation in which they are given.
         membership: M,
     },
-    /// The group takes these partitions back; they are the worker's until the callback is done.
+    /// The group revokes these partitions; the worker owns them until the callback is done.
     Revoked {
-        /// Those that go.
+        /// The revoked ones.
         partitions: Vec<PartitionId>,
-        /// The generation in which they may still be committed for.
+        /// The generation in which their offsets may still be committed.
         membership: M,
     },
     /// Others may own these partitions already. Within a callback, too.
     Lost {
-        /// Those that are gone.
+        /// The lost ones.
         partitions: Vec<PartitionId>,
     },
     /// Answers [`Output::AskCommitted`], once for each partition. `None` where nothing is committed.
     Committed {
-        /// Asked about.
+        /// The partition in question.
         partition: PartitionId,
         /// The group's offset.
         committed: Option<CommittedOffset>,
     },
-    /// Answers [`Output::AskLog`].
+    /// Answers [`Output::AskLog`]: the watermarks.
     Log {
-        /// Asked about.
+        /// The partition in question.
         partition: PartitionId,
         /// The offset of its first record.
         low: Offset,
@@ -132,7 +131,7 @@ pub enum Input<'a, M> {
     },
     /// The broker has not answered [`Output::AskCommitted`] or [`Output::AskLog`] for this partition.
     AskFailed {
-        /// Asked about.
+        /// The partition in question.
         partition: PartitionId,
         /// Why.
         problem: String,
@@ -151,9 +150,9 @@ pub enum Input<'a, M> {
     },
     /// A record was fetched.
     Record {
-        /// From here.
+        /// Its partition.
         partition: PartitionId,
-        /// What.
+        /// The record.
         record: Fetched<'a>,
     },
     /// There is nothing more to read in a partition for now.
@@ -179,9 +178,9 @@ pub enum Input<'a, M> {
     },
     /// Another policy is in force from now on.
     PolicyChanged(Arc<Policy>),
-    /// Nothing has come for as long as [`Machine::wait`](super::Machine::wait) said, or less.
+    /// Nothing has come for at most the time that [`Machine::wait`](super::Machine::wait) has returned.
     Timer,
-    /// The service ends: nothing more is taken over. What was read is committed when the group takes the partitions back.
+    /// The service ends: no more partitions are taken over. What was read is committed when the partitions are revoked.
     Stop,
 }
 
@@ -192,19 +191,19 @@ pub enum Ended {
     Committed,
     /// Nothing of it will ever be visible, and the same batch may be tried again.
     Aborted {
-        /// What the broker or the client said.
+        /// The error of the broker or the client.
         problem: String,
     },
     /// It could not be sent as a whole, because the client's queue was full; nothing of it will ever be visible.
     QueueFull,
-    /// The producer is of no more use: it is fenced, or nobody can tell how the transaction ended.
+    /// The producer cannot be used any more: it is fenced, or the outcome of the transaction is unknown.
     Fatal {
-        /// What the client said.
+        /// The error of the client.
         problem: String,
     },
 }
 
-/// Whether there is a new producer.
+/// The outcome of renewing the producer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Renewed {
     /// Its predecessor is fenced and whatever that left open is aborted.
@@ -221,76 +220,76 @@ pub enum Renewed {
     },
 }
 
-/// What a worker asks of its adapter, which executes outputs in order. Those that have an answer are answered before
-/// anything else is handed in, but for [`Input::Revoked`] and [`Input::Lost`].
+/// An output of a worker. The adapter executes outputs in order. Those that have an answer are answered before anything
+/// else is handed in, except for [`Input::Revoked`] and [`Input::Lost`].
 #[derive(Clone, Debug)]
 pub enum Output<M> {
-    /// Which offsets has the group committed? One answer for each partition.
+    /// Ask for the committed offsets of the group. One answer for each partition.
     AskCommitted {
         /// For these.
         partitions: Vec<PartitionId>,
-        /// How long the broker may take.
+        /// The time limit.
         within: Duration,
     },
-    /// Where does the log start and end?
+    /// Ask for the watermarks of a log: its start and its end.
     AskLog {
         /// Of this partition.
         partition: PartitionId,
-        /// How long the broker may take.
+        /// The time limit.
         within: Duration,
     },
-    /// Read on from this offset. Within the callback that assigns the partition: start there.
+    /// Fetch from this offset on. Within the callback that assigns the partition: start there.
     Seek {
         /// Which partition.
         partition: PartitionId,
         /// The first record to fetch, or the first after it.
         offset: Offset,
-        /// How long the consumer may take.
+        /// The time limit.
         within: Duration,
     },
     /// Fetch nothing from these until they are resumed.
     Pause(Vec<PartitionId>),
-    /// Fetch from these, whatever was paused before.
+    /// Fetch from these, even if they were paused.
     Resume(Vec<PartitionId>),
     /// Write the batch and its offsets in one transaction.
     Publish {
-        /// What to write. It is the same after an abort.
+        /// The batch. It is the same after an abort.
         batch: Arc<Batch>,
         /// The generation that the offsets belong to.
         membership: M,
-        /// How long it may take altogether. What is not committed by then is aborted.
+        /// The time limit of the whole transaction, which is aborted afterwards.
         within: Duration,
     },
-    /// Make a new transactional producer of the same id: it fences the one before, and whatever of that is still on its
-    /// way.
+    /// Make a new transactional producer of the same id. It fences the old one, and requests of that which are still on
+    /// their way.
     RenewProducer,
     /// Append a [tick](crate::ObservationRecord::Tick) outside of any transaction.
     AppendTick {
         /// To this partition.
         partition: PartitionId,
     },
-    /// These partitions are no longer the worker's: what is shown of them goes.
+    /// The worker no longer owns these partitions: metrics and status of them are removed.
     Forget(Vec<PartitionId>),
-    /// The callback that [`Input::Assigned`], [`Input::Revoked`] or [`Input::Lost`] stands for may return. Until it comes
-    /// and no output is left, the adapter waits as long as [`Machine::wait`](super::Machine::wait) says and hands in
-    /// [`Input::Timer`].
+    /// The rebalance callback that began with [`Input::Assigned`], [`Input::Revoked`] or [`Input::Lost`] may return. While
+    /// it is outstanding and there are no other outputs, the adapter waits for [`Machine::wait`](super::Machine::wait) and
+    /// hands in [`Input::Timer`].
     CallbackDone,
-    /// Something for metrics, `/status` and the log. No decision hangs on it.
+    /// A fact for metrics, `/status` and the log. No decision depends on it.
     Observe(Fact),
-    /// The worker can't go on; the partitions that it has are to be given back.
+    /// The worker has failed and is to leave its group.
     End(End),
 }
 
 /// Why a worker ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The topic has not the number of partitions that it had.
+    /// The topic no longer has the number of partitions that it had.
     PartitionsChanged(PartitionsChanged),
     /// Records carry the producer's time.
     TimestampType(Topic),
-    /// The transactional producer is of no more use.
+    /// The transactional producer cannot be used any more.
     Producer {
-        /// What the client said.
+        /// The error of the client.
         problem: String,
     },
 }

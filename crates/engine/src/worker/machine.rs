@@ -1,4 +1,4 @@
-//! The machine: its state, and where each input goes.
+//! The machine: its state, and the handler of each input.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use super::publisher::Publisher;
 use crate::{Correlator, LogRecord, Origin, Policy};
 use pipewarden_core::time::AppendTime;
 
-/// What does not change while a worker lives.
+/// Settings that do not change while a worker runs.
 #[derive(Clone, Debug)]
 pub struct MachineSettings {
     /// The observations topic's name.
     pub observations: String,
     /// The sightings topic's name.
     pub sightings: String,
-    /// How many partitions the observations topic has, by its metadata. Other numbers in checkpoints are refused.
+    /// How many partitions the observations topic has, by its metadata. A checkpoint with another number ends the worker.
     pub partitions: u32,
-    /// How long what was read may wait for its transaction.
+    /// The longest time between reading a record and the transaction that commits it.
     pub commit_interval: Duration,
-    /// How long a callback, or a transaction between two polls, may take altogether. Must be well below
-    /// `max.poll.interval.ms`, after which the group gives the partitions away. What is not located by then is located
-    /// later; what is not committed is tried again, or by the new owner.
+    /// The time limit of a callback, and of a transaction between two polls. Must be well below `max.poll.interval.ms`,
+    /// after which the group assigns the partitions to others. What is not located by then is located later; what is not
+    /// committed is tried again, or repeated by the new owner.
     pub budget: Duration,
-    /// How many of the alerts of a batch are explained once it is committed, the last ones.
+    /// How many of the alerts of a batch, the last ones, are explained once it is committed.
     pub explanations: usize,
 }
 
@@ -40,29 +40,28 @@ impl MachineSettings {
     }
 }
 
-/// A correlator worker: see [above](crate::worker) for what it does and who runs it.
+/// A correlator worker: see the [module](crate::worker) for the protocol and the adapters.
 #[derive(Debug)]
 pub struct Machine<M> {
     pub(super) settings: MachineSettings,
-    /// What its partitions are decided by.
+    /// The policy that decides its partitions.
     pub(super) policy: Arc<Policy>,
-    /// What they are to be decided by as soon as everything read is committed.
+    /// The policy to switch to as soon as everything read is committed.
     pub(super) next_policy: Option<Arc<Policy>>,
-    /// Of the generation that the last callback named. librdkafka renews it in the background: a fresh reading could let
-    /// a batch pass that belongs to partitions lost meanwhile, while a stale one costs an abort. `None` outside of the
-    /// group.
+    /// Of the generation that the last callback named. librdkafka renews it in the background: with a fresh reading, a
+    /// batch of partitions lost meanwhile could be committed, while a stale one only costs an abort. `None` outside of the group.
     pub(super) membership: Option<M>,
     pub(super) partitions: BTreeMap<PartitionId, Phase>,
     pub(super) publisher: Publisher,
-    /// When the first thing was read that is in no batch yet.
+    /// When the first record, or end of a partition, was read that is in no batch yet.
     pub(super) batch_since: Option<Duration>,
     pub(super) callback: Option<Callback>,
-    /// Ticks that were asked for and not answered.
+    /// Ticks that were asked for and are not answered yet.
     pub(super) ticks_asked: usize,
     pub(super) life: Life,
     pub(super) schedule: Schedule,
-    /// As last told.
-    pub(super) told: WorkerState,
+    /// As last reported.
+    pub(super) reported: WorkerState,
     outputs: VecDeque<Output<M>>,
 }
 
@@ -71,14 +70,14 @@ pub struct Machine<M> {
 pub(super) enum Callback {
     /// New partitions are being located, until all are or this moment comes.
     Assigning { until: Duration },
-    /// What waits is being published, until this moment at the latest; then these go.
+    /// What is pending is being published, until this moment at the latest; then these are forgotten.
     Revoking {
         partitions: Vec<PartitionId>,
         until: Duration,
     },
 }
 
-/// Whether the worker goes on.
+/// Whether the worker goes on, ends or has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
     Running,
@@ -89,7 +88,7 @@ pub(super) enum Life {
 }
 
 impl<M: Clone> Machine<M> {
-    /// A worker that is not yet in its group. Its producer is ready, and has fenced whoever had its name.
+    /// A worker that is not yet in its group. Its producer is ready, and has fenced the previous one of its id.
     pub fn new(settings: MachineSettings, policy: Arc<Policy>, at: At) -> Self {
         Self {
             settings,
@@ -103,15 +102,15 @@ impl<M: Clone> Machine<M> {
             ticks_asked: 0,
             life: Life::Running,
             schedule: Schedule::new(at.monotonic),
-            told: WorkerState::default(),
+            reported: WorkerState::default(),
             outputs: VecDeque::new(),
         }
     }
 
-    /// Takes an input in. What comes of it is fetched by [`Machine::next_output`].
+    /// Handles an input. The outputs are fetched by [`Machine::next_output`].
     ///
     /// # Panics
-    /// Where an answer comes that nothing asked for, offsets fall, or what must hold of batches does not: a defect of the
+    /// Where an answer comes that nothing asked for, offsets fall, or an invariant of batches is violated: a defect of the
     /// adapter or of the machine.
     pub fn handle(&mut self, input: Input<'_, M>, at: At) {
         self.assert_expected(&input);
@@ -141,18 +140,18 @@ impl<M: Clone> Machine<M> {
             Input::Timer => {}
             Input::Stop => self.stop(),
         }
-        self.turn(is_quiet, at);
+        self.run_due_work(is_quiet, at);
     }
 
-    /// The next thing that the adapter must do; `None` if it may hand in what comes next.
+    /// The next output to execute; `None` if the adapter may hand in the next input.
     pub fn next_output(&mut self) -> Option<Output<M>> {
         self.outputs.pop_front()
     }
 
-    /// How long the adapter may wait for a record, or within a callback, before it hands in [`Input::Timer`].
+    /// The longest time that the adapter may wait for a record, or within a callback, before it hands in [`Input::Timer`].
     pub fn wait(&self, at: At) -> Duration {
         let due = match &self.callback {
-            Some(callback) => self.next_step_of(callback),
+            Some(callback) => self.callback_due(callback),
             None => self.next_publication(at),
         };
         due.map_or(HOUSEKEEPING, |due| {
@@ -160,12 +159,12 @@ impl<M: Clone> Machine<M> {
         })
     }
 
-    /// What its partitions are decided by.
+    /// The policy that decides its partitions.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
 
-    /// Whether it has neither failed nor been told to stop.
+    /// Whether it has neither failed nor been stopped.
     pub fn is_running(&self) -> bool {
         self.life == Life::Running
     }
@@ -197,7 +196,7 @@ impl<M: Clone> Machine<M> {
             value,
         } = record;
         let Some(Phase::Reading(reader)) = self.partitions.get_mut(&partition) else {
-            // Not the worker's any more, or from before the consumer was sent to where the state begins.
+            // The partition is revoked, or the record was fetched before the consumer had sought to the start of the state.
             return;
         };
         let Some(append_time) = append_time else {
@@ -205,7 +204,7 @@ impl<M: Clone> Machine<M> {
             return;
         };
         if offset < reader.correlator().position() {
-            // The consumer has been reset to the start of the log: what is in state may not be what the log says.
+            // The consumer has been reset to the start of the log: the state may no longer follow from the log.
             self.locate_again(partition, at);
             return;
         }
@@ -249,23 +248,23 @@ impl<M: Clone> Machine<M> {
         if self.life == Life::Running {
             self.life = Life::Stopping;
         }
-        self.give_up_locating();
+        self.abandon_unlocated();
     }
 
-    /// Between two inputs: what is due.
-    fn turn(&mut self, is_quiet: bool, at: At) {
+    /// Does what is due by time after each input. `is_quiet` where no record came.
+    fn run_due_work(&mut self, is_quiet: bool, at: At) {
         if self.callback.is_some() {
-            self.go_on_with_callback(at);
+            self.continue_callback(at);
         } else if self.life != Life::Ended {
             self.publish_if_due(is_quiet, at);
-            // What comes in the midst of a transaction is not to meet an answer.
+            // Within a transaction only its end may come, so nothing else may be asked for now.
             if !self.publisher.awaits_answer() {
-                self.keep_house(at);
+                self.run_housekeeping(at);
             }
         }
     }
 
-    /// The worker can't go on.
+    /// The worker has failed.
     pub(super) fn end(&mut self, why: End) {
         if self.life != Life::Ended {
             self.life = Life::Ended;
@@ -281,7 +280,7 @@ impl<M: Clone> Machine<M> {
         self.outputs.push_back(Output::Observe(fact));
     }
 
-    /// Says what the worker is doing, if that has changed.
+    /// Reports the worker's share of the partitions, if it has changed.
     pub(super) fn report_state(&mut self) {
         let is_live = |phase: &&Phase| matches!(phase, Phase::Reading(reader) if reader.is_live());
         let live = self.partitions.values().filter(is_live).count();
@@ -290,8 +289,8 @@ impl<M: Clone> Machine<M> {
             partitions: self.partitions.len(),
             restoring: self.partitions.len() - live,
         };
-        if state != self.told {
-            self.told = state;
+        if state != self.reported {
+            self.reported = state;
             self.observe(Fact::Worker(state));
         }
     }
@@ -310,8 +309,8 @@ impl<M: Clone> Machine<M> {
         })
     }
 
-    /// The contract of an adapter: what it was asked for it answers before it hands in anything else, but for the callbacks
-    /// that take partitions away, which may come in the midst of a transaction.
+    /// The contract of an adapter: it answers what it was asked for before it hands in anything else, except for the
+    /// callbacks that revoke partitions, which may come within a transaction.
     fn assert_expected(&self, input: &Input<'_, M>) {
         let is_expected = match (&self.callback, &self.publisher) {
             (Some(Callback::Revoking { .. }), _) => matches!(input, Input::Ended(_)),

@@ -1,17 +1,17 @@
 //! One owned partition: from being located to being live.
 //!
 //! ```text
-//!   Locating   where has the group come to, and what does the log still hold?
-//!      |         both answers
-//!   Seeking    the consumer is sent to where the state begins
+//!   Locating   the committed offset and the watermarks of the log are asked for
+//!      |         both are known
+//!   Seeking    the consumer seeks to the offset at which the state begins
 //!      |         done
-//!   Restoring  records below the committed offset rebuild the state; nothing is written
-//!      |         the committed offset, or the end of the log
-//!   Live       what a record causes waits for the next transaction
+//!   Restoring  records below the committed offset rebuild the state; nothing is published
+//!      |         the committed offset, or the end of the log, is reached
+//!   Live       what a record causes is pending until the next transaction
 //! ```
 //!
-//! Taking a partition over and taking another policy up both begin at the top, so there is one way to reach a state, and
-//! a crash at any moment of it is just another start.
+//! A takeover and a change of policy both begin at the top, so there is one way to reach a state, and after a crash at any
+//! point the partition simply begins there again.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use crate::{Applied, Correlator, DeadLetter, LogRecord, Origin};
 use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
 
-/// The reason of a dead letter that stood on a topic of ours: not written by Pipewarden, or damaged.
+/// The reason of a dead letter from the observations topic: not written by Pipewarden, or damaged.
 pub const UNDECODABLE: &str = "undecodable_observation";
 
-/// How far a partition has come.
+/// The state of an owned partition.
 #[derive(Debug)]
 pub(super) enum Phase {
     Locating(Locating),
@@ -35,29 +35,29 @@ pub(super) enum Phase {
     Reading(Box<Reader>),
 }
 
-/// The broker has been asked, or will be.
+/// The broker has been asked for the committed offset or the watermarks, or will be.
 #[derive(Debug)]
 pub(super) struct Locating {
-    /// The group's offset, once the broker has said it; within, `None` where nothing is committed.
+    /// The group's offset, once it is known; inner `None` where nothing is committed.
     pub(super) committed: Option<Option<CommittedOffset>>,
     /// When to ask again; `None` while an answer is outstanding.
     pub(super) ask_at: Option<Duration>,
 }
 
-/// The consumer is being sent to where the state begins; what it hands out until then belongs elsewhere.
+/// The consumer seeks to the offset at which the state begins. What it returns before that is ignored.
 #[derive(Debug)]
 pub(super) struct Seeking {
     pub(super) reader: Box<Reader>,
     pub(super) offset: Offset,
-    /// When to send it again; `None` while an answer is outstanding.
+    /// When to seek again; `None` while an answer is outstanding.
     pub(super) seek_at: Option<Duration>,
 }
 
-/// A partition that is read: its correlator and what waits to be published.
+/// A partition that is read: its correlator and what is pending.
 #[derive(Debug)]
 pub(super) struct Reader {
     correlator: Correlator,
-    /// The offset that was committed last; nothing that a record below it causes is ever written.
+    /// The offset that was committed last; what a record below it causes is published already.
     committed: Offset,
     alerts: Vec<Pending>,
     alert_bytes: usize,
@@ -118,12 +118,12 @@ impl Reader {
         self.restoration.as_ref().map(|restoration| restoration.records)
     }
 
-    /// How many alerts wait, and how many bytes their documents take.
+    /// How many alerts are pending, and how many bytes their documents take.
     pub(super) fn waiting(&self) -> (usize, usize) {
         (self.alerts.len(), self.alert_bytes)
     }
 
-    /// Applies the next record. What it causes waits for the next transaction.
+    /// Applies the next record. What it causes is pending until the next transaction.
     pub(super) fn apply(
         &mut self,
         record: LogRecord<'_>,
@@ -189,7 +189,7 @@ impl Reader {
         self.committed = self.committed.min(self.correlator.position());
     }
 
-    /// Ends the restoration if the state is what it was.
+    /// Ends the restoration if all that is committed has been replayed.
     pub(super) fn note_restored(&mut self, partition: PartitionId, at: At) -> Option<Fact> {
         if !self.correlator.is_caught_up() {
             return None;
@@ -208,8 +208,8 @@ impl Reader {
         self.is_dirty && self.is_live() && self.correlator.is_caught_up()
     }
 
-    /// Takes out what waits.
-    pub(super) fn cut(&mut self, partition: PartitionId) -> Option<Part> {
+    /// Takes out what is pending.
+    pub(super) fn take_part(&mut self, partition: PartitionId) -> Option<Part> {
         if !self.is_committable() {
             return None;
         }

@@ -1,13 +1,13 @@
-//! When a batch is cut, and what becomes of it.
+//! When pending alerts and offsets become a batch, and how it is published.
 //!
 //! ```text
-//!              due: cut a batch                  committed
+//!              due: take a batch                 committed
 //!     Ready -----------------------> Publishing -----------> Ready
 //!       ^                             ^      |
-//!       |                  the pause  |      | aborted: a new producer, whatever happens next
-//!       |  no partition of  is over   |      v
-//!       +-- the batch is --------- Waiting <--- Renewing
-//!           the worker's any more          ready
+//!       |            the pause is over|      | aborted: a new producer is needed in any case
+//!       |  no partition of            |      v
+//!       +-- the batch is -------- Waiting <--- Renewing
+//!           owned any more                 ready
 //! ```
 
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use super::machine::{Callback, Life, Machine};
 use super::partition::Phase;
 use pipewarden_core::detection::Explanation;
 
-/// How long a failed batch waits before it is tried again: doubled each time, up to the second.
+/// The pause before a failed batch is tried again: at first, and at most. It doubles each time.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// An alert waits no longer when nothing more has come for so long: whoever works off a backlog never sees it.
+/// Alerts are published at once when nothing more has come for so long. While a backlog is being read this never happens.
 const QUIET: Duration = Duration::from_millis(1);
 
-/// A batch is cut before its time when this many alerts wait, or when their documents take this many bytes.
+/// A batch is taken before its time when this many alerts are pending, or when their documents take this many bytes.
 const MAX_ALERTS: usize = 1_000;
 const MAX_BYTES: usize = 32 << 20;
 
-/// What the transactional producer is doing.
+/// The state of the transactional producer.
 #[derive(Debug)]
 pub(super) enum Publisher {
     /// Nothing. The last transaction was committed, or the producer is new.
@@ -41,8 +41,8 @@ pub(super) enum Publisher {
         /// How long the batch has waited after its last abort.
         paused: Option<Duration>,
     },
-    /// The last transaction did not end well, and what of it is still on its way could end the next one: a new producer is
-    /// being made, which fences the old one.
+    /// The last transaction was aborted, and a late request of it could end the next one: a new producer is being made,
+    /// which fences the old one.
     Renewing {
         batch: Arc<Batch>,
         retry: Retry,
@@ -71,8 +71,8 @@ impl Retry {
 }
 
 impl Publisher {
-    /// While a batch can't be committed, nothing more is fetched: what waits must not grow without bound.
-    pub(super) fn holds(&self) -> bool {
+    /// While a batch can't be committed, nothing more is fetched: what is pending must not grow without bound.
+    pub(super) fn pauses_fetching(&self) -> bool {
         match self {
             Self::Ready => false,
             Self::Publishing { paused, .. } => paused.is_some(),
@@ -89,15 +89,15 @@ impl Publisher {
 }
 
 impl<M: Clone> Machine<M> {
-    /// At its deadline; earlier if alerts wait and nothing more comes, or very many wait. Not while a question about a
-    /// partition is unanswered: its answer must not come in the midst of a transaction.
+    /// Publishes at the deadline; earlier if alerts are pending and nothing more comes, or very many are pending. Not while
+    /// an answer about a partition is outstanding: it must not come within a transaction.
     pub(super) fn publish_if_due(&mut self, is_quiet: bool, at: At) {
         let may_begin = !self.is_asking();
         match &mut self.publisher {
             Publisher::Ready => {
                 if may_begin
                     && self.is_batch_due(is_quiet, at)
-                    && let Some(batch) = self.cut_batch()
+                    && let Some(batch) = self.take_batch()
                 {
                     self.publish(Arc::new(batch), None, at);
                 }
@@ -127,7 +127,7 @@ impl<M: Clone> Machine<M> {
             || bytes >= MAX_BYTES
     }
 
-    /// When something is to be published or asked for, if nothing more comes.
+    /// When to publish or to renew the producer, if nothing more comes.
     pub(super) fn next_publication(&self, at: At) -> Option<Duration> {
         match &self.publisher {
             Publisher::Ready => {
@@ -153,13 +153,13 @@ impl<M: Clone> Machine<M> {
         })
     }
 
-    /// Takes out what waits in all live partitions; `None` if that is nothing.
-    pub(super) fn cut_batch(&mut self) -> Option<Batch> {
+    /// Takes out what is pending in all live partitions; `None` if that is nothing.
+    pub(super) fn take_batch(&mut self) -> Option<Batch> {
         self.membership.as_ref()?;
         self.batch_since = None;
         let parts: Vec<Part> = (self.partitions.iter_mut())
             .filter_map(|(partition, phase)| match phase {
-                Phase::Reading(reader) => reader.cut(*partition),
+                Phase::Reading(reader) => reader.take_part(*partition),
                 Phase::Locating(_) | Phase::Seeking(_) => None,
             })
             .collect();
@@ -169,7 +169,7 @@ impl<M: Clone> Machine<M> {
     pub(super) fn publish(&mut self, batch: Arc<Batch>, paused: Option<Duration>, at: At) {
         assert!(
             !self.publisher.awaits_answer() && !matches!(self.publisher, Publisher::Renewing { .. }),
-            "no transaction begins before the last one has ended, and after a bad end none before there is a new producer"
+            "no transaction begins before the last one has ended, and after an abort none before there is a new producer"
         );
         assert!(
             self.life != Life::Ended,
@@ -218,7 +218,7 @@ impl<M: Clone> Machine<M> {
         if paused.is_none() {
             self.push(Output::Pause(self.partitions().collect()));
         }
-        // What was lost in the meantime is the new owner's to repeat.
+        // What belongs to partitions that were lost in the meantime is repeated by their new owner.
         let batch = batch.without(|partition| !self.partitions.contains_key(&partition));
         self.publisher = Publisher::Renewing {
             batch: Arc::new(batch),
@@ -227,7 +227,7 @@ impl<M: Clone> Machine<M> {
         };
     }
 
-    fn published(&mut self, batch: Arc<Batch>, was_held: bool) {
+    fn published(&mut self, batch: Arc<Batch>, was_paused: bool) {
         for part in batch.parts() {
             if let Some(Phase::Reading(reader)) = self.partitions.get_mut(&part.partition) {
                 reader.committed(part.offset);
@@ -238,13 +238,13 @@ impl<M: Clone> Machine<M> {
             self.observe(Fact::Explained(explanations));
         }
         self.observe(Fact::Published(batch));
-        if was_held {
-            self.release();
+        if was_paused {
+            self.resume_fetching();
         }
     }
 
-    /// Why the last alerts of a batch say what they say: no more of them than are asked for, so that a flood of alerts
-    /// costs no more than a few.
+    /// Explains the last alerts of a batch, as many as the settings ask for, so that a flood of alerts costs no more than a
+    /// few.
     fn explain(&self, batch: &Batch) -> Vec<Explanation> {
         if self.settings.explanations == 0 {
             return Vec::new();
@@ -273,7 +273,7 @@ impl<M: Clone> Machine<M> {
             panic!("a producer was made that nothing asked for");
         };
         match renewed {
-            Renewed::Ready if batch.is_empty() => self.release(),
+            Renewed::Ready if batch.is_empty() => self.resume_fetching(),
             Renewed::Ready => self.publisher = Publisher::Waiting { batch, retry },
             Renewed::Failed { problem } => {
                 self.observe(Fact::NoProducer { problem });
@@ -288,7 +288,7 @@ impl<M: Clone> Machine<M> {
         }
     }
 
-    /// What waits of these partitions is the new owner's to repeat, or will be caused again.
+    /// Drops these partitions from the batch that waits: their new owner repeats it, or a replay causes it again.
     pub(super) fn drop_from_batch(&mut self, gone: &[PartitionId]) {
         let (Publisher::Renewing { batch, .. } | Publisher::Waiting { batch, .. }) = &mut self.publisher
         else {
@@ -297,18 +297,18 @@ impl<M: Clone> Machine<M> {
         *batch = Arc::new(batch.without(|partition| gone.contains(&partition)));
         if batch.is_empty() && matches!(self.publisher, Publisher::Waiting { .. }) {
             self.publisher = Publisher::Ready;
-            self.release();
+            self.resume_fetching();
         }
     }
 
-    /// Fetching goes on.
-    fn release(&mut self) {
+    /// Ends the pause of fetching after a batch could not be committed.
+    fn resume_fetching(&mut self) {
         self.push(Output::Resume(self.partitions().collect()));
         self.observe(Fact::Recovered);
     }
 
-    /// What waits is committed before the partitions go, as far as the producer is fit for it and there is time; then they
-    /// go.
+    /// Commits what is pending before partitions are revoked, if the producer is ready and there is time; then forgets
+    /// them.
     pub(super) fn publish_before_revocation(&mut self, at: At) {
         let Some(Callback::Revoking { until, .. }) = &self.callback else {
             return;
@@ -317,7 +317,7 @@ impl<M: Clone> Machine<M> {
         match &self.publisher {
             Publisher::Publishing { .. } => return,
             Publisher::Ready if may_begin => {
-                if let Some(batch) = self.cut_batch() {
+                if let Some(batch) = self.take_batch() {
                     return self.publish(Arc::new(batch), None, at);
                 }
             }

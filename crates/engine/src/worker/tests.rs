@@ -1,4 +1,4 @@
-//! What the simulation meets too seldom to rely on.
+//! Cases that the simulation meets too seldom to rely on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn at(millis: u64) -> At {
     }
 }
 
-/// Hands an input in and collects what the machine asks for, less what it only tells.
+/// Hands an input in and collects the outputs, except for facts.
 fn handle(machine: &mut Machine<u64>, input: Input<'_, u64>, millis: u64) -> Vec<Output<u64>> {
     machine.handle(input, at(millis));
     std::iter::from_fn(|| machine.next_output())

@@ -1,10 +1,10 @@
-//! When an idle partition needs a record that lets time pass.
+//! When an idle partition needs a tick: a record that only advances stream time.
 
 use std::time::Duration;
 
 use pipewarden_core::time::AppendTime;
 
-/// After this long a tick that was not read back is taken for lost.
+/// A tick that was not read back after this long is considered lost.
 const LOST_AFTER: Duration = Duration::from_secs(10);
 
 /// The tick of one partition: at most one is outstanding.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pipewarden_core::event::{Observation, Sighting};
 use pipewarden_core::log::Partition;
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::local::{Broker, Layout, Step, TamperWith, Worker};
+use pipewarden_engine::local::{Broker, Layout, PollResult, TamperWith, Worker};
 use pipewarden_engine::worker::{Fact, PartitionId};
 use pipewarden_engine::{ObservationRecord, Policy};
 use rand::RngExt as _;
@@ -27,7 +27,7 @@ const LONG: Duration = Duration::from_secs(12);
 
 /// What is special about a world.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Climate {
+pub struct Conditions {
     /// Sightings stand on a topic of their own, and so their partitions are the workers', too.
     pub has_sightings_topic: bool,
     /// Retention deletes what is still needed.
@@ -53,7 +53,7 @@ pub struct Cluster {
     pub layout: Layout,
     pub counts: Counts,
     pub partitions: Vec<PartitionId>,
-    climate: Climate,
+    conditions: Conditions,
     policies: Vec<Arc<Policy>>,
     /// Which of the policies is the latest.
     current: usize,
@@ -68,9 +68,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn new(policies: Vec<Arc<Policy>>, climate: Climate) -> Self {
+    pub fn new(policies: Vec<Arc<Policy>>, conditions: Conditions) -> Self {
         let observations = (0..PARTITIONS).map(|number| PartitionId::observations(Partition::new(number)));
-        let sightings = (0..SIGHTINGS).filter(|_| climate.has_sightings_topic);
+        let sightings = (0..SIGHTINGS).filter(|_| conditions.has_sightings_topic);
         let partitions: Vec<_> = observations
             .chain(sightings.map(|number| PartitionId::sightings(Partition::new(number))))
             .collect();
@@ -83,7 +83,7 @@ impl Cluster {
                 .map(|(index, partition)| (*partition, index % MEMBERS))
                 .collect(),
             partitions,
-            climate,
+            conditions,
             policies,
             current: 0,
             has_changed: false,
@@ -92,7 +92,7 @@ impl Cluster {
             now: AppendTime::MIN,
         };
         (0..MEMBERS).for_each(|member| cluster.start(member));
-        cluster.give_out();
+        cluster.reassign();
         cluster
     }
 
@@ -103,13 +103,13 @@ impl Cluster {
 
     /// # Errors
     /// Which partition was never read to its end.
-    pub fn live_through(&mut self, arrivals: &Arrivals, random: &mut StdRng) -> Result<(), String> {
+    pub fn run(&mut self, arrivals: &Arrivals, random: &mut StdRng) -> Result<(), String> {
         let mut pending = arrivals.order.iter().peekable();
         while let Some(&&(at, index)) = pending.peek() {
             if random.random_bool(0.4) {
                 pending.next();
                 self.now = self.now.max(at);
-                self.arrive(&arrivals.observations[index], random);
+                self.receive(&arrivals.observations[index], random);
             } else {
                 self.disturb(at, random);
             }
@@ -117,7 +117,7 @@ impl Cluster {
         let settled = self.settle();
         for member in std::mem::take(&mut self.members) {
             if let Member::Alive(worker) | Member::Frozen(worker) = member {
-                self.bury(&worker);
+                self.count(&worker);
             }
         }
         settled
@@ -129,13 +129,13 @@ impl Cluster {
         while self.broker.deliver_late(0) {}
         for member in 0..MEMBERS {
             self.with(member, |worker, broker| {
-                worker.weather.clear();
-                worker.in_midst_of_commit = None;
-                worker.pass(broker, LONG);
+                worker.faults.clear();
+                worker.during_commit = None;
+                worker.advance(broker, LONG);
             });
         }
         self.recover_ended();
-        self.make_known();
+        self.announce_generation();
         let end = self.now.plus(Duration::from_secs(1 << 32));
         for partition in self.partitions.clone() {
             let input = self.layout.input(partition);
@@ -149,13 +149,13 @@ impl Cluster {
                 self.read_to_end(partition);
             }
             for member in 0..MEMBERS {
-                self.with(member, |worker, broker| worker.pass(broker, LONG));
+                self.with(member, |worker, broker| worker.advance(broker, LONG));
             }
             self.recover_ended();
             (0..MEMBERS).for_each(|member| self.wake(member));
         }
         // What the dead have left open would hide what was written after it.
-        self.broker.pass(LONG);
+        self.broker.advance(LONG);
         for partition in &self.partitions {
             let place = self.layout.input(*partition);
             let committed = self.broker.committed(&self.layout.group, &place);
@@ -173,13 +173,13 @@ impl Cluster {
     }
 
     /// What a router writes: the observation under its asset, a sighting under its source.
-    fn arrive(&mut self, observation: &Observation, random: &mut StdRng) {
+    fn receive(&mut self, observation: &Observation, random: &mut StdRng) {
         let record = ObservationRecord::Observation(observation.clone());
         let partition = PartitionId::observations(number(observation.asset.as_str(), PARTITIONS));
         self.append(partition, observation.asset.as_str(), &record.encode(), random);
         if let Some(sighting) = Sighting::of(observation) {
             let key = sighting.key();
-            let partition = if self.climate.has_sightings_topic {
+            let partition = if self.conditions.has_sightings_topic {
                 PartitionId::sightings(number(&key, SIGHTINGS))
             } else {
                 PartitionId::observations(number(&key, PARTITIONS))
@@ -232,11 +232,11 @@ impl Cluster {
 
     /// One record; false at the end of the partition, or where its owner does not read it.
     fn read(&mut self, partition: PartitionId) -> bool {
-        let mut step = Step::Nothing;
+        let mut step = PollResult::Nothing;
         self.with(self.owners[&partition], |worker, broker| {
             step = worker.poll(broker, partition);
         });
-        step == Step::Record
+        step == PollResult::Record
     }
 
     fn read_to_end(&mut self, partition: PartitionId) {
@@ -244,8 +244,8 @@ impl Cluster {
     }
 
     /// Time passes for a member; what it has read is committed if that takes as long.
-    fn pass(&mut self, member: usize, span: Duration) {
-        self.with(member, |worker, broker| worker.pass(broker, span));
+    fn advance(&mut self, member: usize, span: Duration) {
+        self.with(member, |worker, broker| worker.advance(broker, span));
     }
 
     /// A process starts and fences its predecessor.
@@ -253,14 +253,14 @@ impl Cluster {
         let name = format!("member-{member}");
         let policy = &self.policies[self.current];
         let mut worker = Worker::start(&mut self.broker, &self.layout, &name, policy);
-        if let Some(tamper) = self.climate.tamper {
+        if let Some(tamper) = self.conditions.tamper {
             worker.tamper = tamper;
         }
         self.members[member] = Member::Alive(worker);
     }
 
     /// Partitions whose owner is away go to a member that lives; those of a member that has just started are taken over.
-    fn give_out(&mut self) {
+    fn reassign(&mut self) {
         let Some(heir) = (0..MEMBERS).find(|&member| self.alive(member).is_some()) else {
             return;
         };
@@ -291,7 +291,7 @@ impl Cluster {
     }
 
     /// Everyone learns of the generation.
-    fn make_known(&mut self) {
+    fn announce_generation(&mut self) {
         let generation = self.broker.generation(&self.layout.group);
         for member in 0..MEMBERS {
             self.with(member, |worker, broker| worker.assign(broker, &[], generation));
@@ -299,8 +299,8 @@ impl Cluster {
     }
 
     /// Keeps what is to be counted of a worker that is no more.
-    fn bury(&mut self, worker: &Worker) {
-        self.counts.gather(&worker.weather, worker.coverage());
+    fn count(&mut self, worker: &Worker) {
+        self.counts.absorb(&worker.faults, worker.coverage());
     }
 }
 

@@ -18,13 +18,13 @@ use pipewarden_core::detection::{Exceptions, JoinSettings, RuleSet};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::Offset;
 use pipewarden_engine::Policy;
-use pipewarden_engine::local::{Coverage, TamperWith, Weather};
+use pipewarden_engine::local::{Coverage, Faults, TamperWith};
 use pipewarden_engine::worker::Fact;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use self::arrivals::Arrivals;
-use self::cluster::{Climate, Cluster};
+use self::cluster::{Cluster, Conditions};
 use crate::world;
 
 /// What happened in the worlds that ran, to show that the interesting things did.
@@ -41,7 +41,7 @@ impl Counts {
     }
 
     /// How often an input met a state, by their names.
-    pub fn taken(&self, input: &'static str, state: &'static str) -> u64 {
+    pub fn met(&self, input: &'static str, state: &'static str) -> u64 {
         self.coverage.get(&(input, state)).copied().unwrap_or_default()
     }
 
@@ -77,8 +77,8 @@ impl Counts {
     }
 
     /// What is to be kept of a worker that is no more.
-    fn gather(&mut self, weather: &Weather, coverage: &Coverage) {
-        for (fault, times) in weather.struck() {
+    fn absorb(&mut self, faults: &Faults, coverage: &Coverage) {
+        for (fault, times) in faults.occurred() {
             self.add(&format!("{fault:?}"), times);
         }
         for (&met, times) in coverage {
@@ -134,7 +134,7 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
     } else {
         AlertFormat::Ecs
     };
-    let in_force = |settings: &JoinSettings, id| {
+    let policy_of = |settings: &JoinSettings, id| {
         let policy = policy_with_format(settings, id, format);
         if has_exceptions {
             Arc::new(Policy::clone(&policy).with_exceptions(Exceptions::clone(&world::exceptions())))
@@ -142,19 +142,19 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
             policy
         }
     };
-    let mut policies = vec![in_force(&settings, "first")];
+    let mut policies = vec![policy_of(&settings, "first")];
     if random.random_bool(0.2) {
-        policies.push(in_force(&impatient(&settings), "second"));
+        policies.push(policy_of(&impatient(&settings), "second"));
     }
-    let climate = Climate {
+    let conditions = Conditions {
         has_sightings_topic: seed / 2 % 2 == 1,
         retention_is_short: seed % 32 == 7,
         log_is_truncated: seed % 32 == 19,
         tamper,
     };
-    let mut cluster = Cluster::new(policies, climate);
-    cluster.live_through(&arrivals, &mut random)?;
-    if climate.retention_is_short || climate.log_is_truncated {
+    let mut cluster = Cluster::new(policies, conditions);
+    cluster.run(&arrivals, &mut random)?;
+    if conditions.retention_is_short || conditions.log_is_truncated {
         // What is lost can't be told; that everything else goes on was checked.
         cluster.counts.add("lossy worlds", 1);
         return Ok(cluster.counts);

@@ -92,7 +92,7 @@ impl World {
             }
             50..62 => {
                 let span = Duration::from_millis(random.random_range(1..150));
-                self.with(member, |worker, broker| worker.pass(broker, span));
+                self.with(member, |worker, broker| worker.advance(broker, span));
             }
             62..70 => {
                 let records = random.random_range(0..4);
@@ -101,7 +101,7 @@ impl World {
             70..80 => {
                 let fault = Fault::ROUTER[random.random_range(0..Fault::ROUTER.len())];
                 let times = random.random_range(1..6);
-                self.with(member, |worker, _| worker.weather.bring(fault, times));
+                self.with(member, |worker, _| worker.faults.inject(fault, times));
             }
             80..86 => self.crash(member, random),
             86..90 => self.hand_over(&partition),
@@ -116,14 +116,14 @@ impl World {
                 let policy = Arc::clone(&self.policies[random.random_range(0..2)]);
                 self.with(member, |worker, broker| worker.change_policy(broker, &policy));
             }
-            _ => self.refuse(member),
+            _ => self.reject(member),
         }
         for member in 0..MEMBERS {
             if self.members[member]
                 .as_ref()
                 .is_some_and(RouterWorker::has_failed)
             {
-                self.refuse(member);
+                self.reject(member);
             }
         }
     }
@@ -136,8 +136,8 @@ impl World {
         for fact in worker.take_facts() {
             self.counts.add(
                 match fact {
-                    RouterFact::Held => "held",
-                    RouterFact::Released => "released",
+                    RouterFact::Paused => "paused",
+                    RouterFact::Resumed => "resumed",
                     RouterFact::Committed => "commits",
                     RouterFact::NotFlushed => "not flushed",
                     RouterFact::NotCommitted { .. } => "not committed",
@@ -167,22 +167,22 @@ impl World {
                 worker.deliver(broker, records);
             }
         });
-        self.bury(member);
+        self.count(member);
         self.counts.add("crashes", 1);
         self.start(member);
     }
 
     /// A record is refused for good: the worker ends, and what it has read since its last commit is read again.
-    fn refuse(&mut self, member: usize) {
+    fn reject(&mut self, member: usize) {
         let partitions = self.owned(member);
         let generation = self.generation;
         self.with(member, |worker, broker| {
             worker.fail(broker);
-            worker.pass(broker, LONG);
+            worker.advance(broker, LONG);
             worker.revoke(broker, &partitions, generation);
         });
-        self.bury(member);
-        self.counts.add("refused records", 1);
+        self.count(member);
+        self.counts.add("rejected records", 1);
         self.start(member);
     }
 
@@ -220,10 +220,10 @@ impl World {
         });
     }
 
-    fn bury(&mut self, member: usize) {
+    fn count(&mut self, member: usize) {
         if let Some(worker) = self.members[member].take() {
-            self.counts.add("policies taken up", worker.taken_up() as u64);
-            self.counts.gather(&worker.weather, worker.coverage());
+            self.counts.add("policies reloaded", worker.reloads() as u64);
+            self.counts.absorb(&worker.faults, worker.coverage());
         }
     }
 
@@ -237,17 +237,17 @@ impl World {
         let generation = self.generation;
         for member in 0..MEMBERS {
             self.with(member, |worker, broker| {
-                worker.weather.clear();
+                worker.faults.clear();
                 worker.assign(broker, &[], generation);
-                worker.pass(broker, LONG);
+                worker.advance(broker, LONG);
             });
         }
         for partition in self.partitions.clone() {
             while self.read(&partition) {}
         }
         for member in 0..MEMBERS {
-            self.with(member, |worker, broker| worker.pass(broker, LONG));
-            self.bury(member);
+            self.with(member, |worker, broker| worker.advance(broker, LONG));
+            self.count(member);
         }
     }
 
@@ -291,7 +291,7 @@ impl World {
         for partition in &self.partitions {
             while worker.poll(&mut broker, partition) {}
         }
-        worker.pass(&mut broker, LONG);
+        worker.advance(&mut broker, LONG);
         broker
     }
 }

@@ -8,7 +8,7 @@ use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::detection::{JoinSettings, SENSOR_BLIND, SWEEP};
 use pipewarden_core::event::AssetId;
 use pipewarden_engine::Policy;
-use pipewarden_engine::local::{Broker, Layout, Step, TopicPartition, Worker};
+use pipewarden_engine::local::{Broker, Layout, PollResult, TopicPartition, Worker};
 use pipewarden_engine::worker::PartitionId;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -176,11 +176,11 @@ fn check_sweeps(
     settings: &JoinSettings,
     has_exceptions: bool,
 ) -> Result<(), String> {
-    let is_excused = |source: IpAddr, asset: &AssetId, swept: &reference_sweeps::Swept, closes: i64| {
-        has_exceptions && reference_sweeps::is_excused(source, asset, swept, closes)
+    let is_covered = |source: IpAddr, asset: &AssetId, swept: &reference_sweeps::Swept, closes: i64| {
+        has_exceptions && reference_sweeps::is_covered(source, asset, swept, closes)
     };
     let observations = &arrivals.observations;
-    let expected = reference_sweeps::final_sweeps(observations, &world::rules(), settings, is_excused);
+    let expected = reference_sweeps::final_sweeps(observations, &world::rules(), settings, is_covered);
     let told: BTreeSet<String> = found
         .values()
         .map(|document| {
@@ -227,7 +227,7 @@ fn undisturbed(cluster: &Cluster, partition: PartitionId, policy: &Arc<Policy>) 
     }
     let mut worker = Worker::start(&mut broker, layout, "undisturbed", policy);
     worker.assign(&mut broker, &[partition], 0);
-    while worker.poll(&mut broker, partition) == Step::Record {}
+    while worker.poll(&mut broker, partition) == PollResult::Record {}
     worker.commit(&mut broker);
     outputs(&broker, layout, partition)
 }

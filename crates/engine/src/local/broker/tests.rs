@@ -1,4 +1,4 @@
-//! What a client sees of the log.
+//! The log as clients see it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Producers and their transactions.
+//! Transactional producers.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use super::{Broker, BrokerError, Committed, LateEnd, Producer, State, TopicParti
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Broker {
-    /// Lets time pass: transactions that nobody ends are aborted, and their producers fenced.
-    pub fn pass(&mut self, span: Duration) {
+    /// Advances time: transactions that have timed out are aborted, and their producers fenced.
+    pub fn advance(&mut self, span: Duration) {
         let mut expired = Vec::new();
         for (id, transaction) in &mut self.transactions {
             if transaction.is_open {
@@ -27,15 +27,14 @@ impl Broker {
         expired.iter().for_each(|id| self.end_transaction(id, false));
     }
 
-    /// A request of this producer to end its transaction is on its way and will arrive late: see
-    /// [`Broker::deliver_late`].
+    /// Keeps a request of this producer to end its transaction, which arrives late: see [`Broker::deliver_late`].
     pub fn delay_end(&mut self, producer: &Producer, commit: bool) {
         let producer = producer.clone();
         self.late.push_back(LateEnd { producer, commit });
     }
 
-    /// One of the late requests arrives, whichever is named modulo their number; false if there is none. It ends whatever
-    /// transaction of the same producer and epoch is open now: a broker can't tell which one was meant.
+    /// Delivers one of the late requests, number `which` modulo their count; false if there is none. It ends whatever
+    /// transaction of the same producer and epoch is open now: a broker does not know which one was meant.
     pub fn deliver_late(&mut self, which: usize) -> bool {
         if self.late.is_empty() {
             return false;
@@ -123,7 +122,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Makes the transaction's records and offsets visible, all at once.
+    /// Commits the transaction: its records and offsets become visible together.
     ///
     /// # Errors
     /// [`BrokerError`] if the producer is fenced or has begun no transaction, or if a late request has aborted it.
@@ -137,7 +136,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Throws the transaction away.
+    /// Aborts the transaction.
     ///
     /// # Errors
     /// [`BrokerError`] if the producer is fenced or has no transaction open.

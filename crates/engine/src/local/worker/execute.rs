@@ -1,15 +1,15 @@
-//! What the machine asks for, done to the log.
+//! Executes the machine's outputs on the log.
 
 use super::Worker;
 use crate::ObservationRecord;
 use crate::local::broker::{Broker, BrokerError, Committed, Producer};
+use crate::local::faults::Fault;
 use crate::local::layout::Layout;
-use crate::local::weather::Fault;
 use crate::worker::{Batch, CommittedOffset, Ended, Input, Output, Part, PartitionId, Renewed};
 use pipewarden_core::log::Offset;
 
 impl Worker {
-    /// Does one thing that the machine asks for, and says what came of it.
+    /// Executes one output and returns its answers.
     pub(super) fn execute(
         &mut self,
         output: Output<u64>,
@@ -31,7 +31,7 @@ impl Worker {
                 batch, membership, ..
             } => {
                 let ended = self.publish(&batch, membership, broker).map(Input::Ended);
-                let between = self.in_midst_of_commit.take().filter(|_| ended.is_some());
+                let between = self.during_commit.take().filter(|_| ended.is_some());
                 return between.into_iter().chain(ended).collect();
             }
             Output::RenewProducer => {
@@ -53,7 +53,7 @@ impl Worker {
     fn committed(&mut self, partition: PartitionId, broker: &Broker) -> Input<'static, u64> {
         let place = self.layout.input(partition);
         let failed = |problem: String| Input::AskFailed { partition, problem };
-        if self.weather.strikes(Fault::CommittedUnanswered) {
+        if self.faults.occurs(Fault::CommittedUnanswered) {
             return failed("no answer".to_owned());
         }
         match broker.stable_committed(&self.layout.group, &place) {
@@ -69,7 +69,7 @@ impl Worker {
     }
 
     fn log(&mut self, partition: PartitionId, broker: &Broker) -> Input<'static, u64> {
-        if self.weather.strikes(Fault::LogUnanswered) {
+        if self.faults.occurs(Fault::LogUnanswered) {
             let problem = "no answer".to_owned();
             return Input::AskFailed { partition, problem };
         }
@@ -82,22 +82,22 @@ impl Worker {
     }
 
     fn seek(&mut self, partition: PartitionId, offset: Offset) -> Input<'static, u64> {
-        if self.weather.strikes(Fault::SeekGivenUp) {
-            self.belated_seek = Some((partition, offset));
+        if self.faults.occurs(Fault::SeekGivenUp) {
+            self.late_seek = Some((partition, offset));
             let problem = "given up".to_owned();
             return Input::SeekFailed { partition, problem };
         }
-        self.belated_seek = None;
+        self.late_seek = None;
         self.consumer.seek(&partition, offset);
         Input::SeekDone { partition }
     }
 
     fn renew(&mut self, broker: &mut Broker) -> Renewed {
         let problem = || "no answer".to_owned();
-        if self.weather.strikes(Fault::ProducerRefused) {
+        if self.faults.occurs(Fault::ProducerFailed) {
             return Renewed::Failed { problem: problem() };
         }
-        if self.weather.strikes(Fault::ProducerFatal) {
+        if self.faults.occurs(Fault::ProducerFatal) {
             return Renewed::Fatal { problem: problem() };
         }
         self.producer = broker.start_producer(&self.name);
@@ -105,21 +105,21 @@ impl Worker {
     }
 
     fn tick(&mut self, partition: PartitionId, broker: &mut Broker) -> Input<'static, u64> {
-        if self.weather.strikes(Fault::TickRefused) {
+        if self.faults.occurs(Fault::TickRejected) {
             let problem = "the queue is full".to_owned();
             return Input::TickFailed { partition, problem };
         }
-        if !self.weather.strikes(Fault::TickLost) {
+        if !self.faults.occurs(Fault::TickLost) {
             let tick = ObservationRecord::Tick {}.encode();
             broker.append(&self.layout.input(partition), self.at.wall, b"", &tick);
         }
         Input::Ticked { partition }
     }
 
-    /// One transaction. `None` if the process ends in the midst of it.
+    /// One transaction. `None` if the process crashes within it.
     fn publish(&mut self, batch: &Batch, generation: u64, broker: &mut Broker) -> Option<Ended> {
         let outcome = self.write(batch, generation, broker);
-        if self.weather.strikes(Fault::TornCommit) {
+        if self.faults.occurs(Fault::TornCommit) {
             self.is_dead = true;
             return None;
         }
@@ -135,7 +135,7 @@ impl Worker {
 
     fn abort(&mut self, problem: BrokerError, broker: &mut Broker) -> Ended {
         for (late, commit) in [(Fault::LateCommit, true), (Fault::LateAbort, false)] {
-            if self.weather.strikes(late) {
+            if self.faults.occurs(late) {
                 broker.delay_end(&self.producer, commit);
             }
         }
@@ -156,13 +156,13 @@ impl Worker {
         for part in batch.parts() {
             write_part(part, &self.layout, &self.producer, broker)?;
         }
-        if self.weather.strikes(Fault::QueueFull) {
+        if self.faults.occurs(Fault::QueueFull) {
             return Err(BrokerError::QueueFull);
         }
-        if self.weather.strikes(Fault::LateArrival) {
+        if self.faults.occurs(Fault::LateArrival) {
             broker.deliver_late(0);
         }
-        if self.weather.strikes(Fault::RebalanceInCommit) {
+        if self.faults.occurs(Fault::RebalanceInCommit) {
             broker.rebalance(&self.layout.group);
         }
         for part in batch.parts() {
@@ -174,8 +174,8 @@ impl Worker {
             let place = self.layout.input(part.partition);
             broker.send_offset(&self.producer, group, &place, committed)?;
         }
-        if self.weather.strikes(Fault::Abort) {
-            return Err(BrokerError::Refused);
+        if self.faults.occurs(Fault::Abort) {
+            return Err(BrokerError::Rejected);
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
-//! The router worker as a machine without I/O: how far it has come, and when that may be committed.
+//! The router worker as a machine without I/O: its positions, and when they may be committed.
 //!
 //! ```text
 //!     Routing --> due, and the producer has taken everything --> Flushing --> all acknowledged --> Committing --> Routing
 //!        |                                                          |                                 |
-//!        |  the producer has no room: partitions are paused         +-- not in time --> Routing <-----+ refused
+//!        |  the producer has no room: partitions are paused         +-- not in time --> Routing <-----+ failed
 //! ```
 //!
-//! At least once: everything that came of a message is acknowledged by the broker before the message's offset is committed.
-//! What is routed again after a crash is a copy, which the correlator drops. What happens to each message stays outside:
-//! an adapter routes it, hands what comes of it to its producer, and says so by [`RouterMachine::routed`].
+//! At least once: all output of a message is acknowledged by the broker before the message's offset is committed. What is
+//! routed again after a crash is a copy, which the correlator drops. Routing itself stays outside: an adapter routes each
+//! message, hands the output to its producer, and calls [`RouterMachine::routed`].
 
 mod positions;
 
@@ -22,7 +22,7 @@ use positions::Positions;
 use crate::Policy;
 use pipewarden_core::log::{Offset, Partition};
 
-/// How long a flush may take before the worker goes back to polling. Well below `max.poll.interval.ms`.
+/// The time limit of a flush, after which the worker goes back to polling. Well below `max.poll.interval.ms`.
 const FLUSH: Duration = Duration::from_secs(30);
 
 /// A partition of an input topic.
@@ -44,18 +44,18 @@ impl InputPartition {
     }
 }
 
-/// What can happen to a router worker.
+/// An input of a router worker.
 #[derive(Clone, Debug)]
 pub enum RouterInput {
-    /// The group gives these partitions to the worker, beside those that it has. Within a rebalance callback.
+    /// The group assigns these partitions, in addition to those that the worker has. Within a rebalance callback.
     Assigned(Vec<InputPartition>),
-    /// The group takes these partitions back; they are the worker's until [`RouterOutput::CallbackDone`].
+    /// The group revokes these partitions; the worker owns them until [`RouterOutput::CallbackDone`].
     Revoked(Vec<InputPartition>),
     /// Others may own these partitions already.
     Lost(Vec<InputPartition>),
-    /// Between two messages, often: whether the producer has taken all records, or some wait for room.
-    Turn {
-        /// Nothing waits.
+    /// Handed in between two messages, often: time has passed.
+    Timer {
+        /// Whether the producer has taken all records; otherwise some wait for room in its queue.
         has_room: bool,
     },
     /// Answers [`RouterOutput::Flush`]: everything that was sent is acknowledged.
@@ -71,7 +71,7 @@ pub enum RouterInput {
     },
     /// Another policy is in force from now on.
     PolicyChanged(Arc<Policy>),
-    /// A record was refused for good: nothing more may be committed.
+    /// A record was rejected for good: nothing more may be committed.
     Failed,
 }
 
@@ -80,7 +80,7 @@ pub const ROUTER_INPUTS: [&str; 10] = [
     "assigned",
     "revoked",
     "lost",
-    "turn",
+    "timer",
     "flushed",
     "not_flushed",
     "committed",
@@ -89,8 +89,8 @@ pub const ROUTER_INPUTS: [&str; 10] = [
     "failed",
 ];
 
-/// What a router worker is doing, by name.
-pub const ROUTER_STATES: [&str; 4] = ["routing", "held", "flushing", "committing"];
+/// The states of a router worker, by name.
+pub const ROUTER_STATES: [&str; 4] = ["routing", "paused", "flushing", "committing"];
 
 impl RouterInput {
     /// Its name in [`ROUTER_INPUTS`].
@@ -99,7 +99,7 @@ impl RouterInput {
             Self::Assigned(_) => "assigned",
             Self::Revoked(_) => "revoked",
             Self::Lost(_) => "lost",
-            Self::Turn { .. } => "turn",
+            Self::Timer { .. } => "timer",
             Self::Flushed => "flushed",
             Self::NotFlushed => "not_flushed",
             Self::Committed => "committed",
@@ -110,12 +110,12 @@ impl RouterInput {
     }
 }
 
-/// What a router worker asks of its adapter.
+/// An output of a router worker.
 #[derive(Clone, Debug)]
 pub enum RouterOutput {
     /// Fetch nothing from these until they are resumed.
     Pause(Vec<InputPartition>),
-    /// Fetch from these, whatever was paused before.
+    /// Fetch from these, even if they were paused.
     Resume(Vec<InputPartition>),
     /// Wait until everything that was sent is acknowledged.
     Flush {
@@ -125,8 +125,8 @@ pub enum RouterOutput {
     /// Commit these offsets.
     Commit(Vec<Position>),
     /// Route by this policy from the next message on.
-    TakeUp(Arc<Policy>),
-    /// These partitions are no longer the worker's.
+    Reload(Arc<Policy>),
+    /// The worker no longer owns these partitions.
     Forget(Vec<InputPartition>),
     /// The callback may return.
     CallbackDone,
@@ -134,53 +134,53 @@ pub enum RouterOutput {
     Observe(RouterFact),
 }
 
-/// Something that happened, which no decision hangs on.
+/// Something that happened. No decision depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouterFact {
-    /// The group gave this many partitions.
+    /// The group assigned this many partitions.
     Assigned(usize),
-    /// The group takes this many partitions back.
+    /// The group revokes this many partitions.
     Revoked(usize),
-    /// This many partitions may be others' already.
+    /// This many partitions are lost: others may own them already.
     Lost(usize),
     /// How many partitions the worker has now.
     Owns(usize),
     /// The producer has no room: fetching is paused.
-    Held,
-    /// Fetching goes on.
-    Released,
+    Paused,
+    /// Fetching is resumed.
+    Resumed,
     /// Offsets are committed.
     Committed,
     /// Offsets are not committed, because the broker has not acknowledged everything.
     NotFlushed,
-    /// Offsets are not committed; it is tried again.
+    /// Offsets are not committed; it is last_attempt again.
     NotCommitted {
         /// Why.
         problem: String,
     },
 }
 
-/// A router worker. What it does is told at the top of this file.
+/// A router worker: see the top of this file for the protocol.
 #[derive(Debug)]
 pub struct RouterMachine {
     commit_interval: Duration,
     owned: BTreeSet<InputPartition>,
     positions: Positions,
     next_policy: Option<Arc<Policy>>,
-    stage: Stage,
-    /// A callback that waits for a commit, and the partitions that go then.
+    phase: Phase,
+    /// The partitions of a revocation callback that waits for a commit.
     revoking: Option<Vec<InputPartition>>,
-    /// Whether the producer has taken everything, as last told.
+    /// Whether the producer has taken everything, by the last input.
     has_room: bool,
-    is_held: bool,
+    is_paused: bool,
     has_failed: bool,
-    /// When a commit was begun last.
-    tried: Duration,
+    /// When a commit was last attempted, or due while none was possible.
+    last_attempt: Duration,
     outputs: VecDeque<RouterOutput>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Phase {
     Routing,
     Flushing,
     Committing,
@@ -194,55 +194,55 @@ impl RouterMachine {
             owned: BTreeSet::new(),
             positions: Positions::default(),
             next_policy: None,
-            stage: Stage::Routing,
+            phase: Phase::Routing,
             revoking: None,
             has_room: true,
-            is_held: false,
+            is_paused: false,
             has_failed: false,
-            tried: now,
+            last_attempt: now,
             outputs: VecDeque::new(),
         }
     }
 
-    /// A message was routed, and what came of it was handed to the producer or waits for room.
+    /// Notes that a message was routed, and its output was handed to the producer or waits for room.
     pub fn routed(&mut self, topic: &str, partition: Partition, offset: Offset) {
         self.positions.set(topic, partition, offset.next());
     }
 
-    /// Whether a partition is the worker's.
+    /// Whether the worker owns a partition.
     pub fn owns(&self, topic: &str, partition: Partition) -> bool {
         let mut owned = self.owned.iter();
         owned.any(|own| *own.topic == *topic && own.number == partition)
     }
 
-    /// The name in [`ROUTER_STATES`] of what it is doing.
+    /// The name of its state, in [`ROUTER_STATES`].
     pub fn state(&self) -> &'static str {
-        match self.stage {
-            Stage::Routing if self.is_held => "held",
-            Stage::Routing => "routing",
-            Stage::Flushing => "flushing",
-            Stage::Committing => "committing",
+        match self.phase {
+            Phase::Routing if self.is_paused => "paused",
+            Phase::Routing => "routing",
+            Phase::Flushing => "flushing",
+            Phase::Committing => "committing",
         }
     }
 
-    /// Takes an input in.
+    /// Handles an input. The outputs are fetched by [`RouterMachine::next_output`].
     ///
     /// # Panics
     /// Where something other than an answer comes while one is outstanding: a defect of the adapter.
     pub fn handle(&mut self, input: RouterInput, now: Duration) {
-        let is_expected = match self.stage {
-            Stage::Routing => !matches!(
+        let is_expected = match self.phase {
+            Phase::Routing => !matches!(
                 input,
                 RouterInput::Flushed
                     | RouterInput::NotFlushed
                     | RouterInput::Committed
                     | RouterInput::NotCommitted { .. }
             ),
-            Stage::Flushing => matches!(
+            Phase::Flushing => matches!(
                 input,
                 RouterInput::Flushed | RouterInput::NotFlushed | RouterInput::Failed
             ),
-            Stage::Committing => matches!(input, RouterInput::Committed | RouterInput::NotCommitted { .. }),
+            Phase::Committing => matches!(input, RouterInput::Committed | RouterInput::NotCommitted { .. }),
         };
         assert!(
             is_expected,
@@ -257,7 +257,7 @@ impl RouterMachine {
                 self.observe(RouterFact::Lost(partitions.len()));
                 self.forget(partitions);
             }
-            RouterInput::Turn { has_room } => self.turn(has_room, now),
+            RouterInput::Timer { has_room } => self.timer(has_room, now),
             RouterInput::Flushed => self.flushed(),
             RouterInput::NotFlushed => self.not_committed(RouterFact::NotFlushed),
             RouterInput::Committed => self.committed(),
@@ -267,7 +267,7 @@ impl RouterMachine {
         }
     }
 
-    /// The next thing that the adapter must do.
+    /// The next output to execute.
     pub fn next_output(&mut self) -> Option<RouterOutput> {
         self.outputs.pop_front()
     }
@@ -277,7 +277,7 @@ impl RouterMachine {
         if !partitions.is_empty() {
             self.owned.extend(partitions.iter().cloned());
             // The client remembers that a partition was paused even after it was lost.
-            self.outputs.push_back(if self.is_held {
+            self.outputs.push_back(if self.is_paused {
                 RouterOutput::Pause(partitions)
             } else {
                 RouterOutput::Resume(partitions)
@@ -293,86 +293,86 @@ impl RouterMachine {
         if self.may_commit() {
             self.flush(now);
         } else {
-            self.let_go();
+            self.finish_revocation();
         }
     }
 
-    fn turn(&mut self, has_room: bool, now: Duration) {
+    fn timer(&mut self, has_room: bool, now: Duration) {
         self.has_room = has_room;
-        if self.is_held == has_room {
-            self.is_held = !has_room;
+        if self.is_paused == has_room {
+            self.is_paused = !has_room;
             let owned = self.owned.iter().cloned().collect();
-            if self.is_held {
+            if self.is_paused {
                 self.outputs.push_back(RouterOutput::Pause(owned));
-                self.observe(RouterFact::Held);
+                self.observe(RouterFact::Paused);
             } else {
                 self.outputs.push_back(RouterOutput::Resume(owned));
-                self.observe(RouterFact::Released);
+                self.observe(RouterFact::Resumed);
             }
         }
-        if now >= self.tried + self.commit_interval {
-            self.tried = now;
+        if now >= self.last_attempt + self.commit_interval {
+            self.last_attempt = now;
             if self.may_commit() {
                 self.flush(now);
             } else {
-                self.take_up();
+                self.reload();
             }
         }
     }
 
-    /// While records wait for room, what they came of is not even sent; and after a refusal it never will be.
+    /// While records wait for room, the output of some messages is not even sent; after a rejection it never will be.
     fn may_commit(&self) -> bool {
         self.has_room && !self.has_failed && self.positions.is_dirty()
     }
 
     fn flush(&mut self, now: Duration) {
-        self.tried = now;
-        self.stage = Stage::Flushing;
+        self.last_attempt = now;
+        self.phase = Phase::Flushing;
         self.outputs.push_back(RouterOutput::Flush { within: FLUSH });
     }
 
     fn flushed(&mut self) {
-        self.stage = Stage::Routing;
+        self.phase = Phase::Routing;
         if self.has_failed {
-            return self.let_go();
+            return self.finish_revocation();
         }
         let positions = self.positions.dirty();
         if positions.is_empty() {
-            // What had moved was lost meanwhile.
+            // The partitions that had moved are lost meanwhile.
             return self.committed();
         }
-        self.stage = Stage::Committing;
+        self.phase = Phase::Committing;
         self.outputs.push_back(RouterOutput::Commit(positions));
     }
 
     fn committed(&mut self) {
-        if self.stage == Stage::Committing {
+        if self.phase == Phase::Committing {
             self.observe(RouterFact::Committed);
         }
-        self.stage = Stage::Routing;
+        self.phase = Phase::Routing;
         self.positions.clean();
-        self.take_up();
-        self.let_go();
+        self.reload();
+        self.finish_revocation();
     }
 
     fn not_committed(&mut self, fact: RouterFact) {
-        self.stage = Stage::Routing;
+        self.phase = Phase::Routing;
         self.observe(fact);
-        self.let_go();
+        self.finish_revocation();
     }
 
-    /// Takes another policy up once everything that the old one routed is committed, so that as little as possible is
+    /// Switches to another policy once everything that the old one routed is committed, so that as little as possible is
     /// routed by both.
-    fn take_up(&mut self) {
+    fn reload(&mut self) {
         if !self.positions.is_dirty()
             && let Some(policy) = self.next_policy.take()
         {
-            self.outputs.push_back(RouterOutput::TakeUp(policy));
+            self.outputs.push_back(RouterOutput::Reload(policy));
         }
     }
 
-    /// Ends a revocation, if there is one.
-    fn let_go(&mut self) {
+    /// Ends a revocation callback, if there is one.
+    fn finish_revocation(&mut self) {
         if let Some(partitions) = self.revoking.take() {
             self.forget(partitions);
         }

@@ -1,4 +1,4 @@
-//! How far a router worker has come in each of its partitions.
+//! The positions of a router worker in its partitions.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub struct Position {
     pub topic: Arc<str>,
     /// Its partition.
     pub partition: Partition,
-    /// Everything below it has been dealt with.
+    /// Everything below it has been routed.
     pub next: Offset,
 }
 
@@ -36,7 +36,7 @@ struct Reached {
 }
 
 impl Positions {
-    /// Everything below `next` has been dealt with.
+    /// Notes that everything below `next` has been routed.
     pub(super) fn set(&mut self, topic: &str, partition: Partition, next: Offset) {
         let known = self.topics.iter().position(|known| &*known.name == topic);
         let topic = known.unwrap_or_else(|| {
@@ -60,7 +60,7 @@ impl Positions {
         self.is_dirty = true;
     }
 
-    /// The partition is someone else's now.
+    /// Drops a partition that the worker no longer owns.
     pub(super) fn forget(&mut self, topic: &str, partition: Partition) {
         let index = index(partition);
         for known in self.topics.iter_mut().filter(|known| &*known.name == topic) {
@@ -70,12 +70,12 @@ impl Positions {
         }
     }
 
-    /// Whether anything has not been committed.
+    /// Whether any position is not committed.
     pub(super) fn is_dirty(&self) -> bool {
         self.is_dirty
     }
 
-    /// What has not been committed.
+    /// The positions that are not committed.
     pub(super) fn dirty(&self) -> Vec<Position> {
         let mut dirty = Vec::new();
         for topic in &self.topics {
@@ -95,7 +95,7 @@ impl Positions {
         dirty
     }
 
-    /// Everything has been committed.
+    /// Notes that everything is committed.
     pub(super) fn clean(&mut self) {
         for position in self
             .topics

@@ -20,8 +20,8 @@ impl Cluster {
             0..54 => {
                 self.read(partition);
             }
-            54..66 => self.pass(member, Duration::from_millis(random.random_range(1..300))),
-            66..76 => self.spoil(member, random),
+            54..66 => self.advance(member, Duration::from_millis(random.random_range(1..300))),
+            66..76 => self.inject_fault(member, random),
             76..80 => self.crash(member, random),
             80..84 => self.hand_over(partition, random),
             84..86 => self.freeze(member),
@@ -35,7 +35,7 @@ impl Cluster {
                 self.counts
                     .add("late requests", u64::from(self.broker.deliver_late(which)));
             }
-            94..95 => self.make_known(),
+            94..95 => self.announce_generation(),
             95..96 => self.shorten_log(partition, random),
             96..97 => self.lose_in_commit(member),
             _ => self.tick(partition, next_arrival),
@@ -44,7 +44,7 @@ impl Cluster {
     }
 
     /// Something will go wrong between a member and the log.
-    fn spoil(&mut self, member: usize, random: &mut StdRng) {
+    fn inject_fault(&mut self, member: usize, random: &mut StdRng) {
         let fault = Fault::CORRELATOR[random.random_range(0..Fault::CORRELATOR.len())];
         let times = match fault {
             // Sometimes for longer than a callback may take.
@@ -53,16 +53,16 @@ impl Cluster {
             _ => random.random_range(1..4),
         };
         self.with(member, |worker, _| {
-            worker.weather.bring(fault, times);
+            worker.faults.inject(fault, times);
             if matches!(fault, Fault::LateCommit | Fault::LateAbort) {
-                worker.weather.bring(Fault::Abort, 1);
-                worker.weather.bring(Fault::LateArrival, 2);
+                worker.faults.inject(Fault::Abort, 1);
+                worker.faults.inject(Fault::LateArrival, 2);
             }
-            if matches!(fault, Fault::ProducerRefused | Fault::ProducerFatal) {
-                worker.weather.bring(Fault::Abort, 1);
+            if matches!(fault, Fault::ProducerFailed | Fault::ProducerFatal) {
+                worker.faults.inject(Fault::Abort, 1);
             }
             if fault == Fault::StopInCallback {
-                worker.weather.bring(Fault::CommittedUnanswered, 2);
+                worker.faults.inject(Fault::CommittedUnanswered, 2);
             }
         });
     }
@@ -74,7 +74,7 @@ impl Cluster {
         }
         if random.random_bool(0.3) {
             self.with(member, |worker, broker| {
-                worker.weather.bring(Fault::TornCommit, 1);
+                worker.faults.inject(Fault::TornCommit, 1);
                 worker.commit(broker);
             });
         }
@@ -83,7 +83,7 @@ impl Cluster {
         };
         self.counts.add("crashes", 1);
         if worker.is_dead() || random.random_bool(0.7) {
-            self.bury(&worker);
+            self.count(&worker);
         } else {
             // It only seemed to end.
             self.zombies.push(worker);
@@ -91,7 +91,7 @@ impl Cluster {
         if random.random_bool(0.5) {
             self.start(member);
         }
-        self.give_out();
+        self.reassign();
     }
 
     /// A process that has failed or died is down.
@@ -105,10 +105,10 @@ impl Cluster {
                     .add("ended by themselves", u64::from(worker.end().is_some()));
                 self.leave_group(&mut worker, false);
                 self.counts.note(&worker.take_facts());
-                self.bury(&worker);
+                self.count(&worker);
             }
         }
-        self.give_out();
+        self.reassign();
     }
 
     /// A living owner gives a partition to another member: it commits, lets go, and the other takes over.
@@ -119,24 +119,24 @@ impl Cluster {
             return;
         }
         let generation = self.broker.rebalance(&self.layout.group);
-        let in_midst_of_commit = random.random_bool(0.3);
+        let during_commit = random.random_bool(0.3);
         let is_refused = random.random_bool(0.2);
         self.with(from, |worker, broker| {
             if is_refused {
-                worker.weather.bring(Fault::Abort, 1);
+                worker.faults.inject(Fault::Abort, 1);
             }
-            if in_midst_of_commit {
-                worker.in_midst_of_commit = Some(Input::Revoked {
+            if during_commit {
+                worker.during_commit = Some(Input::Revoked {
                     partitions: vec![partition],
                     membership: generation,
                 });
                 worker.commit(broker);
             }
-            let is_to_come = worker.in_midst_of_commit.take().is_some();
-            if is_to_come || !in_midst_of_commit {
+            let is_to_come = worker.during_commit.take().is_some();
+            if is_to_come || !during_commit {
                 worker.revoke(broker, &[partition], generation);
             } else {
-                worker.let_go(&[partition]);
+                worker.unassign(&[partition]);
             }
         });
         self.counts.add("handovers", 1);
@@ -153,18 +153,18 @@ impl Cluster {
             return;
         };
         self.with(member, |worker, broker| {
-            worker.in_midst_of_commit = Some(Input::Lost {
+            worker.during_commit = Some(Input::Lost {
                 partitions: partitions.clone(),
             });
             worker.commit(broker);
-            if worker.in_midst_of_commit.take().is_some() {
+            if worker.during_commit.take().is_some() {
                 worker.lose(broker, &partitions);
             } else {
-                worker.let_go(&partitions);
+                worker.unassign(&partitions);
             }
         });
         self.counts.add("lost", 1);
-        self.give_out();
+        self.reassign();
     }
 
     /// A process stops for longer than its session lasts; the others get its partitions.
@@ -174,7 +174,7 @@ impl Cluster {
         };
         self.members[member] = Member::Frozen(worker);
         self.counts.add("frozen", 1);
-        self.give_out();
+        self.reassign();
     }
 
     /// A process that was away comes back.
@@ -183,10 +183,10 @@ impl Cluster {
             Member::Alive(worker) => self.members[member] = Member::Alive(worker),
             Member::Down => {
                 self.start(member);
-                self.give_out();
+                self.reassign();
             }
             Member::Frozen(mut worker) => {
-                self.try_what_it_believes(&mut worker);
+                self.act_as_owner(&mut worker);
                 // Now it learns that its partitions are lost.
                 let partitions: Vec<_> = worker.machine().partitions().collect();
                 worker.lose(&mut self.broker, &partitions);
@@ -200,7 +200,7 @@ impl Cluster {
     fn zombies_wake(&mut self, random: &mut StdRng) {
         for mut zombie in std::mem::take(&mut self.zombies) {
             if random.random_bool(0.5) {
-                self.try_what_it_believes(&mut zombie);
+                self.act_as_owner(&mut zombie);
             } else {
                 // It is told to end before it learns that it is no more, and what it commits then is in vain.
                 let is_replaced = zombie.generation() != self.broker.generation(&self.layout.group);
@@ -217,12 +217,12 @@ impl Cluster {
                 );
             }
             self.counts.add("zombies", 1);
-            self.bury(&zombie);
+            self.count(&zombie);
         }
     }
 
     /// A process that is no longer what it believes to be goes on; whatever it tries, nothing of it may show.
-    fn try_what_it_believes(&mut self, worker: &mut Worker) {
+    fn act_as_owner(&mut self, worker: &mut Worker) {
         worker.set_wall(self.now);
         // Where nobody was there to take its partitions over, the group does not know yet that it was away.
         let is_replaced = worker.generation() != self.broker.generation(&self.layout.group);
@@ -260,13 +260,13 @@ impl Cluster {
                 self.with(member, |worker, broker| worker.commit(broker));
             }
             if let Member::Alive(worker) = std::mem::replace(&mut self.members[member], Member::Down) {
-                self.bury(&worker);
+                self.count(&worker);
             }
         }
         self.next_policy();
         self.counts.add("changed policies", 1);
         (0..MEMBERS).for_each(|member| self.start(member));
-        self.give_out();
+        self.reassign();
     }
 
     /// From now on whoever starts or looks at its files finds other settings.
@@ -291,7 +291,7 @@ impl Cluster {
             Fault::SeekGivenUp,
         ][random.random_range(0..3)];
         self.with(member, |worker, broker| {
-            worker.weather.bring(fault, 6);
+            worker.faults.inject(fault, 6);
             worker.change_policy(broker, &policy);
         });
     }
@@ -299,23 +299,23 @@ impl Cluster {
     /// A process is stopped: it commits and leaves, unless its partitions are gone before.
     fn leave(&mut self, member: usize, random: &mut StdRng) {
         if random.random_bool(0.3) {
-            self.spoil(member, random);
+            self.inject_fault(member, random);
         }
         if let Member::Alive(mut worker) = std::mem::replace(&mut self.members[member], Member::Down) {
             self.counts.add("stops", 1);
             if random.random_bool(0.2) {
                 if random.random_bool(0.3) {
-                    worker.weather.bring(Fault::Abort, 1);
-                    worker.weather.bring(Fault::ProducerFatal, 1);
+                    worker.faults.inject(Fault::Abort, 1);
+                    worker.faults.inject(Fault::ProducerFatal, 1);
                 }
                 worker.stop(&mut self.broker);
-                worker.pass(&mut self.broker, Duration::from_millis(300));
+                worker.advance(&mut self.broker, Duration::from_millis(300));
             }
             self.leave_group(&mut worker, random.random_bool(0.2));
             self.counts.note(&worker.take_facts());
-            self.bury(&worker);
+            self.count(&worker);
         }
-        self.give_out();
+        self.reassign();
     }
 
     /// The last things that a process does, whatever state it is in.
@@ -340,12 +340,12 @@ impl Cluster {
     fn shorten_log(&mut self, partition: PartitionId, random: &mut StdRng) {
         let place = self.layout.input(partition);
         let (start, end) = (self.broker.start_offset(&place), self.broker.end_offset(&place));
-        if self.climate.retention_is_short {
+        if self.conditions.retention_is_short {
             let offset = Offset::new(random.random_range(start.get()..=end.get()));
             self.broker.delete_before(&place, offset);
             self.counts.add("log starts moved", 1);
         }
-        if self.climate.log_is_truncated {
+        if self.conditions.log_is_truncated {
             let offset = Offset::new(random.random_range(start.get()..=end.get()));
             self.broker.truncate(&place, offset);
             self.counts.add("logs truncated", 1);
@@ -361,7 +361,7 @@ impl Cluster {
             .and_then(|worker| worker.machine().next_deadline(partition));
         if let Some(deadline) = deadline.filter(|deadline| *deadline < next_arrival) {
             self.now = self.now.max(deadline);
-            self.pass(owner, Duration::from_millis(60));
+            self.advance(owner, Duration::from_millis(60));
         }
     }
 }

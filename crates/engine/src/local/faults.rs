@@ -1,52 +1,52 @@
-//! What may go wrong between a worker and the in-process log.
+//! Faults between a worker and the in-process log.
 
 use std::collections::BTreeMap;
 
 use crate::worker::Output;
 
-/// One thing that may go wrong.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// A question for a committed offset is not answered.
+    /// A request for a committed offset fails.
     CommittedUnanswered,
-    /// A question for the ends of a log is not answered.
+    /// A request for the watermarks of a log fails.
     LogUnanswered,
-    /// A seek is given up; it takes effect all the same once the next record was fetched from the old place.
+    /// A seek times out; it takes effect all the same after the next record was fetched from the old position.
     SeekGivenUp,
     /// The client's queue has no room for a transaction.
     QueueFull,
     /// A transaction is aborted after all of its records were sent.
     Abort,
-    /// The group is rebalanced in the midst of a transaction, so that its offsets are refused.
+    /// The group is rebalanced within a transaction, so that its offsets are rejected.
     RebalanceInCommit,
-    /// The process ends in the midst of a transaction.
+    /// The process crashes within a transaction, which stays open.
     TornCommit,
-    /// A producer is not made.
-    ProducerRefused,
-    /// There will be no producer.
+    /// A new producer cannot be made, and the attempt may be repeated.
+    ProducerFailed,
+    /// A new producer cannot be made, for good.
     ProducerFatal,
     /// After an abort a copy of a request to commit the transaction is still on its way.
     LateCommit,
     /// After an abort a copy of a request to abort the transaction is still on its way.
     LateAbort,
-    /// A late request arrives in the midst of a transaction.
+    /// A late request arrives within a transaction.
     LateArrival,
     /// The producer does not take a tick.
-    TickRefused,
-    /// The producer takes a tick that never arrives.
+    TickRejected,
+    /// The producer takes a tick that is never appended.
     TickLost,
     /// An answer takes long enough for a batch to come due.
     SlowAnswer,
-    /// The service is told to end while a callback waits for an answer.
+    /// The service ends while a callback waits for an answer.
     StopInCallback,
     /// A router's producer has no room for a record.
     NoRoom,
     /// The broker does not acknowledge everything while a router waits for it.
     NotFlushed,
-    /// The broker does not take a router's offsets.
+    /// A commit of a router's offsets fails.
     NotCommitted,
-    /// The broker refuses a record of a router for good, while the router waits for acknowledgements.
-    RecordRefused,
+    /// The broker rejects a record of a router for good, while the router waits for acknowledgements.
+    RecordRejected,
 }
 
 impl Fault {
@@ -59,19 +59,19 @@ impl Fault {
         Self::Abort,
         Self::RebalanceInCommit,
         Self::TornCommit,
-        Self::ProducerRefused,
+        Self::ProducerFailed,
         Self::ProducerFatal,
         Self::LateCommit,
         Self::LateAbort,
         Self::LateArrival,
-        Self::TickRefused,
+        Self::TickRejected,
         Self::TickLost,
         Self::SlowAnswer,
         Self::StopInCallback,
         Self::NoRoom,
         Self::NotFlushed,
         Self::NotCommitted,
-        Self::RecordRefused,
+        Self::RecordRejected,
     ];
 
     /// Those of a correlator worker.
@@ -81,63 +81,63 @@ impl Fault {
     pub const ROUTER: &'static [Self] = Self::ALL.split_at(16).1;
 }
 
-/// What goes wrong next, and what has. Nothing does by default.
+/// The faults to come, and a count of those that have occurred. None by default.
 #[derive(Clone, Debug, Default)]
-pub struct Weather {
-    coming: BTreeMap<Fault, u32>,
-    struck: BTreeMap<Fault, u64>,
+pub struct Faults {
+    pending: BTreeMap<Fault, u32>,
+    occurred: BTreeMap<Fault, u64>,
 }
 
-impl Weather {
-    /// The next so many times that this can go wrong, it does.
-    pub fn bring(&mut self, fault: Fault, times: u32) {
-        self.coming.insert(fault, times);
+impl Faults {
+    /// Lets a fault occur the next so many times that it can.
+    pub fn inject(&mut self, fault: Fault, times: u32) {
+        self.pending.insert(fault, times);
     }
 
-    /// Nothing goes wrong any more.
+    /// Lets no more faults occur.
     pub fn clear(&mut self) {
-        self.coming.clear();
+        self.pending.clear();
     }
 
-    /// What has gone wrong, and how often.
-    pub fn struck(&self) -> impl Iterator<Item = (Fault, u64)> {
-        self.struck.iter().map(|(fault, times)| (*fault, *times))
+    /// The faults that have occurred, and how often.
+    pub fn occurred(&self) -> impl Iterator<Item = (Fault, u64)> {
+        self.occurred.iter().map(|(fault, times)| (*fault, *times))
     }
 
-    /// Whether this goes wrong now.
-    pub(super) fn strikes(&mut self, fault: Fault) -> bool {
-        let Some(times) = self.coming.get_mut(&fault).filter(|times| **times > 0) else {
+    /// Whether this fault occurs now.
+    pub(super) fn occurs(&mut self, fault: Fault) -> bool {
+        let Some(times) = self.pending.get_mut(&fault).filter(|times| **times > 0) else {
             return false;
         };
         *times -= 1;
-        *self.struck.entry(fault).or_default() += 1;
+        *self.occurred.entry(fault).or_default() += 1;
         true
     }
 }
 
-/// What becomes of an output, for tests that put a fault into the worker itself.
+/// The treatment of an output, for tests that put a defect into the worker itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tamper {
     /// It is executed.
     Execute,
-    /// It is as if the machine had never said it; for outputs without an answer.
+    /// It is dropped; for outputs without an answer.
     Omit,
-    /// It is answered as if it had been executed.
+    /// It is answered as if it had been executed, and is not.
     Pretend,
 }
 
-/// Decides what becomes of each output.
+/// Chooses the treatment of each output.
 pub type TamperWith = fn(&Output<u64>, Moment) -> Tamper;
 
-/// What a worker is doing while an output is executed.
+/// The situation of a worker while an output is executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Moment {
-    /// It polls.
+    /// Between two polls.
     #[default]
     Polling,
-    /// The callback in which partitions are given to it.
+    /// Within a callback that assigns partitions.
     Assignment,
-    /// The callback in which partitions are taken from it.
+    /// Within a callback that revokes partitions.
     Revocation,
 }
 
