@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use testkit::truth::{expected, said, truths};
+use testkit::truth::{expected, reported, truths};
 
 use crate::support::broker::broker;
 use crate::support::service::{Service, Settings};
@@ -54,7 +54,7 @@ fn what_is_written_to_a_broker_is_what_the_service_finds() {
                 standing.remove(&record.key);
             }
         }
-        said(&standing.into_values().collect::<Vec<_>>().concat()) == expected
+        reported(&standing.into_values().collect::<Vec<_>>().concat()) == expected
     });
     service.await_that("every document is read", || {
         service.metric("pipewarden_messages_consumed_total", "") >= 45_000.0

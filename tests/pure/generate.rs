@@ -9,7 +9,7 @@ use pipewarden_core::detection::Attribution;
 use pipewarden_tools::generator::{Fleet, Generator, Kind, Missing, Mix, Plan, Truth};
 use serde_json::Value;
 use testkit::size;
-use testkit::truth::{expected, said, truths};
+use testkit::truth::{expected, reported, truths};
 
 const INVENTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/inventory.yaml");
 
@@ -91,7 +91,7 @@ fn replay_finds_exactly_the_attacks_of_any_seed_with_and_without_an_inventory_in
             (Some(&inventory), &shuffle),
             (None, &[]),
         ] {
-            let found = said(&replayed(folder.path(), &documents, inventory, more));
+            let found = reported(&replayed(folder.path(), &documents, inventory, more));
             let missing: Vec<_> = expected.iter().filter(|one| !found.contains(one)).collect();
             let surplus: Vec<_> = found.iter().filter(|one| !expected.contains(one)).collect();
             assert!(
@@ -244,7 +244,7 @@ fn the_command_writes_documents_and_truth_that_replay_confirms() {
         let truths = truths(&truth);
         assert!(truths.len() > 5, "{}", truths.len());
         let output = pipewarden(&["replay", "--format", "ndjson", "--inventory", INVENTORY, &events]);
-        assert_eq!(said(&output.stdout), expected(&truths));
+        assert_eq!(reported(&output.stdout), expected(&truths));
     }
 }
 

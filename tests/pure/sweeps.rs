@@ -267,9 +267,13 @@ proptest! {
                     .into_values()
                     .map(|revision| {
                         let assets = sweep(&revision).assets.iter().map(|swept| {
-                            let accounts = swept.accounts.iter().map(ToString::to_string).collect();
-                            let pipes = swept.pipes.iter().cloned().collect();
-                            (swept.asset.clone(), (swept.first, swept.last, pipes, accounts))
+                            let touched = reference::Swept {
+                                first: swept.first,
+                                last: swept.last,
+                                pipes: swept.pipes.iter().cloned().collect(),
+                                accounts: swept.accounts.iter().map(ToString::to_string).collect(),
+                            };
+                            (swept.asset.clone(), touched)
                         });
                         ((revision.key.source.unwrap(), revision.key.bucket), assets.collect())
                     })

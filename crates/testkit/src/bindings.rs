@@ -1,4 +1,4 @@
-//! Lessons and records of addresses, the slow, obvious table of what they teach, and processes that share it.
+//! Claims and records of bindings, a slow and obvious table of them, and processes that share it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -36,7 +36,7 @@ pub fn record(address: &str, computer: &str, seen: Option<(i64, i64)>) -> Bindin
     }
 }
 
-/// Tells everything at once, however little it is.
+/// Publishes every change at once, however small it is.
 pub fn eager() -> BindingSettings {
     BindingSettings {
         publish_after: Duration::from_secs(1),
@@ -50,7 +50,7 @@ pub fn bindings_of(claims: &[AddressClaim]) -> Bindings {
     bindings
 }
 
-/// A process that has read an empty topic.
+/// A process that has read an empty topic, and publishes.
 pub fn publishing(settings: BindingSettings) -> Bindings {
     let mut bindings = Bindings::new(settings);
     bindings.begin_reading();
@@ -58,7 +58,7 @@ pub fn publishing(settings: BindingSettings) -> Bindings {
     bindings
 }
 
-/// Every claim there is, looked through for each question.
+/// All claims, which are searched for each question.
 pub struct Reference(BTreeMap<(IpAddr, Arc<str>), (i64, i64)>);
 
 impl Reference {
@@ -126,11 +126,11 @@ pub fn order() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..40)
 }
 
-/// What every process of a service does next.
+/// An action of one of the processes.
 #[derive(Clone, Debug)]
 pub enum Action {
     Learn(usize, AddressClaim),
-    /// Writes what it has to tell, and reads this many records.
+    /// Publishes its pending records, and reads this many.
     Exchange(usize, usize),
 }
 
@@ -170,19 +170,19 @@ impl Replicas {
     /// Whether anything was written or read.
     pub fn exchange(&mut self, process: usize, records: usize) -> bool {
         let (bindings, position) = &mut self.processes[process];
-        let news = bindings.take_records();
+        let pending = bindings.take_records();
         let unread = &self.topic[*position..];
         let records = records.min(unread.len());
         unread[..records]
             .iter()
             .for_each(|record| bindings.apply_record(record, AppendTime::MIN));
         *position += records;
-        let is_idle = news.is_empty() && records == 0;
-        self.topic.extend(news);
+        let is_idle = pending.is_empty() && records == 0;
+        self.topic.extend(pending);
         !is_idle
     }
 
-    /// Everyone reads and writes until there is nothing more to say.
+    /// Lets all processes read and publish until nothing is pending.
     pub fn settle(&mut self) {
         for _ in 0..1_000 {
             let moved = (0..self.processes.len()).map(|process| self.exchange(process, usize::MAX));
@@ -190,10 +190,10 @@ impl Replicas {
                 return;
             }
         }
-        panic!("they never stop talking: {} records", self.topic.len());
+        panic!("they never stop publishing: {} records", self.topic.len());
     }
 
-    /// What compaction keeps.
+    /// The topic after compaction.
     pub fn compacted(&self) -> BTreeMap<(IpAddr, Arc<str>), Span> {
         let mut last = BTreeMap::new();
         for BindingRecord {

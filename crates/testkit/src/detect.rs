@@ -20,7 +20,7 @@ assets:
     roles: [primary-site-server]
 ";
 
-/// What a test detects with.
+/// A policy to detect with.
 pub struct Bench {
     policy: Arc<Policy>,
 }
@@ -109,7 +109,7 @@ impl Bench {
             .collect()
     }
 
-    /// Every revision, in the order in which they are written, its two documents telling the same.
+    /// Every revision, in the order in which they are published. Its two documents are checked against each other.
     pub fn revisions(&self, arrivals: Vec<(AppendTime, Observation)>) -> Vec<AlertRecord> {
         let mut replayer = Replayer::new(&self.policy);
         let mut revisions = Vec::new();

@@ -72,7 +72,7 @@ fn string(value: &str, random: &mut impl Rng, text: &mut String) {
                 } else {
                     format!("\\u{unit:04X}")
                 };
-                // The short forms, which say no `\u00`.
+                // The short forms.
                 match c {
                     '"' | '\\' if random.random_bool(0.8) => {
                         text.push('\\');

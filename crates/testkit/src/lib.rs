@@ -1,16 +1,18 @@
-//! What the tests, benches and examples of Pipewarden share, and what needs no broker.
+//! Shared code of Pipewarden's tests, benches and examples: generators, slow references and a simulation. Nothing here needs a
+//! broker.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`size`] | how much a test runs: quick, CI, full |
-//! | [`winlogbeat`], [`shapes`], [`escape`] | documents as they arrive, in every shape and in every way of writing JSON |
+//! | [`winlogbeat`], [`shapes`], [`escape`] | documents as Winlogbeat sends them, in every shape and in every way of writing JSON |
 //! | [`world`] | small worlds of observations, by hand and at random, and deliveries of them |
-//! | [`reference`](mod@reference), [`reference_sweeps`] | what the final alerts are, computed slowly and obviously |
-//! | [`bindings`] | the same for addresses that the stream teaches |
-//! | [`simulation`] | crashes, aborts, rebalances and zombies over the in-process log, from a seed |
+//! | [`reference`](mod@reference), [`reference_sweeps`] | the final alerts, computed slowly and obviously |
+//! | [`bindings`] | the same for bindings of addresses to computers |
+//! | [`simulation`] | crashes, aborts, rebalances and zombies on the in-process log, from a seed |
 //! | [`detect`], [`schema`], [`truth`] | from documents to final alerts; alerts against the schemas; alerts against what was staged |
 //!
-//! It panics where a test would: nothing here is part of the program.
+//! Start with [`detect::Bench`] for a test of detection, with [`simulation::run`] for one of the workers. Functions panic where
+//! a test would: nothing here is part of the program.
 
 pub mod bindings;
 pub mod detect;

@@ -1,5 +1,5 @@
-//! Which sweeps stand in the end, said slowly and obviously: windows over a *set* of observations, with no order of arrival, no
-//! state, no deadline and no bound. Valid where every access is timely.
+//! The final sweeps, computed slowly and obviously: windows over a *set* of observations, with no order of arrival, no state,
+//! no deadline and no bound. Valid where every access is timely.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,11 +11,17 @@ use pipewarden_core::time::EventTime;
 
 use super::reference::{PASSING_ENDS, share_access};
 
-/// One asset of a sweep: first and last access, pipes, accounts.
-pub type Swept = (EventTime, EventTime, BTreeSet<Arc<str>>, BTreeSet<String>);
+/// The accesses of a sweep to one asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    pub first: EventTime,
+    pub last: EventTime,
+    pub pipes: BTreeSet<Arc<str>>,
+    pub accounts: BTreeSet<String>,
+}
 
-/// The sweeps that stand in the end, by source and start of the window: what was touched of each asset.
-/// `is_covered` says whether an exception covers what a source did to an asset, where the window closes at that moment.
+/// The sweeps that are active in the end, by source and start of the window. `is_covered` decides whether an exception covers
+/// the accesses of a source to an asset, where the window closes at that moment.
 pub fn final_sweeps(
     observations: &[Observation],
     rules: &[Rule],
@@ -33,17 +39,24 @@ pub fn final_sweeps(
             Some((share.source_ip.filter(|_| is_watched)?, seen))
         })
         .collect();
-    let touched = |source: IpAddr, start: EventTime| {
+    let swept_by = |source: IpAddr, start: EventTime| {
         let mut assets: BTreeMap<AssetId, Swept> = BTreeMap::new();
         for (_, seen) in accesses.iter().filter(|(from, seen)| {
             *from == source && (start..start.plus(half * 2)).contains(&seen.event.time)
         }) {
             let (time, share) = (seen.event.time, share_access(seen).unwrap());
-            let new = || (time, time, BTreeSet::new(), BTreeSet::new());
-            let swept = assets.entry(seen.asset.clone()).or_insert_with(new);
-            (swept.0, swept.1) = (swept.0.min(time), swept.1.max(time));
-            swept.2.insert(Arc::clone(&share.pipe));
-            swept.3.extend(share.account.as_ref().map(ToString::to_string));
+            let swept = assets.entry(seen.asset.clone()).or_insert_with(|| Swept {
+                first: time,
+                last: time,
+                pipes: BTreeSet::new(),
+                accounts: BTreeSet::new(),
+            });
+            swept.first = swept.first.min(time);
+            swept.last = swept.last.max(time);
+            swept.pipes.insert(Arc::clone(&share.pipe));
+            swept
+                .accounts
+                .extend(share.account.as_ref().map(ToString::to_string));
         }
         let closes = start.plus(half * 3 + settings.allowed_lateness + settings.clock_skew);
         assets.retain(|asset, swept| !is_covered(source, asset, swept, closes.as_micros()));
@@ -59,10 +72,10 @@ pub fn final_sweeps(
                 .rem_euclid(2)
                 == 1;
             let mut beside = [start.minus(half), start.plus(half)].into_iter();
-            if is_odd && beside.any(|even| touched(*source, even).is_some()) {
+            if is_odd && beside.any(|even| swept_by(*source, even).is_some()) {
                 continue;
             }
-            if let Some(assets) = touched(*source, start) {
+            if let Some(assets) = swept_by(*source, start) {
                 sweeps.insert((*source, start), assets);
             }
         }
@@ -70,9 +83,9 @@ pub fn final_sweeps(
     sweeps
 }
 
-/// Whether one of the entries of `world::exceptions` covers what a source did to an asset.
+/// Whether one of the entries of `world::exceptions` covers the accesses of a source to an asset.
 pub fn is_covered(source: IpAddr, asset: &AssetId, swept: &Swept, closes: i64) -> bool {
-    let (_, _, pipes, accounts) = swept;
+    let Swept { pipes, accounts, .. } = swept;
     let is_passing =
         |account: &String| [r"aperture\user0", r"aperture\user1"].contains(&account.to_lowercase().as_str());
     let is_scanner = source.to_string() == "10.1.0.1" && pipes.iter().all(|pipe| &**pipe == "winreg");

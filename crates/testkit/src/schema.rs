@@ -35,12 +35,12 @@ pub fn assert_valid(name: &str, document: &Value) {
     );
 }
 
-/// Whether the schema takes the document.
+/// Whether the document is valid.
 pub fn is_valid(name: &str, document: &Value) -> bool {
     validator(name).is_valid(document)
 }
 
-/// Fails unless `finding` is a valid OCSF Detection Finding that tells what the ECS document `alert` tells.
+/// Fails unless `finding` is a valid OCSF Detection Finding with the values of the ECS document `alert`.
 #[track_caller]
 pub fn assert_valid_finding(finding: &Value, alert: &Value) {
     assert_valid("ocsf-detection-finding", finding);

@@ -1,7 +1,7 @@
 //! How much a test runs.
 //!
-//! `PIPEWARDEN_TEST_SIZE` is `quick` where nothing else is said, `ci` for what must hold before a change lands, or `full`,
-//! which takes hours. Tests whose size can be set for themselves name their own variable, and that one wins.
+//! `PIPEWARDEN_TEST_SIZE` is `quick` by default, `ci` for what must hold before a change lands, or `full`,
+//! which takes hours. Tests with a variable of their own prefer that one.
 
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ impl Size {
     /// The size that was asked for.
     ///
     /// # Panics
-    /// Where the variable holds another word: a size that is misspelt would pass for the smallest.
+    /// Where the variable has another value: a misspelt size must not pass for the smallest.
     pub fn asked() -> Self {
         static ASKED: LazyLock<Size> = LazyLock::new(|| match std::env::var("PIPEWARDEN_TEST_SIZE") {
             Ok(text) => text.parse().unwrap(),

@@ -1,69 +1,81 @@
-//! What a generator staged, and what alerts say of it, in the same terms.
+//! What a generator staged, and what alerts report of it, in the same terms.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use pipewarden_core::detection::SWEEP;
 use pipewarden_tools::generator::Truth;
 use serde_json::Value;
 
-/// What `--truth` has written.
+/// Reads the file that `--truth` has written.
 pub fn truths(file: impl AsRef<Path>) -> Vec<Truth> {
     let text = std::fs::read_to_string(file).unwrap();
     let truths = text.lines().map(|line| serde_json::from_str(line).unwrap());
     truths.collect()
 }
 
-/// What an alert says that a truth says too.
-pub type Said = (String, String, String, Vec<String>, String, String);
+/// The values of an attack that both the generator and its alert state.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    pub asset: String,
+    pub attribution: String,
+    pub confidence: String,
+    /// Of an ambiguous alert, the candidates.
+    pub sources: Vec<String>,
+    pub first_access: String,
+    pub last_access: String,
+}
 
-pub fn expected(truths: &[Truth]) -> Vec<Said> {
+/// What a generator staged, sorted.
+pub fn expected(truths: &[Truth]) -> Vec<Finding> {
     let word = |value: Value| value.as_str().unwrap().to_owned();
-    let mut all: Vec<Said> = truths
-        .iter()
-        .map(|truth| {
-            (
-                truth.asset.clone(),
-                word(serde_json::to_value(truth.attribution).unwrap()),
-                word(serde_json::to_value(truth.confidence).unwrap()),
-                truth.sources.iter().map(ToString::to_string).collect(),
-                truth.first_access.to_string(),
-                truth.last_access.to_string(),
-            )
-        })
-        .collect();
+    let mut all = Vec::new();
+    for truth in truths {
+        all.push(Finding {
+            asset: truth.asset.clone(),
+            attribution: word(serde_json::to_value(truth.attribution).unwrap()),
+            confidence: word(serde_json::to_value(truth.confidence).unwrap()),
+            sources: truth.sources.iter().map(ToString::to_string).collect(),
+            first_access: truth.first_access.to_string(),
+            last_access: truth.last_access.to_string(),
+        });
+    }
     all.sort();
     all
 }
 
-pub fn said(stdout: &[u8]) -> Vec<Said> {
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let mut all: Vec<Said> = serde_json::Deserializer::from_slice(stdout)
-        .into_iter::<Value>()
-        .map(Result::unwrap)
-        // What is staged are single attacks, and some of them happen to be of one source.
-        .filter(|alert| alert["rule"]["id"] != SWEEP)
-        .map(|alert| {
-            let own = &alert["pipewarden"];
-            let mut sources: Vec<std::net::IpAddr> = match alert["source"]["ip"].as_str() {
-                Some(ip) => vec![ip.parse().unwrap()],
-                None => own["candidates"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(|candidate| candidate["ip"].as_str().unwrap().parse().unwrap())
-                    .collect(),
-            };
-            sources.sort();
-            (
-                text(&own["asset"]["id"]),
-                text(&own["attribution"]),
-                text(&own["confidence"]),
-                sources.iter().map(ToString::to_string).collect(),
-                text(&alert["event"]["start"]),
-                text(&alert["event"]["end"]),
-            )
-        })
-        .collect();
+/// What the alerts on `stdout` report, sorted.
+pub fn reported(stdout: &[u8]) -> Vec<Finding> {
+    let alerts = serde_json::Deserializer::from_slice(stdout).into_iter::<Value>();
+    let mut all = Vec::new();
+    for alert in alerts.map(Result::unwrap) {
+        // Single attacks are staged, and some of them happen to be of one source.
+        if alert["rule"]["id"] != SWEEP {
+            all.push(finding(&alert));
+        }
+    }
     all.sort();
     all
+}
+
+fn finding(alert: &Value) -> Finding {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let own = &alert["pipewarden"];
+    let mut sources: Vec<IpAddr> = Vec::new();
+    if let Some(ip) = alert["source"]["ip"].as_str() {
+        sources.push(ip.parse().unwrap());
+    } else {
+        for candidate in own["candidates"].as_array().into_iter().flatten() {
+            sources.push(candidate["ip"].as_str().unwrap().parse().unwrap());
+        }
+    }
+    sources.sort();
+    Finding {
+        asset: text(&own["asset"]["id"]),
+        attribution: text(&own["attribution"]),
+        confidence: text(&own["confidence"]),
+        sources: sources.iter().map(ToString::to_string).collect(),
+        first_access: text(&alert["event"]["start"]),
+        last_access: text(&alert["event"]["end"]),
+    }
 }

@@ -1,4 +1,4 @@
-//! Windows events as Winlogbeat 8 publishes them, to be bent by each test.
+//! Windows events as Winlogbeat 8 publishes them, to be modified by each test.
 
 use pipewarden_core::time::EventTime;
 use pipewarden_tools::winlogbeat::{

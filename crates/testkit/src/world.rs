@@ -44,8 +44,7 @@ pub fn rules() -> Vec<Rule> {
     ]
 }
 
-/// Exceptions of every kind, one of which ends in the midst of short worlds. [`crate::reference`] says the same
-/// again, slowly.
+/// Exceptions of every kind, one of which ends within short worlds. [`crate::reference`] implements the same slowly.
 pub fn exceptions() -> Arc<Exceptions> {
     let text = r"
 exceptions:
@@ -60,7 +59,7 @@ exceptions:
     Arc::new(Exceptions::none_for(inventory).and(text, "world").unwrap())
 }
 
-/// One thing to be observed, in the terms of a world.
+/// The parameters of one observation.
 #[derive(Clone, Debug)]
 pub struct Seed {
     pub kind: u8,
@@ -75,7 +74,7 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// The observation this seed stands for; `number` gives it its record id.
+    /// The observation with these parameters; `number` is its record id.
     pub fn observation(&self, number: u64) -> Observation {
         let time = EventTime::from_micros(EPOCH + self.at * 1000);
         let asset = format!("asset{}.aperture.local", self.asset);

@@ -1,4 +1,4 @@
-//! What a simulated world has to tell, and when it arrives.
+//! The observations of a simulated world, and when they arrive.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// A kind that is mute is not logged in the first half of the world.
+    /// A kind that is `mute` is not logged in the first half of the world.
     pub fn random(random: &mut StdRng, settings: &JoinSettings, mute: Option<u8>) -> Self {
         // Long enough for alerts to close, observations to expire and the rewind to move.
         let span = millis(settings.horizon()) * random.random_range(1..5);

@@ -1,4 +1,4 @@
-//! A log, a group and its members, and everything that can happen to them.
+//! A log, a consumer group and its members.
 
 mod faults;
 
@@ -22,29 +22,31 @@ const PARTITIONS: u32 = 3;
 const SIGHTINGS: u32 = 2;
 const MEMBERS: usize = 2;
 
-/// Long enough for every pause and every lost tick.
+/// Longer than every pause and every timeout.
 const LONG: Duration = Duration::from_secs(12);
 
-/// What is special about a world.
+/// The conditions of a world.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Conditions {
-    /// Sightings stand on a topic of their own, and so their partitions are the workers', too.
+    /// Sightings have a topic of their own, whose partitions are assigned to the workers, too.
     pub has_sightings_topic: bool,
     /// Retention deletes what is still needed.
     pub retention_is_short: bool,
     /// A leader is elected that lacks the last records.
     pub log_is_truncated: bool,
-    /// What comes between every worker and the log, for tests that put a fault into the workers.
+    /// Ticks of several partitions are due at once, while a batch waits and answers are slow.
+    pub ticks_together: bool,
+    /// Changes outputs of every worker, for tests that put a defect into the workers.
     pub tamper: Option<TamperWith>,
 }
 
 /// A process.
 enum Member {
-    /// It takes part.
-    Alive(Worker),
-    /// Its session has ended without its knowledge: it believes that it owns partitions.
+    /// It runs.
+    Running(Worker),
+    /// It is suspended for longer than its session: it still believes that it owns its partitions.
     Frozen(Worker),
-    /// It has crashed. A transaction that it left open is still open.
+    /// It has crashed. A transaction that it has begun may still be open.
     Down,
 }
 
@@ -60,9 +62,9 @@ pub struct Cluster {
     /// Whether there was ever another one than the first.
     has_changed: bool,
     members: Vec<Member>,
-    /// Processes that have a successor of the same name.
+    /// Processes that have a successor of the same name and run on.
     zombies: Vec<Worker>,
-    /// Who owns each partition, by the group's last word.
+    /// The owner of each partition, by the group's last assignment.
     owners: BTreeMap<PartitionId, usize>,
     now: AppendTime,
 }
@@ -96,7 +98,7 @@ impl Cluster {
         cluster
     }
 
-    /// The program of an undisturbed run, if there was only one.
+    /// The policy of an undisturbed run, if there was only one.
     pub fn only_policy(&self) -> Option<&Arc<Policy>> {
         (!self.has_changed).then(|| &self.policies[0])
     }
@@ -116,14 +118,14 @@ impl Cluster {
         }
         let settled = self.settle();
         for member in std::mem::take(&mut self.members) {
-            if let Member::Alive(worker) | Member::Frozen(worker) = member {
+            if let Member::Running(worker) | Member::Frozen(worker) = member {
                 self.count(&worker);
             }
         }
         settled
     }
 
-    /// Everyone lives, nothing goes wrong any more, and everything is read, deadlines included.
+    /// Every member runs, no more faults occur, and everything is read, deadlines included.
     fn settle(&mut self) -> Result<(), String> {
         (0..MEMBERS).for_each(|member| self.wake(member));
         while self.broker.deliver_late(0) {}
@@ -154,7 +156,7 @@ impl Cluster {
             self.recover_ended();
             (0..MEMBERS).for_each(|member| self.wake(member));
         }
-        // What the dead have left open would hide what was written after it.
+        // Transactions that crashed members have left open would hide what was written after them.
         self.broker.advance(LONG);
         for partition in &self.partitions {
             let place = self.layout.input(*partition);
@@ -172,7 +174,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// What a router writes: the observation under its asset, a sighting under its source.
+    /// Appends what a router writes: the observation by its asset, a sighting by its source.
     fn receive(&mut self, observation: &Observation, random: &mut StdRng) {
         let record = ObservationRecord::Observation(observation.clone());
         let partition = PartitionId::observations(number(observation.asset.as_str(), PARTITIONS));
@@ -208,9 +210,9 @@ impl Cluster {
         self.counts.add("records", 1);
     }
 
-    /// Does something with a member that lives.
+    /// Does something with a member, if it runs.
     fn with(&mut self, member: usize, act: impl FnOnce(&mut Worker, &mut Broker)) {
-        let Member::Alive(worker) = &mut self.members[member] else {
+        let Member::Running(worker) = &mut self.members[member] else {
             return;
         };
         worker.set_wall(self.now);
@@ -223,14 +225,14 @@ impl Cluster {
         self.counts.add("stale commits", u64::from(has_lost_generation));
     }
 
-    fn alive(&self, member: usize) -> Option<&Worker> {
+    fn running(&self, member: usize) -> Option<&Worker> {
         match &self.members[member] {
-            Member::Alive(worker) => Some(worker),
+            Member::Running(worker) => Some(worker),
             Member::Frozen(_) | Member::Down => None,
         }
     }
 
-    /// One record; false at the end of the partition, or where its owner does not read it.
+    /// Reads one record; false at the end of the partition, or where its owner does not read it.
     fn read(&mut self, partition: PartitionId) -> bool {
         let mut step = PollResult::Nothing;
         self.with(self.owners[&partition], |worker, broker| {
@@ -243,12 +245,12 @@ impl Cluster {
         while self.read(partition) {}
     }
 
-    /// Time passes for a member; what it has read is committed if that takes as long.
+    /// Advances the time of a member, which commits what it has read if that is long enough.
     fn advance(&mut self, member: usize, span: Duration) {
         self.with(member, |worker, broker| worker.advance(broker, span));
     }
 
-    /// A process starts and fences its predecessor.
+    /// Starts a process, which fences its predecessor.
     fn start(&mut self, member: usize) {
         let name = format!("member-{member}");
         let policy = &self.policies[self.current];
@@ -256,24 +258,25 @@ impl Cluster {
         if let Some(tamper) = self.conditions.tamper {
             worker.tamper = tamper;
         }
-        self.members[member] = Member::Alive(worker);
+        self.members[member] = Member::Running(worker);
     }
 
-    /// Partitions whose owner is away go to a member that lives; those of a member that has just started are taken over.
+    /// Rebalances: partitions whose owner is away are assigned to a member that runs; a member that has just started gets
+    /// its own.
     fn reassign(&mut self) {
-        let Some(heir) = (0..MEMBERS).find(|&member| self.alive(member).is_some()) else {
+        let Some(successor) = (0..MEMBERS).find(|&member| self.running(member).is_some()) else {
             return;
         };
         let mut given: BTreeMap<usize, Vec<PartitionId>> = BTreeMap::new();
         for partition in self.partitions.clone() {
             let owner = self.owners[&partition];
             let is_served = |worker: &Worker| worker.machine().partitions().any(|own| own == partition);
-            match self.alive(owner) {
+            match self.running(owner) {
                 Some(worker) if is_served(worker) => {}
                 Some(_) => given.entry(owner).or_default().push(partition),
                 None => {
-                    self.owners.insert(partition, heir);
-                    given.entry(heir).or_default().push(partition);
+                    self.owners.insert(partition, successor);
+                    given.entry(successor).or_default().push(partition);
                 }
             }
         }
@@ -282,7 +285,7 @@ impl Cluster {
         }
     }
 
-    /// A new generation, of which only this member knows yet.
+    /// Assigns partitions in a new generation, which only this member knows yet.
     fn assign(&mut self, member: usize, partitions: &[PartitionId]) {
         let generation = self.broker.rebalance(&self.layout.group);
         self.with(member, |worker, broker| {
@@ -290,7 +293,7 @@ impl Cluster {
         });
     }
 
-    /// Everyone learns of the generation.
+    /// Makes the generation known to every member.
     fn announce_generation(&mut self) {
         let generation = self.broker.generation(&self.layout.group);
         for member in 0..MEMBERS {
@@ -298,7 +301,7 @@ impl Cluster {
         }
     }
 
-    /// Keeps what is to be counted of a worker that is no more.
+    /// Adds the counts of a worker that has ended.
     fn count(&mut self, worker: &Worker) {
         self.counts.absorb(&worker.faults, worker.coverage());
     }

@@ -1,9 +1,8 @@
 //! A seeded world of router workers: messages, back-pressure, commits that fail, rebalances and crashes in a random
 //! interleaving over the in-process log.
 //!
-//! The promise is at least once: whatever happened on the way, what an undisturbed router would have written of every
-//! message stands on the log, and nothing else does; and no offset is committed before all that came of it is
-//! acknowledged.
+//! What is checked is at least once: whatever faults occurred, the log has the output of an undisturbed router for every
+//! message, and nothing else; and no offset is committed before all output of its message is acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,7 +29,7 @@ const LONG: Duration = Duration::from_secs(1);
 /// Runs the world of one seed.
 ///
 /// # Errors
-/// What is missing on the log, or should not stand there.
+/// What is missing on the log, or should not be there.
 pub fn run(seed: u64) -> Result<Counts, String> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut world = World::new(&mut random);
@@ -107,7 +106,7 @@ impl World {
             86..90 => self.hand_over(&partition),
             90..92 => self.lose(member),
             92..94 => {
-                // The other one learns of it later.
+                // The other one gets the new generation later.
                 self.generation = RouterWorker::rebalance(&mut self.broker);
                 let generation = self.generation;
                 self.with(member, |worker, broker| worker.assign(broker, &[], generation));
@@ -159,7 +158,7 @@ impl World {
         is_read
     }
 
-    /// What was sent and not acknowledged may have arrived or not.
+    /// A member crashes. What was sent and not acknowledged may have arrived or not.
     fn crash(&mut self, member: usize, random: &mut StdRng) {
         let records = random.random_range(0..8);
         self.with(member, |worker, broker| {
@@ -172,7 +171,7 @@ impl World {
         self.start(member);
     }
 
-    /// A record is refused for good: the worker ends, and what it has read since its last commit is read again.
+    /// A record is rejected for good: the worker ends, and what it has read since its last commit is read again.
     fn reject(&mut self, member: usize) {
         let partitions = self.owned(member);
         let generation = self.generation;
@@ -198,7 +197,7 @@ impl World {
         self.counts.add("handovers", 1);
     }
 
-    /// The group has given everything of a member away, and back.
+    /// A member loses its partitions and gets them back.
     fn lose(&mut self, member: usize) {
         let partitions = self.owned(member);
         let generation = RouterWorker::rebalance(&mut self.broker);
@@ -232,7 +231,7 @@ impl World {
         owned.map(|(partition, _)| partition.clone()).collect()
     }
 
-    /// Nothing goes wrong any more, and everything is read and committed.
+    /// No more faults occur, and everything is read and committed.
     fn settle(&mut self) {
         let generation = self.generation;
         for member in 0..MEMBERS {
@@ -274,7 +273,7 @@ impl World {
         Err(format!("missing on {missing:?}, surplus on {surplus:?}"))
     }
 
-    /// One router that reads the same messages from end to end.
+    /// The output of one router that reads the same messages from start to end.
     fn undisturbed(&self) -> Broker {
         let mut broker = Broker::new();
         for partition in &self.partitions {
@@ -300,7 +299,7 @@ fn place(partition: &InputPartition) -> TopicPartition {
     TopicPartition::new(&partition.topic, partition.number)
 }
 
-/// What stands on the topics that a router writes to: copies count once.
+/// The records of the topics that a router writes to: copies count once.
 fn written(broker: &Broker) -> BTreeSet<(TopicPartition, Vec<u8>)> {
     let observations = (0..OBSERVATIONS).map(|number| RouterWorker::observations(Partition::new(number)));
     let topics = observations.chain([RouterWorker::dead_letters()]);
@@ -312,7 +311,7 @@ fn written(broker: &Broker) -> BTreeSet<(TopicPartition, Vec<u8>)> {
     records.collect()
 }
 
-/// An access to a watched pipe, mostly; or something that is undecodable, or does not matter.
+/// An access to a watched pipe, mostly; or something undecodable or of no interest.
 fn message(id: u32, random: &mut StdRng) -> String {
     match random.random_range(0..10) {
         0 => format!("{{no message {id}"),

@@ -1,11 +1,11 @@
-//! Whether a world ended as it must.
+//! The checks of a world's output: against an undisturbed run, and against the reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use pipewarden_core::alert::AlertFormat;
-use pipewarden_core::detection::{JoinSettings, SENSOR_BLIND, SWEEP};
+use pipewarden_core::detection::{Content, JoinSettings, SENSOR_BLIND, SWEEP};
 use pipewarden_core::event::AssetId;
 use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Broker, Layout, PollResult, TopicPartition, Worker};
@@ -17,12 +17,22 @@ use super::arrivals::Arrivals;
 use super::cluster::Cluster;
 use crate::{reference, reference_sweeps, schema, world};
 
-/// What stands on the topics of a world that ended as it must.
+/// How a world was set up, as far as its output depends on it.
+pub struct Setup<'a> {
+    pub settings: &'a JoinSettings,
+    pub format: AlertFormat,
+    pub has_exceptions: bool,
+    /// Whether every document is held against the schema. That takes longer than writing it.
+    pub validates_documents: bool,
+}
+
+/// Counts of what a world has published.
+#[derive(Default)]
 pub struct Verdict {
     /// Records on the topics of alerts and of suppressed ones.
     pub revisions: u64,
     /// How many of them are findings about sensors. They are compared with the undisturbed run's like all others, but not
-    /// with the reference: they are a function of arrivals, not of the set of observations.
+    /// with the reference: they depend on the order of arrival.
     pub sensor_findings: u64,
     /// How many of them are sweeps.
     pub sweeps: u64,
@@ -30,158 +40,180 @@ pub struct Verdict {
     pub dead_letters: u64,
 }
 
-/// Compares what a world wrote with an undisturbed run and with the reference.
+/// Compares what a world published with an undisturbed run and with the reference.
 ///
 /// # Errors
-/// What is not as it must be.
-pub fn check(
-    cluster: &Cluster,
-    arrivals: &Arrivals,
-    settings: &JoinSettings,
-    (format, has_exceptions, is_checked_in_full): (AlertFormat, bool, bool),
-) -> Result<Verdict, String> {
-    let mut last: BTreeMap<Vec<u8>, (u64, Vec<u8>)> = BTreeMap::new();
-    let mut revisions = BTreeSet::new();
-    let (mut sensor_findings, mut of_sweeps, mut dead_letters) = (0, 0, 0);
+/// The first difference.
+pub fn check(cluster: &Cluster, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<Verdict, String> {
+    let mut published = Published::default();
     for &partition in &cluster.partitions {
         let found = outputs(&cluster.broker, &cluster.layout, partition);
-        if let Some(policy) = cluster.only_policy()
-            && let expected = undisturbed(cluster, partition, policy)
-            && found != expected
-        {
-            let which = (0..3)
-                .find(|which| found[*which] != expected[*which])
-                .unwrap_or_default();
-            return Err(difference(partition, &found[which], &expected[which]));
-        }
-        let [alerts, suppressed, letters] = found;
-        dead_letters += letters.len() as u64;
-        if let Some((key, _)) = letters
-            .iter()
-            .enumerate()
-            .find_map(|(at, letter)| letters[..at].contains(letter).then_some(letter))
-        {
-            return Err(format!(
-                "dead letter {} was written twice",
-                String::from_utf8_lossy(key)
-            ));
-        }
-        if format.has_ocsf() {
+        compare_with_undisturbed(cluster, partition, &found)?;
+        let [alerts, suppressed, letters] = &found;
+        published.add_dead_letters(letters)?;
+        if setup.format.has_ocsf() {
             let findings = records(&cluster.broker, &cluster.layout.findings(partition));
-            stand_together(&alerts, &findings)?;
+            check_formats_agree(alerts, &findings)?;
         }
-        let alerts = alerts.into_iter().map(|record| ("alerts", record));
-        let suppressed = suppressed.into_iter().map(|record| ("suppressed", record));
-        for (topic, (key, value)) in alerts.chain(suppressed) {
-            let told: Told<'_> = serde_json::from_slice(&value).map_err(|error| error.to_string())?;
-            let (own, rule) = (told.pipewarden, told.rule.id);
-            if !revisions.insert((topic, key.clone(), own.revision)) {
-                return Err(format!("revision {} of {rule} was written twice", own.revision));
-            }
-            sensor_findings += u64::from(rule == SENSOR_BLIND);
-            of_sweeps += u64::from(rule == SWEEP);
-            if topic == "suppressed" && own.status == "active" {
-                return Err(format!(
-                    "revision {} of {rule} stands and was hidden",
-                    own.revision
-                ));
-            }
-            // The two topics together tell what an alert says: its last revision on either.
-            let revision = own.revision;
-            let known = last.entry(key).or_default();
-            if revision >= known.0 {
-                *known = (revision, value);
-            }
-        }
+        published.add_revisions("alerts", alerts)?;
+        published.add_revisions("suppressed", suppressed)?;
     }
-    let mut last: BTreeMap<Vec<u8>, Value> = last
-        .into_iter()
-        .map(|(key, (_, value))| (key, serde_json::from_slice(&value).expect("it was read before")))
-        .collect();
-    // Every document costs more to check than to write, and every world writes the same kinds.
-    if is_checked_in_full {
+    let mut last = published.last_documents();
+    if setup.validates_documents {
         last.values()
             .for_each(|document| schema::assert_valid("alert", document));
     }
     last.retain(|_, document| document["pipewarden"]["status"] != "superseded");
     last.retain(|_, document| document["rule"]["id"] != SENSOR_BLIND);
-    let (sweeps, last): (BTreeMap<_, _>, BTreeMap<_, _>) = last
+    let (sweeps, alerts): (Documents, Documents) = last
         .into_iter()
         .partition(|(_, document)| document["rule"]["id"] == SWEEP);
-    check_sweeps(&sweeps, arrivals, settings, has_exceptions)?;
-    let expected = reference::final_alerts(&arrivals.observations, &world::rules(), settings);
-    let expected: BTreeMap<Vec<u8>, _> = expected
-        .into_iter()
-        .map(|(key, content)| {
-            let exception = has_exceptions.then(|| reference::exception(&key, &content, settings));
-            (key.id().to_string().into_bytes(), (content, exception.flatten()))
-        })
-        .collect();
-    if !last.keys().eq(expected.keys()) {
-        let missing: Vec<_> = expected
-            .iter()
-            .filter(|(key, _)| !last.contains_key(*key))
-            .collect();
-        let surplus: Vec<_> = last
-            .iter()
-            .filter(|(key, _)| !expected.contains_key(*key))
-            .collect();
-        return Err(format!(
-            "the alerts that stand are not the reference's: missing {missing:#?}, surplus {surplus:#?}"
-        ));
-    }
-    for (document, (content, exception)) in last.values().zip(expected.values()) {
-        let own = &document["pipewarden"];
-        let same = own["confidence"] == content.confidence.as_str()
-            && own["attribution"] == content.attribution.as_str()
-            && own["observations"] == serde_json::to_value(content.counts).expect("numbers are JSON")
-            && own["accounts"].as_array().map(Vec::len) == Some(content.accounts.len())
-            && own["exception"]["id"].as_str() == *exception;
-        if !same {
-            return Err(format!("{document:#} is not {content:#?} under {exception:?}"));
+    check_sweeps(&sweeps, arrivals, setup)?;
+    check_alerts(&alerts, arrivals, setup)?;
+    Ok(published.counts)
+}
+
+/// Documents by the key of their record.
+type Documents = BTreeMap<Vec<u8>, Value>;
+
+/// What is on the topics of alerts and of suppressed ones.
+#[derive(Default)]
+struct Published {
+    counts: Verdict,
+    /// Topic, key and revision of every record.
+    revisions: BTreeSet<(&'static str, Vec<u8>, u64)>,
+    /// The last revision of each alert on either topic, and its number.
+    last: BTreeMap<Vec<u8>, (u64, Vec<u8>)>,
+}
+
+impl Published {
+    fn add_dead_letters(&mut self, letters: &Records) -> Result<(), String> {
+        self.counts.dead_letters += letters.len() as u64;
+        for (index, letter) in letters.iter().enumerate() {
+            if letters[..index].contains(letter) {
+                let key = String::from_utf8_lossy(&letter.0);
+                return Err(format!("dead letter {key} was written twice"));
+            }
         }
+        Ok(())
     }
-    Ok(Verdict {
-        revisions: revisions.len() as u64,
-        sensor_findings,
-        sweeps: of_sweeps,
-        dead_letters,
-    })
+
+    fn add_revisions(&mut self, topic: &'static str, records: &Records) -> Result<(), String> {
+        for (key, value) in records {
+            let document: Summary<'_> = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+            let (rule, own) = (document.rule.id, document.pipewarden);
+            let revision = own.revision;
+            if !self.revisions.insert((topic, key.clone(), revision)) {
+                return Err(format!("revision {revision} of {rule} was written twice"));
+            }
+            if topic == "suppressed" && own.status == "active" {
+                return Err(format!("revision {revision} of {rule} is active and suppressed"));
+            }
+            self.counts.revisions += 1;
+            self.counts.sensor_findings += u64::from(rule == SENSOR_BLIND);
+            self.counts.sweeps += u64::from(rule == SWEEP);
+            let last = self.last.entry(key.clone()).or_default();
+            if revision >= last.0 {
+                *last = (revision, value.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The last revision of each alert.
+    fn last_documents(&self) -> Documents {
+        let mut documents = Documents::new();
+        for (key, (_, value)) in &self.last {
+            let document = serde_json::from_slice(value).expect("it was read before");
+            documents.insert(key.clone(), document);
+        }
+        documents
+    }
 }
 
-/// What every record of the topics is asked for.
+/// The fields of an alert that are read of every record.
 #[derive(Deserialize)]
-struct Told<'a> {
+struct Summary<'a> {
     #[serde(borrow)]
-    rule: PublishedRule<'a>,
+    rule: SummaryRule<'a>,
     #[serde(borrow)]
-    pipewarden: PublishedFields<'a>,
+    pipewarden: SummaryFields<'a>,
 }
 
 #[derive(Deserialize)]
-struct PublishedRule<'a> {
+struct SummaryRule<'a> {
     id: &'a str,
 }
 
 #[derive(Deserialize)]
-struct PublishedFields<'a> {
+struct SummaryFields<'a> {
     revision: u64,
     status: &'a str,
 }
 
-/// The sweeps that stand are the reference's.
-fn check_sweeps(
-    found: &BTreeMap<Vec<u8>, Value>,
-    arrivals: &Arrivals,
-    settings: &JoinSettings,
-    has_exceptions: bool,
+/// With one policy from start to end, the very records of an undisturbed run are there.
+fn compare_with_undisturbed(
+    cluster: &Cluster,
+    partition: PartitionId,
+    found: &[Records; 3],
 ) -> Result<(), String> {
+    let Some(policy) = cluster.only_policy() else {
+        return Ok(());
+    };
+    let expected = undisturbed(cluster, partition, policy);
+    for (found, expected) in found.iter().zip(&expected) {
+        if found != expected {
+            return Err(difference(partition, found, expected));
+        }
+    }
+    Ok(())
+}
+
+/// The alerts that are active or suppressed in the end are the reference's.
+fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<(), String> {
+    let mut expected: BTreeMap<Vec<u8>, (Content, Option<&str>)> = BTreeMap::new();
+    for (key, content) in reference::final_alerts(&arrivals.observations, &world::rules(), setup.settings) {
+        let exception = if setup.has_exceptions {
+            reference::exception(&key, &content, setup.settings)
+        } else {
+            None
+        };
+        expected.insert(key.id().to_string().into_bytes(), (content, exception));
+    }
+    if !found.keys().eq(expected.keys()) {
+        let mut missing = expected.clone();
+        missing.retain(|key, _| !found.contains_key(key));
+        let mut surplus = found.clone();
+        surplus.retain(|key, _| !expected.contains_key(key));
+        return Err(format!(
+            "the final alerts are not the reference's: missing {missing:#?}, surplus {surplus:#?}"
+        ));
+    }
+    for (document, (content, exception)) in found.values().zip(expected.values()) {
+        let own = &document["pipewarden"];
+        let counts = serde_json::to_value(content.counts).expect("numbers are JSON");
+        let same = own["confidence"] == content.confidence.as_str()
+            && own["attribution"] == content.attribution.as_str()
+            && own["observations"] == counts
+            && own["accounts"].as_array().map(Vec::len) == Some(content.accounts.len())
+            && own["exception"]["id"].as_str() == *exception;
+        if !same {
+            return Err(format!(
+                "{document:#} is not {content:#?} with exception {exception:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The sweeps that are active in the end are the reference's.
+fn check_sweeps(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<(), String> {
     let is_covered = |source: IpAddr, asset: &AssetId, swept: &reference_sweeps::Swept, closes: i64| {
-        has_exceptions && reference_sweeps::is_covered(source, asset, swept, closes)
+        setup.has_exceptions && reference_sweeps::is_covered(source, asset, swept, closes)
     };
     let observations = &arrivals.observations;
-    let expected = reference_sweeps::final_sweeps(observations, &world::rules(), settings, is_covered);
-    let told: BTreeSet<String> = found
+    let expected = reference_sweeps::final_sweeps(observations, &world::rules(), setup.settings, is_covered);
+    let found: BTreeSet<String> = found
         .values()
         .map(|document| {
             let assets = document["pipewarden"]["sweep"]["assets"].as_array();
@@ -201,21 +233,21 @@ fn check_sweeps(
     let expected: BTreeSet<String> = expected
         .iter()
         .map(|((source, _), assets)| {
-            let first = assets.values().map(|swept| swept.0).min();
-            let last = assets.values().map(|swept| swept.1).max();
+            let first = assets.values().map(|swept| swept.first).min();
+            let last = assets.values().map(|swept| swept.last).max();
             let names: Vec<&str> = assets.keys().map(AssetId::as_str).collect();
             let source = Some(source.to_string());
             format!("{source:?} {names:?} {} {}", json!(first), json!(last))
         })
         .collect();
-    if told == expected {
+    if found == expected {
         Ok(())
     } else {
-        Err(format!("the sweeps {told:#?} stand, and should be {expected:#?}"))
+        Err(format!("the sweeps are {found:#?}, and should be {expected:#?}"))
     }
 }
 
-/// What is written by one worker that reads the same log from end to end and is never disturbed.
+/// The output of one worker that reads the same log from start to end without any fault.
 fn undisturbed(cluster: &Cluster, partition: PartitionId, policy: &Arc<Policy>) -> [Records; 3] {
     let (mut broker, layout) = (Broker::new(), &cluster.layout);
     let input = layout.input(partition);
@@ -233,10 +265,10 @@ fn undisturbed(cluster: &Cluster, partition: PartitionId, policy: &Arc<Policy>) 
 }
 
 /// Both formats hold the same revisions of the same alerts in the same order.
-fn stand_together(alerts: &[(Vec<u8>, Vec<u8>)], findings: &[(Vec<u8>, Vec<u8>)]) -> Result<(), String> {
-    let revisions = |records: &[(Vec<u8>, Vec<u8>)], place: &str| -> Vec<(Vec<u8>, Option<u64>)> {
+fn check_formats_agree(alerts: &Records, findings: &Records) -> Result<(), String> {
+    let revisions = |records: &Records, place: &str| -> Vec<(Vec<u8>, Option<u64>)> {
         let revision = |value: &[u8]| {
-            let document: Value = serde_json::from_slice(value).unwrap_or_default();
+            let document: Value = serde_json::from_slice(value).expect("alerts and findings are JSON");
             document.pointer(place).and_then(Value::as_u64)
         };
         let records = records.iter();
@@ -255,7 +287,7 @@ fn stand_together(alerts: &[(Vec<u8>, Vec<u8>)], findings: &[(Vec<u8>, Vec<u8>)]
     }
 }
 
-/// Keys and values.
+/// Keys and values of a partition, in order.
 type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Alerts, suppressed ones, and dead letters.
@@ -275,12 +307,8 @@ fn records(broker: &Broker, topic: &TopicPartition) -> Records {
         .collect()
 }
 
-fn difference(
-    partition: PartitionId,
-    found: &[(Vec<u8>, Vec<u8>)],
-    expected: &[(Vec<u8>, Vec<u8>)],
-) -> String {
-    let show = |records: &[(Vec<u8>, Vec<u8>)]| {
+fn difference(partition: PartitionId, found: &Records, expected: &Records) -> String {
+    let show = |records: &Records| {
         let lines = records.iter().map(|(key, value)| {
             let document: Value = serde_json::from_slice(value).unwrap_or_default();
             let own = &document["pipewarden"];

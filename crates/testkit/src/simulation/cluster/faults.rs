@@ -1,4 +1,4 @@
-//! Everything that can happen to the members and to the log.
+//! Faults and other events that happen to the members and to the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl Cluster {
         self.recover_ended();
     }
 
-    /// Something will go wrong between a member and the log.
+    /// Injects a fault between a member and the log.
     fn inject_fault(&mut self, member: usize, random: &mut StdRng) {
         let fault = Fault::CORRELATOR[random.random_range(0..Fault::CORRELATOR.len())];
         let times = match fault {
@@ -67,9 +67,9 @@ impl Cluster {
         });
     }
 
-    /// A process ends without a word; its partitions go to whoever is there.
+    /// A process crashes; its partitions are assigned to the other.
     fn crash(&mut self, member: usize, random: &mut StdRng) {
-        if self.alive(member).is_none() {
+        if self.running(member).is_none() {
             return;
         }
         if random.random_bool(0.3) {
@@ -78,14 +78,14 @@ impl Cluster {
                 worker.commit(broker);
             });
         }
-        let Member::Alive(worker) = std::mem::replace(&mut self.members[member], Member::Down) else {
+        let Member::Running(worker) = std::mem::replace(&mut self.members[member], Member::Down) else {
             return;
         };
         self.counts.add("crashes", 1);
         if worker.is_dead() || random.random_bool(0.7) {
             self.count(&worker);
         } else {
-            // It only seemed to end.
+            // It runs on unnoticed.
             self.zombies.push(worker);
         }
         if random.random_bool(0.5) {
@@ -94,12 +94,13 @@ impl Cluster {
         self.reassign();
     }
 
-    /// A process that has failed or died is down.
+    /// A process that has failed or crashed leaves the group.
     pub(super) fn recover_ended(&mut self) {
         for member in 0..MEMBERS {
-            if let Member::Alive(worker) = &self.members[member]
+            if let Member::Running(worker) = &self.members[member]
                 && (worker.is_dead() || worker.end().is_some() || !worker.machine().is_running())
-                && let Member::Alive(mut worker) = std::mem::replace(&mut self.members[member], Member::Down)
+                && let Member::Running(mut worker) =
+                    std::mem::replace(&mut self.members[member], Member::Down)
             {
                 self.counts
                     .add("ended by themselves", u64::from(worker.end().is_some()));
@@ -111,18 +112,18 @@ impl Cluster {
         self.reassign();
     }
 
-    /// A living owner gives a partition to another member: it commits, lets go, and the other takes over.
+    /// A partition is revoked from a running owner, which commits, and assigned to another member.
     fn hand_over(&mut self, partition: PartitionId, random: &mut StdRng) {
         let from = self.owners[&partition];
         let to = (from + 1) % MEMBERS;
-        if self.alive(to).is_none() || self.alive(from).is_none() {
+        if self.running(to).is_none() || self.running(from).is_none() {
             return;
         }
         let generation = self.broker.rebalance(&self.layout.group);
         let during_commit = random.random_bool(0.3);
-        let is_refused = random.random_bool(0.2);
+        let is_aborted = random.random_bool(0.2);
         self.with(from, |worker, broker| {
-            if is_refused {
+            if is_aborted {
                 worker.faults.inject(Fault::Abort, 1);
             }
             if during_commit {
@@ -132,8 +133,8 @@ impl Cluster {
                 });
                 worker.commit(broker);
             }
-            let is_to_come = worker.during_commit.take().is_some();
-            if is_to_come || !during_commit {
+            let is_outstanding = worker.during_commit.take().is_some();
+            if is_outstanding || !during_commit {
                 worker.revoke(broker, &[partition], generation);
             } else {
                 worker.unassign(&[partition]);
@@ -144,10 +145,10 @@ impl Cluster {
         self.assign(to, &[partition]);
     }
 
-    /// The group gives a member's partitions away while a transaction of it is open, and the member is told at once.
+    /// A member loses its partitions while a transaction of it is open, and learns of it at once.
     fn lose_in_commit(&mut self, member: usize) {
         let Some(partitions) = self
-            .alive(member)
+            .running(member)
             .map(|worker| worker.machine().partitions().collect::<Vec<_>>())
         else {
             return;
@@ -167,9 +168,9 @@ impl Cluster {
         self.reassign();
     }
 
-    /// A process stops for longer than its session lasts; the others get its partitions.
+    /// A process is suspended for longer than its session; the others get its partitions.
     fn freeze(&mut self, member: usize) {
-        let Member::Alive(worker) = std::mem::replace(&mut self.members[member], Member::Down) else {
+        let Member::Running(worker) = std::mem::replace(&mut self.members[member], Member::Down) else {
             return;
         };
         self.members[member] = Member::Frozen(worker);
@@ -180,18 +181,18 @@ impl Cluster {
     /// A process that was away comes back.
     pub(super) fn wake(&mut self, member: usize) {
         match std::mem::replace(&mut self.members[member], Member::Down) {
-            Member::Alive(worker) => self.members[member] = Member::Alive(worker),
+            Member::Running(worker) => self.members[member] = Member::Running(worker),
             Member::Down => {
                 self.start(member);
                 self.reassign();
             }
             Member::Frozen(mut worker) => {
                 self.act_as_owner(&mut worker);
-                // Now it learns that its partitions are lost.
+                // Its next poll reports that its partitions are lost.
                 let partitions: Vec<_> = worker.machine().partitions().collect();
                 worker.lose(&mut self.broker, &partitions);
                 self.counts.note(&worker.take_facts());
-                self.members[member] = Member::Alive(worker);
+                self.members[member] = Member::Running(worker);
                 self.recover_ended();
             }
         }
@@ -202,7 +203,7 @@ impl Cluster {
             if random.random_bool(0.5) {
                 self.act_as_owner(&mut zombie);
             } else {
-                // It is told to end before it learns that it is no more, and what it commits then is in vain.
+                // It is stopped before it notices its successor. Its commits must have no effect.
                 let is_replaced = zombie.generation() != self.broker.generation(&self.layout.group);
                 let before = self.offsets();
                 let partitions: Vec<_> = zombie.machine().partitions().collect();
@@ -221,10 +222,10 @@ impl Cluster {
         }
     }
 
-    /// A process that is no longer what it believes to be goes on; whatever it tries, nothing of it may show.
+    /// A process reads and commits though others may own its partitions; nothing of that may be visible.
     fn act_as_owner(&mut self, worker: &mut Worker) {
         worker.set_wall(self.now);
-        // Where nobody was there to take its partitions over, the group does not know yet that it was away.
+        // Where no other member was running, its partitions are still its own.
         let is_replaced = worker.generation() != self.broker.generation(&self.layout.group);
         let before = self.offsets();
         for partition in worker.machine().partitions().collect::<Vec<_>>() {
@@ -250,7 +251,7 @@ impl Cluster {
         self.partitions.iter().map(committed).collect()
     }
 
-    /// Everyone stops, in order or not, and starts with other settings.
+    /// All members stop, in order or not, and start with other settings.
     fn change_policy(&mut self, random: &mut StdRng) {
         if self.policies.len() == 1 {
             return;
@@ -259,7 +260,7 @@ impl Cluster {
             if random.random_bool(0.7) {
                 self.with(member, |worker, broker| worker.commit(broker));
             }
-            if let Member::Alive(worker) = std::mem::replace(&mut self.members[member], Member::Down) {
+            if let Member::Running(worker) = std::mem::replace(&mut self.members[member], Member::Down) {
                 self.count(&worker);
             }
         }
@@ -269,13 +270,13 @@ impl Cluster {
         self.reassign();
     }
 
-    /// From now on whoever starts or looks at its files finds other settings.
+    /// From now on members that start or reload find other settings.
     fn next_policy(&mut self) {
         self.current = (self.current + 1) % self.policies.len();
         self.has_changed = true;
     }
 
-    /// A process finds changed files while it runs, whatever it is doing. The other one may do so much later.
+    /// A member reloads its files while it runs, whatever it is doing. The other one may do so much later.
     fn reload(&mut self, member: usize, random: &mut StdRng) {
         if self.policies.len() == 1 {
             return;
@@ -284,7 +285,7 @@ impl Cluster {
             self.next_policy();
         }
         let policy = Arc::clone(&self.policies[self.current]);
-        // Records come from the old place while the partitions are located and sought.
+        // Records of the old position come while the partitions are being located.
         let fault = [
             Fault::CommittedUnanswered,
             Fault::LogUnanswered,
@@ -296,12 +297,12 @@ impl Cluster {
         });
     }
 
-    /// A process is stopped: it commits and leaves, unless its partitions are gone before.
+    /// A process is stopped: it commits and leaves the group, unless its partitions are lost before.
     fn leave(&mut self, member: usize, random: &mut StdRng) {
         if random.random_bool(0.3) {
             self.inject_fault(member, random);
         }
-        if let Member::Alive(mut worker) = std::mem::replace(&mut self.members[member], Member::Down) {
+        if let Member::Running(mut worker) = std::mem::replace(&mut self.members[member], Member::Down) {
             self.counts.add("stops", 1);
             if random.random_bool(0.2) {
                 if random.random_bool(0.3) {
@@ -318,10 +319,10 @@ impl Cluster {
         self.reassign();
     }
 
-    /// The last things that a process does, whatever state it is in.
+    /// Ends a member, whatever state it is in.
     fn leave_group(&mut self, worker: &mut Worker, is_lost: bool) {
         let partitions: Vec<_> = worker.machine().partitions().collect();
-        // What was fetched before is still handed in, and so is a change of the files.
+        // Records that were fetched before are still handed in, and so is a change of the files.
         for partition in &self.partitions {
             worker.poll(&mut self.broker, *partition);
         }
@@ -352,16 +353,32 @@ impl Cluster {
         }
     }
 
-    /// The clock reaches the deadline of an idle partition, whose owner appends a tick.
+    /// The clock reaches the deadline of an idle partition, whose owner appends a tick. Where [`Conditions::ticks_together`],
+    /// it reaches those of all partitions of the owner, and the answer to the first tick is slow: the next batch is due before
+    /// the second is answered.
     fn tick(&mut self, partition: PartitionId, next_arrival: AppendTime) {
-        self.read_to_end(partition);
         let owner = self.owners[&partition];
-        let deadline = self
-            .alive(owner)
-            .and_then(|worker| worker.machine().next_deadline(partition));
-        if let Some(deadline) = deadline.filter(|deadline| *deadline < next_arrival) {
-            self.now = self.now.max(deadline);
-            self.advance(owner, Duration::from_millis(60));
+        let mut idle = vec![partition];
+        if self.conditions.ticks_together {
+            idle = self.partitions.clone();
+            idle.retain(|partition| self.owners[partition] == owner);
         }
+        for &partition in &idle {
+            self.read_to_end(partition);
+        }
+        let Some(worker) = self.running(owner) else {
+            return;
+        };
+        let deadlines = idle
+            .iter()
+            .filter_map(|idle| worker.machine().next_deadline(*idle));
+        let Some(last) = deadlines.filter(|deadline| *deadline < next_arrival).max() else {
+            return;
+        };
+        self.now = self.now.max(last);
+        if self.conditions.ticks_together {
+            self.with(owner, |worker, _| worker.faults.inject(Fault::SlowAnswer, 1));
+        }
+        self.advance(owner, Duration::from_millis(60));
     }
 }
