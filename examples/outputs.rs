@@ -114,7 +114,7 @@ impl Run {
             Err(NoEvent::Skipped(_)) => {}
         }
         let bindings = self.router.resolver().bindings().take_records();
-        let told = bindings.iter().map(|record| {
+        let published = bindings.iter().map(|record| {
             line(
                 "bindings",
                 Partition::ZERO,
@@ -122,7 +122,7 @@ impl Run {
                 record.encode().as_deref(),
             )
         });
-        self.lines.extend(told);
+        self.lines.extend(published);
     }
 
     fn route(&mut self, event: Event) {
@@ -172,7 +172,7 @@ impl Run {
     fn finish(mut self) -> Vec<String> {
         self.pass(self.now.plus(END));
         self.driven.commit();
-        self.driven.tell(&mut self.lines);
+        self.driven.collect(&mut self.lines);
         self.lines
     }
 }
@@ -295,8 +295,8 @@ mod drive {
                 .skip_offset(&self.layout.input(PartitionId::observations(partition)));
         }
 
-        /// Lets everything be read and time go on: a tick is appended at each deadline up to `now`. The worker's own clock
-        /// stands still, so that it appends none itself.
+        /// Lets everything be read and time go on: a tick is appended at each deadline up to `now`. The clock of the
+        /// worker's host stays where it is, so that it appends none itself.
         pub(crate) fn pass(&mut self, now: AppendTime) {
             for number in numbers(&self.layout) {
                 let partition = PartitionId::observations(number);
@@ -319,7 +319,7 @@ mod drive {
             self.worker.commit(&mut self.broker);
         }
 
-        /// The worker ends in the midst of a commit, and a successor takes over.
+        /// The worker crashes within a commit, and a successor takes over.
         pub(crate) fn crash(&mut self) {
             self.worker.faults.inject(Fault::TornCommit, 1);
             self.worker.commit(&mut self.broker);
@@ -327,10 +327,10 @@ mod drive {
         }
 
         /// Every record of every topic.
-        pub(crate) fn tell(&self, lines: &mut Vec<String>) {
+        pub(crate) fn collect(&self, lines: &mut Vec<String>) {
             for number in numbers(&self.layout) {
                 let partition = PartitionId::observations(number);
-                self.tell_observations(partition, lines);
+                self.collect_observations(partition, lines);
                 let topics = [
                     self.layout.output(partition),
                     self.layout.findings(partition),
@@ -351,8 +351,8 @@ mod drive {
             }
         }
 
-        /// Ticks stand apart: when they come, and not only what stands on the topic, shows how time goes on.
-        fn tell_observations(&self, partition: PartitionId, lines: &mut Vec<String>) {
+        /// Ticks are listed apart, with the time at which they were appended.
+        fn collect_observations(&self, partition: PartitionId, lines: &mut Vec<String>) {
             let tick = ObservationRecord::Tick {}.encode();
             for (at, key, value) in self.records(&self.layout.input(partition)) {
                 lines.push(if value == tick {

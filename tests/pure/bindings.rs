@@ -1,4 +1,4 @@
-//! What the stream teaches of addresses: whose an address was at a time, in whatever order it was taught.
+//! Bindings of addresses to computers: whose an address was at a time, in whatever order the claims came.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -92,7 +92,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn what_is_learned_is_a_function_of_the_set_of_lessons(claims in claims(40), order in order()) {
+    fn bindings_are_a_function_of_the_set_of_claims(claims in claims(40), order in order()) {
         let reference = Reference::of(&claims);
         for bindings in [bindings_of(&claims), bindings_of(&again(&claims, &order))] {
             prop_assert_eq!(bindings.bindings(), reference.spans());

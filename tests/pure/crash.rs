@@ -1,5 +1,5 @@
-//! Killed at any instant, the correlator writes the very records of an undisturbed run: nothing is lost, nothing
-//! is written twice.
+//! Killed at any instant, the correlator publishes the very records of an undisturbed run: nothing is lost, nothing is
+//! published twice.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const ROUTER_WORLDS: [u64; 3] = [500, 2_000, 20_000];
 
 const PARTITION: PartitionId = PartitionId::observations(Partition::ZERO);
 
-/// What the worlds must hold, and how often at least, in every thousand of them.
+/// The events that must occur in the worlds, and how often at least in a thousand of them.
 const REQUIRED: &[(&str, u64)] = &[
     ("crashes", 300),
     ("TornCommit", 60),
@@ -142,10 +142,10 @@ fn take_over(broker: &mut Broker, layout: &Layout, policy: &Arc<Policy>) -> Work
     worker
 }
 
-/// Pairs of an input and the states that it can't meet, since what a worker asks for is answered before anything else is
-/// handed in. The machine asserts each.
+/// Inputs, and the states that each can't meet, since what a worker asks for is answered before anything else is handed in.
+/// The machine asserts each.
 const IMPOSSIBLE: &[(&str, &[&str])] = &[
-    // Answers come while the question stands.
+    // Answers come only while a request is outstanding.
     ("committed", &["absent", "seeking", "restoring", "live"]),
     ("log", &["absent", "seeking", "restoring", "live"]),
     ("ask_failed", &["absent", "seeking", "restoring", "live"]),
@@ -202,7 +202,7 @@ const IMPOSSIBLE: &[(&str, &[&str])] = &[
             "ready",
         ],
     ),
-    // A callback does not come within another, and none gives partitions while a transaction is open.
+    // A callback does not come within another, and none assigns partitions while a transaction is open.
     ("assigned", &["assigning", "revoking", "publishing"]),
     ("revoked", &["assigning", "revoking"]),
     ("lost", &["assigning", "revoking"]),
@@ -301,14 +301,14 @@ fn any_interleaving_of_faults_leaves_what_a_router_writes_on_the_log_at_least_on
     assert_all_is_taken(&counts, &ROUTER);
 }
 
-/// Worlds in which every worker has this fault until one of them fails; the first that does.
+/// The first world that fails where every worker has this defect.
 fn first_found(tamper: TamperWith) -> Option<u64> {
     (0..400).find(|seed| simulation::run_with(*seed, Some(tamper)).is_err())
 }
 
 #[test]
-fn a_worker_that_does_not_resume_what_it_is_given_is_found() {
-    // The client remembers a pause beyond a loss: partitions that come back stay silent.
+fn a_worker_that_does_not_resume_what_it_is_assigned_is_found() {
+    // A pause outlives the loss of a partition: one that comes back is never fetched from.
     let found = first_found(|output, moment| match output {
         Output::Resume(_) if moment == Moment::Assignment => Tamper::Omit,
         _ => Tamper::Execute,
@@ -318,7 +318,7 @@ fn a_worker_that_does_not_resume_what_it_is_given_is_found() {
 
 #[test]
 fn a_worker_that_stays_paused_after_a_batch_was_committed_in_a_callback_is_found() {
-    // What was paused while the batch waited goes on only if it is resumed then.
+    // Partitions that were paused while the batch waited must be resumed then.
     let found = first_found(|output, moment| match output {
         Output::Resume(_) if moment == Moment::Revocation => Tamper::Omit,
         _ => Tamper::Execute,

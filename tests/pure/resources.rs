@@ -1,6 +1,6 @@
-//! Attacks on memory, with the default bounds: it stays bounded, real alerts still come, and the counters tell.
+//! Attacks on memory, with the default bounds: it stays bounded, real alerts are still published, and counters show the attack.
 //!
-//! `PIPEWARDEN_FLOOD` says how many hostile events there are, and `--nocapture` shows the peak of memory.
+//! `PIPEWARDEN_FLOOD` is the number of hostile events, and `--nocapture` shows the peak of memory.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -39,7 +39,7 @@ struct Service {
     policy: Arc<Policy>,
     evicted: u64,
     dropped: u64,
-    /// Whether the real attack has been told.
+    /// Whether the alert of the real attack has been published.
     is_published: bool,
 }
 
@@ -103,7 +103,7 @@ impl Service {
 
     /// Three traces by a source that took no part in the flood: an alert of high confidence.
     #[track_caller]
-    fn assert_that_a_real_attack_is_told(&mut self) {
+    fn assert_that_a_real_attack_is_published(&mut self) {
         for event in [
             connection(500, "evil.example", "10.66.6.6", 50_666),
             pipe(510),
@@ -115,11 +115,11 @@ impl Service {
         for partition in self.partitions.keys().copied().collect::<Vec<_>>() {
             self.apply(partition, START + 12_000, &tick);
         }
-        assert!(self.is_published, "a real attack is told");
+        assert!(self.is_published, "a real attack is published");
     }
 }
 
-/// The most memory this process has had, in MiB; `None` where the system does not tell.
+/// The most memory this process has had, in MiB; `None` where the system does not report it.
 fn peak_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -138,10 +138,10 @@ fn in_a_process_of_its_own(test: &str) {
         .env(ALONE, "1")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    println!("{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{stdout}");
     assert!(
-        output.status.success() && said.contains("1 passed"),
+        output.status.success() && stdout.contains("1 passed"),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
@@ -162,7 +162,7 @@ fn flood(name: &str, size: u32, event: impl Fn(u32) -> Value) -> Service {
     for number in 0..size {
         service.send(&event(number));
     }
-    service.assert_that_a_real_attack_is_told();
+    service.assert_that_a_real_attack_is_published();
     let state: Vec<_> = service.partitions.values().map(Correlator::state_size).collect();
     let sum = |of: fn(&pipewarden_core::detection::StateSize) -> usize| state.iter().map(of).sum::<usize>();
     println!(
@@ -194,7 +194,7 @@ fn floods_cost_bounded_memory_and_silence_nothing() {
             number,
         )
     });
-    assert!(ports.evicted > 0, "the counter tells");
+    assert!(ports.evicted > 0, "the counter shows it");
 
     let opens = flood("winreg opened by one source", size, |number| {
         numbered(
@@ -206,7 +206,7 @@ fn floods_cost_bounded_memory_and_silence_nothing() {
             number,
         )
     });
-    assert!(opens.dropped > 0, "the counter tells");
+    assert!(opens.dropped > 0, "the counter shows it");
 
     let sources = flood(
         "winreg opened from ever new addresses, without a trace of the client",

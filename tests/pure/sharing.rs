@@ -1,4 +1,4 @@
-//! How processes share what the stream teaches of addresses: what they publish, and what they make of what they read.
+//! How processes share bindings: what they publish, and what they make of what they read.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use testkit::bindings::{
 use testkit::schema;
 
 #[test]
-fn others_are_told_of_a_new_binding_and_then_only_when_an_end_has_moved_by_the_step() {
-    let step = BindingSettings {
+fn a_new_binding_is_published_and_then_only_when_an_end_has_moved_by_the_step() {
+    let settings = BindingSettings {
         publish_after: Duration::from_secs(60),
         ..BindingSettings::default()
     };
-    let mut bindings = publishing(step);
-    let told = |bindings: &mut Bindings, at: i64| {
+    let mut bindings = publishing(settings);
+    let published = |bindings: &mut Bindings, at: i64| {
         bindings.apply_claim(&claim(X, "a.example", at));
         let records = bindings.take_records();
         // As the topic gives them back.
@@ -31,19 +31,19 @@ fn others_are_told_of_a_new_binding_and_then_only_when_an_end_has_moved_by_the_s
         records
     };
     assert_eq!(
-        told(&mut bindings, 100),
+        published(&mut bindings, 100),
         [record(X, "a.example", Some((100, 100)))]
     );
-    assert_eq!(told(&mut bindings, 100), []);
-    assert_eq!(told(&mut bindings, 159), []);
-    assert_eq!(told(&mut bindings, 41), []);
+    assert_eq!(published(&mut bindings, 100), []);
+    assert_eq!(published(&mut bindings, 159), []);
+    assert_eq!(published(&mut bindings, 41), []);
     assert_eq!(
-        told(&mut bindings, 160),
+        published(&mut bindings, 160),
         [record(X, "a.example", Some((41, 160)))]
     );
-    assert_eq!(told(&mut bindings, 219), []);
+    assert_eq!(published(&mut bindings, 219), []);
     assert_eq!(
-        told(&mut bindings, -19),
+        published(&mut bindings, -19),
         [record(X, "a.example", Some((-19, 219)))]
     );
 }
@@ -66,7 +66,7 @@ fn at_most_one_record_of_a_binding_is_on_its_way_and_one_that_is_lost_is_written
 }
 
 #[test]
-fn whoever_reads_a_record_that_says_less_than_is_known_writes_the_union() {
+fn a_process_that_reads_a_record_narrower_than_its_own_publishes_the_union() {
     let mut bindings = publishing(eager());
     bindings.apply_claim(&claim(X, "a.example", 10));
     bindings.apply_claim(&claim(X, "b.example", 10));
@@ -111,7 +111,7 @@ fn a_binding_that_a_bound_pushes_out_is_dropped_everywhere_and_may_come_back() {
         bindings.take_records(),
         [record(X, "a.example", Some((9, 9))), record(X, "b.example", None)]
     );
-    // Its own tombstone for a stands before its own record of a in the log.
+    // Its own tombstone for a precedes its own record of a in the log.
     bindings.apply_record(&record(X, "a.example", None), AppendTime::MIN);
     bindings.apply_record(&record(X, "a.example", Some((9, 9))), AppendTime::MIN);
     assert_eq!(names(&bindings), ["a.example", "c.example"]);
@@ -119,7 +119,7 @@ fn a_binding_that_a_bound_pushes_out_is_dropped_everywhere_and_may_come_back() {
     assert_eq!(
         bindings.take_records(),
         [],
-        "older than all that are kept: never told, so not withdrawn"
+        "older than all that are kept: never published, so not withdrawn"
     );
 
     let mut bindings = publishing(BindingSettings { limit: 2, ..eager() });
@@ -164,7 +164,7 @@ fn what_nothing_confirms_for_max_age_is_dropped_by_the_clock_of_the_log_and_not_
         &record(X, "ahead.example", Some((0, future))),
         AppendTime::from_millis(day),
     );
-    // Its clock stands in 1970, but it is alive.
+    // Its clock shows 1970, but it is in use.
     bindings.apply_claim(&claim(X, "behind.example", 0));
     bindings.take_records();
     bindings.expire();
@@ -203,7 +203,7 @@ fn a_start_over_a_topic_that_holds_too_much_drops_the_rest_and_what_is_dropped_a
 }
 
 #[test]
-fn a_process_that_tells_nobody_keeps_nothing_to_tell() {
+fn a_process_that_does_not_publish_keeps_nothing_to_publish() {
     let mut bindings = bindings_of(&[claim(X, "a.example", 0), claim(X, "b.example", 9)]);
     bindings.expire();
     assert_eq!(bindings.take_records(), []);
@@ -237,7 +237,7 @@ fn a_record_is_read_as_it_was_written_and_its_value_is_what_the_schema_says() {
 }
 
 #[test]
-fn a_wrong_record_is_refused_with_its_reason() {
+fn a_wrong_record_is_rejected_with_its_reason() {
     let sound = || {
         json!({
             "version": 1, "address": X, "computer": "portal.example",
@@ -251,7 +251,7 @@ fn a_wrong_record_is_refused_with_its_reason() {
     };
     let key = "192.0.2.9|portal.example";
     assert!(BindingRecord::decode(key.as_bytes(), Some(sound().to_string().as_bytes())).is_ok());
-    let refused = |key: &str, value: &str| {
+    let error = |key: &str, value: &str| {
         BindingRecord::decode(key.as_bytes(), Some(value.as_bytes()))
             .unwrap_err()
             .to_string()
@@ -292,8 +292,8 @@ fn a_wrong_record_is_refused_with_its_reason() {
         ),
         (key, with("first_seen", "yesterday".into()), "not an identity"),
     ] {
-        let said = refused(key, &value);
-        assert!(said.contains(word), "{word}: {said}");
+        let error = error(key, &value);
+        assert!(error.contains(word), "{word}: {error}");
     }
     assert!(matches!(
         BindingRecord::decode(b"\xff\xfe", None),
@@ -343,7 +343,7 @@ proptest! {
     }
 
     #[test]
-    fn processes_whose_bounds_fire_stop_talking_and_the_topic_holds_no_more_than_they_do(steps in steps(3), bound in 1..3usize) {
+    fn processes_whose_bounds_fire_stop_publishing_and_the_topic_holds_no_more_than_they_do(steps in steps(3), bound in 1..3usize) {
         let settings = BindingSettings { limit_per_address: bound, limit: 3, ..eager() };
         let mut replicas = Replicas::run(&settings, 3, &steps);
         replicas.settle();

@@ -369,14 +369,14 @@ impl Cluster {
         let Some(worker) = self.running(owner) else {
             return;
         };
-        let deadlines = idle
-            .iter()
-            .filter_map(|idle| worker.machine().next_deadline(*idle));
-        let Some(last) = deadlines.filter(|deadline| *deadline < next_arrival).max() else {
+        let deadlines = (idle.iter()).filter_map(|partition| worker.machine().next_deadline(*partition));
+        let due: Vec<AppendTime> = deadlines.filter(|deadline| *deadline < next_arrival).collect();
+        let Some(&last) = due.iter().max() else {
             return;
         };
         self.now = self.now.max(last);
-        if self.conditions.ticks_together {
+        if self.conditions.ticks_together && due.len() > 1 {
+            self.counts.add("ticks together", 1);
             self.with(owner, |worker, _| worker.faults.inject(Fault::SlowAnswer, 1));
         }
         self.advance(owner, Duration::from_millis(60));
