@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output};
 
-use pipewarden_core::detection::{Join, JoinSettings, Reason, Revision, Status};
-use pipewarden_core::event::Observation;
+use pipewarden_core::detection::{AccessAlert, Body, Join, JoinSettings, Reason, Revision, Status};
+use pipewarden_core::event::{Observation, ObservationRecord};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use testkit::winlogbeat::{CLIENT, connection, detect_8, pipe, share, with};
@@ -378,7 +378,9 @@ fn skipped_events_that_could_have_mattered_are_told_with_file_line_and_what_fail
 
 /// What an explanation must say of the alert that it explains.
 fn check(join: &Join, revision: &Revision) {
-    let content = &revision.content;
+    let Body::Access(AccessAlert { content, .. }) = &revision.body else {
+        return;
+    };
     let Some(explanation) = join.explain(revision.id) else {
         assert_eq!(content.status, Status::Superseded);
         return;
@@ -420,7 +422,8 @@ proptest! {
         let observations: Vec<Observation> = numbered.map(|(seed, number)| seed.observation(number)).collect();
         let mut join = Join::new(&world::rules(), JoinSettings::default());
         for (offset, at, observation) in world::log(&observations, &deliveries) {
-            let step = join.apply(offset, at, Some(observation));
+            let record = ObservationRecord::Observation(observation);
+            let step = join.apply(world::at(offset, at), record);
             // What a deadline wrote was read off the state before the record.
             let own = step.revisions.iter().filter(|revision| revision.number % 2 == 1);
             own.for_each(|revision| check(&join, revision));

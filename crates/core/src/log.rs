@@ -1,9 +1,11 @@
-//! Where a record stands on a partitioned log: Kafka's coordinates as types, so that a partition is no offset and neither is
+//! Where a record is on a partitioned log: Kafka's coordinates as types, so that a partition is no offset and neither is
 //! negative.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::time::AppendTime;
 
 /// A number of a partition. Kafka numbers them with 31 bits, from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,6 +16,15 @@ pub struct Partition(u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Offset(u64);
+
+/// Where a record is in its partition, and when it was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The append time; the stream time, where records are taken in order.
+    pub now: AppendTime,
+    /// Where the record is.
+    pub offset: Offset,
+}
 
 impl Partition {
     /// The partition with this number.

@@ -14,6 +14,7 @@ use pipewarden_core::detection::{
     Revision, SensorState, StateSize, Status,
 };
 use pipewarden_core::event::Kind;
+use pipewarden_core::log::{At, Offset};
 use pipewarden_core::time::AppendTime;
 
 use super::checkpoint::Marks;
@@ -242,17 +243,15 @@ impl Correlator {
         // Taken before the record closes what is open: what was due under the old settings may never have been written.
         let again = if self.must_reemit() && self.is_new(offset) {
             self.policy.checkpoint_id().clone_into(&mut self.decided_by);
-            self.join.published_alerts(offset)
+            self.join.published_alerts(Offset::new(offset))
         } else {
             Vec::new()
         };
-        let step = match record {
-            ObservationRecord::Observation(observation) => {
-                self.join.apply(offset, append_time, Some(observation))
-            }
-            ObservationRecord::Sighting(sighting) => self.join.sight(offset, append_time, &sighting),
-            ObservationRecord::Tick {} => self.join.apply(offset, append_time, None),
+        let at = At {
+            now: append_time,
+            offset: Offset::new(offset),
         };
+        let step = self.join.apply(at, record);
         self.marks.pass(offset, before, self.join.stream_time());
         self.position = offset + 1;
 
@@ -345,16 +344,12 @@ impl Correlator {
             key: revision.id.to_string(),
             value,
             finding,
-            rule: Arc::clone(&revision.key.rule),
-            confidence: revision.content.confidence,
-            attribution: revision.content.attribution,
-            status: revision.content.status,
+            rule: revision.rule_id(),
+            confidence: revision.confidence(),
+            attribution: revision.attribution(),
+            status: revision.status(),
             is_first: revision.is_first,
-            hit: revision
-                .content
-                .exception
-                .clone()
-                .filter(|_| revision.is_excepted_anew),
+            hit: revision.newly_excepted_by().cloned(),
             is_published: revision.is_published,
         }
     }
