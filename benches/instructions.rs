@@ -19,7 +19,7 @@ use pipewarden_core::time::AppendTime;
 use pipewarden_engine::ObservationRecord;
 use pipewarden_tools::generator::Fleet;
 
-use self::fixtures::{ASSETS, START, connection, share};
+use self::fixtures::{ASSETS, START, at, connection, share};
 
 type Decoding = (Decoder, Vec<u8>);
 
@@ -122,8 +122,11 @@ fn join_match((join, retained, observation): (Join, u32, Observation)) -> (Join,
 }
 
 fn apply(mut join: Join, retained: u32, observation: Observation) -> (Join, JoinOutput) {
-    let at = AppendTime::from_millis(START + i64::from(retained));
-    let step = join.apply(u64::from(retained), at, Some(black_box(observation)));
+    let at = at(
+        retained.into(),
+        AppendTime::from_millis(START + i64::from(retained)),
+    );
+    let step = join.apply(at, ObservationRecord::Observation(black_box(observation)));
     (join, step)
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use pipewarden_core::event::ObservationRecord;
 use pipewarden_core::time::AppendTime;
 use pipewarden_tools::generator::{Fleet, Plan};
 
-use super::observations::{START, connection, share, unbounded};
+use super::observations::{START, at as place, connection, share, unbounded};
 use super::process::{self, usage_of};
 use super::support::broker::{Broker, broker};
 use super::support::service::Service;
@@ -53,14 +54,16 @@ pub(crate) fn hold(retained: u32, assets: u32) {
     // All within ten minutes: whatever the number, all are retained.
     let at = |number: u32| AppendTime::from_millis(START + i64::from(number) * 600_000 / i64::from(retained));
     for number in 0..retained {
-        join.apply(u64::from(number), at(number), Some(connection(number, assets)));
+        let record = ObservationRecord::Observation(connection(number, assets));
+        join.apply(place(number.into(), at(number)), record);
     }
     let bytes = resident().saturating_sub(before) as f64 / f64::from(retained);
     let end = at(retained);
     let mut cost = |observations: Vec<_>, from: u32| {
         let began = processor_time();
         for (offset, observation) in (u64::from(from)..).zip(observations) {
-            std::hint::black_box(join.apply(offset, end, Some(observation)));
+            let record = ObservationRecord::Observation(observation);
+            std::hint::black_box(join.apply(place(offset, end), record));
         }
         (processor_time() - began) / f64::from(SAMPLE)
     };

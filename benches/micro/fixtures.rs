@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use pipewarden_core::detection::{Join, JoinSettings, Limits, RuleSet};
 use pipewarden_core::event::{
-    AssetId, Decoder, Detail, Event, NetworkConnection, Observation, ShareAccess, TimeSource,
+    AssetId, Decoder, Detail, Event, NetworkConnection, Observation, ObservationRecord, ShareAccess,
+    TimeSource,
 };
+use pipewarden_core::log::{At, Offset};
 use pipewarden_core::time::{AppendTime, EventTime};
 use pipewarden_tools::generator::{Fleet, Generator, Mix, Plan};
 
@@ -107,12 +109,20 @@ pub(crate) fn unbounded() -> Join {
     Join::new(RuleSet::builtin().rules(), settings)
 }
 
+/// A record's place in a log.
+pub(crate) fn at(offset: u64, now: AppendTime) -> At {
+    At {
+        now,
+        offset: Offset::new(offset),
+    }
+}
+
 /// A join that holds so many connections of a thousand assets, from number 0.
 pub(crate) fn holding(retained: u32) -> Join {
     let mut join = unbounded();
     for number in 0..retained {
-        let at = AppendTime::from_millis(START + i64::from(number));
-        join.apply(u64::from(number), at, Some(connection(number, ASSETS)));
+        let at = at(number.into(), AppendTime::from_millis(START + i64::from(number)));
+        join.apply(at, ObservationRecord::Observation(connection(number, ASSETS)));
     }
     join
 }

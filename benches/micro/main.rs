@@ -15,7 +15,7 @@ use pipewarden_core::time::AppendTime;
 use pipewarden_engine::ObservationRecord;
 use pipewarden_tools::generator::Fleet;
 
-use self::fixtures::{ASSETS, START, connection, decoder, documents, holding, share};
+use self::fixtures::{ASSETS, START, at, connection, decoder, documents, holding, share};
 
 /// What the gates cost for what does not matter, by kind.
 fn gates(criterion: &mut Criterion) {
@@ -112,11 +112,11 @@ fn join(criterion: &mut Criterion) {
 /// How long these take beside so many.
 fn applying(retained: u32, observations: Vec<Observation>) -> Duration {
     let mut join = holding(retained);
-    let at = AppendTime::from_millis(START + i64::from(retained));
+    let now = AppendTime::from_millis(START + i64::from(retained));
     let all = retained as usize + observations.len();
     let began = Instant::now();
     for (offset, observation) in (u64::from(retained)..).zip(observations) {
-        black_box(join.apply(offset, at, Some(observation)));
+        black_box(join.apply(at(offset, now), ObservationRecord::Observation(observation)));
     }
     let spent = began.elapsed();
     let held = join.state_size();

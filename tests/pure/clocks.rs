@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use pipewarden_core::detection::{Join, JoinSettings, RuleSet};
+use pipewarden_core::event::ObservationRecord;
 use pipewarden_core::inventory::Inventory;
 use pipewarden_core::time::AppendTime;
 use serde_json::{Value, json};
 use testkit::detect::{Bench, INVENTORY};
 use testkit::winlogbeat::{CLIENT, connection, pipe, share};
+use testkit::world;
 
 const HASTY: &str = "sentry1.aperture.local";
 const SOUND: &str = "sentry2.aperture.local";
@@ -159,11 +161,8 @@ fn the_clock_of_a_listed_asset_is_told_by_the_median_of_its_sessions_whoever_the
     };
     for (offset, observation) in (0..).zip(bench().observations(&events)) {
         assert_eq!(told(&join), [], "three sessions are needed");
-        join.apply(
-            offset,
-            AppendTime::at_event(observation.event.time),
-            Some(observation),
-        );
+        let at = world::at(offset, AppendTime::at_event(observation.event.time));
+        join.apply(at, ObservationRecord::Observation(observation));
     }
     assert_eq!(told(&join), [("atlas.aperture.local".to_owned(), 7.0)]);
 }

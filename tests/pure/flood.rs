@@ -1,7 +1,7 @@
 //! A flood may cost precision, never memory and never silence.
 
-use pipewarden_core::detection::{Counters, Disposition, Join, JoinSettings, Limits};
-use pipewarden_core::event::Observation;
+use pipewarden_core::detection::{AccessAlert, Body, Counters, Disposition, Join, JoinSettings, Limits};
+use pipewarden_core::event::{Observation, ObservationRecord};
 use pipewarden_core::time::AppendTime;
 use testkit::world::{self, Seed};
 
@@ -47,8 +47,8 @@ impl Flood {
 
     fn send(&mut self, seed: Seed) -> (Disposition, Counters) {
         let observation: Observation = seed.observation(self.offset);
-        let at = AppendTime::at_event(observation.event.time);
-        let step = self.join.apply(self.offset, at, Some(observation));
+        let at = world::at(self.offset, AppendTime::at_event(observation.event.time));
+        let step = self.join.apply(at, ObservationRecord::Observation(observation));
         self.offset += 1;
         (step.disposition, step.counters)
     }
@@ -181,8 +181,10 @@ fn a_document_stays_small_and_says_what_it_leaves_out() {
             ..SEED
         });
     }
-    let end = flood.join.apply(flood.offset, AppendTime::MAX, None);
-    let content = &end.revisions.last().unwrap().content;
+    let end = world::tick(&mut flood.join, flood.offset, AppendTime::MAX);
+    let Body::Access(AccessAlert { content, .. }) = &end.revisions.last().unwrap().body else {
+        panic!("there are accesses only");
+    };
     assert_eq!(content.evidence.len(), 10);
     assert_eq!(content.omitted.evidence, 10);
     assert_eq!(content.counts.share_access, 20);
@@ -199,7 +201,7 @@ fn when_every_horizon_has_passed_nothing_is_left() {
             ..SEED
         });
     }
-    flood.join.apply(flood.offset, AppendTime::MAX, None);
+    world::tick(&mut flood.join, flood.offset, AppendTime::MAX);
     let state = flood.join.state_size();
     assert_eq!(
         (

@@ -38,6 +38,7 @@ mod crash;
 mod exception_hits;
 mod exceptions;
 mod explain;
+mod explanations;
 mod flood;
 mod generate;
 mod gunzip;

@@ -1,4 +1,4 @@
-//! One source that touches several assets within a time is told as a whole.
+//! One source that touches several assets within a time is an alert of its own.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use pipewarden_core::alert::sweep_rule;
 use pipewarden_core::detection::{
-    About, AlertKey, Exceptions, Join, JoinSettings, Revision, Rule, SWEEP, Status, SweepFinding,
+    Body, Exceptions, Join, JoinSettings, Revision, Rule, SWEEP, Status, Sweep, WindowKey,
 };
-use pipewarden_core::event::{AssetId, Observation, Sighting};
+use pipewarden_core::event::{AssetId, Observation, ObservationRecord, Sighting};
 use pipewarden_core::inventory::Inventory;
 use pipewarden_core::time::{AppendTime, EventTime};
 use proptest::prelude::*;
@@ -38,12 +38,13 @@ fn revisions(mut join: Join, log: &[(u64, AppendTime, Observation)]) -> Vec<Revi
     let mut all = Vec::new();
     for (offset, at, observation) in log {
         if let Some(sighting) = Sighting::of(observation) {
-            all.extend(join.sight(*offset, *at, &sighting).revisions);
+            let record = ObservationRecord::Sighting(sighting);
+            all.extend(join.apply(world::at(*offset, *at), record).revisions);
         }
     }
     let end = log.last().map_or(0, |(offset, ..)| offset + 1);
-    all.extend(join.apply(end, AppendTime::MAX, None).revisions);
-    assert!(all.iter().all(|revision| *revision.key.rule == *SWEEP));
+    all.extend(world::tick(&mut join, end, AppendTime::MAX).revisions);
+    assert!(all.iter().all(|revision| *revision.rule_id() == *SWEEP));
     all
 }
 
@@ -64,20 +65,20 @@ fn join() -> Join {
     Join::new(&world::rules(), JoinSettings::default())
 }
 
-fn sweep(revision: &Revision) -> &SweepFinding {
-    match &revision.about {
-        About::Sweep(sweep) => sweep,
+fn sweep(revision: &Revision) -> &Sweep {
+    match &revision.body {
+        Body::Sweep(sweep) => sweep,
         other => panic!("{other:?} is no sweep"),
     }
 }
 
-/// The last revision of every sweep that stands.
-fn standing(revisions: &[Revision]) -> BTreeMap<AlertKey, Revision> {
+/// The last revision of every active sweep.
+fn active(revisions: &[Revision]) -> BTreeMap<WindowKey, Revision> {
     let mut last = BTreeMap::new();
     for revision in revisions {
-        last.insert(revision.key.clone(), revision.clone());
+        last.insert(sweep(revision).window, revision.clone());
     }
-    last.retain(|_, revision: &mut Revision| revision.content.status == Status::Active);
+    last.retain(|_, revision: &mut Revision| revision.status() == Status::Active);
     last
 }
 
@@ -91,12 +92,12 @@ fn a_source_that_touches_three_assets_is_a_sweep_that_names_them_and_their_alert
     ];
     let revisions = revisions(join(), &at_once(&observations));
     assert_eq!(revisions.len(), 1);
-    let (told, content) = (sweep(&revisions[0]), &revisions[0].content);
+    let found = sweep(&revisions[0]);
     assert!(revisions[0].is_first && revisions[0].is_published);
-    assert_eq!(content.source_ip, Some(world::ip(9)));
-    assert_eq!(content.accesses, 3);
-    assert_eq!(*content.accounts, [Arc::from("APERTURE\\user0")]);
-    let names: Vec<&str> = told.assets.iter().map(|swept| swept.asset.as_str()).collect();
+    assert_eq!(found.window.source, world::ip(9));
+    assert_eq!(found.touched, 3);
+    assert_eq!(*found.accounts, [Arc::from("APERTURE\\user0")]);
+    let names: Vec<&str> = found.assets.iter().map(|swept| swept.asset.as_str()).collect();
     assert_eq!(
         names,
         [
@@ -107,10 +108,10 @@ fn a_source_that_touches_three_assets_is_a_sweep_that_names_them_and_their_alert
         "by first access"
     );
     let mut alerts = Join::new(&world::rules(), JoinSettings::default());
-    for (observation, swept) in observations.iter().zip(&told.assets) {
-        let at = AppendTime::at_event(observation.event.time);
-        alerts.apply(0, at, Some(observation.clone()));
-        let written = alerts.apply(1, AppendTime::MAX, None).revisions;
+    for (observation, swept) in observations.iter().zip(&found.assets) {
+        let at = world::at(0, AppendTime::at_event(observation.event.time));
+        alerts.apply(at, ObservationRecord::Observation(observation.clone()));
+        let written = world::tick(&mut alerts, 1, AppendTime::MAX).revisions;
         assert_eq!(swept.alerts, [written[0].id]);
         alerts = Join::new(&world::rules(), JoinSettings::default());
     }
@@ -135,7 +136,7 @@ fn what_takes_half_of_the_time_is_told_once_wherever_it_begins() {
             .map(|asset| access(begin * MINUTE + i64::from(asset) * 15 * MINUTE / 2, asset, 9))
             .collect();
         let revisions = revisions(join(), &at_once(&observations));
-        assert_eq!(standing(&revisions).len(), 1, "begin at minute {begin}");
+        assert_eq!(active(&revisions).len(), 1, "begin at minute {begin}");
     }
 }
 
@@ -148,10 +149,11 @@ fn each_doubling_is_told_at_once_at_a_greater_risk_and_lesser_news_later() {
     let revisions = revisions(join(), &log);
     let told: Vec<(u64, u32, u8)> = revisions
         .iter()
-        .filter(|revision| revision.content.status == Status::Active && revision.number % 2 == 1)
+        .filter(|revision| revision.status() == Status::Active && revision.number % 2 == 1)
         .map(|revision| {
-            let rule: Rule = sweep_rule(sweep(revision).doublings);
-            (revision.number / 2, revision.content.accesses, rule.risk)
+            let sweep = sweep(revision);
+            let rule: Rule = sweep_rule(sweep.doublings);
+            (revision.number / 2, sweep.touched, rule.risk)
         })
         .collect();
     assert_eq!(told, [(2, 3, 47), (5, 6, 73), (11, 12, 99)]);
@@ -170,7 +172,7 @@ fn what_an_exception_covers_does_not_count() {
     assert_eq!(revisions(with_exceptions(), &at_once(&three)), []);
     let four = [access(0, 0, 9), access(1, 1, 9), access(2, 2, 9), access(3, 3, 9)];
     let revisions = revisions(with_exceptions(), &at_once(&four));
-    assert_eq!(revisions.last().unwrap().content.accesses, 3);
+    assert_eq!(sweep(revisions.last().unwrap()).touched, 3);
 }
 
 #[test]
@@ -263,7 +265,7 @@ proptest! {
                     let before = numbers.insert(revision.id, revision.number);
                     prop_assert!(before.is_none_or(|before| before < revision.number));
                 }
-                let found: BTreeMap<(IpAddr, EventTime), BTreeMap<AssetId, reference::Swept>> = standing(&revisions)
+                let found: BTreeMap<(IpAddr, EventTime), BTreeMap<AssetId, reference::Swept>> = active(&revisions)
                     .into_values()
                     .map(|revision| {
                         let assets = sweep(&revision).assets.iter().map(|swept| {
@@ -275,7 +277,8 @@ proptest! {
                             };
                             (swept.asset.clone(), touched)
                         });
-                        ((revision.key.source.unwrap(), revision.key.bucket), assets.collect())
+                        let WindowKey { source, start } = sweep(&revision).window;
+                        ((source, start), assets.collect())
                     })
                     .collect();
                 prop_assert_eq!(found, expected.clone());

@@ -1,16 +1,18 @@
-//! What Pipewarden decides by: events as they arrive, the inventory, the rules and their join, the alert as a document.
+//! The domain of Pipewarden: events as they arrive, the inventory, the rules and their join, the alert as a document.
 //!
-//! Pure: a decision follows from the records, in the times that stand in them, and from nothing else. This crate asks no
-//! clock, opens no file and knows nothing of Kafka, threads or arguments; `.ci/checks/house` holds it to that.
+//! Pure: a decision follows from the records and the times in them, and from nothing else. This crate reads no clock, opens
+//! no file and depends on no Kafka client, threads or command line; `.ci/checks/house` enforces that.
 //!
-//! One way through it: [`event::Decoder`] makes an [`event::Event`] of bytes; [`inventory::Identity`] says which asset it
-//! is about; [`detection::Join`] takes observations and gives [`detection::Revision`]s; [`alert::document`] writes one down.
+//! One way through it: [`event::Decoder`] makes an [`event::Event`] of bytes; [`inventory::Identity`] finds the asset that
+//! it is about; [`detection::Join`] takes observations and gives [`detection::Revision`]s; [`alert::document`] makes a
+//! document of one.
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use pipewarden_core::detection::{Join, JoinSettings, RuleSet};
-//! use pipewarden_core::event::{AssetId, Decoder, Observation};
+//! use pipewarden_core::detection::{Body, Join, JoinSettings, RuleSet};
+//! use pipewarden_core::event::{AssetId, Decoder, Observation, ObservationRecord};
+//! use pipewarden_core::log::{At, Offset};
 //! use pipewarden_core::time::AppendTime;
 //!
 //! let message = br#"{
@@ -27,15 +29,19 @@
 //! let rules = RuleSet::builtin();
 //! let decoder = Decoder::new(rules.watched(), Duration::from_secs(1_800));
 //! let event = decoder.decode(message).unwrap().outcome.unwrap();
-//! let arrival = AppendTime::at_event(event.time);
+//! let arrival = At { now: AppendTime::at_event(event.time), offset: Offset::ZERO };
 //! let observation = Observation::new(AssetId::new("atlas.aperture.local"), event);
 //!
 //! let mut join = Join::new(rules.rules(), JoinSettings::default());
-//! join.apply(0, arrival, Some(observation));
+//! join.apply(arrival, ObservationRecord::Observation(observation));
 //! // The join waits for what else may belong to the access; then its deadline is due.
-//! let step = join.apply(1, AppendTime::MAX, None);
-//! assert_eq!(&*step.revisions[0].key.rule, "detect-8");
-//! assert_eq!(step.revisions[0].key.source, Some("10.1.0.101".parse().unwrap()));
+//! let end = At { now: AppendTime::MAX, offset: Offset::new(1) };
+//! let output = join.apply(end, ObservationRecord::Tick {});
+//! let Body::Access(alert) = &output.revisions[0].body else {
+//!     panic!("there is nothing but an access");
+//! };
+//! assert_eq!(&*alert.key.rule, "detect-8");
+//! assert_eq!(alert.key.source, Some("10.1.0.101".parse().unwrap()));
 //! ```
 
 pub mod alert;

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::time::AppendTime;
+
 /// The number of a partition. Kafka numbers partitions with 31 bits, from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
@@ -20,6 +22,15 @@ pub struct Offset(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0} is beyond Kafka's range of partitions or offsets")]
 pub struct OutOfRange(u64);
+
+/// Where a record is in its partition, and when it was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The append time; the stream time, where records are taken in order.
+    pub now: AppendTime,
+    /// Where the record is.
+    pub offset: Offset,
+}
 
 impl Partition {
     /// The first, and the only one of a topic that has one.

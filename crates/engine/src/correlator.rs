@@ -14,7 +14,7 @@ use pipewarden_core::detection::{
     Revision, SensorState, StateSize, Status,
 };
 use pipewarden_core::event::Kind;
-use pipewarden_core::log::Offset;
+use pipewarden_core::log::{At, Offset};
 use pipewarden_core::time::AppendTime;
 
 use super::checkpoint::Marks;
@@ -227,11 +227,10 @@ impl Correlator {
     /// Applies the next record of the partition.
     pub fn apply(&mut self, record: LogRecord<'_>) -> Applied {
         let LogRecord {
-            offset: place,
+            offset,
             append_time,
             value,
         } = record;
-        let offset = place.get();
         let (record, undecodable) = match ObservationRecord::decode(value) {
             Ok(record) => (record, None),
             Err(error) => (ObservationRecord::Tick {}, Some(error.to_string())),
@@ -242,21 +241,19 @@ impl Correlator {
         };
         let before = self.join.stream_time();
         // Taken before the record closes what is open: what was due under the old settings may never have been written.
-        let again = if self.must_reemit() && self.is_new(place) {
+        let again = if self.must_reemit() && self.is_new(offset) {
             self.policy.checkpoint_id().clone_into(&mut self.decided_by);
             self.join.published_alerts(offset)
         } else {
             Vec::new()
         };
-        let step = match record {
-            ObservationRecord::Observation(observation) => {
-                self.join.apply(offset, append_time, Some(observation))
-            }
-            ObservationRecord::Sighting(sighting) => self.join.sight(offset, append_time, &sighting),
-            ObservationRecord::Tick {} => self.join.apply(offset, append_time, None),
+        let at = At {
+            now: append_time,
+            offset,
         };
-        self.marks.pass(place, before, self.join.stream_time());
-        self.position = place.next();
+        let step = self.join.apply(at, record);
+        self.marks.pass(offset, before, self.join.stream_time());
+        self.position = offset.next();
 
         let mut applied = Applied {
             kind,
@@ -265,7 +262,7 @@ impl Correlator {
             undecodable,
             ..Applied::default()
         };
-        if self.is_new(place) {
+        if self.is_new(offset) {
             let revised: BTreeSet<AlertId> = step.revisions.iter().map(|revision| revision.id).collect();
             let again = again.iter().filter(|revision| !revised.contains(&revision.id));
             let again: Vec<AlertRecord> = again.map(|revision| self.alert_record(revision)).collect();
@@ -347,16 +344,12 @@ impl Correlator {
             key: revision.id.to_string(),
             value,
             finding,
-            rule: Arc::clone(&revision.key.rule),
-            confidence: revision.content.confidence,
-            attribution: revision.content.attribution,
-            status: revision.content.status,
+            rule: revision.rule_id(),
+            confidence: revision.confidence(),
+            attribution: revision.attribution(),
+            status: revision.status(),
             is_first: revision.is_first,
-            hit: revision
-                .content
-                .exception
-                .clone()
-                .filter(|_| revision.is_excepted_anew),
+            hit: revision.newly_excepted_by().cloned(),
             is_published: revision.is_published,
         }
     }

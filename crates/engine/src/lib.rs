@@ -61,13 +61,12 @@ mod correlator;
 mod dead_letter;
 pub mod local;
 mod policy;
-mod record;
 mod router;
 pub mod worker;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};
 pub use dead_letter::DeadLetter;
+pub use pipewarden_core::event::ObservationRecord;
 pub use policy::Policy;
-pub use record::ObservationRecord;
 pub use router::{NoEvent, Origin, Reason, Routed, RoutedObservation, Router};

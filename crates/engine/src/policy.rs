@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pipewarden_core::alert::{self, AlertFormat, AssetFacts, Document};
-use pipewarden_core::detection::{About, Exceptions, JoinSettings, Revision, RuleSet};
+use pipewarden_core::detection::{Exceptions, JoinSettings, Revision, RuleSet};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 
 /// Settings, rules, inventory and exceptions in force, validated and immutable.
@@ -89,12 +89,7 @@ impl Policy {
     }
 
     fn document(&self, revision: &Revision) -> Document {
-        // A sweep is about several; the one that was touched first stands for them.
-        let id = match &revision.about {
-            About::Sweep(sweep) => sweep.assets.first().map(|first| &first.asset),
-            About::Accesses | About::Sensor(_) => None,
-        };
-        let id = id.unwrap_or(&revision.key.asset);
+        let id = revision.asset();
         let asset = self.inventory.asset(id);
         let roles: Vec<&str> = match asset {
             Some(asset) => asset.roles.iter().map(|role| role.as_str()).collect(),
@@ -105,15 +100,6 @@ impl Policy {
             addresses: asset.map_or(&[], |asset| asset.addresses.as_slice()),
             roles: &roles,
         };
-        let built_in = match &revision.about {
-            About::Accesses => None,
-            About::Sensor(_) => Some(alert::sensor_rule()),
-            About::Sweep(sweep) => Some(alert::sweep_rule(sweep.doublings)),
-        };
-        let rule = built_in
-            .as_ref()
-            .or_else(|| self.rules.get(&revision.key.rule))
-            .expect("a revision names a rule in force");
-        alert::document(revision, rule, &facts, &self.id)
+        alert::document(revision, &facts, &self.id)
     }
 }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipewarden_core::detection::{
-    AlertKey, Attack, Content, Exceptions, Join, JoinSettings, Pipes, Revision, Rule, Status,
+    AlertKey, Attack, Body, Content, Exceptions, Join, JoinOutput, JoinSettings, Pipes, Revision, Rule,
+    Status,
 };
 use pipewarden_core::event::{
-    Account, AssetId, Detail, Event, NetworkConnection, Observation, Outcome, PipeConnected, Process,
-    ShareAccess, TimeSource,
+    Account, AssetId, Detail, Event, NetworkConnection, Observation, ObservationRecord, Outcome,
+    PipeConnected, Process, ShareAccess, TimeSource,
 };
 use pipewarden_core::inventory::Inventory;
+use pipewarden_core::log::{At, Offset};
 use pipewarden_core::time::{AppendTime, EventTime};
 use proptest::prelude::*;
 
@@ -235,21 +237,34 @@ pub fn revisions(
 pub fn revisions_of(mut join: Join, log: &[(u64, AppendTime, Observation)]) -> Vec<Revision> {
     let mut all = Vec::new();
     for (offset, append_time, observation) in log {
-        all.extend(
-            join.apply(*offset, *append_time, Some(observation.clone()))
-                .revisions,
-        );
+        let record = ObservationRecord::Observation(observation.clone());
+        all.extend(join.apply(at(*offset, *append_time), record).revisions);
     }
     let end = log.last().map_or(0, |(offset, ..)| offset + 1);
-    all.extend(join.apply(end, AppendTime::MAX, None).revisions);
+    all.extend(tick(&mut join, end, AppendTime::MAX).revisions);
     all
 }
 
-/// The last revision of every alert that is not superseded, suppressed ones included.
+/// A record's place in a log.
+pub fn at(offset: u64, append_time: AppendTime) -> At {
+    At {
+        now: append_time,
+        offset: Offset::new(offset),
+    }
+}
+
+/// Lets a join come to a time without an observation.
+pub fn tick(join: &mut Join, offset: u64, append_time: AppendTime) -> JoinOutput {
+    join.apply(at(offset, append_time), ObservationRecord::Tick {})
+}
+
+/// The last revision of every alert about accesses that is not superseded, suppressed ones included.
 pub fn last_active(revisions: &[Revision]) -> BTreeMap<AlertKey, Content> {
     let mut last = BTreeMap::new();
     for revision in revisions {
-        last.insert(revision.key.clone(), revision.content.clone());
+        if let Body::Access(alert) = &revision.body {
+            last.insert(alert.key.clone(), alert.content.clone());
+        }
     }
     last.retain(|_, content: &mut Content| content.status != Status::Superseded);
     last

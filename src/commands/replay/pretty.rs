@@ -6,7 +6,7 @@ use owo_colors::OwoColorize as _;
 
 use super::explain_text::write_explanation;
 use super::sensor;
-use crate::alert::{Document, Evidence, ExceptionFields, Own, Process};
+use crate::alert::{Document, Evidence, ExceptionFields, PipewardenFields, Process};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
 use crate::text::plural;
@@ -90,7 +90,7 @@ pub(super) fn write_alert(
 }
 
 /// The protected host.
-pub(super) fn asset(own: &Own) -> String {
+pub(super) fn asset(own: &PipewardenFields) -> String {
     format!("{}{}", clean(&own.asset.id), parenthesised(&own.asset.roles))
 }
 
@@ -143,7 +143,7 @@ fn why(attribution: Attribution, confidence: Confidence) -> &'static str {
     }
 }
 
-fn candidates(out: &mut impl Write, own: &Own) -> io::Result<()> {
+fn candidates(out: &mut impl Write, own: &PipewardenFields) -> io::Result<()> {
     if own.attribution != Attribution::Ambiguous {
         return Ok(());
     }

@@ -1,10 +1,12 @@
 //! The alert document: one revision as a document that a SIEM can take as it is, in ECS or OCSF.
 
+mod access;
 mod attack;
 mod document;
 mod ecs;
 mod format;
 mod ocsf;
+mod pipewarden;
 mod sensor;
 mod sweep;
 mod title;
@@ -12,7 +14,7 @@ mod title;
 pub use attack::attack_name;
 pub use document::{
     AssetFields, Candidate, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File, Host,
-    Observer, Own, Process, Related, RuleInfo, SensorFields, Source, SourceFields, SweepFields,
+    Observer, PipewardenFields, Process, Related, RuleInfo, SensorFields, Source, SourceFields, SweepFields,
     SweptAssetFields, Tactic, Technique, Threat, User,
 };
 pub use ecs::{AssetFacts, document, risk_score};

@@ -1,5 +1,5 @@
 //! The same facts as a Detection Finding of the Open Cybersecurity Schema Framework. It is made from the ECS document,
-//! so that the two cannot tell different stories, and from the observations themselves, whose ends OCSF wants apart.
+//! so that the two cannot differ, and from the observations themselves, since OCSF wants the ends of each apart.
 
 mod document;
 mod evidence;
@@ -23,15 +23,15 @@ const CLASS: u16 = 2004;
 pub fn detection_finding(revision: &Revision, ecs: &Document) -> impl Serialize + use<> {
     let (activity_id, activity_name) = activity(revision);
     let (severity_id, severity) = severity(ecs.event.risk_score);
-    let own = &ecs.pipewarden;
-    let (confidence_id, confidence, confidence_score) = match own.confidence {
+    let fields = &ecs.pipewarden;
+    let (confidence_id, confidence, confidence_score) = match fields.confidence {
         Confidence::High => (3, "High", 100),
         Confidence::Medium => (2, "Medium", 70),
         Confidence::Low => (1, "Low", 35),
     };
-    let is_active = own.status == Status::Active;
-    // There is no word for an alert that another one replaces.
-    let (status_id, status) = match own.status {
+    let is_active = fields.status == Status::Active;
+    // OCSF has no word for an alert that another one replaces.
+    let (status_id, status) = match fields.status {
         Status::Active => (1, "New"),
         Status::Suppressed => (3, "Suppressed"),
         Status::Superseded => (99, "Superseded"),
@@ -52,7 +52,7 @@ pub fn detection_finding(revision: &Revision, ecs: &Document) -> impl Serialize 
         time: start_time,
         start_time,
         end_time,
-        count: own.accesses,
+        count: fields.accesses,
         message: ecs.message.clone(),
         severity_id,
         severity,
@@ -65,7 +65,7 @@ pub fn detection_finding(revision: &Revision, ecs: &Document) -> impl Serialize 
         is_alert: is_active,
         metadata: metadata(revision, ecs),
         finding_info: finding_info(revision, ecs),
-        observables: observables::observables(&device, &evidences, own),
+        observables: observables::observables(&device, &evidences, fields),
         resources: resources(ecs, &device),
         device,
         evidences,
@@ -77,7 +77,7 @@ pub fn detection_finding(revision: &Revision, ecs: &Document) -> impl Serialize 
 
 /// The protected host; of a sweep, all of them, of which only the first is known in full.
 fn resources(ecs: &Document, device: &finding::Device) -> Vec<finding::Resource> {
-    let own = &ecs.pipewarden;
+    let fields = &ecs.pipewarden;
     let host = |name: &str| finding::Resource {
         uid: name.to_owned(),
         name: name.to_owned(),
@@ -90,16 +90,16 @@ fn resources(ecs: &Document, device: &finding::Device) -> Vec<finding::Resource>
     };
     let first = finding::Resource {
         ip: device.ip,
-        labels: own.asset.roles.clone(),
-        ..host(&own.asset.id)
+        labels: fields.asset.roles.clone(),
+        ..host(&fields.asset.id)
     };
-    let swept = own.sweep.iter().flat_map(|sweep| sweep.assets.iter().skip(1));
+    let swept = fields.sweep.iter().flat_map(|sweep| sweep.assets.iter().skip(1));
     let others = swept.map(|asset| host(&asset.id));
     std::iter::once(first).chain(others).collect()
 }
 
 fn activity(revision: &Revision) -> (u8, &'static str) {
-    match (revision.content.status, revision.is_first) {
+    match (revision.status(), revision.is_first) {
         (Status::Superseded | Status::Suppressed | Status::Resolved, _) => (3, "Close"),
         (Status::Active, true) => (1, "Create"),
         (Status::Active, false) => (2, "Update"),
@@ -133,16 +133,16 @@ fn metadata(revision: &Revision, ecs: &Document) -> finding::Metadata {
 }
 
 fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
-    let own = &ecs.pipewarden;
+    let fields = &ecs.pipewarden;
     let (first, last) = (millis(ecs.event.start), millis(ecs.event.end));
-    let evidence = own.evidence.iter().map(|seen| millis(seen.time));
-    let counts = own.observations;
+    let evidence = fields.evidence.iter().map(|seen| millis(seen.time));
+    let counts = fields.observations;
     let data_sources = [
         ("Sysmon 3", counts.network_connection),
         ("Sysmon 18", counts.pipe_connected),
         ("Security 5145", counts.share_access),
     ];
-    let superseded_by = own.superseded_by.iter();
+    let superseded_by = fields.superseded_by.iter();
     let references = ecs.rule.reference.iter().map(|names| finding::Tag {
         name: "references",
         values: names.split(", ").map(str::to_owned).collect(),
@@ -152,7 +152,8 @@ fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
         title: ecs.message.clone(),
         desc: ecs.rule.description.clone(),
         created_time: first,
-        // When what the revision rests on was last added to, by the hosts' clocks: no clock of ours may speak here.
+        // When the latest observation of the revision happened, by the hosts' clocks: a replay must give the same document,
+        // so a clock of this process cannot be read here.
         modified_time: evidence.fold(last, i64::max),
         first_seen_time: first,
         last_seen_time: last,
@@ -226,14 +227,14 @@ fn hostname(name: &str) -> Option<String> {
 
 /// The `pipewarden` namespace of the ECS document without the evidence, which has a place of its own, and the outcome.
 fn unmapped(ecs: &Document) -> Map<String, Value> {
-    // Serialising a plain struct into memory has no way to fail.
-    let mut own = match serde_json::to_value(&ecs.pipewarden) {
-        Ok(Value::Object(own)) => own,
-        _ => Map::new(),
+    let fields =
+        serde_json::to_value(&ecs.pipewarden).expect("structs of strings and numbers are always JSON");
+    let Value::Object(mut fields) = fields else {
+        unreachable!("a struct with named fields is an object");
     };
-    own.remove("evidence");
-    own.insert("outcome".to_owned(), ecs.event.outcome.clone().into());
-    own
+    fields.remove("evidence");
+    fields.insert("outcome".to_owned(), ecs.event.outcome.clone().into());
+    fields
 }
 
 fn millis(time: crate::time::EventTime) -> i64 {

@@ -1,10 +1,13 @@
-//! What a finding about a sensor says in the place of a rule, a title and a category.
+//! The document of an alert about a sensor that is missing, and what stands in for its rule.
 
+use super::Document;
 use super::document as doc;
-use crate::detection::{Content, Resolution, Rule, SENSOR_BLIND, SensorFinding};
+use super::ecs::{AssetFacts, Frame, Outline};
+use crate::detection::{Counts, Pipes, Resolution, Rule, SENSOR_BLIND, SensorBlind};
 use crate::event::Kind;
+use crate::time::{AppendTime, EventTime};
 
-/// What stands in the place of a rule.
+/// The rule of the document.
 pub fn sensor_rule() -> Rule {
     Rule {
         id: SENSOR_BLIND.into(),
@@ -15,25 +18,10 @@ pub fn sensor_rule() -> Rule {
                 .to_owned(),
         ),
         enabled: true,
-        pipes: crate::detection::Pipes::default(),
+        pipes: Pipes::default(),
         risk: 47,
         references: Vec::new(),
         attack: Vec::new(),
-    }
-}
-
-/// `event.category`: it is the host that something is wrong with, and nobody has intruded.
-pub(super) fn category() -> Vec<String> {
-    vec!["host".to_owned()]
-}
-
-/// `pipewarden.sensor`
-pub(super) fn own(finding: SensorFinding) -> doc::SensorFields {
-    doc::SensorFields {
-        kind: finding.sensor,
-        resolution: finding
-            .resolution
-            .map(|resolution| resolution.as_str().to_owned()),
     }
 }
 
@@ -46,19 +34,50 @@ pub fn sensor_name(kind: Kind) -> &'static str {
     }
 }
 
-pub(super) fn title(finding: SensorFinding, content: &Content, asset: &str, roles: &[&str]) -> String {
-    let name = sensor_name(finding.sensor);
-    let roles = if roles.is_empty() {
-        String::new()
+pub(super) fn document(alert: &SensorBlind, frame: &Frame<'_>) -> Document {
+    let mut document = frame.document(Outline {
+        message: title(alert, frame.asset),
+        // Something is wrong with the host; nobody has intruded.
+        category: &["host"],
+        outcome: None,
+        first: on_log(alert.first),
+        last: on_log(alert.last),
+        is_excepted: false,
+        addresses: frame.asset.addresses.to_vec(),
+        accesses: alert.accesses(),
+        observations: Counts {
+            network_connection: 0,
+            pipe_connected: alert.pipe_connected,
+            share_access: alert.share_access,
+        },
+    });
+    document.pipewarden.sensor = Some(doc::SensorFields {
+        kind: alert.sensor,
+        resolution: alert.resolution.map(|resolution| resolution.as_str().to_owned()),
+    });
+    document
+}
+
+fn title(alert: &SensorBlind, asset: &AssetFacts<'_>) -> String {
+    let name = sensor_name(alert.sensor);
+    let host = if asset.roles.is_empty() {
+        asset.id.to_owned()
     } else {
-        format!(" ({})", roles.join(", "))
+        format!("{} ({})", asset.id, asset.roles.join(", "))
     };
-    let told = content.accesses;
-    match finding.resolution {
-        None => format!("Sensor blind: {told} accesses to {asset}{roles} without any {name}"),
-        Some(Resolution::Seen) => format!("Resolved: {name} of {asset}{roles} is seen again"),
+    match alert.resolution {
+        None => format!(
+            "Sensor blind: {} accesses to {host} without any {name}",
+            alert.accesses()
+        ),
+        Some(Resolution::Seen) => format!("Resolved: {name} of {host} is seen again"),
         Some(Resolution::Quiet) => {
-            format!("Resolved: too few accesses to {asset}{roles} to tell whether {name} is missing")
+            format!("Resolved: too few accesses to {host} to tell whether {name} is missing")
         }
     }
+}
+
+/// An alert about a sensor concerns arrivals, so its times are those of the log's clock.
+fn on_log(time: AppendTime) -> EventTime {
+    EventTime::from_micros(time.as_millis().saturating_mul(1000))
 }

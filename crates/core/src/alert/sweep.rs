@@ -1,15 +1,21 @@
-//! What a sweep says in the place of a rule and a title.
+//! The document of a sweep, and what stands in for its rule.
 
+use super::Document;
 use super::document as doc;
+use super::ecs::{Frame, Outline, Pivots, only, strings};
 use super::title;
-use crate::detection::{Attack, Content, Pipes, Rule, SWEEP, Status, SweepFinding};
+use crate::detection::{Attack, Counts, Omitted, Pipes, Rule, SWEEP, Status, Sweep};
 
 /// The risk of the least sweep, of one of twice as many assets, and of one of four times as many or more.
 const RISKS: [u8; 3] = [47, 73, 99];
 
-/// What stands in the place of a rule for a sweep that has doubled this often.
+/// The rule of the document of a sweep that has doubled this often.
 pub fn sweep_rule(doublings: u32) -> Rule {
-    let doublings = usize::try_from(doublings).unwrap_or(usize::MAX);
+    let risk = match doublings {
+        0 => RISKS[0],
+        1 => RISKS[1],
+        2.. => RISKS[2],
+    };
     Rule {
         id: SWEEP.into(),
         name: "One source touches several protected hosts".to_owned(),
@@ -20,7 +26,7 @@ pub fn sweep_rule(doublings: u32) -> Rule {
         ),
         enabled: true,
         pipes: Pipes::default(),
-        risk: RISKS[doublings.min(RISKS.len() - 1)],
+        risk,
         references: Vec::new(),
         attack: vec![Attack {
             tactic: "TA0008".to_owned(),
@@ -29,14 +35,62 @@ pub fn sweep_rule(doublings: u32) -> Rule {
     }
 }
 
+pub(super) fn document(sweep: &Sweep, frame: &Frame<'_>) -> Document {
+    let source = sweep.window.source;
+    let addresses = frame.asset.addresses.to_vec();
+    let mut pivots = Pivots::of(frame.asset.id, &addresses);
+    pivots.ips.insert(source);
+    pivots
+        .hosts
+        .extend(sweep.assets.iter().map(|swept| swept.asset.as_str()));
+    pivots.add_users(&sweep.accounts);
+    let related = pivots.fields();
+    let mut document = frame.document(Outline {
+        message: title(sweep),
+        category: &["intrusion_detection", "network"],
+        outcome: sweep.outcome,
+        first: sweep.first,
+        last: sweep.last,
+        is_excepted: false,
+        addresses,
+        accesses: sweep.touched,
+        observations: Counts {
+            share_access: sweep.touched,
+            ..Counts::default()
+        },
+    });
+    document.source = Some(doc::Source {
+        ip: source,
+        address: source.to_string(),
+        port: None,
+        domain: None,
+    });
+    document.user = only(&sweep.accounts).map(|account| doc::User::named(account));
+    document.file = only(&sweep.pipes).map(|pipe| doc::File {
+        name: pipe.to_string(),
+    });
+    document.related = related;
+
+    let fields = &mut document.pipewarden;
+    fields.superseded_by = sweep.superseded_by.clone().unwrap_or_default();
+    fields.accounts = strings(&sweep.accounts);
+    fields.pipes = strings(&sweep.pipes);
+    fields.sweep = Some(sweep_fields(sweep));
+    fields.omitted = (sweep.omitted > 0).then_some(Omitted {
+        others: sweep.omitted,
+        ..Omitted::default()
+    });
+    document
+}
+
 /// `pipewarden.sweep`
-pub(super) fn own(sweep: &SweepFinding) -> doc::SweepFields {
+fn sweep_fields(sweep: &Sweep) -> doc::SweepFields {
     let assets = sweep.assets.iter().map(|swept| doc::SweptAssetFields {
         id: swept.asset.to_string(),
         first: swept.first,
         last: swept.last,
-        pipes: swept.pipes.iter().map(ToString::to_string).collect(),
-        accounts: swept.accounts.iter().map(ToString::to_string).collect(),
+        pipes: strings(&swept.pipes),
+        accounts: strings(&swept.accounts),
         alert_ids: swept.alerts.clone(),
     });
     doc::SweepFields {
@@ -45,18 +99,14 @@ pub(super) fn own(sweep: &SweepFinding) -> doc::SweepFields {
     }
 }
 
-pub(super) fn title(sweep: &SweepFinding, content: &Content) -> String {
-    let told = match content.status {
+fn title(sweep: &Sweep) -> String {
+    let kind = match sweep.status() {
         Status::Superseded => "Superseded: sweep",
         _ => "Sweep",
     };
-    let account = title::accounts(content, "an unknown account");
-    let source = content
-        .source_ip
-        .map(|ip| format!(" from {ip}"))
-        .unwrap_or_default();
-    let pipes = title::pipes(content);
-    let hosts = content.accesses;
+    let account = title::accounts(&sweep.accounts, "an unknown account");
+    let (source, hosts) = (sweep.window.source, sweep.touched);
+    let pipes = title::pipes(&sweep.pipes);
     let within = jiff::fmt::friendly::SpanPrinter::new().unsigned_duration_to_string(&sweep.within);
-    format!("{told}: {account}{source} opened {pipes} on {hosts} protected hosts within {within}")
+    format!("{kind}: {account} from {source} opened {pipes} on {hosts} protected hosts within {within}")
 }

@@ -1,6 +1,7 @@
-//! The sentence that an analyst reads at three in the morning.
+//! The sentence that an analyst reads first.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::detection::{Attribution, Content, Status};
 use crate::event::Outcome;
@@ -14,7 +15,7 @@ pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
         Status::Superseded => title.push_str("Superseded: "),
         Status::Suppressed => title.push_str("Suppressed: "),
     }
-    title.push_str(&accounts(content, "An unknown account"));
+    title.push_str(&accounts(&content.accounts, "An unknown account"));
     match content.attribution {
         Attribution::Audited | Attribution::Inferred => {
             if let Some(ip) = content.source_ip {
@@ -38,7 +39,7 @@ pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
     } else {
         "opened"
     };
-    let pipes = pipes(content);
+    let pipes = pipes(&content.pipes);
     let _ = write!(title, " {verb} {pipes} on {asset}");
     if !roles.is_empty() {
         let _ = write!(title, " ({})", roles.join(", "));
@@ -52,18 +53,18 @@ pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
     title
 }
 
-/// Whose account, or how many; `unknown` where there is none.
-pub(super) fn accounts(content: &Content, unknown: &str) -> String {
-    match content.accounts.as_slice() {
+/// The account, or how many; `unknown` where there is none.
+pub(super) fn accounts(accounts: &[Arc<str>], unknown: &str) -> String {
+    match accounts {
         [] => unknown.to_owned(),
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} and {} more", plural(rest.len(), "account")),
     }
 }
 
-/// Which pipe, or how many.
-pub(super) fn pipes(content: &Content) -> String {
-    match content.pipes.as_slice() {
+/// The pipe, or how many.
+pub(super) fn pipes(pipes: &[Arc<str>]) -> String {
+    match pipes {
         [only] => format!("the {only} pipe"),
         pipes => plural(pipes.len(), "pipe"),
     }

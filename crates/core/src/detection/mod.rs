@@ -1,6 +1,7 @@
 //! The detection: rules, and the join that turns observations into alerts. Pure: no I/O, no clock, nothing
 //! of Kafka.
 
+mod access;
 mod aliases;
 mod builtin_rules;
 mod exceptions;
@@ -14,6 +15,7 @@ mod sensors;
 mod settings;
 mod sweeps;
 
+pub use access::{AccessAlert, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted};
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
 pub use exceptions::{Action, Exception, Exceptions, json_schema as exceptions_json_schema};
 pub use explanation::{
@@ -22,11 +24,9 @@ pub use explanation::{
 };
 pub use join::{ClockState, Join};
 pub use outcome::{Counters, Disposition, JoinOutput, StateSize};
-pub use revision::{
-    About, AlertId, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted, Revision, Status,
-};
+pub use revision::{AlertId, Body, Revision, Status};
 pub use rule::{Attack, Pipes, Rule, json_schema};
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};
-pub use sensors::{Resolution, SENSOR_BLIND, SensorFinding, SensorState};
+pub use sensors::{Resolution, SENSOR_BLIND, SensorBlind, SensorState};
 pub use settings::{JoinSettings, Limits, SensorSettings, Settle, SweepSettings};
-pub use sweeps::{SWEEP, SweepFinding, SweptAsset};
+pub use sweeps::{SWEEP, Sweep, SweptAsset, WindowKey};

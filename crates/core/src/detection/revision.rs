@@ -1,21 +1,19 @@
-//! What the join says: a [`Revision`] is the whole content of one alert at one moment.
+//! What the join publishes: a [`Revision`] is one whole alert at one moment.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Exception, SensorFinding, SweepFinding};
-use crate::event::{AssetId, Observation, Outcome, Process};
-use crate::time::{AppendTime, EventTime};
+use super::{AccessAlert, Attribution, Confidence, Exception, SENSOR_BLIND, SWEEP, SensorBlind, Sweep};
+use crate::event::{AssetId, Observation};
+use crate::log::Offset;
 
 /// The namespace of every identifier that Pipewarden derives.
 pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0x7a0e_6a54_4d0c_5d0b_9a35_3f1f_d8c6_51e8);
 
-/// UUIDv5 of an alert's group key: the Kafka key of all its revisions.
+/// UUIDv5 of an alert's key: the Kafka key of all its revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AlertId(pub Uuid);
@@ -26,76 +24,11 @@ impl fmt::Display for AlertId {
     }
 }
 
-/// What an alert groups: all accesses of one rule, asset and source in one time bucket.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AlertKey {
-    /// The rule's id.
-    pub rule: Arc<str>,
-    /// The protected host.
-    pub asset: AssetId,
-    /// The audited source; none for accesses without a named source.
-    pub source: Option<IpAddr>,
-    /// Start of the bucket of the accesses' event time.
-    pub bucket: EventTime,
-    /// Start of the bucket of their arrival, for accesses that are not timely.
-    pub arrival_bucket: Option<AppendTime>,
-}
-
-impl AlertKey {
-    /// The alert's identifier: a function of the key alone.
-    pub fn id(&self) -> AlertId {
-        let mut name = self.story_name();
-        name.push_str(&format!("\0{}", self.bucket.as_micros()));
-        if let Some(arrival) = self.arrival_bucket {
-            name.push_str(&format!("\0{}", arrival.as_millis()));
-        }
-        AlertId(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
-    }
-
-    /// The same across buckets, so that a SIEM can throttle.
-    pub fn story_id(&self) -> Uuid {
-        Uuid::new_v5(&NAMESPACE, self.story_name().as_bytes())
-    }
-
-    fn story_name(&self) -> String {
-        match self.source {
-            Some(source) => format!("{}\0{}\0{source}", self.rule, self.asset),
-            None => format!("{}\0{}\0unresolved", self.rule, self.asset),
-        }
-    }
-}
-
-/// How the source is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Attribution {
-    /// A `share_access` names it.
-    Audited,
-    /// Exactly one source connected within the attribution window.
-    Inferred,
-    /// Several did.
-    Ambiguous,
-    /// None did.
-    None,
-}
-
-/// How sure the alert is of its source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Confidence {
-    /// Ambiguous, or no source at all.
-    Low,
-    /// Audited without corroboration, or inferred.
-    Medium,
-    /// Audited and corroborated by a second kind of observation.
-    High,
-}
-
-/// Whether the alert still stands.
+/// Where an alert is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It stands.
+    /// It holds.
     Active,
     /// Better evidence moved all its accesses to other alerts.
     Superseded,
@@ -105,6 +38,7 @@ pub enum Status {
     Resolved,
 }
 
+/// Gives an enum the words by which documents, metrics and docs name its values.
 macro_rules! words {
     ($type:ident: $($variant:ident = $word:literal),+) => {
         impl $type {
@@ -113,164 +47,125 @@ macro_rules! words {
                 match self { $(Self::$variant => $word),+ }
             }
         }
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
-words!(Attribution: Audited = "audited", Inferred = "inferred", Ambiguous = "ambiguous", None = "none");
-words!(Confidence: Low = "low", Medium = "medium", High = "high");
+pub(super) use words;
+
 words!(Status: Active = "active", Superseded = "superseded", Suppressed = "suppressed", Resolved = "resolved");
-
-/// How many observations of each kind an alert rests on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Tuple evidence of an audited alert, or connections of an unresolved alert's candidates.
-    pub network_connection: u32,
-    /// Accesses of their own, or explained by a `share_access` of this alert.
-    pub pipe_connected: u32,
-    /// Audited accesses, or accesses without a usable address.
-    pub share_access: u32,
-}
-
-/// A possible source of an access that names none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Its address.
-    pub ip: IpAddr,
-    /// Its names, as far as connections tell them.
-    pub hosts: Vec<Arc<str>>,
-    /// Users of its processes.
-    pub users: Vec<Arc<str>>,
-    /// Its processes.
-    pub processes: Vec<Process>,
-    /// `network_connection`s from it within the attribution window of some access of the alert.
-    pub connections: u32,
-    /// The smallest distance in event time between such a connection and an access, in milliseconds.
-    pub nearest_ms: u64,
-    /// How far its clock is ahead of the asset's, in milliseconds, where sessions tell: candidates are ranked by the times
-    /// that its connections would bear with the asset's clock.
-    pub clock_offset_ms: Option<i64>,
-}
-
-/// How many entries the bounds of the document left out, by list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Omitted {
-    /// Evidence entries.
-    pub evidence: u32,
-    /// Candidates, the farthest.
-    pub candidates: u32,
-    /// Accounts, hosts, users, processes and ports together.
-    pub others: u32,
-}
-
-/// Everything an alert says, apart from which alert it is and which revision. A function of the set of
-/// observations the alert rests on: lists are sorted and without repeats.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Content {
-    /// Whether the alert stands.
-    pub status: Status,
-    /// The alerts that explain its accesses now, sorted; empty while it has accesses.
-    pub superseded_by: Vec<AlertId>,
-    /// The exception that covers it.
-    pub exception: Option<Arc<Exception>>,
-    /// How the source is known.
-    pub attribution: Attribution,
-    /// How sure that is.
-    pub confidence: Confidence,
-    /// Event time of the first access.
-    pub first: EventTime,
-    /// Event time of the last access.
-    pub last: EventTime,
-    /// Accesses in this alert.
-    pub accesses: u32,
-    /// Success if any access is known to have been granted, else failure if any was refused.
-    pub outcome: Option<Outcome>,
-    /// The source, where attribution is audited or inferred.
-    pub source_ip: Option<IpAddr>,
-    /// Its ports, sorted.
-    pub source_ports: Vec<u16>,
-    /// Its names.
-    pub hosts: Vec<Arc<str>>,
-    /// Users of its processes.
-    pub users: Vec<Arc<str>>,
-    /// Its processes.
-    pub processes: Vec<Process>,
-    /// Addresses of the asset that the evidence shows, sorted.
-    pub destination_ips: Vec<IpAddr>,
-    /// The pipes that were opened, as the destination named them.
-    pub pipes: Vec<Arc<str>>,
-    /// `DOMAIN\name`, each once.
-    pub accounts: Vec<Arc<str>>,
-    /// Observations by kind.
-    pub counts: Counts,
-    /// Possible sources, nearest first by the asset's clock, then by address; only while attribution is not audited.
-    pub candidates: Vec<Candidate>,
-    /// What the alert rests on, by event time, then kind.
-    pub evidence: Vec<Arc<Observation>>,
-    /// What the bounds left out.
-    pub omitted: Omitted,
-}
-
-impl Content {
-    /// What can be said of an alert that rests on no observation of its own.
-    pub(super) fn nothing(status: Status, first: EventTime, last: EventTime) -> Self {
-        Self {
-            status,
-            superseded_by: Vec::new(),
-            exception: None,
-            attribution: Attribution::None,
-            confidence: Confidence::High,
-            first,
-            last,
-            accesses: 0,
-            outcome: None,
-            source_ip: None,
-            source_ports: Vec::new(),
-            hosts: Vec::new(),
-            users: Vec::new(),
-            processes: Vec::new(),
-            destination_ips: Vec::new(),
-            pipes: Vec::new(),
-            accounts: Vec::new(),
-            counts: Counts::default(),
-            candidates: Vec::new(),
-            evidence: Vec::new(),
-            omitted: Omitted::default(),
-        }
-    }
-}
 
 /// One whole revision of one alert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Revision {
-    /// Which alert.
-    pub key: AlertKey,
-    /// Derived from `key`.
+    /// The alert: derived from what identifies it in `body`.
     pub id: AlertId,
     /// 2 x offset when a deadline wrote it, 2 x offset + 1 when the record at that offset did.
     pub number: u64,
-    /// Whether this is the first revision in which the alert stands.
+    /// Whether this is the first revision in which the alert is active.
     pub is_first: bool,
-    /// Whether an exception covers the alert that did not cover its last revision.
-    pub is_excepted_anew: bool,
-    /// Whether the alert stands or ever stood: one that was suppressed from its start has never been told as an alert.
+    /// Whether the alert is or ever was active: one that was suppressed from its start was never on the alerts topic.
     pub is_published: bool,
-    /// What it says.
-    pub content: Content,
-    /// What it is about.
-    pub about: About,
+    /// The alert itself.
+    pub body: Body,
 }
 
-/// What a revision is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum About {
-    /// Accesses to one asset: an alert.
-    Accesses,
-    /// A sensor that is missing.
-    Sensor(SensorFinding),
+/// The three kinds of alert.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every revision is of the largest kind"
+)]
+pub enum Body {
+    /// Accesses to one asset.
+    Access(AccessAlert),
+    /// A sensor of an asset that is missing.
+    SensorBlind(SensorBlind),
     /// A source that touches several assets.
-    Sweep(SweepFinding),
+    Sweep(Sweep),
+}
+
+impl Revision {
+    /// Where the alert is in its life.
+    pub fn status(&self) -> Status {
+        match &self.body {
+            Body::Access(alert) => alert.content.status,
+            Body::SensorBlind(sensor) => sensor.status(),
+            Body::Sweep(sweep) => sweep.status(),
+        }
+    }
+
+    /// The id of the rule, or of what stands in its place.
+    pub fn rule_id(&self) -> Arc<str> {
+        match &self.body {
+            Body::Access(alert) => Arc::clone(&alert.key.rule),
+            Body::SensorBlind(_) => SENSOR_BLIND.into(),
+            Body::Sweep(_) => SWEEP.into(),
+        }
+    }
+
+    /// How the source is known: a sweep consists of audited accesses, and a sensor has no source.
+    pub fn attribution(&self) -> Attribution {
+        match &self.body {
+            Body::Access(alert) => alert.content.attribution,
+            Body::SensorBlind(_) => Attribution::None,
+            Body::Sweep(_) => Attribution::Audited,
+        }
+    }
+
+    /// How sure the alert is: only the source of an access can be in doubt.
+    pub fn confidence(&self) -> Confidence {
+        match &self.body {
+            Body::Access(alert) => alert.content.confidence,
+            Body::SensorBlind(_) | Body::Sweep(_) => Confidence::High,
+        }
+    }
+
+    /// The protected host that the document names; of several, the one that was touched first.
+    pub fn asset(&self) -> &AssetId {
+        match &self.body {
+            Body::Access(alert) => &alert.key.asset,
+            Body::SensorBlind(sensor) => &sensor.asset,
+            Body::Sweep(sweep) => sweep.first_asset(),
+        }
+    }
+
+    /// The same for all alerts of one rule, asset and source, so that a SIEM can throttle.
+    pub fn story_id(&self) -> Uuid {
+        match &self.body {
+            Body::Access(alert) => alert.key.story_id(),
+            // A sensor has one alert, for ever.
+            Body::SensorBlind(_) => self.id.0,
+            Body::Sweep(sweep) => sweep.window.story_id(),
+        }
+    }
+
+    /// The exception that covers the alert and did not cover its last revision.
+    pub fn newly_excepted_by(&self) -> Option<&Arc<Exception>> {
+        match &self.body {
+            Body::Access(alert) if alert.is_excepted_anew => alert.content.exception.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The observations that the document lists.
+    pub fn evidence(&self) -> &[Arc<Observation>] {
+        match &self.body {
+            Body::Access(alert) => &alert.content.evidence,
+            Body::SensorBlind(_) | Body::Sweep(_) => &[],
+        }
+    }
+}
+
+/// The number of a revision that a deadline writes, before the record at `offset` is applied.
+pub(super) const fn by_deadline(offset: Offset) -> u64 {
+    2 * offset.get()
+}
+
+/// The number of a revision that the record at `offset` itself writes.
+pub(super) const fn by_record(offset: Offset) -> u64 {
+    2 * offset.get() + 1
 }

@@ -8,6 +8,7 @@ mod evtx;
 mod field;
 mod names;
 mod observation;
+mod observation_record;
 mod prefilter;
 mod record;
 mod sighting;
@@ -20,4 +21,5 @@ pub use observation::{
     Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, ObservationId, Outcome,
     PipeConnected, Process, ShareAccess, TimeSource,
 };
+pub use observation_record::ObservationRecord;
 pub use sighting::Sighting;

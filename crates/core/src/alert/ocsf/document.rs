@@ -1,5 +1,5 @@
 //! The shape of a Detection Finding: the attributes of OCSF 1.8.0 that Pipewarden writes, and no others. Names, types and
-//! requirements are the published schema's; `schemas/ocsf-detection-finding.schema.json` is cut from it.
+//! requirements are the published schema's; `schemas/ocsf-detection-finding.schema.json` is an excerpt of it.
 
 use std::net::IpAddr;
 
@@ -177,7 +177,7 @@ pub(crate) struct Evidence {
     pub process: Option<Process>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<File>,
-    /// The observation as the ECS document tells it.
+    /// The observation as in the ECS document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<crate::alert::Evidence>,
 }

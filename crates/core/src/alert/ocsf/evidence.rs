@@ -1,4 +1,4 @@
-//! What a finding rests on, the ends of each observation apart.
+//! The evidence of a finding, the ends of each observation apart.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ pub(super) fn evidences(revision: &Revision, ecs: &Document) -> Vec<finding::Evi
         port: None,
         hostname: hostname(&ecs.host.name),
     };
-    let observed = revision.content.evidence.iter().zip(&ecs.pipewarden.evidence);
-    let observed = observed.map(|(observation, told)| observed_evidence(observation, told, &destination));
+    let observed = revision.evidence().iter().zip(&ecs.pipewarden.evidence);
+    let observed = observed.map(|(observation, ecs)| observed_evidence(observation, ecs, &destination));
     let mut evidences = vec![access(ecs, &destination)];
     evidences.extend(observed);
     evidences
@@ -39,18 +39,15 @@ fn access(ecs: &Document, destination: &finding::Endpoint) -> finding::Evidence 
         domain: user.domain.clone(),
         uid: user.id.clone(),
     });
-    let told = &ecs.pipewarden.source;
-    let process = match (told.processes.as_slice(), told.users.as_slice()) {
-        ([one], users) => process(
-            one.executable.as_deref(),
-            one.entity_id.as_deref(),
-            one.pid,
-            if let [user] = users {
-                Some(user.as_str())
-            } else {
-                None
-            },
-        ),
+    let fields = &ecs.pipewarden.source;
+    let process = match fields.processes.as_slice() {
+        [one] => {
+            let user = match fields.users.as_slice() {
+                [user] => Some(user.as_str()),
+                _ => None,
+            };
+            process(one.executable.as_deref(), one.entity_id.as_deref(), one.pid, user)
+        }
         _ => None,
     };
     finding::Evidence {
@@ -65,7 +62,7 @@ fn access(ecs: &Document, destination: &finding::Endpoint) -> finding::Evidence 
 
 fn observed_evidence(
     observation: &Observation,
-    told: &Evidence,
+    ecs: &Evidence,
     destination: &finding::Endpoint,
 ) -> finding::Evidence {
     let event = &observation.event;
@@ -75,7 +72,7 @@ fn observed_evidence(
             .record_id
             .map(|record| format!("{}/{}/{record}", event.computer, event.channel)),
         dst_endpoint: Some(destination.clone()),
-        data: Some(told.clone()),
+        data: Some(ecs.clone()),
         ..finding::Evidence::default()
     };
     match &event.detail {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::document::{Device, Evidence, Observable, Process, User};
-use crate::alert::Own;
+use crate::alert::PipewardenFields;
 
 /// Number and caption of an observable's type.
 type Kind = (u8, &'static str);
@@ -15,7 +15,11 @@ const FILE_NAME: Kind = (7, "File Name");
 const PROCESS_NAME: Kind = (9, "Process Name");
 
 /// Each value once per path, in order of paths.
-pub(super) fn observables(device: &Device, evidences: &[Evidence], own: &Own) -> Vec<Observable> {
+pub(super) fn observables(
+    device: &Device,
+    evidences: &[Evidence],
+    fields: &PipewardenFields,
+) -> Vec<Observable> {
     let mut all = Collected::default();
     all.add("device.hostname", HOSTNAME, device.hostname.as_ref());
     all.add("device.ip", IP_ADDRESS, device.ip.as_ref());
@@ -40,7 +44,7 @@ pub(super) fn observables(device: &Device, evidences: &[Evidence], own: &Own) ->
         let pipe = evidence.file.as_ref();
         all.add("evidences[].file.name", FILE_NAME, pipe.map(|pipe| &pipe.name));
     }
-    for candidate in &own.candidates {
+    for candidate in &fields.candidates {
         all.add(
             "unmapped.pipewarden.candidates[].ip",
             IP_ADDRESS,

@@ -25,7 +25,7 @@ use crate::event::{AssetId, same_host};
 use crate::inventory::{Asset, Inventory, Role};
 use crate::time::AppendTime;
 
-/// What becomes of an alert that an exception covers.
+/// What an exception does to the alerts that it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -56,7 +56,7 @@ pub struct Exception {
     pub owner: Arc<str>,
     /// From when on it covers nothing; `None` for what is built in.
     pub expires: Option<AppendTime>,
-    /// What becomes of the alert.
+    /// What it does to the alert.
     pub action: Action,
     /// Where accesses come from.
     sources: Option<Sources>,
@@ -153,62 +153,80 @@ impl Exceptions {
         })
     }
 
-    /// Whether an entry covers everything that a source did to an asset, whichever accounts and pipes it took, as far as
-    /// they are known: what a sweep does not count. A source has an address here and no name.
-    pub(super) fn covers_source(
-        &self,
-        (source, asset): (IpAddr, &AssetId),
-        (accounts, pipes, is_cut): (&[Arc<str>], &[Arc<str>], bool),
-        closes: AppendTime,
-    ) -> bool {
-        let told = Told {
-            sources: vec![(source, &[])],
-            accounts,
-            pipes,
-            is_cut,
+    /// Whether an entry covers everything that a source did to an asset: such an asset does not count for a sweep.
+    pub(super) fn cover_source(&self, touch: &SourceTouch<'_>, closes: AppendTime) -> bool {
+        let subject = Subject {
+            sources: vec![NamedSource {
+                ip: touch.source,
+                hosts: &[],
+            }],
+            accounts: touch.accounts,
+            pipes: touch.pipes,
+            is_truncated: touch.is_truncated,
         };
-        self.entry_for(asset, closes, &told).is_some()
+        self.entry_for(touch.asset, closes, &subject).is_some()
     }
 
     /// The first entry that covers an alert with this key and content, which closes at `closes`.
     pub fn covering(&self, key: &AlertKey, closes: AppendTime, content: &Content) -> Option<Arc<Exception>> {
-        self.entry_for(&key.asset, closes, &Told::of(content)).cloned()
+        self.entry_for(&key.asset, closes, &Subject::of(content)).cloned()
     }
 
-    fn entry_for(&self, id: &AssetId, closes: AppendTime, told: &Told<'_>) -> Option<&Arc<Exception>> {
+    fn entry_for(&self, id: &AssetId, closes: AppendTime, subject: &Subject<'_>) -> Option<&Arc<Exception>> {
         let asset = self.inventory.asset(id);
         let covers = |entry: &&Arc<Exception>| {
             entry.expires.is_none_or(|expires| closes < expires)
-                && entry.covers(id, asset, told, &self.inventory)
+                && entry.covers(id, asset, subject, &self.inventory)
         };
         self.entries.iter().find(covers)
     }
 }
 
-/// What an alert says, as far as exceptions ask. A list that the bounds of the document have cut holds for nothing: what
-/// was left out might be what no entry covers.
-struct Told<'a> {
-    sources: Vec<(IpAddr, &'a [Arc<str>])>,
-    accounts: &'a [Arc<str>],
-    pipes: &'a [Arc<str>],
-    is_cut: bool,
+/// What a source did to an asset, as far as it is known. A source has an address here and no name.
+pub(super) struct SourceTouch<'a> {
+    pub(super) source: IpAddr,
+    pub(super) asset: &'a AssetId,
+    pub(super) accounts: &'a [Arc<str>],
+    pub(super) pipes: &'a [Arc<str>],
+    pub(super) is_truncated: bool,
 }
 
-impl<'a> Told<'a> {
+/// What the selectors of exceptions are compared with. A list that the bounds of the document have truncated is covered
+/// by nothing: what was left out might be what no entry covers.
+struct Subject<'a> {
+    sources: Vec<NamedSource<'a>>,
+    accounts: &'a [Arc<str>],
+    pipes: &'a [Arc<str>],
+    is_truncated: bool,
+}
+
+/// A source, and its names as far as connections give them.
+struct NamedSource<'a> {
+    ip: IpAddr,
+    hosts: &'a [Arc<str>],
+}
+
+impl<'a> Subject<'a> {
     fn of(content: &'a Content) -> Self {
         let sources = match content.source_ip {
-            Some(ip) => vec![(ip, content.hosts.as_slice())],
+            Some(ip) => vec![NamedSource {
+                ip,
+                hosts: &content.hosts,
+            }],
             None => content
                 .candidates
                 .iter()
-                .map(|candidate| (candidate.ip, candidate.hosts.as_slice()))
+                .map(|candidate| NamedSource {
+                    ip: candidate.ip,
+                    hosts: &candidate.hosts,
+                })
                 .collect(),
         };
         Self {
             sources,
             accounts: &content.accounts,
             pipes: &content.pipes,
-            is_cut: content.omitted.candidates > 0 || content.omitted.others > 0,
+            is_truncated: content.omitted.candidates > 0 || content.omitted.others > 0,
         }
     }
 }
@@ -219,31 +237,39 @@ fn all_non_empty<T>(items: &[T], is_so: impl FnMut(&T) -> bool) -> bool {
 }
 
 impl Exception {
-    fn covers(&self, id: &AssetId, asset: Option<&Asset>, told: &Told<'_>, inventory: &Inventory) -> bool {
+    fn covers(
+        &self,
+        id: &AssetId,
+        asset: Option<&Asset>,
+        subject: &Subject<'_>,
+        inventory: &Inventory,
+    ) -> bool {
         let by_sources = self.sources.as_ref().is_none_or(|sources| {
-            all_non_empty(&told.sources, |(ip, hosts)| sources.name(*ip, hosts, inventory))
+            all_non_empty(&subject.sources, |source| {
+                sources.name(source.ip, source.hosts, inventory)
+            })
         });
         let by_accounts = self.accounts.as_ref().is_none_or(|accounts| {
-            all_non_empty(told.accounts, |account| {
+            all_non_empty(subject.accounts, |account| {
                 accounts.contains(&account.to_ascii_lowercase())
             })
         });
         let by_pipes = self
             .pipes
             .as_ref()
-            .is_none_or(|pipes| all_non_empty(told.pipes, |pipe| pipes.contains(&**pipe)));
+            .is_none_or(|pipes| all_non_empty(subject.pipes, |pipe| pipes.contains(&**pipe)));
         let by_asset = self.assets.as_ref().is_none_or(|assets| {
             assets.names.contains(id) || asset.is_some_and(|asset| has_role(asset, &assets.roles))
         });
         let by_site = !self.own_site
             || asset.is_some_and(|asset| {
-                all_non_empty(&told.sources, |(ip, _)| {
+                all_non_empty(&subject.sources, |source| {
                     inventory
-                        .by_address(*ip)
-                        .is_some_and(|source| manages(source, asset, told.accounts))
+                        .by_address(source.ip)
+                        .is_some_and(|source| manages(source, asset, subject.accounts))
                 })
             });
-        !told.is_cut && by_sources && by_accounts && by_pipes && by_asset && by_site
+        !subject.is_truncated && by_sources && by_accounts && by_pipes && by_asset && by_site
     }
 }
 
@@ -278,10 +304,14 @@ fn manages(source: &Asset, asset: &Asset, accounts: &[Arc<str>]) -> bool {
             Role::DistributionPoint | Role::ManagementPoint | Role::SiteDatabase | Role::SmsProvider
         )
     });
-    let label = source.id.as_str().split('.').next().unwrap_or_default();
+    let name = source.id.as_str();
+    let label = name.split('.').next().expect("splitting gives at least one part");
     let computer_account = format!("{label}$");
     let is_own = |account: &Arc<str>| {
-        let name = account.rsplit('\\').next().unwrap_or_default();
+        let name = account
+            .rsplit('\\')
+            .next()
+            .expect("splitting gives at least one part");
         name.eq_ignore_ascii_case(&computer_account)
     };
     is_server && is_system && source.site == asset.site && accounts.iter().all(is_own)

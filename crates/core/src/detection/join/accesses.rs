@@ -42,7 +42,7 @@ pub(super) struct Accesses {
     unattributed: BTreeSet<Slot>,
 }
 
-/// A pipe connection that changed hands because a better explanation came.
+/// A pipe connection that moved because a nearer share access explains it.
 #[derive(Debug)]
 pub(super) struct Reassigned {
     pub(super) pipe: Slot,
@@ -57,8 +57,7 @@ impl Accesses {
         self.shares.is_empty() && self.pipes.is_empty()
     }
 
-    /// Adds a share access and hands it the pipe connections that it explains better than what explained
-    /// them so far.
+    /// Adds a share access, which takes the pipe connections that it explains better than what explained them so far.
     pub(super) fn insert_share(
         &mut self,
         stored: Stored,
@@ -93,7 +92,7 @@ impl Accesses {
         reassigned
     }
 
-    /// Adds a pipe connection and says which alert's share access explains it, if one does.
+    /// Adds a pipe connection. The alert of the share access that explains it, if one does.
     pub(super) fn insert_pipe(
         &mut self,
         stored: Stored,
@@ -143,7 +142,7 @@ impl Accesses {
     }
 
     /// Accesses without a named source within `window` of `time`, and their alerts.
-    pub(super) fn unresolved_around(
+    pub(super) fn unattributed_around(
         &self,
         time: EventTime,
         window: Duration,
@@ -154,7 +153,7 @@ impl Accesses {
         })
     }
 
-    /// Removes what stands at `slot`.
+    /// Removes the observation in `slot`.
     pub(super) fn expire(&mut self, slot: Slot) {
         self.pipes.remove(&slot);
         self.unattributed.remove(&slot);

@@ -1,11 +1,11 @@
 //! How far the clock of a source is ahead of the clock of an asset.
 //!
-//! A `network_connection` that the client logged and a `share_access` of the same source address and port tell of one
-//! session by two clocks. The first access of a session comes after its connection, at once or after a wait: so the time of
+//! A `network_connection` that the client logged and a `share_access` of the same source address and port show one session
+//! by two clocks. The first access of a session comes after its connection, at once or after a wait: so the time of
 //! the connection, less that of its first access, is a sample of the offset that a wait can only lower. The median of
 //! several is not moved by a few long waits.
 //!
-//! An offset ranks the candidates of an alert and does nothing else: windows compare the times that events bear.
+//! An offset ranks the candidates of an alert and does nothing else: windows compare the times of the events themselves.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,10 +19,10 @@ use crate::detection::JoinSettings;
 use crate::event::AssetId;
 use crate::time::EventTime;
 
-/// Fewer sessions than this tell nothing: each may have waited for its first access.
+/// Fewer sessions than this show nothing: each may have waited for its first access.
 const MIN_SESSIONS: usize = 3;
 
-/// How many of an asset's latest share accesses its own estimate looks at, which only metrics tell.
+/// How many of an asset's latest share accesses its own estimate rests on, which only metrics show.
 const LATEST: usize = 256;
 
 /// How far an asset's clock is off.
@@ -35,13 +35,17 @@ pub struct ClockState {
 }
 
 impl Join {
-    /// The clocks of the inventory's assets, as far as sessions tell.
+    /// The clocks of the inventory's assets, as far as sessions show them.
     pub fn clocks(&self) -> impl Iterator<Item = ClockState> {
-        let judged = self.assets.iter().filter(|(asset, _)| self.sensors.lists(asset));
+        let judged = self
+            .state
+            .assets
+            .iter()
+            .filter(|(asset, _)| self.sensors.lists(asset));
         judged.filter_map(|(asset, state)| {
             Some(ClockState {
                 asset: asset.clone(),
-                ahead: offset_of_asset(state, &self.settings)?,
+                ahead: offset_of_asset(state, &self.state.settings)?,
             })
         })
     }
@@ -83,7 +87,7 @@ pub(super) fn sessions<'a>(
     })
 }
 
-/// Whether the client logged it. What the server logged bears the asset's own clock.
+/// Whether the client logged it. What the server logged has the asset's own clock.
 pub(super) fn is_by_client(connection: &Stored) -> bool {
     connection
         .connection()

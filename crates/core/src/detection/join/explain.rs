@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Join;
 use super::accesses::Accesses;
 use super::asset::AssetState;
 use super::stored::{Slot, Stored, around};
-use super::{Join, View};
 use crate::detection::explanation::Window;
 use crate::detection::{
     AlertId, Attribution, ExceptedBy, ExplainedAccess, Explanation, Finding, JoinSettings, Reason, Seen,
@@ -31,14 +31,8 @@ impl Join {
     /// Why the alert says what it says now. `None` unless it is open and has accesses.
     pub fn explain(&self, id: AlertId) -> Option<Explanation> {
         let alert = self.alerts.get(&id)?;
-        let view = View {
-            assets: &self.assets,
-            rules: &self.rules,
-            exceptions: &self.exceptions,
-            settings: &self.settings,
-        };
-        let asset = self.assets.get(&alert.key.asset)?;
-        let destination = asset.accesses.get(&self.rules.index(&alert.key.rule)?)?;
+        let asset = self.state.assets.get(&alert.key.asset)?;
+        let destination = asset.accesses.get(&alert.rule)?;
         let shares = alert
             .shares
             .iter()
@@ -59,11 +53,11 @@ impl Join {
         }
         accesses.sort_by_key(|stored| (stored.time(), stored.observation.kind(), stored.observation.id));
         accesses.truncate(ACCESSES);
-        let (content, _) = view.content_now(alert)?;
+        let (content, _) = self.state.content_now(alert)?;
         let look = Look {
             asset,
             destination,
-            settings: &self.settings,
+            settings: &self.state.settings,
         };
         Some(Explanation {
             alert_id: id,

@@ -15,7 +15,7 @@ use crate::detection::{Counters, Disposition};
 use crate::event::Kind;
 
 impl Join {
-    /// Takes an observation into state and says which alerts it touches.
+    /// Takes an observation into state. Also the alerts that it touches.
     pub(super) fn take(
         &mut self,
         stored: &Stored,
@@ -23,7 +23,7 @@ impl Join {
     ) -> (Disposition, BTreeSet<AlertId>) {
         let nothing = BTreeSet::new();
         let kind = stored.observation.kind();
-        let rules = self.rules.watching(&stored.observation);
+        let rules = self.state.rules.watching(&stored.observation);
         if kind != Kind::NetworkConnection {
             if rules.is_empty() {
                 return (Disposition::Unwatched, nothing);
@@ -32,12 +32,12 @@ impl Join {
             let source = stored.share().and_then(|share| share.source_ip);
             if !self
                 .admission
-                .admits(asset, source, self.stream_time, &self.settings)
+                .admits(asset, source, self.stream_time, &self.state.settings)
             {
                 return (Disposition::Dropped, nothing);
             }
         }
-        let limit = self.settings.limits.seen_events_per_partition;
+        let limit = self.state.settings.limits.seen_events_per_partition;
         if self
             .seen_events
             .is_copy(stored.observation.id, stored.arrival, limit)
@@ -69,8 +69,12 @@ impl Join {
     }
 
     fn take_connection(&mut self, stored: Stored, counters: &mut Counters) -> BTreeSet<AlertId> {
-        let settings = &self.settings;
-        let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
+        let settings = &self.state.settings;
+        let asset = self
+            .state
+            .assets
+            .entry(stored.observation.asset.clone())
+            .or_default();
         let mut touched = BTreeSet::new();
         let tuple = connections::tuple(&stored);
         for accesses in asset.accesses.values() {
@@ -89,7 +93,7 @@ impl Join {
         for accesses in asset.accesses.values() {
             touched.extend(
                 accesses
-                    .unresolved_around(stored.time(), settings.attribution_window)
+                    .unattributed_around(stored.time(), settings.attribution_window)
                     .filter(|(access, _)| access.within_span(&stored, settings.join_span()))
                     .map(|(_, alert)| alert),
             );
@@ -105,24 +109,30 @@ impl Join {
         let source = stored.share().and_then(|share| share.source_ip);
         let key = self.key(rule, stored, source);
         let id = key.id();
-        let asset = self.assets.entry(stored.observation.asset.clone()).or_default();
+        let asset = self
+            .state
+            .assets
+            .entry(stored.observation.asset.clone())
+            .or_default();
         let accesses = asset.accesses.entry(rule).or_default();
         let slot = stored.slot();
         let mut touched = BTreeSet::new();
         if stored.share().is_some() {
-            let reassigned = accesses.insert_share(stored.clone(), id, &self.settings);
-            self.open(key, id).shares.insert(slot);
+            let reassigned = accesses.insert_share(stored.clone(), id, &self.state.settings);
+            self.open(key, id, rule).shares.insert(slot);
             touched.insert(id);
             for change in reassigned {
                 self.reassign(&change, id, &mut touched);
             }
-            if let Some(asset) = self.assets.get(&stored.observation.asset)
-                && clocks::sessions(stored, asset, &self.settings).next().is_some()
+            if let Some(asset) = self.state.assets.get(&stored.observation.asset)
+                && clocks::sessions(stored, asset, &self.state.settings)
+                    .next()
+                    .is_some()
             {
-                touched.extend(ranked_by(stored, asset, &self.alerts, &self.settings));
+                touched.extend(ranked_by(stored, asset, &self.alerts, &self.state.settings));
             }
         } else {
-            match accesses.insert_pipe(stored.clone(), id, &self.settings) {
+            match accesses.insert_pipe(stored.clone(), id, &self.state.settings) {
                 Some(with_explanations) => {
                     if let Some(alert) = self.alerts.get_mut(&with_explanations) {
                         alert.pipes.insert(slot);
@@ -130,7 +140,7 @@ impl Join {
                     touched.insert(with_explanations);
                 }
                 None => {
-                    self.open(key, id).pipes.insert(slot);
+                    self.open(key, id, rule).pipes.insert(slot);
                     touched.insert(id);
                 }
             }
@@ -141,22 +151,23 @@ impl Join {
     /// The key of the alert that an access belongs to.
     fn key(&self, rule: RuleIndex, stored: &Stored, source: Option<IpAddr>) -> AlertKey {
         AlertKey {
-            rule: Arc::clone(&self.rules.ids[rule]),
+            rule: Arc::clone(self.state.rules.id(rule)),
             asset: stored.observation.asset.clone(),
             source,
-            bucket: stored.time().bucket(self.settings.group_by),
-            arrival_bucket: (!self.is_timely(stored)).then(|| stored.arrival.bucket(self.settings.group_by)),
+            bucket: stored.time().bucket(self.state.settings.group_by),
+            arrival_bucket: (!self.is_timely(stored))
+                .then(|| stored.arrival.bucket(self.state.settings.group_by)),
         }
     }
 
     fn is_timely(&self, stored: &Stored) -> bool {
-        self.settings.is_timely(stored.time(), stored.arrival)
+        self.state.settings.is_timely(stored.time(), stored.arrival)
     }
 
     /// The open alert with this key, opened if it is new.
-    fn open(&mut self, key: AlertKey, id: AlertId) -> &mut OpenAlert {
+    fn open(&mut self, key: AlertKey, id: AlertId, rule: RuleIndex) -> &mut OpenAlert {
         self.alerts.entry(id).or_insert_with(|| {
-            let alert = OpenAlert::new(key, &self.settings);
+            let alert = OpenAlert::new(key, rule, &self.state.settings);
             self.closings.insert((alert.closes, id));
             alert
         })
@@ -197,7 +208,7 @@ fn ranked_by(
     asset
         .accesses
         .values()
-        .flat_map(|rule| rule.unresolved_around(end.time(), settings.tuple_window))
+        .flat_map(|rule| rule.unattributed_around(end.time(), settings.tuple_window))
         .filter(|(access, alert)| access.within_span(end, settings.join_span()) && alerts.contains_key(alert))
         .map(|(_, alert)| alert)
         .collect()

@@ -11,7 +11,7 @@
 //!
 //! A record with stream time `s` is processed in a fixed order: deadlines up to `s` fire, by (deadline, alert
 //! id); alerts close; observations expire; then the record is applied. So every decision follows from the log
-//! alone, and replaying the log repeats it. What an alert says is recomputed from the observations in state
+//! alone, and replaying the log repeats it. The content of an alert is recomputed from the observations in state
 //! whenever one of them touches it; that is what makes the final alerts the same in whatever order the
 //! observations came.
 
@@ -21,52 +21,53 @@ mod asset;
 mod clocks;
 mod connections;
 mod content;
+mod evidence;
 mod explain;
 mod intake;
 mod open_alert;
 mod retention;
+mod revise;
 mod rules;
 mod seen_events;
+mod source;
+mod state;
 mod stored;
+mod timeline;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use self::admission::Admission;
-use self::asset::AssetState;
 pub use self::clocks::ClockState;
-use self::content::current;
-use self::open_alert::{Due, OpenAlert};
+use self::open_alert::OpenAlert;
 use self::rules::Rules;
 use self::seen_events::SeenEvents;
+use self::state::State;
 use self::stored::{Slot, Stored};
-use super::sensors::{SensorState, Sensors};
+use super::sensors::{Arrival, SensorState, Sensors};
 use super::sweeps::{SweepContext, Sweeps};
 use super::{
-    About, Action, AlertId, AlertKey, Content, Counters, Disposition, Exceptions, JoinOutput, JoinSettings,
-    Revision, Rule, StateSize, Status,
+    AlertId, AlertKey, Counters, Disposition, Exceptions, JoinOutput, JoinSettings, Revision, Rule, StateSize,
 };
-use crate::event::{AssetId, Observation, Outcome, Sighting};
+use crate::event::{AssetId, ObservationRecord, Outcome, Sighting};
 use crate::inventory::Inventory;
+use crate::log::At;
 use crate::time::AppendTime;
 
 /// The join state of one observations partition.
 #[derive(Debug)]
 pub struct Join {
-    settings: JoinSettings,
-    rules: Rules,
-    exceptions: Arc<Exceptions>,
+    state: State,
     stream_time: AppendTime,
     seen_events: SeenEvents,
     admission: Admission,
     sensors: Sensors,
     sweeps: Sweeps,
-    assets: HashMap<AssetId, AssetState>,
     alerts: HashMap<AlertId, OpenAlert>,
     deadlines: BTreeSet<(AppendTime, AlertId)>,
     closings: BTreeSet<(AppendTime, AlertId)>,
-    /// Connections in the order of their offsets: what expires, and what the partition's bound takes. Those that an
-    /// asset's bound has taken already may still stand here.
+    /// Connections in the order of their offsets, in which they expire and the partition's bound evicts them. It may still
+    /// hold those that an asset's bound has evicted.
     connections: VecDeque<Expiry>,
     /// How many connections are in state.
     live_connections: usize,
@@ -86,15 +87,17 @@ impl Join {
     /// An empty state before the first record.
     pub fn new(rules: &[Rule], settings: JoinSettings) -> Self {
         Self {
-            settings,
-            rules: Rules::new(rules),
-            exceptions: Arc::default(),
+            state: State {
+                settings,
+                rules: Rules::new(rules),
+                exceptions: Arc::default(),
+                assets: HashMap::new(),
+            },
             stream_time: AppendTime::MIN,
             seen_events: SeenEvents::default(),
             admission: Admission::default(),
             sensors: Sensors::default(),
             sweeps: Sweeps::default(),
-            assets: HashMap::new(),
             alerts: HashMap::new(),
             deadlines: BTreeSet::new(),
             closings: BTreeSet::new(),
@@ -105,11 +108,13 @@ impl Join {
     }
 
     /// The same, with exceptions in force.
-    pub fn with_exceptions(self, exceptions: Arc<Exceptions>) -> Self {
-        Self { exceptions, ..self }
+    #[must_use]
+    pub fn with_exceptions(mut self, exceptions: Arc<Exceptions>) -> Self {
+        self.state.exceptions = exceptions;
+        self
     }
 
-    /// The same, with_sensors the sensors of the assets that the inventory lists.
+    /// The same, which judges the sensors of the assets that the inventory lists.
     pub fn with_sensors(self, inventory: Arc<Inventory>) -> Self {
         Self {
             sensors: Sensors::of(inventory),
@@ -146,265 +151,96 @@ impl Join {
             accesses: self.accesses.len(),
             alerts: self.alerts.len(),
             seen_events: self.seen_events.len(),
-            assets: self.assets.len(),
+            assets: self.state.assets.len(),
         }
     }
 
-    /// Every open alert that has accesses and has been written, as it was written last, by alert id, and every finding
-    /// about a sensor that stands: what a change of settings writes once more. Numbered as a deadline at `offset` would be. All count as told, since under the
-    /// settings of before they may have been.
-    pub fn published_alerts(&self, offset: u64) -> Vec<Revision> {
-        let mut revisions: Vec<Revision> = self
-            .alerts
-            .iter()
-            .filter_map(|(&id, alert)| {
-                let content = alert
-                    .last_published
-                    .as_ref()
-                    .filter(|content| content.status != Status::Superseded)?;
-                Some(Revision {
-                    key: alert.key.clone(),
-                    id,
-                    number: 2 * offset,
-                    is_first: false,
-                    is_excepted_anew: false,
-                    is_published: true,
-                    content: content.clone(),
-                    about: About::Accesses,
-                })
-            })
-            .collect();
-        revisions.extend(self.sensors.standing(offset));
-        revisions.extend(self.sweeps.standing(offset));
-        revisions.sort_by_key(|revision| revision.id);
-        revisions
-    }
-
-    /// Applies the record at `offset`: an observation, or a tick. Offsets must rise; append times need not.
-    pub fn apply(
-        &mut self,
-        offset: u64,
-        append_time: AppendTime,
-        observation: Option<Observation>,
-    ) -> JoinOutput {
-        let mut output = self.advance(offset, append_time);
-        if let Some(observation) = observation {
-            let stored = Stored {
-                offset,
-                arrival: self.stream_time,
-                observation: Arc::new(observation),
-            };
-            let (disposition, touched) = self.take(&stored, &mut output.counters);
-            output.disposition = disposition;
-            output.revisions.extend(self.see(&stored, disposition));
-            self.reconsider(touched, offset, &mut output);
-        }
-        output
-    }
-
-    /// Applies the record at `offset`, which tells this partition that a source of its own touched an asset of any.
-    pub fn sight(&mut self, offset: u64, append_time: AppendTime, sighting: &Sighting) -> JoinOutput {
-        let mut output = self.advance(offset, append_time);
-        let rules = self.rules.watching_share(&sighting.pipe).iter();
-        let alerts: Vec<AlertId> = rules
-            .map(|&rule| {
-                let key = AlertKey {
-                    rule: Arc::clone(&self.rules.ids[rule]),
-                    asset: sighting.asset.clone(),
-                    source: Some(sighting.source_ip),
-                    bucket: sighting.time.bucket(self.settings.group_by),
-                    arrival_bucket: None,
-                };
-                key.id()
-            })
-            .collect();
-        let terms = SweepContext {
-            settings: &self.settings,
-            exceptions: &self.exceptions,
+    /// Applies a record, which was appended `now`. Offsets must rise; append times need not.
+    pub fn apply(&mut self, At { now, offset }: At, record: ObservationRecord) -> JoinOutput {
+        self.stream_time = self.stream_time.max(now);
+        let at = At {
+            now: self.stream_time,
+            offset,
         };
-        let now = (self.stream_time, offset);
-        let (disposition, revisions) = self.sweeps.see(sighting, &alerts, now, terms);
-        output.disposition = disposition;
-        output.revisions.extend(revisions);
+        let mut output = self.advance(at);
+        match record {
+            ObservationRecord::Observation(observation) => {
+                let stored = Stored {
+                    offset: offset.get(),
+                    arrival: at.now,
+                    observation: Arc::new(observation),
+                };
+                let (disposition, touched) = self.take(&stored, &mut output.counters);
+                output.disposition = disposition;
+                output
+                    .revisions
+                    .extend(self.judge_sensors(&stored, disposition, at));
+                self.reconsider(touched, at, &mut output);
+            }
+            ObservationRecord::Sighting(sighting) => self.take_sighting(&sighting, at, &mut output),
+            ObservationRecord::Tick {} => {}
+        }
         output
     }
 
-    /// Lets time pass: what is due at the record at `offset` is written, what is over is forgotten.
-    fn advance(&mut self, offset: u64, append_time: AppendTime) -> JoinOutput {
-        self.stream_time = self.stream_time.max(append_time);
+    /// Writes what is due at a record, and forgets what is over.
+    fn advance(&mut self, at: At) -> JoinOutput {
         let mut output = JoinOutput {
             revisions: Vec::new(),
             disposition: Disposition::Tick,
             counters: Counters::default(),
         };
-        self.fire_deadlines(offset, &mut output);
+        self.fire_deadlines(at, &mut output);
         output
             .revisions
-            .extend(self.sensors.judge(self.stream_time, offset, &self.settings));
-        let terms = SweepContext {
-            settings: &self.settings,
-            exceptions: &self.exceptions,
+            .extend(self.sensors.judge(at, &self.state.settings));
+        let context = SweepContext {
+            settings: &self.state.settings,
+            exceptions: &self.state.exceptions,
         };
-        output
-            .revisions
-            .extend(self.sweeps.advance(self.stream_time, offset, terms));
+        output.revisions.extend(self.sweeps.advance(at, context));
         self.close_alerts();
         self.expire_observations();
         output
     }
 
-    /// Tells the sensors' judge of an observation. A copy, or what a bound kept out, shows that its sensor is alive, but
-    /// tells of no access. A refused access never reaches the pipe, so no `pipe_connected` is due for it.
-    fn see(&mut self, stored: &Stored, disposition: Disposition) -> Option<Revision> {
+    /// Takes in that a source of this partition touched an asset of any.
+    fn take_sighting(&mut self, sighting: &Sighting, at: At, output: &mut JoinOutput) {
+        let rules = self.state.rules.watching_share(&sighting.pipe).iter();
+        let alerts: Vec<AlertId> = rules
+            .map(|&rule| {
+                let key = AlertKey {
+                    rule: Arc::clone(self.state.rules.id(rule)),
+                    asset: sighting.asset.clone(),
+                    source: Some(sighting.source_ip),
+                    bucket: sighting.time.bucket(self.state.settings.group_by),
+                    arrival_bucket: None,
+                };
+                key.id()
+            })
+            .collect();
+        let context = SweepContext {
+            settings: &self.state.settings,
+            exceptions: &self.state.exceptions,
+        };
+        let (disposition, revisions) = self.sweeps.see(sighting, &alerts, at, context);
+        output.disposition = disposition;
+        output.revisions.extend(revisions);
+    }
+
+    /// Judges the sensors of an observation's asset. A copy, or what a bound dropped, shows that its own sensor is alive,
+    /// but no access. A denied access never reaches the pipe, so no `pipe_connected` is due for it.
+    fn judge_sensors(&mut self, stored: &Stored, disposition: Disposition, at: At) -> Option<Revision> {
         let observation = &stored.observation;
-        let is_refused = stored
+        let is_denied = stored
             .share()
             .is_some_and(|share| share.outcome == Some(Outcome::Failure));
-        self.sensors.see(
-            (&observation.asset, observation.kind()),
-            (
-                disposition == Disposition::Applied,
-                !is_refused && self.rules.watch_both_sides(observation),
-            ),
-            (stored.arrival, stored.offset),
-            &self.settings,
-        )
-    }
-
-    fn fire_deadlines(&mut self, offset: u64, output: &mut JoinOutput) {
-        let view = View {
-            assets: &self.assets,
-            rules: &self.rules,
-            exceptions: &self.exceptions,
-            settings: &self.settings,
+        let arrival = Arrival {
+            asset: &observation.asset,
+            kind: observation.kind(),
+            is_access: disposition == Disposition::Applied,
+            is_paired: !is_denied && self.state.rules.watch_both_sides(observation),
         };
-        while let Some(&(deadline, id)) = self.deadlines.first()
-            && deadline <= self.stream_time
-        {
-            self.deadlines.pop_first();
-            let Some(alert) = self.alerts.get_mut(&id) else {
-                continue;
-            };
-            alert.deadline = None;
-            let Some((content, _)) = view.content_now(alert) else {
-                continue;
-            };
-            if alert.last_published.as_ref() != Some(&content) {
-                output.revisions.push(write(alert, id, content, 2 * offset));
-            }
-        }
-    }
-
-    /// Forgets alerts that are past their closing. Their deadlines were never later, so that what differs has
-    /// been written.
-    fn close_alerts(&mut self) {
-        while let Some(&(closes, id)) = self.closings.first()
-            && closes <= self.stream_time
-        {
-            self.closings.pop_first();
-            self.alerts.remove(&id);
-        }
-    }
-
-    /// Decides for every alert that the record at `offset` touched whether it speaks now, later or not at all.
-    fn reconsider(&mut self, touched: BTreeSet<AlertId>, offset: u64, output: &mut JoinOutput) {
-        let view = View {
-            assets: &self.assets,
-            rules: &self.rules,
-            exceptions: &self.exceptions,
-            settings: &self.settings,
-        };
-        for id in touched {
-            let Some(alert) = self.alerts.get_mut(&id) else {
-                output.counters.after_close += 1;
-                continue;
-            };
-            let now = self.stream_time;
-            let due = match view.content_now(alert) {
-                Some((content, opened)) => (alert.due(&content, opened, now, &self.settings), Some(content)),
-                None => (Due::Never, None),
-            };
-            if let Some(deadline) = alert.deadline.take() {
-                self.deadlines.remove(&(deadline, id));
-            }
-            match due {
-                (Due::Now, Some(content)) => output.revisions.push(write(alert, id, content, 2 * offset + 1)),
-                (Due::At(deadline), _) => {
-                    alert.deadline = Some(deadline);
-                    self.deadlines.insert((deadline, id));
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Records that an alert says `content` from now on.
-fn write(alert: &mut OpenAlert, id: AlertId, content: Content, number: u64) -> Revision {
-    alert.differs_since = None;
-    let is_first = content.status == Status::Active && !alert.is_published;
-    alert.is_published |= is_first;
-    let before = alert.last_published.replace(content.clone());
-    let is_excepted_anew =
-        content.exception.is_some() && before.and_then(|before| before.exception) != content.exception;
-    Revision {
-        key: alert.key.clone(),
-        id,
-        number,
-        is_first,
-        is_excepted_anew,
-        is_published: alert.is_published,
-        content,
-        about: About::Accesses,
-    }
-}
-
-/// What an alert's content is read from.
-struct View<'a> {
-    assets: &'a HashMap<AssetId, AssetState>,
-    rules: &'a Rules,
-    exceptions: &'a Exceptions,
-    settings: &'a JoinSettings,
-}
-
-impl View<'_> {
-    /// What an alert has to say, and when its first access arrived. `None` if it has no access and never said that it
-    /// had one.
-    fn content_now(&self, alert: &OpenAlert) -> Option<(Content, AppendTime)> {
-        let asset = self.assets.get(&alert.key.asset);
-        let accesses = asset.and_then(|asset| asset.accesses.get(&self.rules.index(&alert.key.rule)?));
-        if let (Some(asset), Some(accesses)) = (asset, accesses)
-            && let Some(current) = current(alert, asset, accesses, self.settings)
-        {
-            return Some((self.excepted(alert, current.content), current.opened));
-        }
-        let last_published = alert.last_published.clone()?;
-        let superseded_by: BTreeSet<AlertId> = accesses
-            .into_iter()
-            .flat_map(|accesses| alert.departed.iter().filter_map(|slot| accesses.pipes.get(slot)))
-            .filter_map(|pipe| pipe.explained_by.map(|(_, alert)| alert))
-            .collect();
-        let superseded_by = superseded_by.into_iter().collect();
-        Some((
-            Content {
-                status: Status::Superseded,
-                superseded_by,
-                ..last_published
-            },
-            AppendTime::MIN,
-        ))
-    }
-
-    fn excepted(&self, alert: &OpenAlert, content: Content) -> Content {
-        let exception = self.exceptions.covering(&alert.key, alert.closes, &content);
-        let status = match &exception {
-            Some(exception) if exception.action == Action::Suppress => Status::Suppressed,
-            _ => content.status,
-        };
-        Content {
-            status,
-            exception,
-            ..content
-        }
+        self.sensors.see(arrival, at, &self.state.settings)
     }
 }

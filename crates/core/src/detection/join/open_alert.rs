@@ -1,7 +1,8 @@
-//! An alert that is still open: what it holds, what it said last, and when it must speak again.
+//! An alert that is still open: what it holds, its last revision, and when the next one is due.
 
 use std::collections::BTreeSet;
 
+use super::asset::RuleIndex;
 use super::stored::Slot;
 use crate::detection::{AlertKey, Content, JoinSettings};
 use crate::time::AppendTime;
@@ -10,6 +11,8 @@ use crate::time::AppendTime;
 #[derive(Debug)]
 pub(super) struct OpenAlert {
     pub(super) key: AlertKey,
+    /// The rule that `key` names.
+    pub(super) rule: RuleIndex,
     /// Its share accesses.
     pub(super) shares: BTreeSet<Slot>,
     /// Its pipe connections: accesses of their own where nothing explains them, evidence otherwise.
@@ -20,30 +23,31 @@ pub(super) struct OpenAlert {
     pub(super) last_published: Option<Content>,
     /// Whether any of its revisions was active.
     pub(super) is_published: bool,
-    /// When the oldest difference from `written` arose.
+    /// Since when its content differs from `last_published`.
     pub(super) differs_since: Option<AppendTime>,
     /// Its entry among the deadlines, if it has one.
     pub(super) deadline: Option<AppendTime>,
-    /// When it closes: its key alone decides.
+    /// When it closes, which follows from its key alone.
     pub(super) closes: AppendTime,
 }
 
-/// When an alert must write its next revision.
+/// When the next revision of an alert is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// With the record that is being applied.
     Now,
     /// At a deadline.
     At(AppendTime),
-    /// There is nothing new to say.
+    /// Nothing has changed.
     Never,
 }
 
 impl OpenAlert {
-    pub(super) fn new(key: AlertKey, settings: &JoinSettings) -> Self {
+    pub(super) fn new(key: AlertKey, rule: RuleIndex, settings: &JoinSettings) -> Self {
         let closes = closes(&key, settings);
         Self {
             key,
+            rule,
             shares: BTreeSet::new(),
             pipes: BTreeSet::new(),
             departed: BTreeSet::new(),
@@ -107,7 +111,7 @@ fn settle(content: &Content, settings: &JoinSettings) -> std::time::Duration {
     }
 }
 
-/// Whether the difference matters enough to be told at once.
+/// Whether the difference matters enough to be published at once.
 fn is_urgent(last_published: &Content, content: &Content) -> bool {
     let sources = |content: &Content| -> BTreeSet<_> {
         content.candidates.iter().map(|candidate| candidate.ip).collect()

@@ -8,7 +8,7 @@ use crate::event::AssetId;
 impl Join {
     /// Forgets what has been in state for a whole horizon.
     pub(super) fn expire_observations(&mut self) {
-        let horizon = self.settings.horizon();
+        let horizon = self.state.settings.horizon();
         let oldest_kept = self.stream_time.minus(horizon);
         self.seen_events.expire(self.stream_time, horizon);
         while self
@@ -26,12 +26,12 @@ impl Join {
     /// After a connection to `asset` has come in: takes the oldest of the asset's, and then the oldest of the
     /// partition's, where there are too many.
     pub(super) fn bound_connections(&mut self, asset: &AssetId, counters: &mut Counters) {
-        let limits = &self.settings.limits;
+        let limits = &self.state.settings.limits;
         let (per_asset, per_partition) = (
             limits.session_evidence_per_asset,
             limits.session_evidence_per_partition,
         );
-        if let Some(state) = self.assets.get_mut(asset)
+        if let Some(state) = self.state.assets.get_mut(asset)
             && state.connections.len() > per_asset
         {
             state.connections.evict_oldest();
@@ -43,7 +43,7 @@ impl Join {
         }
         // What an asset's bound has taken leaves its place in the order behind.
         if self.connections.len() > 2 * per_partition {
-            let assets = &self.assets;
+            let assets = &self.state.assets;
             self.connections.retain(|expiry| {
                 assets
                     .get(&expiry.asset)
@@ -67,10 +67,10 @@ impl Join {
 
     /// Works on an asset and forgets it if nothing of it is left.
     fn with_asset(&mut self, id: &AssetId, work: impl FnOnce(&mut AssetState)) {
-        if let Some(asset) = self.assets.get_mut(id) {
+        if let Some(asset) = self.state.assets.get_mut(id) {
             work(asset);
             if asset.is_empty() {
-                self.assets.remove(id);
+                self.state.assets.remove(id);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::event::{Detail, Observation};
 /// The rules in force, by what they watch.
 #[derive(Debug)]
 pub(super) struct Rules {
-    pub(super) ids: Vec<Arc<str>>,
+    rules: Vec<Arc<Rule>>,
     pipe_connected: HashMap<Arc<str>, Vec<RuleIndex>>,
     share_access: HashMap<Arc<str>, Vec<RuleIndex>>,
     /// Whether a rule watches pipes on both sides.
@@ -20,7 +20,7 @@ pub(super) struct Rules {
 impl Rules {
     pub(super) fn new(rules: &[Rule]) -> Self {
         let mut index = Self {
-            ids: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
+            rules: rules.iter().cloned().map(Arc::new).collect(),
             pipe_connected: HashMap::new(),
             share_access: HashMap::new(),
             is_two_sided: (rules.iter())
@@ -46,9 +46,12 @@ impl Rules {
         index
     }
 
-    /// Linear, because there are few rules and each revision asks once.
-    pub(super) fn index(&self, id: &str) -> Option<RuleIndex> {
-        self.ids.iter().position(|known| **known == *id)
+    pub(super) fn rule(&self, index: RuleIndex) -> &Arc<Rule> {
+        &self.rules[index]
+    }
+
+    pub(super) fn id(&self, index: RuleIndex) -> &Arc<str> {
+        &self.rules[index].id
     }
 
     /// Whether a rule that watches the pipe of an observation watches the other side too.

@@ -1,15 +1,16 @@
-//! Records of the observations topic.
+//! The records of the observations topic.
 
-use pipewarden_core::event::{Observation, Sighting};
 use serde::{Deserialize, Serialize};
 
-/// The value of a record on the observations topic.
+use super::{Observation, Sighting};
+
+/// The value of a record on the observations topic: what a join applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObservationRecord {
     /// A normalised, resolved event.
     Observation(Observation),
-    /// A share access once more, keyed by its source instead of its asset.
+    /// A share access, published once more to the partition of its source.
     Sighting(Sighting),
     /// Nothing but the passing of time: appended by a partition's owner when the partition is idle and a
     /// deadline is pending, so that a replay of the log repeats every decision.
@@ -19,13 +20,13 @@ pub enum ObservationRecord {
 impl ObservationRecord {
     /// The record's value.
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings and numbers are JSON")
+        serde_json::to_vec(self).expect("structs of strings and numbers are always JSON")
     }
 
     /// Reads a record's value.
     ///
     /// # Errors
-    /// Where the value is not such a document.
+    /// serde's, where the value is not such a document.
     pub fn decode(value: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(value)
     }

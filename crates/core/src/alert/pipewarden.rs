@@ -1,0 +1,204 @@
+//! The part of the document that is Pipewarden's own, field by field.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::detection::{Action, AlertId, Attribution, Confidence, Counts, Omitted, Status};
+use crate::event::{Kind, Outcome};
+use crate::time::EventTime;
+
+/// `pipewarden.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PipewardenFields {
+    /// The same for all revisions.
+    pub alert_id: AlertId,
+    /// Rises with every revision of the alert.
+    pub revision: u64,
+    /// Where the alert is in its life.
+    pub status: Status,
+    /// The alerts that replace it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded_by: Vec<AlertId>,
+    /// The sensor that is missing; absent from alerts about accesses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<SensorFields>,
+    /// The hosts that one source touched; absent from all but sweeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepFields>,
+    /// The exception that covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<ExceptionFields>,
+    /// The id of the policy: settings, rules, inventory and exceptions in force when it was decided.
+    pub policy: String,
+    /// How sure the source is.
+    pub confidence: Confidence,
+    /// How the source is known.
+    pub attribution: Attribution,
+    /// The same across buckets of one rule, asset and source.
+    pub story_id: String,
+    /// The protected host.
+    pub asset: AssetFields,
+    /// What connections show of the source.
+    pub source: SourceFields,
+    /// `DOMAIN\name`, each once.
+    pub accounts: Vec<String>,
+    /// The pipes, as the destination named them.
+    pub pipes: Vec<String>,
+    /// Accesses in this alert.
+    pub accesses: u32,
+    /// Observations by kind.
+    pub observations: Counts,
+    /// Possible sources of what names none, nearest first.
+    pub candidates: Vec<Candidate>,
+    /// What the alert rests on, in order of time.
+    pub evidence: Vec<Evidence>,
+    /// What the bounds of the document left out; absent where nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<Omitted>,
+}
+
+/// `pipewarden.exception.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExceptionFields {
+    /// The entry's id.
+    pub id: String,
+    /// What it does to the alert.
+    pub action: Action,
+    /// Why this is no attack.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+}
+
+/// `pipewarden.sensor.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SensorFields {
+    /// The kind of observation that is missing.
+    pub kind: Kind,
+    /// Why the finding has ended: `seen` where the sensor is back, `quiet` where there is too little to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+}
+
+/// `pipewarden.sweep.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweepFields {
+    /// The width of the window.
+    pub within_seconds: u64,
+    /// The hosts, by first access.
+    pub assets: Vec<SweptAssetFields>,
+}
+
+/// `pipewarden.sweep.assets[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweptAssetFields {
+    /// Its canonical name.
+    pub id: String,
+    /// The first access in the window.
+    pub first: EventTime,
+    /// The last.
+    pub last: EventTime,
+    /// The pipes, as 5145 names them.
+    pub pipes: Vec<String>,
+    /// `DOMAIN\name`, each once.
+    pub accounts: Vec<String>,
+    /// The alerts about the accesses.
+    pub alert_ids: Vec<AlertId>,
+}
+
+/// `pipewarden.asset.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AssetFields {
+    /// Its canonical name.
+    pub id: String,
+    /// What it is for.
+    pub roles: Vec<String>,
+}
+
+/// `pipewarden.source.*`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceFields {
+    /// Its names.
+    pub hosts: Vec<String>,
+    /// Users of its processes.
+    pub users: Vec<String>,
+    /// Its processes.
+    pub processes: Vec<Process>,
+}
+
+/// A process on the source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// A path, `System` or `<unknown process>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    /// Sysmon's `ProcessGuid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity_id: Option<String>,
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// `pipewarden.candidates[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its names.
+    pub hosts: Vec<String>,
+    /// Users of its processes.
+    pub users: Vec<String>,
+    /// Its processes.
+    pub processes: Vec<Process>,
+    /// `network_connection`s from it near an access.
+    pub connections: u32,
+    /// Milliseconds between the nearest of them and an access.
+    pub nearest_ms: u64,
+    /// How many milliseconds its clock is ahead of the asset's, where sessions show it. Candidates are ranked by the
+    /// asset's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// `pipewarden.evidence[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Which kind of observation.
+    pub kind: Kind,
+    /// When, by the logging host's clock.
+    pub time: EventTime,
+    /// The host that logged it.
+    pub computer: String,
+    /// The number its event log gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_id: Option<u64>,
+    /// Where the connection came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<IpAddr>,
+    /// And from which port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_port: Option<u16>,
+    /// The pipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipe: Option<String>,
+    /// The account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The rights asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_mask: Option<String>,
+    /// Granted or denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The process on the computer that logged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The user of that process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Sysmon's own clock, which may be wrong by days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utc_time: Option<String>,
+}

@@ -1,0 +1,127 @@
+//! When alerts are revised.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Join;
+use super::open_alert::{Due, OpenAlert};
+use crate::detection::revision::{by_deadline, by_record};
+use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision, Rule, Status};
+use crate::log::{At, Offset};
+
+impl Join {
+    /// The last revision of every published alert that may still be active: open alerts that are not superseded, active
+    /// alerts about sensors, and active sweeps, by alert id. A change of policy writes them once more, numbered as a
+    /// deadline at `offset` would. All count as published, since under the policy before they may have been.
+    pub fn published_alerts(&self, offset: Offset) -> Vec<Revision> {
+        let mut revisions = Vec::new();
+        for (&id, alert) in &self.alerts {
+            let Some(content) = &alert.last_published else {
+                continue;
+            };
+            if content.status != Status::Superseded {
+                revisions.push(Revision {
+                    id,
+                    number: by_deadline(offset),
+                    is_first: false,
+                    is_published: true,
+                    body: Body::Access(AccessAlert {
+                        key: alert.key.clone(),
+                        rule: Arc::clone(self.state.rules.rule(alert.rule)),
+                        is_excepted_anew: false,
+                        content: content.clone(),
+                    }),
+                });
+            }
+        }
+        revisions.extend(self.sensors.active(offset));
+        revisions.extend(self.sweeps.active(offset));
+        revisions.sort_by_key(|revision| revision.id);
+        revisions
+    }
+
+    pub(super) fn fire_deadlines(&mut self, at: At, output: &mut JoinOutput) {
+        while let Some(&(deadline, id)) = self.deadlines.first()
+            && deadline <= at.now
+        {
+            self.deadlines.pop_first();
+            let Some(alert) = self.alerts.get_mut(&id) else {
+                continue;
+            };
+            alert.deadline = None;
+            let Some((content, _)) = self.state.content_now(alert) else {
+                continue;
+            };
+            if alert.last_published.as_ref() != Some(&content) {
+                let number = by_deadline(at.offset);
+                let rule = self.state.rules.rule(alert.rule);
+                output.revisions.push(write(alert, id, rule, content, number));
+            }
+        }
+    }
+
+    /// Forgets alerts that are past their closing. Their deadlines were never later, so that what differs has
+    /// been written.
+    pub(super) fn close_alerts(&mut self) {
+        while let Some(&(closes, id)) = self.closings.first()
+            && closes <= self.stream_time
+        {
+            self.closings.pop_first();
+            self.alerts.remove(&id);
+        }
+    }
+
+    /// Decides for every alert that a record touched whether it is written now, later or not at all.
+    pub(super) fn reconsider(&mut self, touched: BTreeSet<AlertId>, at: At, output: &mut JoinOutput) {
+        for id in touched {
+            let Some(alert) = self.alerts.get_mut(&id) else {
+                output.counters.after_close += 1;
+                continue;
+            };
+            let due = match self.state.content_now(alert) {
+                Some((content, opened)) => {
+                    let due = alert.due(&content, opened, at.now, &self.state.settings);
+                    (due, Some(content))
+                }
+                None => (Due::Never, None),
+            };
+            if let Some(deadline) = alert.deadline.take() {
+                self.deadlines.remove(&(deadline, id));
+            }
+            match due {
+                (Due::Now, Some(content)) => {
+                    let number = by_record(at.offset);
+                    let rule = self.state.rules.rule(alert.rule);
+                    output.revisions.push(write(alert, id, rule, content, number));
+                }
+                (Due::At(deadline), _) => {
+                    alert.deadline = Some(deadline);
+                    self.deadlines.insert((deadline, id));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Publishes `content` as the next revision of an alert.
+fn write(alert: &mut OpenAlert, id: AlertId, rule: &Arc<Rule>, content: Content, number: u64) -> Revision {
+    alert.differs_since = None;
+    let is_first = content.status == Status::Active && !alert.is_published;
+    alert.is_published |= is_first;
+    let before = alert.last_published.replace(content.clone());
+    let exception_before = before.and_then(|before| before.exception);
+    let is_excepted_anew = content.exception.is_some() && exception_before != content.exception;
+    Revision {
+        id,
+        number,
+        is_first,
+        is_published: alert.is_published,
+        body: Body::Access(AccessAlert {
+            key: alert.key.clone(),
+            rule: Arc::clone(rule),
+            is_excepted_anew,
+            content,
+        }),
+    }
+}

@@ -1,0 +1,61 @@
+//! What the contents of alerts are read from: the observations in state, and the policy.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::asset::AssetState;
+use super::content::{Current, current};
+use super::open_alert::OpenAlert;
+use super::rules::Rules;
+use crate::detection::{Action, AlertId, Content, Exceptions, JoinSettings, Status};
+use crate::event::AssetId;
+use crate::time::AppendTime;
+
+/// All of a join's state that the contents of alerts follow from.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) settings: JoinSettings,
+    pub(super) rules: Rules,
+    pub(super) exceptions: Arc<Exceptions>,
+    pub(super) assets: HashMap<AssetId, AssetState>,
+}
+
+impl State {
+    /// The content of an alert as of now, and when its first access arrived. `None` if it has no access and was never
+    /// published with one.
+    pub(super) fn content_now(&self, alert: &OpenAlert) -> Option<(Content, AppendTime)> {
+        let asset = self.assets.get(&alert.key.asset);
+        let accesses = asset.and_then(|asset| asset.accesses.get(&alert.rule));
+        if let (Some(asset), Some(accesses)) = (asset, accesses)
+            && let Some(Current { content, opened }) = current(alert, asset, accesses, &self.settings)
+        {
+            return Some((self.excepted(alert, content), opened));
+        }
+        let last_published = alert.last_published.clone()?;
+        let departed = accesses
+            .into_iter()
+            .flat_map(|accesses| alert.departed.iter().filter_map(|slot| accesses.pipes.get(slot)));
+        let superseded_by: BTreeSet<AlertId> = departed
+            .filter_map(|pipe| pipe.explained_by.map(|(_, alert)| alert))
+            .collect();
+        let superseded = Content {
+            status: Status::Superseded,
+            superseded_by: superseded_by.into_iter().collect(),
+            ..last_published
+        };
+        Some((superseded, AppendTime::MIN))
+    }
+
+    fn excepted(&self, alert: &OpenAlert, content: Content) -> Content {
+        let exception = self.exceptions.covering(&alert.key, alert.closes, &content);
+        let status = match &exception {
+            Some(exception) if exception.action == Action::Suppress => Status::Suppressed,
+            _ => content.status,
+        };
+        Content {
+            status,
+            exception,
+            ..content
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! An explanation is held to the decision: it recomputes from the state what the content of its alert was computed from, so
+//! both must agree about the source of every access, about candidates and about pairings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use pipewarden_core::detection::{
+    AccessAlert, Attribution, Body, Confidence, Content, ExplainedAccess, Explanation, Finding, Join,
+    JoinSettings, Reason, Seen, Status,
+};
+use pipewarden_core::event::{Kind, Observation, ObservationRecord};
+use pipewarden_core::log::Offset;
+use proptest::prelude::*;
+use testkit::size;
+use testkit::world::{self, Delivery, Seed};
+
+/// Of what one access was joined with for one reason, an explanation lists so many.
+const LISTED: usize = 3;
+
+/// Holds the explanation of an alert to the alert as it is in state now.
+fn check(join: &Join, alert: &AccessAlert) {
+    let AccessAlert { key, content, .. } = alert;
+    let Some(explanation) = join.explain(key.id()) else {
+        assert_eq!(content.status, Status::Superseded, "{key:?}");
+        return;
+    };
+    assert_eq!((&explanation.rule, &explanation.asset), (&key.rule, &key.asset));
+    assert_eq!(explanation.attribution, content.attribution);
+    assert_eq!(explanation.confidence, content.confidence);
+    let accesses = &explanation.accesses;
+    assert_eq!(
+        accesses.len() + explanation.omitted_accesses,
+        content.accesses as usize
+    );
+    assert_eq!(accesses[0].access.time, content.first);
+    if explanation.omitted_accesses == 0 {
+        assert_eq!(content.omitted.evidence, 0, "these worlds are small");
+        check_pairs(&explanation, content);
+        match key.source {
+            Some(ip) => check_audited(&explanation, content, ip),
+            None => check_unattributed(&explanation, content),
+        }
+    }
+}
+
+fn joined<'a>(access: &'a ExplainedAccess, reason: &Reason) -> Vec<&'a Finding> {
+    let joined = access.joined.iter();
+    joined.filter(|finding| finding.reason == *reason).collect()
+}
+
+/// What any access was joined with for a reason, and whether that is all of it.
+fn all_joined(explanation: &Explanation, reason: &Reason) -> (BTreeSet<Seen>, bool) {
+    let (mut all, mut is_whole) = (BTreeSet::new(), true);
+    for access in &explanation.accesses {
+        let joined = joined(access, reason);
+        is_whole &= joined.len() < LISTED;
+        all.extend(joined.into_iter().filter_map(|finding| finding.seen.clone()));
+    }
+    (all, is_whole)
+}
+
+fn evidence(content: &Content, kind: Kind) -> BTreeSet<Seen> {
+    let evidence = content.evidence.iter().filter(|seen| seen.kind() == kind);
+    evidence.map(|seen| Seen::of(&seen.event)).collect()
+}
+
+fn held(found: (BTreeSet<Seen>, bool), expected: &BTreeSet<Seen>) {
+    let (found, is_whole) = found;
+    if is_whole {
+        assert_eq!(found, *expected);
+    } else {
+        assert!(found.is_subset(expected), "{found:?} {expected:?}");
+    }
+}
+
+/// Share accesses explain the pipe connections of the evidence that are no accesses of their own, and no others.
+fn check_pairs(explanation: &Explanation, content: &Content) {
+    let accesses = explanation.accesses.iter().map(|explained| &explained.access);
+    let (shares, pipes): (BTreeSet<Seen>, BTreeSet<Seen>) = accesses
+        .cloned()
+        .partition(|access| access.kind == Kind::ShareAccess);
+    assert_eq!(shares, evidence(content, Kind::ShareAccess));
+    let all = evidence(content, Kind::PipeConnected);
+    assert!(pipes.is_subset(&all), "{pipes:?} {all:?}");
+    let explained: BTreeSet<Seen> = all.difference(&pipes).cloned().collect();
+    held(all_joined(explanation, &Reason::Explains), &explained);
+}
+
+/// Every access is audited, the connections are those of its tuple, and whatever joins any access corroborates the source.
+fn check_audited(explanation: &Explanation, content: &Content, ip: IpAddr) {
+    for access in &explanation.accesses {
+        assert_eq!((access.attribution, access.sources), (Attribution::Audited, 0));
+        assert_eq!(access.access.source_ip, Some(ip));
+    }
+    let connections = evidence(content, Kind::NetworkConnection);
+    held(all_joined(explanation, &Reason::SameTuple), &connections);
+    let is_corroborated = explanation
+        .accesses
+        .iter()
+        .any(|access| !access.joined.is_empty());
+    let expected = if is_corroborated {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
+    assert_eq!(content.confidence, expected);
+}
+
+/// The candidates of the alert are those of its accesses, as near as the nearest, and their number decides.
+fn check_unattributed(explanation: &Explanation, content: &Content) {
+    let mut nearest: BTreeMap<IpAddr, u128> = BTreeMap::new();
+    for access in &explanation.accesses {
+        let candidates = joined(access, &Reason::Candidate);
+        assert_eq!(
+            access.sources,
+            candidates.len(),
+            "there are three sources in these worlds"
+        );
+        assert_eq!(access.attribution, by_number(access.sources).0);
+        for candidate in candidates {
+            let (seen, apart) = (candidate.seen.as_ref().unwrap(), candidate.apart.unwrap());
+            let known = nearest.entry(seen.source_ip.unwrap()).or_insert(u128::MAX);
+            *known = apart.as_millis().min(*known);
+        }
+    }
+    let candidates = content.candidates.iter();
+    let expected: BTreeMap<IpAddr, u128> = candidates
+        .map(|candidate| (candidate.ip, u128::from(candidate.nearest_ms)))
+        .collect();
+    assert_eq!(nearest, expected);
+    assert_eq!(
+        (content.attribution, content.confidence),
+        by_number(nearest.len())
+    );
+    let (found, _) = all_joined(explanation, &Reason::Candidate);
+    assert!(found.is_subset(&evidence(content, Kind::NetworkConnection)));
+}
+
+fn by_number(sources: usize) -> (Attribution, Confidence) {
+    match sources {
+        0 => (Attribution::None, Confidence::Low),
+        1 => (Attribution::Inferred, Confidence::Medium),
+        _ => (Attribution::Ambiguous, Confidence::Low),
+    }
+}
+
+fn worlds() -> impl Strategy<Value = (Vec<Seed>, Vec<Delivery>)> {
+    world::seeds(40_000).prop_flat_map(|seeds| {
+        let settings = JoinSettings::default();
+        // Some arrive so late that they are not joined with what happened at the same time.
+        let late = 0..world::millis(settings.join_span()) * 3 / 2;
+        let late = late.prop_map(|delay| Delivery {
+            delay,
+            copy_after: None,
+        });
+        let delivery = prop_oneof![3 => world::delivery(&settings), 1 => late];
+        let deliveries = prop::collection::vec(delivery, seeds.len());
+        (Just(seeds), deliveries)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(size::of([500, 2_000, 50_000])))]
+
+    #[test]
+    fn an_explanation_agrees_with_its_alert_at_every_record_and_when_all_deadlines_have_passed(
+        (seeds, deliveries) in worlds()
+    ) {
+        let numbered = seeds.iter().zip(0..);
+        let observations: Vec<Observation> = numbered.map(|(seed, number)| seed.observation(number)).collect();
+        let mut join = Join::new(&world::rules(), JoinSettings::default());
+        let mut end = 0;
+        for (offset, at, observation) in world::log(&observations, &deliveries) {
+            let record = ObservationRecord::Observation(observation);
+            let output = join.apply(world::at(offset, at), record);
+            for revision in output.revisions {
+                // What a deadline wrote was read off the state before the record.
+                if let Body::Access(alert) = &revision.body && revision.number % 2 == 1 {
+                    check(&join, alert);
+                }
+            }
+            end = offset + 1;
+        }
+        // Now every open alert has been published as it is.
+        while let Some(deadline) = join.next_deadline() {
+            world::tick(&mut join, end, deadline);
+            end += 1;
+        }
+        for revision in join.published_alerts(Offset::new(end)) {
+            let Body::Access(alert) = &revision.body else {
+                panic!("these worlds have accesses only");
+            };
+            check(&join, alert);
+        }
+    }
+}
