@@ -11,6 +11,7 @@ use tracing::{error, info};
 
 use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
+use crate::diagnostics::with_causes;
 use crate::pipeline::{Origin, Policy, Routed};
 use crate::worker::{Fact, RouterFact};
 
@@ -76,7 +77,10 @@ impl Reporter {
 
     /// The files have changed, and one of them is wrong.
     pub fn rejected(&self, problem: &PolicyError) {
-        error!("a change is rejected and the policy in force stays: {problem}");
+        error!(
+            "a change is rejected and the policy in force stays: {}",
+            with_causes(problem)
+        );
         self.metrics.reload("rejected");
     }
 }
@@ -109,8 +113,9 @@ impl Observer for Reporter {
         match fact {
             WorkerFact::Started => status.update(worker, |status| status.is_alive = true),
             WorkerFact::Failed(failure) => {
+                let failure = with_causes(failure);
                 error!(worker, "{failure}");
-                status.update(worker, |status| status.error = Some(failure.to_string()));
+                status.update(worker, |status| status.error = Some(failure));
             }
             WorkerFact::Ended => status.update(worker, |status| status.is_alive = false),
             WorkerFact::Lag {

@@ -1,14 +1,26 @@
 //! What is wrong with a file that people write: everything at once, each with its line.
 
+use std::error::Error as StdError;
 use std::fmt;
 
 use thiserror::Error;
+
+/// An error and its causes, as one line. No error of this workspace repeats its source's text in its own.
+pub fn with_causes(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        line = format!("{line}: {source}");
+        cause = source.source();
+    }
+    line
+}
 
 /// Why a file is refused. Every message names the file, the line and what to change.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The file cannot be read.
-    #[error("cannot read the {what} {origin}: {source}")]
+    #[error("cannot read the {what} {origin}")]
     Read {
         /// What it should hold.
         what: &'static str,
@@ -18,7 +30,8 @@ pub enum FileError {
         source: std::io::Error,
     },
     /// It is not YAML of the right form.
-    #[error("{origin}: {message}")]
+    // The parser's message begins with a level of its own.
+    #[error("{origin}: {}", message.strip_prefix("error: ").unwrap_or(message))]
     Syntax {
         /// The file.
         origin: String,

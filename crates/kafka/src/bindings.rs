@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use pipewarden_core::diagnostics::with_causes;
 use pipewarden_core::inventory::{BindingRecord, Bindings};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::{Origin, Router};
@@ -64,10 +65,7 @@ impl BindingsReader {
     pub(super) fn new(shared: &Shared, worker: &str) -> Result<Self, DriverError> {
         let consumer = client::reader(&shared.settings.kafka, &format!("{worker}-bindings"))
             .create_with_context(Quiet)
-            .map_err(|problem| DriverError::Client {
-                client: "consumer of the bindings topic".to_owned(),
-                problem,
-            })?;
+            .map_err(DriverError::client("consumer of the bindings topic"))?;
         let now = Instant::now();
         Ok(Self {
             consumer,
@@ -144,7 +142,8 @@ impl BindingsReader {
                 }
                 Ok(ends) => ends,
                 Err(problem) => {
-                    warn!(worker = self.worker, "{problem}; trying again");
+                    let problem = with_causes(&problem);
+                    warn!(worker = self.worker, "{problem}; retrying in {BACK_OFF:?}");
                     if self.shared.stop.wait(BACK_OFF) {
                         return Ok(BTreeMap::new());
                     }
@@ -246,10 +245,8 @@ impl BindingsReader {
     }
 
     fn failed(&self, problem: KafkaError) -> DriverError {
-        DriverError::Admin {
-            what: format!("reading topic {}", self.shared.settings.kafka.topics.bindings),
-            problem,
-        }
+        let topic = &self.shared.settings.kafka.topics.bindings;
+        DriverError::admin(format!("cannot read topic {topic}"))(problem)
     }
 
     fn note(&self, problem: KafkaError) -> Result<(), DriverError> {

@@ -43,18 +43,17 @@ type Membership = Arc<ConsumerGroupMetadata>;
 pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
     let name = format!("correlator-{index}");
     let kafka = &shared.settings.kafka;
-    let group = format!("{}-correlator", kafka.application_id);
-    let refused = |client: String| move |problem| DriverError::Client { client, problem };
+    let group = kafka.correlator_group();
     let Some(member) = CorrelatorMember::start(shared, index, &name)? else {
         return Ok(());
     };
     let consumer: GroupConsumer<CorrelatorMember> =
         client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
             .create_with_context(GroupContext::new(member))
-            .map_err(refused(format!("consumer of group {group}")))?;
+            .map_err(DriverError::client(format!("consumer of group {group}")))?;
     consumer
         .subscribe(&[&kafka.topics.observations])
-        .map_err(refused(format!("consumer of group {group}")))?;
+        .map_err(DriverError::client(format!("consumer of group {group}")))?;
 
     let context = Arc::clone(consumer.context());
     while !shared.stop.is_set() && context.member().failure.is_none() {
@@ -70,7 +69,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
                 member.failure = Some(DriverError::Consumer {
                     group: group.clone(),
-                    problem,
+                    source: problem.into(),
                 });
             }
             Some(Err(problem)) => {
@@ -113,17 +112,14 @@ impl CorrelatorMember {
             "{}-{}-{index}",
             kafka.application_id, settings.correlator.instance
         );
-        let Some(producer) = TransactionalProducer::start(kafka, name, &id, &shared.stop)? else {
+        let Some(producer) = TransactionalProducer::start(settings, name, &id, &shared.stop)? else {
             return Ok(None);
         };
         let ticker = client::producer(kafka, &format!("{name}-ticks"))
             .set("linger.ms", "0")
             .set("message.timeout.ms", "10000")
             .create_with_context(Deliveries::default())
-            .map_err(|problem| DriverError::Client {
-                client: format!("producer of ticks of {name}"),
-                problem,
-            })?;
+            .map_err(DriverError::client(format!("producer of ticks of {name}")))?;
         let began = Instant::now();
         let at = At {
             monotonic: Duration::ZERO,

@@ -45,11 +45,7 @@ const TOO_LARGE: &str = "observation_too_large";
 pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
     let name = format!("router-{index}");
     let kafka = &shared.settings.kafka;
-    let group = format!("{}-router", kafka.application_id);
-    let refused = |problem| DriverError::Client {
-        client: format!("consumer of group {group}"),
-        problem,
-    };
+    let group = kafka.router_group();
     let Some(member) = RouterMember::start(shared, &name)? else {
         return Ok(());
     };
@@ -57,9 +53,11 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
             .set("enable.partition.eof", "false")
             .create_with_context(GroupContext::new(member))
-            .map_err(refused)?;
+            .map_err(DriverError::client(format!("consumer of group {group}")))?;
     let topics: Vec<&str> = kafka.topics.input.iter().map(String::as_str).collect();
-    consumer.subscribe(&topics).map_err(refused)?;
+    consumer
+        .subscribe(&topics)
+        .map_err(DriverError::client(format!("consumer of group {group}")))?;
 
     let context = Arc::clone(consumer.context());
     let mut since_turn = 0;
@@ -77,7 +75,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
                 member.failure = Some(DriverError::Consumer {
                     group: group.clone(),
-                    problem,
+                    source: problem.into(),
                 });
             }
             Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
@@ -122,10 +120,7 @@ impl RouterMember {
             // A record waits for its broker, however long that is away.
             .set("message.timeout.ms", "0")
             .create_with_context(Deliveries::default())
-            .map_err(|problem| DriverError::Client {
-                client: format!("producer of {name}"),
-                problem,
-            })?;
+            .map_err(DriverError::client(format!("producer of {name}")))?;
         let mut router = Router::new(&policy).with_bindings(shared.settings.bindings.clone());
         let mut bindings = BindingsReader::new(shared, name)?;
         if !bindings.read_to_end(&mut router)? {
@@ -232,10 +227,7 @@ impl RouterMember {
                 }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => return,
                 Err((problem, _)) => {
-                    self.failure = Some(DriverError::Delivery {
-                        topic: topic.clone(),
-                        problem,
-                    });
+                    self.failure = Some(DriverError::delivery(topic, problem));
                     return;
                 }
             }
@@ -273,8 +265,7 @@ impl RouterMember {
 
     fn note_refused(&mut self) {
         if let Some((topic, problem)) = self.producer.context().take_refused() {
-            self.failure
-                .get_or_insert(DriverError::Delivery { topic, problem });
+            self.failure.get_or_insert(DriverError::delivery(topic, problem));
         }
         if self.failure.is_some() {
             self.hand_in(RouterInput::Failed);

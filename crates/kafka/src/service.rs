@@ -150,12 +150,8 @@ fn await_topics(shared: &Shared) -> Result<bool, DriverError> {
     while !shared.stop.is_set() {
         match check_topics(shared, &consumer) {
             Ok(()) => return Ok(true),
-            Err(DriverError::Admin { problem, .. }) => {
-                let seconds = pause.as_secs();
-                warn!(
-                    brokers,
-                    "no broker answers ({problem}); trying again in {seconds} s"
-                );
+            Err(DriverError::Admin { source, .. }) => {
+                warn!(brokers, "no broker answers ({source}); retrying in {pause:?}");
                 shared.stop.wait(pause);
                 pause = (pause * 2).min(BACK_OFF.1);
             }
@@ -214,10 +210,9 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
 pub(super) fn partitions_of(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<usize, DriverError> {
     let metadata = consumer
         .fetch_metadata(Some(topic), REQUEST)
-        .map_err(|problem| DriverError::Admin {
-            what: format!("metadata of topic {topic}"),
-            problem,
-        })?;
+        .map_err(DriverError::admin(format!(
+            "cannot read the metadata of topic {topic}"
+        )))?;
     Ok(metadata
         .topics()
         .iter()
@@ -229,8 +224,5 @@ fn metadata_client(shared: &Shared) -> Result<BaseConsumer<Quiet>, DriverError> 
     client::plain(&shared.settings.kafka, "start")
         .set("allow.auto.create.topics", "false")
         .create_with_context(Quiet)
-        .map_err(|problem| DriverError::Client {
-            client: "client for metadata".to_owned(),
-            problem,
-        })
+        .map_err(DriverError::client("client for metadata"))
 }

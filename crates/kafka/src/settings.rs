@@ -100,6 +100,18 @@ pub struct CorrelatorSettings {
     pub instance: String,
 }
 
+impl Kafka {
+    /// The consumer group of router workers.
+    pub(super) fn router_group(&self) -> String {
+        format!("{}-router", self.application_id)
+    }
+
+    /// The consumer group of correlator workers.
+    pub(super) fn correlator_group(&self) -> String {
+        format!("{}-correlator", self.application_id)
+    }
+}
+
 impl ServiceSettings {
     /// The topics that alerts are written to.
     pub(super) fn alert_topics(&self) -> impl Iterator<Item = &String> {

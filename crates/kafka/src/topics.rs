@@ -56,10 +56,7 @@ impl TopicAdmin {
     pub fn new(kafka: &Kafka) -> Result<Self, DriverError> {
         let admin = client::plain(kafka, "topics")
             .create_with_context(Quiet)
-            .map_err(|problem| DriverError::Client {
-                client: "administration client".to_owned(),
-                problem,
-            })?;
+            .map_err(DriverError::client("administration client"))?;
         Ok(Self {
             admin,
             replication: kafka.topics.replication_factor,
@@ -80,10 +77,7 @@ impl TopicAdmin {
             .settings
             .iter()
             .fold(topic, |topic, setting| topic.set(setting.key, &setting.value));
-        let failed = |problem| DriverError::Admin {
-            what: format!("creating topic {}", plan.name),
-            problem,
-        };
+        let failed = |problem| DriverError::admin(format!("cannot create topic {}", plan.name))(problem);
         let results = self
             .admin
             .create_topics([&topic], &options())
@@ -118,10 +112,7 @@ impl TopicAdmin {
             .admin
             .inner()
             .fetch_metadata(Some(&plan.name), REQUEST)
-            .map_err(|problem| DriverError::Admin {
-                what: format!("looking at topic {}", plan.name),
-                problem,
-            })?;
+            .map_err(DriverError::admin(format!("cannot describe topic {}", plan.name)))?;
         let found = metadata.topics().iter().find(|topic| topic.name() == plan.name);
         Ok(found.map_or(0, |topic| topic.partitions().len()))
     }
@@ -131,10 +122,7 @@ impl TopicAdmin {
     /// # Errors
     /// What the broker refuses, or that there is none.
     pub async fn check(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
-        let failed = |problem| DriverError::Admin {
-            what: format!("looking at topic {}", plan.name),
-            problem,
-        };
+        let failed = |problem| DriverError::admin(format!("cannot describe topic {}", plan.name))(problem);
         let has = self.partitions(plan)?;
         if has == 0 {
             return Ok(TopicState::Missing);

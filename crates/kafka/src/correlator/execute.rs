@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pipewarden_engine::ObservationRecord;
-use pipewarden_engine::worker::{CommittedOffset, End, Input, Output, PartitionId, Renewed, Topic};
+use pipewarden_engine::worker::{CommittedOffset, End, Input, Output, PartitionId, Topic};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
@@ -130,12 +130,7 @@ impl CorrelatorMember {
     }
 
     fn renew_producer(&mut self) {
-        let renewed = match self.producer.renew(&self.shared.settings.kafka, &self.name) {
-            Ok(renewed) => renewed,
-            Err(problem) => Renewed::Fatal {
-                problem: problem.to_string(),
-            },
-        };
+        let renewed = self.producer.renew(&self.shared.settings, &self.name);
         self.hand_in(Input::Producer(renewed));
     }
 
@@ -160,10 +155,7 @@ impl CorrelatorMember {
             End::TimestampType(topic) => DriverError::TimestampType {
                 topic: self.topic(topic).to_owned(),
             },
-            End::Producer { problem } => DriverError::Fenced {
-                id: self.producer.id().to_owned(),
-                problem,
-            },
+            End::Producer { .. } => self.producer.take_failure(),
         };
         self.failure.get_or_insert(failure);
     }
