@@ -83,6 +83,11 @@ pub fn likely<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Optio
     nearest(text, known).filter(|known| strsim::jaro_winkler(known, text) > 0.7)
 }
 
+/// The question whether the one of `known` was meant that is so like `text`, if any is.
+pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    likely(text, known).map(|known| format!("did you mean {known}?"))
+}
+
 /// The one of `known` that is most like `text`: what was probably meant.
 pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known

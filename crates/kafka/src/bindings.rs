@@ -26,6 +26,7 @@ use tracing::{debug, warn};
 use super::client::{self, Quiet};
 use super::clock::wall_clock;
 use super::error::DriverError;
+use super::group::signed;
 use super::gzip;
 use super::observer::BindingFact;
 use super::service::{Shared, partitions_of};
@@ -166,8 +167,7 @@ impl BindingsReader {
 
     /// The first and the next offset of every partition; nothing if the topic does not exist.
     fn ends(&self, topic: &str) -> Result<BTreeMap<i32, (i64, i64)>, DriverError> {
-        let partitions = i32::try_from(partitions_of(&self.consumer, topic)?).unwrap_or(i32::MAX);
-        (0..partitions)
+        (0..signed(partitions_of(&self.consumer, topic)?))
             .map(|partition| {
                 let ends = self.consumer.fetch_watermarks(topic, partition, REQUEST);
                 Ok((partition, ends.map_err(|problem| self.failed(problem))?))

@@ -63,9 +63,9 @@ pub enum DriverError {
         /// Its name.
         topic: String,
         /// What it has.
-        has: usize,
+        has: u32,
         /// What the settings say.
-        wants: i32,
+        wants: u32,
     },
     /// Records of the observations topic carry the producer's time.
     #[error(

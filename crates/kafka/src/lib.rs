@@ -52,7 +52,7 @@
 //! let horizon = Duration::from_secs(3_600);
 //! let planned = plans(&Topics::default(), AlertFormat::Ecs, horizon, false);
 //! assert_eq!(planned[0].name, "pipewarden.observations");
-//! assert_eq!(planned[0].partitions, 12);
+//! assert_eq!(planned[0].partitions.get(), 12);
 //! ```
 
 mod active_policy;

@@ -38,7 +38,7 @@ pub(super) struct Shared {
 impl Shared {
     /// How many partitions the observations topic has, as checked at start.
     pub(super) fn partitions(&self) -> u32 {
-        u32::try_from(self.settings.kafka.topics.partitions).unwrap_or_default()
+        u32::from(self.settings.kafka.topics.partitions.get())
     }
 }
 
@@ -189,8 +189,8 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });
         }
-        let wants = topics.partitions;
-        if topic == &topics.observations && i32::try_from(has) != Ok(wants) {
+        let wants = shared.partitions();
+        if topic == &topics.observations && has != wants {
             return Err(DriverError::PartitionCount {
                 topic: topic.clone(),
                 has,
@@ -207,17 +207,15 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
 }
 
 /// How many partitions a topic has; none if it does not exist.
-pub(super) fn partitions_of(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<usize, DriverError> {
+pub(super) fn partitions_of(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<u32, DriverError> {
     let metadata = consumer
         .fetch_metadata(Some(topic), REQUEST)
         .map_err(DriverError::admin(format!(
             "cannot read the metadata of topic {topic}"
         )))?;
-    Ok(metadata
-        .topics()
-        .iter()
-        .find(|found| found.name() == topic)
-        .map_or(0, |found| found.partitions().len()))
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let partitions = found.map_or(0, |found| found.partitions().len());
+    Ok(u32::try_from(partitions).expect("Kafka numbers partitions by 31 bits"))
 }
 
 fn metadata_client(shared: &Shared) -> Result<BaseConsumer<Quiet>, DriverError> {

@@ -3,6 +3,7 @@
 mod plan;
 
 use std::fmt;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 pub use plan::{Setting, TopicPlan, plans};
@@ -45,7 +46,7 @@ impl fmt::Display for TopicState {
 /// An administrator of topics.
 pub struct TopicAdmin {
     admin: AdminClient<Quiet>,
-    replication: i32,
+    replication: NonZeroU16,
 }
 
 impl TopicAdmin {
@@ -70,8 +71,8 @@ impl TopicAdmin {
     pub async fn create(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
         let topic = NewTopic::new(
             &plan.name,
-            plan.partitions,
-            TopicReplication::Fixed(self.replication),
+            i32::from(plan.partitions.get()),
+            TopicReplication::Fixed(i32::from(self.replication.get())),
         );
         let topic = plan
             .settings
@@ -128,7 +129,7 @@ impl TopicAdmin {
             return Ok(TopicState::Missing);
         }
         let mut problems = Vec::new();
-        if plan.is_partition_count_fixed && i32::try_from(has) != Ok(plan.partitions) {
+        if plan.is_partition_count_fixed && has != usize::from(plan.partitions.get()) {
             problems.push(format!(
                 "has {has} partitions, kafka.topics.partitions says {}",
                 plan.partitions
