@@ -128,7 +128,9 @@ fn dead_letters(broker: &Broker, settings: &Settings, topic: &str) -> Vec<(i64, 
         serde_json::from_value::<DeadLetter>(value).unwrap()
     });
     let letters = letters.filter(|letter| letter.topic == settings.topic(topic));
-    let mut letters: Vec<_> = letters.map(|letter| (letter.offset, letter.reason)).collect();
+    let mut letters: Vec<_> = letters
+        .map(|letter| (letter.offset, letter.reason.as_str().to_owned()))
+        .collect();
     letters.sort();
     letters
 }

@@ -59,7 +59,7 @@ pub mod worker;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, DeadLetterReason};
 pub use policy::Policy;
 pub use record::ObservationRecord;
 pub use router::{NoEvent, Origin, Reason, Routed, RoutedObservation, Router};

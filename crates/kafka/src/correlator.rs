@@ -40,15 +40,14 @@ const LOOK: Duration = Duration::from_millis(50);
 type Membership = Arc<ConsumerGroupMetadata>;
 
 /// Runs until the service ends or the worker fails.
-pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
-    let name = format!("correlator-{index}");
+pub(super) fn run(shared: &Shared, name: &str, index: usize) -> Result<(), DriverError> {
     let kafka = &shared.settings.kafka;
     let group = kafka.correlator_group();
-    let Some(member) = CorrelatorMember::start(shared, index, &name)? else {
+    let Some(member) = CorrelatorMember::start(shared, index, name)? else {
         return Ok(());
     };
     let consumer: GroupConsumer<CorrelatorMember> =
-        client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
+        client::consumer(kafka, name, &group, &shared.settings.correlator.instance)
             .create_with_context(GroupContext::new(member))
             .map_err(DriverError::client(format!("consumer of group {group}")))?;
     consumer

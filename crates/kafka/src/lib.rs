@@ -75,7 +75,7 @@ mod transaction;
 pub use active_policy::ActivePolicy;
 pub use error::DriverError;
 pub use feeder::Feeder;
-pub use observer::{BindingFact, Observer, WorkerFact};
+pub use observer::{BindingFact, Observer, WorkerFact, WorkerRole};
 pub use service::Service;
 pub use settings::{CorrelatorSettings, Kafka, RouterSettings, ServiceSettings, Topics};
 pub use stop::Stop;

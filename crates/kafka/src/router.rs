@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use outgoing::Outgoing;
 use pipewarden_engine::worker::{InputPartition, Position, RouterInput, RouterMachine, RouterOutput};
-use pipewarden_engine::{DeadLetter, Origin, Policy, Routed, Router};
+use pipewarden_engine::{DeadLetter, DeadLetterReason, Origin, Policy, Routed, Router};
 use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -38,19 +38,15 @@ const BETWEEN_TURNS: u32 = 64;
 /// Room for a key, headers and the batch around a record.
 const OVERHEAD: usize = 4 << 10;
 
-/// The reason of a dead letter whose observation would not fit a record.
-const TOO_LARGE: &str = "observation_too_large";
-
 /// Runs until the service ends or the worker fails.
-pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
-    let name = format!("router-{index}");
+pub(super) fn run(shared: &Shared, name: &str, _: usize) -> Result<(), DriverError> {
     let kafka = &shared.settings.kafka;
     let group = kafka.router_group();
-    let Some(member) = RouterMember::start(shared, &name)? else {
+    let Some(member) = RouterMember::start(shared, name)? else {
         return Ok(());
     };
     let consumer: GroupConsumer<RouterMember> =
-        client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
+        client::consumer(kafka, name, &group, &shared.settings.correlator.instance)
             .set("enable.partition.eof", "false")
             .create_with_context(GroupContext::new(member))
             .map_err(DriverError::client(format!("consumer of group {group}")))?;
@@ -166,12 +162,13 @@ impl RouterMember {
                 let key = observation.key().as_str().as_bytes().to_vec();
                 let value = observation.encode();
                 Some(if value.len() + key.len() + OVERHEAD > MAX_RECORD {
-                    self.tell(WorkerFact::DeadLetter { reason: TOO_LARGE });
+                    let reason = DeadLetterReason::ObservationTooLarge;
+                    self.tell(WorkerFact::DeadLetter { reason });
                     let told = format!(
                         "the observation takes {} bytes and would not fit a record",
                         value.len()
                     );
-                    Outgoing::dead_letter(&DeadLetter::of(TOO_LARGE, told, origin, payload))
+                    Outgoing::dead_letter(&DeadLetter::of(reason, told, origin, payload))
                 } else {
                     Outgoing::observation(key, value)
                 })
@@ -194,7 +191,7 @@ impl RouterMember {
         lost.report(origin, &self.name, false, &*self.shared.observer);
         let letter = lost.dead_letter(origin);
         self.tell(WorkerFact::DeadLetter {
-            reason: &letter.reason,
+            reason: letter.reason,
         });
         self.waiting.push_back(Outgoing::dead_letter(&letter));
         self.note_routed(origin);

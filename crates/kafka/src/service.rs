@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::active_policy::ActivePolicy;
 use super::client::Quiet;
 use super::error::DriverError;
-use super::observer::{Observer, WorkerFact};
+use super::observer::{Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
 use super::{client, correlator, router};
@@ -80,16 +80,12 @@ impl Service {
         let settings = &shared.settings;
         if settings.router.enabled {
             for index in 0..settings.router.threads {
-                workers.push(start(&shared, format!("router-{index}"), move |shared| {
-                    router::run(shared, index)
-                })?);
+                workers.push(start(&shared, WorkerRole::Router, index, router::run)?);
             }
         }
         if settings.correlator.enabled {
             for index in 0..settings.correlator.threads {
-                workers.push(start(&shared, format!("correlator-{index}"), move |shared| {
-                    correlator::run(shared, index)
-                })?);
+                workers.push(start(&shared, WorkerRole::Correlator, index, correlator::run)?);
             }
         }
         let mut outcome = Ok(());
@@ -109,17 +105,19 @@ type Worker = (String, JoinHandle<Result<(), DriverError>>);
 /// alive and find nothing.
 fn start(
     shared: &Shared,
-    name: String,
-    work: impl FnOnce(&Shared) -> Result<(), DriverError> + Send + 'static,
+    role: WorkerRole,
+    index: usize,
+    work: fn(&Shared, &str, usize) -> Result<(), DriverError>,
 ) -> Result<Worker, DriverError> {
-    shared.observer.worker(&name, WorkerFact::Started);
+    let name = format!("{}-{index}", role.as_str());
+    shared.observer.worker(&name, WorkerFact::Started(role));
     let (shared, own) = (shared.clone(), name.clone());
     let thread = thread::Builder::new().name(name.clone()).spawn(move || {
         let guard = EndsAll {
             shared: &shared,
             name: &own,
         };
-        let outcome = work(&shared);
+        let outcome = work(&shared, &own, index);
         if let Err(failure) = &outcome {
             shared.observer.worker(&own, WorkerFact::Failed(failure));
         }

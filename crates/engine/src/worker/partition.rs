@@ -19,11 +19,8 @@ use super::batch::{Part, Pending};
 use super::fact::{AppliedRecord, Fact};
 use super::io::{At, CommittedOffset, PartitionId};
 use super::tick::Tick;
-use crate::{Applied, Correlator, DeadLetter, LogRecord, Origin};
+use crate::{Applied, Correlator, DeadLetter, DeadLetterReason, LogRecord, Origin};
 use pipewarden_core::time::AppendTime;
-
-/// The reason of a dead letter that stood on a topic of ours: not written by Pipewarden, or damaged.
-pub const UNDECODABLE: &str = "undecodable_observation";
 
 /// How far a partition has come.
 #[derive(Debug)]
@@ -170,8 +167,12 @@ impl Reader {
         if let Some(message) = undecodable
             && is_new
         {
-            self.dead_letters
-                .push(DeadLetter::of(UNDECODABLE, message, origin, value));
+            self.dead_letters.push(DeadLetter::of(
+                DeadLetterReason::UndecodableObservation,
+                message,
+                origin,
+                value,
+            ));
         }
         self.tick.read(
             self.correlator.next_deadline(),
