@@ -12,6 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::client::{self, Quiet};
 use super::error::DriverError;
+use super::metadata::partition_count;
 use super::settings::Kafka;
 
 const REQUEST: Duration = Duration::from_secs(15);
@@ -107,15 +108,8 @@ impl TopicAdmin {
         Ok(())
     }
 
-    /// How many partitions a topic has; none if it does not exist.
-    fn partitions(&self, plan: &TopicPlan) -> Result<usize, DriverError> {
-        let metadata = self
-            .admin
-            .inner()
-            .fetch_metadata(Some(&plan.name), REQUEST)
-            .map_err(DriverError::admin(format!("cannot describe topic {}", plan.name)))?;
-        let found = metadata.topics().iter().find(|topic| topic.name() == plan.name);
-        Ok(found.map_or(0, |topic| topic.partitions().len()))
+    fn partitions(&self, plan: &TopicPlan) -> Result<u32, DriverError> {
+        partition_count(self.admin.inner(), &plan.name, REQUEST)
     }
 
     /// Compares a topic with its plan.
@@ -129,7 +123,7 @@ impl TopicAdmin {
             return Ok(TopicState::Missing);
         }
         let mut problems = Vec::new();
-        if plan.is_partition_count_fixed && has != usize::from(plan.partitions.get()) {
+        if plan.is_partition_count_fixed && has != u32::from(plan.partitions.get()) {
             problems.push(format!(
                 "has {has} partitions, kafka.topics.partitions says {}",
                 plan.partitions

@@ -41,7 +41,7 @@ impl CorrelatorMember {
                     membership,
                     within,
                 } => {
-                    let settings = &self.shared.settings;
+                    let settings = &self.context.settings;
                     let ended = self.producer.publish(&batch, &membership, settings, within);
                     self.hand_in(Input::Ended(ended));
                 }
@@ -57,7 +57,7 @@ impl CorrelatorMember {
                     }
                 }
                 Output::CallbackDone => {}
-                Output::Observe(fact) => self.shared.observer.correlator(&self.name, fact),
+                Output::Observe(fact) => self.context.observer.correlator(&self.name, fact),
                 Output::End(end) => self.end(end),
             }
         }
@@ -130,7 +130,7 @@ impl CorrelatorMember {
     }
 
     fn renew_producer(&mut self) {
-        let renewed = self.producer.renew(&self.shared.settings, &self.name);
+        let renewed = self.producer.renew(&self.context.settings, &self.name);
         self.hand_in(Input::Producer(renewed));
     }
 
@@ -162,7 +162,7 @@ impl CorrelatorMember {
 
     fn topic(&self, topic: Topic) -> &str {
         match topic {
-            Topic::Observations => &self.shared.settings.kafka.topics.observations,
+            Topic::Observations => &self.context.settings.kafka.topics.observations,
             Topic::Sightings => "",
         }
     }
