@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;
-use pipewarden_kafka::gzip::{Refusal, inflate};
+use pipewarden_kafka::gzip::{BatchLossReason, inflate};
 
 const BEGIN: [u8; 3] = [0x1f, 0x8b, 8];
 
@@ -41,7 +41,7 @@ fn check(batch: &[u8], ceiling: usize) {
     }
     match reference(batch) {
         Some(content) if content.len() <= ceiling => assert_eq!(found, Ok(content)),
-        Some(_) => assert_eq!(found, Err(Refusal::TooLarge)),
+        Some(_) => assert_eq!(found, Err(BatchLossReason::TooLarge)),
         None => assert!(found.is_err()),
     }
 }

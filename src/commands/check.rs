@@ -102,7 +102,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let unlisted = serde_json::to_value(policy.unlisted_hosts)?;
     writeln!(out, "  unlisted hosts: {}", unlisted.as_str().unwrap_or_default())?;
     exceptions(&mut out, &policy, hits.as_ref())?;
-    let partitions = u64::try_from(settings.kafka.topics.partitions).unwrap_or_default();
+    let partitions = u64::from(settings.kafka.topics.partitions.get());
     if let Some(hits) = hits.filter(|hits| hits.partitions < partitions) {
         let warning = format!(
             "the services that were asked own {} of {partitions} partitions (kafka.topics.partitions): an entry may be hit \

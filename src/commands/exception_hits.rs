@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use owo_colors::OwoColorize as _;
+use pipewarden_kafka::WorkerRole;
 use serde::Deserialize;
 
 use super::http_client::Endpoint;
@@ -44,6 +45,7 @@ struct Own {
 
 #[derive(Deserialize)]
 struct Worker {
+    role: WorkerRole,
     partitions: u64,
 }
 
@@ -75,8 +77,10 @@ pub(super) fn ask(endpoints: &[String]) -> anyhow::Result<Hits> {
 impl Hits {
     fn add(&mut self, exceptions: BTreeMap<String, Own>, workers: &BTreeMap<String, Worker>) {
         self.services += 1;
-        let correlators = workers.iter().filter(|(name, _)| name.starts_with("correlator-"));
-        self.partitions += correlators.map(|(_, worker)| worker.partitions).sum::<u64>();
+        let correlators = workers
+            .values()
+            .filter(|worker| worker.role == WorkerRole::Correlator);
+        self.partitions += correlators.map(|worker| worker.partitions).sum::<u64>();
         for (id, Own { hits, since }) in exceptions {
             let entry = self.entries.entry(id).or_insert(Entry {
                 hits: 0,

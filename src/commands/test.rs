@@ -8,6 +8,7 @@ use owo_colors::OwoColorize as _;
 use super::replay::clean;
 use crate::cli::TestArgs;
 use crate::config::tested_rules;
+use crate::diagnostics::with_causes;
 use crate::rule_tests::{self, Tested};
 use crate::text::plural;
 
@@ -90,7 +91,7 @@ fn rows(tested: Tested) -> Vec<Row> {
     }
     let whole = row("-", Vec::new());
     if let Err(untested) = tested.demand_both() {
-        let failure = untested.to_string().lines().map(str::to_owned).collect();
+        let failure = with_causes(&untested).lines().map(str::to_owned).collect();
         rows.push(Row { failure, ..whole });
     }
     rows

@@ -1,4 +1,7 @@
 //! Reading the layers, and saying which key of which layer is wrong.
+//!
+//! The crate `config` parses the file and merges the layers; the defaults are those of the types. What it cannot say is
+//! said before that, layer by layer: which file or variable holds an unknown key, and what the key is called now.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +11,7 @@ use thiserror::Error;
 
 use super::Settings;
 use super::renamed::new_name;
-use crate::diagnostics::likely;
+use crate::diagnostics::did_you_mean;
 
 /// The environment variables that set something begin so.
 const PREFIX: &str = "PIPEWARDEN_";
@@ -25,14 +28,14 @@ pub enum ConfigError {
         message: String,
     },
     /// A key that does not exist.
-    #[error("{origin}: unknown key {key}{}", hint(.nearest.as_deref()))]
+    #[error("{origin}: unknown key {key}{}", .hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
     UnknownKey {
         /// The file or the environment variable.
         origin: String,
         /// The whole key.
         key: String,
-        /// The key that was probably meant.
-        nearest: Option<String>,
+        /// The key that was probably meant, as a question.
+        hint: Option<String>,
     },
     /// A key of an earlier version.
     #[error("{origin}: {key} is called {new} now; CHANGELOG.md lists all new names")]
@@ -57,12 +60,6 @@ pub enum ConfigError {
     Invalid(Vec<String>),
 }
 
-fn hint(nearest: Option<&str>) -> String {
-    nearest
-        .map(|key| format!("; did you mean {key}?"))
-        .unwrap_or_default()
-}
-
 impl Settings {
     /// The defaults, then `file`, then the environment.
     ///
@@ -73,28 +70,21 @@ impl Settings {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let defaults = tree(&Self::default());
-        let mut merged = defaults.clone();
+        let mut layers = Vec::new();
         if let Some(path) = file {
             let mut layer = read_file(path)?;
             stringify_properties(&mut layer);
             known_keys(&layer, &defaults, &path.display().to_string())?;
-            merge(&mut merged, layer);
+            layers.push(layer);
         }
         for (name, value) in environment {
-            if let Some(layer) = from_environment(&name, &value, &defaults)? {
-                merge(&mut merged, layer);
-            }
+            layers.extend(from_environment(&name, &value, &defaults)?);
         }
-        let text = Value::Object(merged).to_string();
-        let mut deserializer = serde_json::Deserializer::from_str(&text);
-        let settings: Self = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let message = error.inner().to_string();
-            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-            ConfigError::Value {
+        let settings: Self =
+            serde_path_to_error::deserialize(merged(layers)).map_err(|error| ConfigError::Value {
                 key: error.path().to_string(),
-                message,
-            }
-        })?;
+                message: error.inner().to_string(),
+            })?;
         let problems = settings.problems();
         if problems.is_empty() {
             Ok(settings)
@@ -188,8 +178,8 @@ fn unknown(origin: &str, key: String, all: &[String]) -> ConfigError {
     match new_name(&key) {
         Some(new) => ConfigError::RenamedKey { origin, key, new },
         None => {
-            let nearest = likely(&key, all.iter().map(String::as_str)).map(str::to_owned);
-            ConfigError::UnknownKey { origin, key, nearest }
+            let hint = did_you_mean(&key, all.iter().map(String::as_str));
+            ConfigError::UnknownKey { origin, key, hint }
         }
     }
 }
@@ -227,18 +217,7 @@ fn from_environment(
     // Every setting has a section. Other names are not ours to judge: Kubernetes, for one, puts
     // `PIPEWARDEN_SERVICE_HOST` and the like there. But a setting with an underscore too few is a mistake.
     if !rest.contains("__") {
-        let flat = |key: &str| key.replace('.', "_").eq_ignore_ascii_case(rest);
-        return match keys(defaults)
-            .into_iter()
-            .find(|key| key.contains('.') && flat(key))
-        {
-            None => Ok(None),
-            Some(key) => Err(ConfigError::UnknownKey {
-                origin: name.to_owned(),
-                key: rest.to_ascii_lowercase(),
-                nearest: Some(format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))),
-            }),
-        };
+        return not_a_setting(name, rest, defaults).map(|()| None);
     }
     let mut path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
     if path.len() == 3 && path[..2] == ["kafka", "client"] {
@@ -264,6 +243,21 @@ fn from_environment(
     Ok(Some(nested(&path, typed.unwrap_or_else(|| Value::from(value)))))
 }
 
+/// # Errors
+/// A variable that is a setting but for an underscore.
+fn not_a_setting(name: &str, rest: &str, defaults: &Map<String, Value>) -> Result<(), ConfigError> {
+    let is_meant = |key: &String| key.contains('.') && key.replace('.', "_").eq_ignore_ascii_case(rest);
+    let Some(key) = keys(defaults).into_iter().find(is_meant) else {
+        return Ok(());
+    };
+    let meant = format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"));
+    Err(ConfigError::UnknownKey {
+        origin: name.to_owned(),
+        key: rest.to_ascii_lowercase(),
+        hint: did_you_mean(&meant, [meant.as_str()]),
+    })
+}
+
 fn nested(path: &[String], value: Value) -> Map<String, Value> {
     let value = path.iter().rev().fold(value, |below, part| {
         Value::Object(Map::from_iter([(part.clone(), below)]))
@@ -274,13 +268,15 @@ fn nested(path: &[String], value: Value) -> Map<String, Value> {
     }
 }
 
-fn merge(into: &mut Map<String, Value>, layer: Map<String, Value>) {
-    for (key, value) in layer {
-        match (into.get_mut(&key), value) {
-            (Some(Value::Object(below)), Value::Object(layer)) => merge(below, layer),
-            (_, value) => {
-                into.insert(key, value);
-            }
-        }
+/// All layers as one; where two set the same key the later one counts.
+fn merged(layers: Vec<Map<String, Value>>) -> Value {
+    let mut builder = Config::builder();
+    for layer in layers {
+        let text = Value::Object(layer).to_string();
+        builder = builder.add_source(config::File::from_str(&text, FileFormat::Json));
     }
+    builder
+        .build()
+        .and_then(Config::try_deserialize)
+        .expect("what is written as JSON can be read as JSON")
 }

@@ -3,169 +3,217 @@
 use std::time::Duration;
 
 use super::Settings;
-use crate::detection::{SensorSettings, SweepSettings};
+
+/// Everything that is wrong, each with its key and what would be right.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn require(&mut self, holds: bool, problem: impl Into<String>) {
+        if !holds {
+            self.0.push(problem.into());
+        }
+    }
+
+    fn at_least(&mut self, least: usize, key: &str, value: usize) {
+        self.require(value >= least, format!("{key} must be at least {least}"));
+    }
+
+    fn at_most(&mut self, most: usize, key: &str, value: usize, reason: &str) {
+        self.require(value <= most, format!("{key} must be at most {most}{reason}"));
+    }
+}
+
+/// One function for each group of settings, in the order in which problems are listed.
+const RULES: [fn(&Settings, &mut Problems); 9] = [
+    spans,
+    windows,
+    sensors,
+    sweep,
+    limits,
+    bindings,
+    workers,
+    brokers_and_topics,
+    properties,
+];
 
 impl Settings {
     /// Everything that is wrong, each with its key and what would be right.
     pub(super) fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut demand = |holds: bool, problem: &str| {
-            if !holds {
-                problems.push(problem.to_owned());
-            }
-        };
-        let detection = &self.detection;
-        for (key, span) in [
-            ("detection.attribution_window", detection.attribution_window),
-            ("detection.tuple_window", detection.tuple_window),
-            ("detection.pair_window", detection.pair_window),
-            ("detection.group_by", detection.group_by),
-            ("detection.allowed_lateness", detection.allowed_lateness),
-            ("correlator.commit_interval", self.correlator.commit_interval),
-            ("router.commit_interval", self.router.commit_interval),
-        ] {
-            demand(
-                span >= Duration::from_millis(1),
-                &format!("{key} must be at least 1ms"),
-            );
-            demand(
-                span <= Duration::from_secs(86_400),
-                &format!("{key} must be at most 1 day"),
-            );
+        let mut problems = Problems::default();
+        for rule in RULES {
+            rule(self, &mut problems);
         }
-        for (key, window) in [
-            ("detection.attribution_window", detection.attribution_window),
-            ("detection.pair_window", detection.pair_window),
-        ] {
-            demand(
-                window <= detection.tuple_window,
-                &format!(
-                    "{key} must not be wider than detection.tuple_window, which the horizon is made for"
-                ),
-            );
-        }
-        demand(
-            detection.sensors.min_accesses >= 1,
-            "detection.sensors.min_accesses must be at least 1",
+        problems.0
+    }
+}
+
+fn spans(settings: &Settings, problems: &mut Problems) {
+    let detection = &settings.detection;
+    for (key, span) in [
+        ("detection.attribution_window", detection.attribution_window),
+        ("detection.tuple_window", detection.tuple_window),
+        ("detection.pair_window", detection.pair_window),
+        ("detection.group_by", detection.group_by),
+        ("detection.allowed_lateness", detection.allowed_lateness),
+        ("correlator.commit_interval", settings.correlator.commit_interval),
+        ("router.commit_interval", settings.router.commit_interval),
+    ] {
+        problems.require(
+            span >= Duration::from_millis(1),
+            format!("{key} must be at least 1ms"),
         );
-        demand(
-            detection.sensors.min_span < detection.sensor_span_limit()
-                || detection.sensors.min_span == SensorSettings::default().min_span,
-            "detection.sensors.min_span must be shorter than the horizon less allowed_lateness and a sixteenth of it: \
-             accesses farther apart are not remembered together",
+        problems.require(
+            span <= Duration::from_secs(86_400),
+            format!("{key} must be at most 1 day"),
         );
-        demand(
-            detection.sweep.min_assets >= 2,
-            "detection.sweep.min_assets must be at least 2: one asset is no sweep",
+    }
+}
+
+fn windows(settings: &Settings, problems: &mut Problems) {
+    let detection = &settings.detection;
+    for (key, window) in [
+        ("detection.attribution_window", detection.attribution_window),
+        ("detection.pair_window", detection.pair_window),
+    ] {
+        problems.require(
+            window <= detection.tuple_window,
+            format!("{key} must not be wider than detection.tuple_window, which the horizon is made for"),
         );
-        demand(
-            detection.sweep.within <= detection.sweep_limit()
-                || detection.sweep.within == SweepSettings::default().within,
-            "detection.sweep.within must not be longer than half of the horizon less allowed_lateness and twice clock_skew: \
-             accesses farther apart are not remembered together",
+    }
+}
+
+fn sensors(settings: &Settings, problems: &mut Problems) {
+    let detection = &settings.detection;
+    problems.require(
+        detection.sensors.min_accesses >= 1,
+        "detection.sensors.min_accesses must be at least 1",
+    );
+    let limit = detection.sensor_span_limit();
+    problems.require(
+        detection.sensors.min_span.is_none_or(|span| span < limit),
+        "detection.sensors.min_span must be shorter than the horizon less allowed_lateness and a sixteenth of it: \
+         accesses farther apart are not remembered together",
+    );
+}
+
+fn sweep(settings: &Settings, problems: &mut Problems) {
+    let detection = &settings.detection;
+    problems.require(
+        detection.sweep.min_assets >= 2,
+        "detection.sweep.min_assets must be at least 2: one asset is no sweep",
+    );
+    let limit = detection.sweep_limit();
+    problems.require(
+        detection.sweep.within.is_none_or(|span| span <= limit),
+        "detection.sweep.within must not be longer than half of the horizon less allowed_lateness and twice clock_skew: \
+         accesses farther apart are not remembered together",
+    );
+}
+
+fn limits(settings: &Settings, problems: &mut Problems) {
+    let limits = &settings.detection.limits;
+    for (key, limit) in [
+        (
+            "detection.limits.session_evidence_per_asset",
+            limits.session_evidence_per_asset,
+        ),
+        (
+            "detection.limits.session_evidence_per_partition",
+            limits.session_evidence_per_partition,
+        ),
+        ("detection.limits.accesses_per_asset", limits.accesses_per_asset),
+        (
+            "detection.limits.accesses_per_partition",
+            limits.accesses_per_partition,
+        ),
+        (
+            "detection.limits.seen_events_per_partition",
+            limits.seen_events_per_partition,
+        ),
+        ("detection.limits.evidence", limits.evidence),
+        ("detection.limits.list_entries", limits.list_entries),
+    ] {
+        problems.at_least(1, key, limit);
+    }
+    let size = ": a record has a size limit";
+    problems.at_most(1_000, "detection.limits.evidence", limits.evidence, size);
+    if settings.alerts.format.has_ocsf() {
+        let size = " where alerts.format is ocsf or both: a finding describes each observation at greater length, and a \
+                    record has a size limit";
+        problems.at_most(400, "detection.limits.evidence", limits.evidence, size);
+    }
+    problems.at_most(1_000, "detection.limits.list_entries", limits.list_entries, size);
+}
+
+fn bindings(settings: &Settings, problems: &mut Problems) {
+    let bindings = &settings.bindings;
+    problems.require(
+        bindings.publish_after >= Duration::from_secs(1),
+        "bindings.publish_after must be at least 1s",
+    );
+    problems.require(
+        bindings.max_age > bindings.publish_after,
+        "bindings.max_age must be longer than bindings.publish_after: what is not published any more would be dropped",
+    );
+    problems.at_least(1, "bindings.limit", bindings.limit);
+    problems.at_least(1, "bindings.limit_per_address", bindings.limit_per_address);
+}
+
+fn workers(settings: &Settings, problems: &mut Problems) {
+    let (router, correlator) = (&settings.router, &settings.correlator);
+    problems.at_least(1, "router.threads", router.threads);
+    problems.at_least(1, "correlator.threads", correlator.threads);
+    problems.require(
+        router.enabled || correlator.enabled,
+        "router.enabled and correlator.enabled are both false: nothing would run",
+    );
+}
+
+fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
+    let (kafka, topics) = (&settings.kafka, &settings.kafka.topics);
+    problems.require(
+        (16 << 20..=1 << 30).contains(&kafka.max_inflated_batch_bytes),
+        "kafka.max_inflated_batch_bytes must be from 16777216 (16 MiB), which ordinary batches may reach, to 1073741824 \
+         (1 GiB)",
+    );
+    problems.require(
+        !kafka.brokers.trim().is_empty(),
+        "kafka.brokers is empty: name host:port",
+    );
+    problems.require(
+        !topics.input.is_empty(),
+        "kafka.topics.input is empty: name the topic that Winlogbeat publishes to",
+    );
+    let own = [
+        &topics.observations,
+        &topics.alerts,
+        &topics.alerts_ocsf,
+        &topics.suppressed,
+        &topics.dead_letters,
+        &topics.bindings,
+    ];
+    let is_used_twice =
+        |(index, name): (usize, &&String)| own[..index].contains(name) || topics.input.contains(name);
+    problems.require(
+        !own.iter().enumerate().any(is_used_twice),
+        "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed, dead_letters and bindings must be different \
+         topics",
+    );
+}
+
+fn properties(settings: &Settings, problems: &mut Problems) {
+    for key in [
+        "bootstrap.servers",
+        "group.id",
+        "group.instance.id",
+        "transactional.id",
+        "enable.auto.commit",
+        "isolation.level",
+    ] {
+        problems.require(
+            !settings.kafka.client.contains_key(key),
+            format!("kafka.client.{key} is set by Pipewarden itself: its guarantees depend on it"),
         );
-        let limits = &detection.limits;
-        for (key, limit) in [
-            ("session_evidence_per_asset", limits.session_evidence_per_asset),
-            (
-                "session_evidence_per_partition",
-                limits.session_evidence_per_partition,
-            ),
-            ("accesses_per_asset", limits.accesses_per_asset),
-            ("accesses_per_partition", limits.accesses_per_partition),
-            ("seen_events_per_partition", limits.seen_events_per_partition),
-            ("evidence", limits.evidence),
-            ("list_entries", limits.list_entries),
-        ] {
-            demand(limit >= 1, &format!("detection.limits.{key} must be at least 1"));
-        }
-        demand(
-            limits.evidence <= 1_000,
-            "detection.limits.evidence must be at most 1000: a record has a size limit",
-        );
-        demand(
-            limits.evidence <= 400 || !self.alerts.format.has_ocsf(),
-            "detection.limits.evidence must be at most 400 where alerts.format is ocsf or both: a finding tells each \
-             observation at greater length, and a record has a size limit",
-        );
-        demand(
-            limits.list_entries <= 1_000,
-            "detection.limits.list_entries must be at most 1000: a record has a size limit",
-        );
-        let bindings = &self.bindings;
-        demand(
-            bindings.publish_after >= Duration::from_secs(1),
-            "bindings.publish_after must be at least 1s",
-        );
-        demand(
-            bindings.max_age > bindings.publish_after,
-            "bindings.max_age must be longer than bindings.publish_after: what is not published any more would be dropped",
-        );
-        for (key, limit) in [
-            ("limit", bindings.limit),
-            ("limit_per_address", bindings.limit_per_address),
-        ] {
-            demand(limit >= 1, &format!("bindings.{key} must be at least 1"));
-        }
-        demand(self.router.threads >= 1, "router.threads must be at least 1");
-        demand(
-            self.correlator.threads >= 1,
-            "correlator.threads must be at least 1",
-        );
-        demand(
-            self.router.enabled || self.correlator.enabled,
-            "router.enabled and correlator.enabled are both false: nothing would run",
-        );
-        demand(
-            (16 << 20..=1 << 30).contains(&self.kafka.max_inflated_batch_bytes),
-            "kafka.max_inflated_batch_bytes must be from 16777216 (16 MiB), which ordinary batches may reach, to \
-             1073741824 (1 GiB)",
-        );
-        let topics = &self.kafka.topics;
-        demand(
-            !self.kafka.brokers.trim().is_empty(),
-            "kafka.brokers is empty: name host:port",
-        );
-        demand(
-            !topics.input.is_empty(),
-            "kafka.topics.input is empty: name the topic that Winlogbeat publishes to",
-        );
-        demand(
-            topics.partitions >= 1,
-            "kafka.topics.partitions must be at least 1",
-        );
-        demand(
-            topics.replication_factor >= 1,
-            "kafka.topics.replication_factor must be at least 1",
-        );
-        let own = [
-            &topics.observations,
-            &topics.alerts,
-            &topics.alerts_ocsf,
-            &topics.suppressed,
-            &topics.dead_letters,
-            &topics.bindings,
-        ];
-        demand(
-            own.iter()
-                .enumerate()
-                .all(|(index, name)| !own[..index].contains(name) && !topics.input.contains(name)),
-            "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed, dead_letters and bindings must be \
-             different topics",
-        );
-        for key in [
-            "bootstrap.servers",
-            "group.id",
-            "group.instance.id",
-            "transactional.id",
-            "enable.auto.commit",
-            "isolation.level",
-        ] {
-            demand(
-                !self.kafka.client.contains_key(key),
-                &format!("kafka.client.{key} is set by Pipewarden itself: its guarantees hang on it"),
-            );
-        }
-        problems
     }
 }

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use pipewarden_kafka::{BindingFact, Observer, WorkerFact};
 use tracing::{error, info};
 
+use super::metrics::ReloadOutcome;
 use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
+use crate::diagnostics::with_causes;
 use crate::pipeline::{Origin, Policy, Routed};
 use crate::worker::{Fact, RouterFact};
 
@@ -70,14 +72,17 @@ impl Reporter {
             policy = policy.checkpoint_id(),
             "rules, inventory or exceptions have changed and are taken up"
         );
-        self.metrics.reload("applied");
+        self.metrics.reload(ReloadOutcome::Applied);
         self.set_policy(policy);
     }
 
     /// The files have changed, and one of them is wrong.
     pub fn rejected(&self, problem: &PolicyError) {
-        error!("a change is rejected and the policy in force stays: {problem}");
-        self.metrics.reload("rejected");
+        error!(
+            "a change is rejected and the policy in force stays: {}",
+            with_causes(problem)
+        );
+        self.metrics.reload(ReloadOutcome::Rejected);
     }
 }
 
@@ -107,10 +112,11 @@ impl Observer for Reporter {
     fn worker(&self, worker: &str, fact: WorkerFact<'_>) {
         let (metrics, status) = (&self.metrics, &self.status);
         match fact {
-            WorkerFact::Started => status.update(worker, |status| status.is_alive = true),
+            WorkerFact::Started(role) => status.start(worker, role),
             WorkerFact::Failed(failure) => {
+                let failure = with_causes(failure);
                 error!(worker, "{failure}");
-                status.update(worker, |status| status.error = Some(failure.to_string()));
+                status.update(worker, |status| status.error = Some(failure));
             }
             WorkerFact::Ended => status.update(worker, |status| status.is_alive = false),
             WorkerFact::Lag {
@@ -143,7 +149,7 @@ impl Observer for Reporter {
                 error!(topic, partition, offset, "{message}");
                 metrics.batch_lost(topic, reason);
                 if is_state {
-                    metrics.loss(reason);
+                    metrics.loss(reason.as_str());
                 }
             }
             WorkerFact::DeadLetter { reason } => metrics.dead_letter(reason),
@@ -153,7 +159,7 @@ impl Observer for Reporter {
 
 #[cfg(test)]
 mod tests {
-    use pipewarden_kafka::DriverError;
+    use pipewarden_kafka::{DriverError, WorkerRole};
 
     use super::*;
     use crate::event::Skip;
@@ -190,7 +196,7 @@ mod tests {
     fn a_worker_is_healthy_from_its_start_to_its_end_and_shows_what_failed() {
         let reporter = reporter();
         let tell = |fact| reporter.worker("router-0", fact);
-        tell(WorkerFact::Started);
+        tell(WorkerFact::Started(WorkerRole::Router));
         assert!(reporter.status.unhealthy().is_empty());
         let failure = DriverError::MissingTopic {
             topic: "pipewarden.bindings".to_owned(),
@@ -230,7 +236,7 @@ mod tests {
     #[test]
     fn a_router_that_reads_the_identities_topic_is_not_ready() {
         let reporter = reporter();
-        reporter.worker("router-0", WorkerFact::Started);
+        reporter.worker("router-0", WorkerFact::Started(WorkerRole::Router));
         reporter.router("router-0", RouterFact::Owns(1));
         assert!(reporter.status.unready().is_empty());
         reporter.bindings("router-0", BindingFact::ReadingBegan);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pipewarden_kafka::WorkerRole;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -13,8 +14,10 @@ use crate::time::{AppendTime, EventTime};
 pub const EXPLANATIONS: usize = 20;
 
 /// What one worker is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WorkerStatus {
+    /// What it does.
+    pub role: WorkerRole,
     /// It runs; false once it has ended, for whatever reason.
     pub is_alive: bool,
     /// It is still reading the bindings topic, and has not asked for a share yet.
@@ -63,10 +66,29 @@ struct Hits {
 }
 
 impl Status {
-    /// Changes what is known of a worker, which exists from its first change on.
+    /// A worker is about to start.
+    pub fn start(&self, worker: &str, role: WorkerRole) {
+        let status = WorkerStatus {
+            role,
+            is_alive: true,
+            is_reading_bindings: false,
+            is_assigned: false,
+            partitions: 0,
+            restoring: 0,
+            error: None,
+        };
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.insert(worker.to_owned(), status);
+    }
+
+    /// Changes the status of a worker that has been started.
     pub fn update(&self, worker: &str, change: impl FnOnce(&mut WorkerStatus)) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        change(workers.entry(worker.to_owned()).or_default());
+        let status = workers.get_mut(worker);
+        debug_assert!(status.is_some(), "{worker} is started before its status changes");
+        if let Some(status) = status {
+            change(status);
+        }
     }
 
     /// Notes which version of settings, rules, inventory and exceptions is in force.
@@ -240,7 +262,7 @@ mod tests {
     fn ready_means_that_every_worker_has_its_share_and_has_caught_up() {
         let status = Status::default();
         assert!(!status.unready().is_empty());
-        status.update("router-0", |worker| worker.is_alive = true);
+        status.start("router-0", WorkerRole::Router);
         assert!(status.unhealthy().is_empty());
         assert_eq!(status.unready(), ["router-0 waits for its partitions"]);
         status.update("router-0", |worker| worker.is_reading_bindings = true);

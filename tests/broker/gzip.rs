@@ -129,7 +129,7 @@ fn dead_letters(broker: &Broker, settings: &Settings, topic: &str) -> Vec<(i64, 
     });
     let letters = letters.filter(|letter| letter.topic == settings.topic(topic));
     let mut letters: Vec<_> = letters
-        .map(|letter| (letter.offset.to_wire(), letter.reason))
+        .map(|letter| (letter.offset.to_wire(), letter.reason.as_str().to_owned()))
         .collect();
     letters.sort();
     letters

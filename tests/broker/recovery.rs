@@ -314,7 +314,7 @@ fn a_process_with_the_name_of_another_ends_it() {
     assert_eq!(status.code(), Some(1));
     let said = log.last().unwrap()["message"].as_str().unwrap();
     assert!(
-        said.contains("is there another process with correlator.instance of the same name?"),
+        said.contains("is there a second process with the same correlator.instance"),
         "{said}"
     );
 }

@@ -9,6 +9,7 @@ use pipewarden::telemetry::{self, Metrics, Status};
 use pipewarden_core::detection::Exceptions;
 use pipewarden_core::inventory::Inventory;
 use pipewarden_core::time::AppendTime;
+use pipewarden_kafka::WorkerRole;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -48,6 +49,8 @@ impl Served {
     fn start(partitions: usize) -> Self {
         let runtime = Runtime::new().unwrap();
         let status = Arc::new(Status::default());
+        status.start("correlator-0", WorkerRole::Correlator);
+        status.start("router-0", WorkerRole::Router);
         status.update("correlator-0", |worker| worker.partitions = partitions);
         status.update("router-0", |worker| worker.partitions = 100);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();

@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use pipewarden_kafka::gzip::{Refusal, inflate};
+use pipewarden_kafka::gzip::{BatchLossReason, inflate};
 use proptest::prelude::*;
 
 /// What every member but the last must be followed by.
@@ -65,7 +65,7 @@ proptest! {
         let batch = [members.concat(), tail].concat();
         prop_assert!(reference(&batch).as_ref() == Some(&content));
         for ceiling in [content.len().saturating_add_signed(around), content.len() / 2, ROOMY] {
-            let expected = if content.len() <= ceiling { Ok(content.clone()) } else { Err(Refusal::TooLarge) };
+            let expected = if content.len() <= ceiling { Ok(content.clone()) } else { Err(BatchLossReason::TooLarge) };
             prop_assert!(inflate(&batch, ceiling) == expected, "ceiling {}, {} bytes", ceiling, content.len());
         }
     }
@@ -91,7 +91,7 @@ proptest! {
         let has_header_checksum = batch.windows(4).any(|start| start.starts_with(&BEGIN) && start[3] & 2 != 0);
         prop_assume!(batch.starts_with(&BEGIN) && !has_header_checksum);
         let expected = reference(&batch);
-        prop_assert!(inflate(&batch, ROOMY) == expected.clone().ok_or(Refusal::Damaged));
+        prop_assert!(inflate(&batch, ROOMY) == expected.clone().ok_or(BatchLossReason::Damaged));
         // Where there is too little room, damage behind it is not seen.
         let room = expected.map_or(100, |content| content.len() / 2);
         prop_assert!(room == 0 || inflate(&batch, room).is_err());
@@ -110,9 +110,9 @@ fn zlib_is_read_as_librdkafka_reads_it() {
     encoder.write_all(&content).unwrap();
     let mut batch = encoder.finish().unwrap();
     assert_eq!(inflate(&batch, content.len()), Ok(content.clone()));
-    assert_eq!(inflate(&batch, content.len() - 1), Err(Refusal::TooLarge));
+    assert_eq!(inflate(&batch, content.len() - 1), Err(BatchLossReason::TooLarge));
     batch.truncate(batch.len() - 1);
-    assert_eq!(inflate(&batch, content.len()), Err(Refusal::Damaged));
+    assert_eq!(inflate(&batch, content.len()), Err(BatchLossReason::Damaged));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_size_that_lies_is_not_trusted() {
         let mut batch = honest.clone();
         let end = batch.len() - 4;
         batch[end..].copy_from_slice(&told.to_le_bytes());
-        assert_eq!(inflate(&batch, ROOMY), Err(Refusal::Damaged), "{told}");
+        assert_eq!(inflate(&batch, ROOMY), Err(BatchLossReason::Damaged), "{told}");
         // As the last bytes of what is ignored, it is a first guess and no more.
         let batch = [&honest[..], &told.to_le_bytes()].concat();
         assert_eq!(inflate(&batch, ROOMY).as_ref(), Ok(&content), "{told}");

@@ -12,6 +12,7 @@
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `explain`, `blind`, `generate` | the commands, as users run them |
+//! | `errors` | what a command says that fails |
 //!
 //! # Sizes
 //! `cargo test --test pure` is the quick size, `PIPEWARDEN_TEST_SIZE=ci` what CI runs. In full:
@@ -35,6 +36,7 @@ mod bindings;
 mod blind;
 mod clocks;
 mod crash;
+mod errors;
 mod exception_hits;
 mod exceptions;
 mod explain;

@@ -223,7 +223,7 @@ fn values_that_cannot_work_are_refused_all_at_once() {
 }
 
 #[test]
-fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_gives_way_to_a_short_one() {
+fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_yields_to_a_short_one() {
     let with = |detection: &str, min_span: Duration| {
         let text = format!(
             "detection: {{{detection} sensors: {{min_span: {}ms}}}}",
@@ -242,7 +242,7 @@ fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_gives_way_to_a_sh
                 .unwrap()
                 .detection
                 .sensors
-                .min_span
+                .min_span()
                 .as_millis(),
             fits.as_millis()
         );
@@ -252,9 +252,44 @@ fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_gives_way_to_a_sh
             "{said}"
         );
     }
-    // Half an hour is longer than the short horizon: nobody has asked for it, so it is no mistake.
+    // Half an hour is longer than the short horizon: where nobody has set it, it is no mistake, and where somebody has, it is.
     let settings = load("c.yaml", &format!("detection: {{{short}}}"), &[]).unwrap();
-    assert!(settings.detection.sensors.min_span > settings.detection.sensor_span_limit());
+    assert!(settings.detection.sensors.min_span() > settings.detection.sensor_span_limit());
+    let said = with(short, settings.detection.sensors.min_span()).unwrap_err();
+    assert!(
+        said.contains("detection.sensors.min_span must be shorter"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_left_out_is_shown_as_its_default_and_is_the_same_policy() {
+    let text = "detection: {sensors: {min_span: 30min}, sweep: {within: 30min}}";
+    let (set, default) = (load("c.yaml", text, &[]).unwrap(), Settings::default());
+    assert_ne!(set, default);
+    assert_eq!(set.to_display(), default.to_display());
+    assert!(default.to_display().contains("min_span: 30m"));
+    let id = |settings: &Settings| settings.policy().unwrap().checkpoint_id().to_owned();
+    assert_eq!(id(&set), id(&default));
+    for nothing in [
+        "detection: {sensors: {min_span: null}}",
+        "detection: {sweep: {within: null}}",
+    ] {
+        refused(nothing, &[], &["detection.s"]);
+    }
+}
+
+#[test]
+fn topics_have_at_least_one_partition_and_one_replica() {
+    for key in ["partitions", "replication_factor"] {
+        for number in ["0", "-1", "65536"] {
+            refused(
+                &format!("kafka: {{topics: {{{key}: {number}}}}}"),
+                &[],
+                &[&format!("kafka.topics.{key}: "), number],
+            );
+        }
+    }
 }
 
 #[test]
@@ -264,7 +299,7 @@ fn settings_of_sensors_are_read_from_all_layers() {
     let sensors = load("c.yaml", text, &environment).unwrap().detection.sensors;
     assert!(!sensors.enabled);
     assert_eq!(sensors.min_accesses, 3);
-    assert_eq!(sensors.min_span, Duration::from_secs(45 * 60));
+    assert_eq!(sensors.min_span, Some(Duration::from_secs(45 * 60)));
     refused(
         "detection: {sensors: {min_acceses: 3}}",
         &[],

@@ -224,7 +224,7 @@ fn a_copy_changes_nothing() {
 
 /// Accesses by few sources to several assets, and ways to deliver them.
 fn scenario(settings: JoinSettings) -> impl Strategy<Value = (Vec<Seed>, Vec<Vec<Delivery>>)> {
-    let span = world::millis(settings.sweep.within) * 4;
+    let span = world::millis(settings.sweep.within()) * 4;
     world::seeds(span).prop_flat_map(move |seeds| {
         let one = prop::collection::vec(world::delivery(&settings), seeds.len());
         (Just(seeds), prop::collection::vec(one, 3))

@@ -1,14 +1,26 @@
 //! What is wrong with a file that people write: everything at once, each with its line.
 
+use std::error::Error as StdError;
 use std::fmt;
 
 use thiserror::Error;
+
+/// An error and its causes, as one line. No error of this workspace repeats its source's text in its own.
+pub fn with_causes(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        line = format!("{line}: {source}");
+        cause = source.source();
+    }
+    line
+}
 
 /// Why a file is refused. Every message names the file, the line and what to change.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The file cannot be read.
-    #[error("cannot read the {what} {origin}: {source}")]
+    #[error("cannot read the {what} {origin}")]
     Read {
         /// What it should hold.
         what: &'static str,
@@ -18,7 +30,8 @@ pub enum FileError {
         source: std::io::Error,
     },
     /// It is not YAML of the right form.
-    #[error("{origin}: {message}")]
+    // The parser's message begins with a level of its own.
+    #[error("{origin}: {}", message.strip_prefix("error: ").unwrap_or(message))]
     Syntax {
         /// The file.
         origin: String,
@@ -68,6 +81,11 @@ impl fmt::Display for Problems {
 /// The one of `known` that is so like `text` that it was probably meant, if any is.
 pub fn likely<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     nearest(text, known).filter(|known| strsim::jaro_winkler(known, text) > 0.7)
+}
+
+/// The question whether the one of `known` was meant that is so like `text`, if any is.
+pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    likely(text, known).map(|known| format!("did you mean {known}?"))
 }
 
 /// The one of `known` that is most like `text`: what was probably meant.

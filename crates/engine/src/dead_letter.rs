@@ -11,9 +11,9 @@ use super::Origin;
 /// The value of a record on the dead-letter topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// The label in metrics: `invalid_json`, `bad_field`, ..
-    pub reason: String,
-    /// The defect, for people.
+    /// What is wrong, for counting.
+    pub reason: DeadLetterReason,
+    /// What exactly is wrong.
     pub message: String,
     /// The topic of the original.
     pub topic: String,
@@ -28,6 +28,82 @@ pub struct DeadLetter {
     /// Whether only the first bytes are here, because the whole would not fit a record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+}
+
+/// Why a message becomes a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterReason {
+    /// It is not UTF-8.
+    InvalidUtf8,
+    /// It is not JSON, or is cut off.
+    InvalidJson,
+    /// An object names a field twice.
+    DuplicateKey,
+    /// It is nested too deeply where a field of ours should stand.
+    TooDeep,
+    /// It is JSON and no object.
+    NotAnObject,
+    /// One of our events lacks what it must have.
+    MissingField,
+    /// One of our events has a field that cannot be what it should.
+    BadField,
+    /// Its observation would not fit a record.
+    ObservationTooLarge,
+    /// It is a record of the observations topic and no observation.
+    UndecodableObservation,
+    /// Its batch would inflate beyond the bound.
+    BatchTooLarge,
+    /// Its batch cannot be inflated.
+    BatchDamaged,
+}
+
+impl DeadLetterReason {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::InvalidUtf8,
+        Self::InvalidJson,
+        Self::DuplicateKey,
+        Self::TooDeep,
+        Self::NotAnObject,
+        Self::MissingField,
+        Self::BadField,
+        Self::ObservationTooLarge,
+        Self::UndecodableObservation,
+        Self::BatchTooLarge,
+        Self::BatchDamaged,
+    ];
+
+    /// The word used in metrics and in the letter.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::InvalidJson => "invalid_json",
+            Self::DuplicateKey => "duplicate_key",
+            Self::TooDeep => "too_deep",
+            Self::NotAnObject => "not_an_object",
+            Self::MissingField => "missing_field",
+            Self::BadField => "bad_field",
+            Self::ObservationTooLarge => "observation_too_large",
+            Self::UndecodableObservation => "undecodable_observation",
+            Self::BatchTooLarge => "batch_too_large",
+            Self::BatchDamaged => "batch_damaged",
+        }
+    }
+}
+
+impl From<&DecodeError> for DeadLetterReason {
+    fn from(error: &DecodeError) -> Self {
+        match error {
+            DecodeError::InvalidUtf8 { .. } => Self::InvalidUtf8,
+            DecodeError::InvalidJson(_) => Self::InvalidJson,
+            DecodeError::DuplicateKey(_) => Self::DuplicateKey,
+            DecodeError::TooDeep(_) => Self::TooDeep,
+            DecodeError::NotAnObject(_) => Self::NotAnObject,
+            DecodeError::MissingField(_) => Self::MissingField,
+            DecodeError::BadField { .. } => Self::BadField,
+        }
+    }
 }
 
 /// How many bytes of a message are kept. As base64 they take a third more, which leaves room for the rest of a record
@@ -48,11 +124,11 @@ pub enum PayloadEncoding {
 impl DeadLetter {
     /// For a message that could not be decoded.
     pub fn new(error: &DecodeError, origin: Origin<'_>, payload: &[u8]) -> Self {
-        Self::of(error.as_str(), error.to_string(), origin, payload)
+        Self::of(error.into(), error.to_string(), origin, payload)
     }
 
-    /// For a message that was rejected for any other reason.
-    pub fn of(reason: &str, message: String, origin: Origin<'_>, payload: &[u8]) -> Self {
+    /// For a message, or a batch of them, that was rejected for any other reason.
+    pub fn of(reason: DeadLetterReason, message: String, origin: Origin<'_>, payload: &[u8]) -> Self {
         let truncated = payload.len() > KEPT;
         let payload = &payload[..payload.len().min(KEPT)];
         let (payload_encoding, payload) = match std::str::from_utf8(payload) {
@@ -60,7 +136,7 @@ impl DeadLetter {
             _ => (PayloadEncoding::Base64, STANDARD.encode(payload)),
         };
         Self {
-            reason: reason.to_owned(),
+            reason,
             message,
             topic: origin.topic.to_owned(),
             partition: origin.partition,
@@ -108,6 +184,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_letter_and_a_metric_have_the_same_word_for_a_reason() {
+        for reason in DeadLetterReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+    }
+
+    #[test]
     fn the_original_bytes_survive_whatever_they_are() {
         let origin = Origin {
             topic: "winlogbeat",
@@ -115,7 +198,12 @@ mod tests {
             offset: Offset::new(7),
         };
         for bytes in [b"{\"a\"".as_slice(), b"\xff\x00\xfe", b""] {
-            let letter = DeadLetter::of("invalid_json", "truncated".to_owned(), origin, bytes);
+            let letter = DeadLetter::of(
+                DeadLetterReason::InvalidJson,
+                "truncated".to_owned(),
+                origin,
+                bytes,
+            );
             let read: DeadLetter = serde_json::from_slice(&letter.encode()).unwrap();
             assert_eq!(read.original().unwrap(), bytes);
             assert_eq!(read.key(), "winlogbeat-3-7");
@@ -132,7 +220,12 @@ mod tests {
         };
         for byte in [0, b'"', b'x', 0xff] {
             let message = vec![byte; 9 << 20];
-            let letter = DeadLetter::of("invalid_json", "truncated".to_owned(), origin, &message);
+            let letter = DeadLetter::of(
+                DeadLetterReason::InvalidJson,
+                "truncated".to_owned(),
+                origin,
+                &message,
+            );
             assert!(letter.truncated && letter.encode().len() < 8_000_000);
             assert_eq!(letter.original().unwrap(), message[..KEPT]);
         }

@@ -66,7 +66,7 @@ pub mod worker;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, DeadLetterReason};
 pub use pipewarden_core::event::ObservationRecord;
 pub use policy::Policy;
 pub use router::{NoEvent, Origin, Reason, Routed, RoutedObservation, Router};

@@ -12,7 +12,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use pipewarden_core::diagnostics::with_causes;
 use pipewarden_core::inventory::{BindingRecord, Bindings};
+use pipewarden_core::log::Partition;
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::{Origin, Router};
 use rdkafka::Offset;
@@ -24,11 +26,12 @@ use tracing::{debug, warn};
 
 use super::client::{self, Quiet};
 use super::clock::wall_clock;
+use super::context::WorkerContext;
 use super::error::DriverError;
 use super::group;
 use super::gzip;
+use super::metadata::partition_count;
 use super::observer::BindingFact;
-use super::service::{Shared, partitions_of};
 
 /// How long to wait for a record while there is nothing else to do.
 const WAIT: Duration = Duration::from_millis(100);
@@ -53,7 +56,7 @@ const REQUEST: Duration = Duration::from_secs(5);
 /// One worker's view of the bindings topic.
 pub(super) struct BindingsReader {
     consumer: BaseConsumer<Quiet>,
-    shared: Shared,
+    context: WorkerContext,
     worker: String,
     followed: Instant,
     expired: Instant,
@@ -62,17 +65,14 @@ pub(super) struct BindingsReader {
 
 impl BindingsReader {
     /// Nothing is read until [`Identities::read_to_end`].
-    pub(super) fn new(shared: &Shared, worker: &str) -> Result<Self, DriverError> {
-        let consumer = client::reader(&shared.settings.kafka, &format!("{worker}-bindings"))
+    pub(super) fn new(context: &WorkerContext, worker: &str) -> Result<Self, DriverError> {
+        let consumer = client::reader(&context.settings.kafka, &format!("{worker}-bindings"))
             .create_with_context(Quiet)
-            .map_err(|problem| DriverError::Client {
-                client: "consumer of the bindings topic".to_owned(),
-                problem,
-            })?;
+            .map_err(DriverError::client("consumer of the bindings topic"))?;
         let now = Instant::now();
         Ok(Self {
             consumer,
-            shared: shared.clone(),
+            context: context.clone(),
             worker: worker.to_owned(),
             followed: now,
             expired: now,
@@ -87,7 +87,7 @@ impl BindingsReader {
         let mut open = self.assign()?;
         let (mut records, bindings) = (0_u64, router.resolver().bindings());
         bindings.begin_reading();
-        while !open.is_empty() && !self.shared.stop.is_set() {
+        while !open.is_empty() && !self.context.stop.is_set() {
             match self.consumer.poll(WAIT) {
                 Some(Ok(message)) => {
                     records += 1;
@@ -109,7 +109,7 @@ impl BindingsReader {
                 self.tell(BindingFact::Progress { records, partitions });
             }
         }
-        if self.shared.stop.is_set() {
+        if self.context.stop.is_set() {
             return Ok(false);
         }
         bindings.advance(wall_clock());
@@ -128,14 +128,14 @@ impl BindingsReader {
     /// Takes all partitions from their beginning, and says where each that holds anything ends now: while others write
     /// to it, the consumer may never be told that it has reached an end. None if the service is to end.
     fn assign(&self) -> Result<BTreeMap<i32, i64>, DriverError> {
-        let topic = &self.shared.settings.kafka.topics.bindings;
+        let topic = &self.context.settings.kafka.topics.bindings;
         let mut grace = GRACE;
         loop {
             let ends = match self.ends(topic) {
                 // It was there a moment ago; this broker may not know of it yet.
                 Ok(ends) if ends.is_empty() && grace > 0 => {
                     grace -= 1;
-                    if self.shared.stop.wait(BACK_OFF) {
+                    if self.context.stop.wait(BACK_OFF) {
                         return Ok(BTreeMap::new());
                     }
                     continue;
@@ -145,8 +145,9 @@ impl BindingsReader {
                 }
                 Ok(ends) => ends,
                 Err(problem) => {
-                    warn!(worker = self.worker, "{problem}; trying again");
-                    if self.shared.stop.wait(BACK_OFF) {
+                    let problem = with_causes(&problem);
+                    warn!(worker = self.worker, "{problem}; retrying in {BACK_OFF:?}");
+                    if self.context.stop.wait(BACK_OFF) {
                         return Ok(BTreeMap::new());
                     }
                     continue;
@@ -168,9 +169,9 @@ impl BindingsReader {
 
     /// The first and the next offset of every partition; nothing if the topic does not exist.
     fn ends(&self, topic: &str) -> Result<BTreeMap<i32, (i64, i64)>, DriverError> {
-        let partitions = i32::try_from(partitions_of(&self.consumer, topic)?).unwrap_or(i32::MAX);
-        (0..partitions)
-            .map(|partition| {
+        (0..partition_count(self.consumer.client(), topic, REQUEST)?)
+            .map(|number| {
+                let partition = Partition::new(number).to_wire();
                 let ends = self.consumer.fetch_watermarks(topic, partition, REQUEST);
                 Ok((partition, ends.map_err(|problem| self.failed(problem))?))
             })
@@ -209,7 +210,7 @@ impl BindingsReader {
                 partition: group::number(message.partition()),
                 offset: group::offset(message.offset()),
             };
-            return lost.report(origin, &self.worker, false, &*self.shared.observer);
+            return lost.report(origin, &self.worker, false, &*self.context.observer);
         }
         match BindingRecord::decode(message.key().unwrap_or_default(), message.payload()) {
             Ok(record) => {
@@ -243,14 +244,12 @@ impl BindingsReader {
     }
 
     fn tell(&self, fact: BindingFact<'_>) {
-        self.shared.observer.bindings(&self.worker, fact);
+        self.context.observer.bindings(&self.worker, fact);
     }
 
     fn failed(&self, problem: KafkaError) -> DriverError {
-        DriverError::Admin {
-            what: format!("reading topic {}", self.shared.settings.kafka.topics.bindings),
-            problem,
-        }
+        let topic = &self.context.settings.kafka.topics.bindings;
+        DriverError::admin(format!("cannot read topic {topic}"))(problem)
     }
 
     fn note(&self, problem: KafkaError) -> Result<(), DriverError> {

@@ -88,7 +88,7 @@ pub(super) fn reader(kafka: &Kafka, name: &str) -> ClientConfig {
     config
         // Without a group's name librdkafka assigns nothing. It asks who coordinates that group and no more: this one it
         // may ask about.
-        .set("group.id", format!("{}-router", kafka.application_id))
+        .set("group.id", kafka.router_group())
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("enable.partition.eof", "true")

@@ -26,11 +26,11 @@ use tracing::warn;
 
 use super::client::{self, Deliveries};
 use super::clock::wall_clock;
+use super::context::WorkerContext;
 use super::error::DriverError;
 use super::group::{self, GroupConsumer, GroupContext, Member};
 use super::gzip;
 use super::observer::WorkerFact;
-use super::service::Shared;
 use super::transaction::TransactionalProducer;
 
 /// How often it is looked whether another policy is in force.
@@ -40,27 +40,25 @@ const LOOK: Duration = Duration::from_millis(50);
 type Membership = Arc<ConsumerGroupMetadata>;
 
 /// Runs until the service ends or the worker fails.
-pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
-    let name = format!("correlator-{index}");
-    let kafka = &shared.settings.kafka;
-    let group = format!("{}-correlator", kafka.application_id);
-    let refused = |client: String| move |problem| DriverError::Client { client, problem };
-    let Some(member) = CorrelatorMember::start(shared, index, &name)? else {
+pub(super) fn run(context: &WorkerContext, name: &str, index: usize) -> Result<(), DriverError> {
+    let kafka = &context.settings.kafka;
+    let group = kafka.correlator_group();
+    let Some(member) = CorrelatorMember::start(context, index, name)? else {
         return Ok(());
     };
     let consumer: GroupConsumer<CorrelatorMember> =
-        client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
+        client::consumer(kafka, name, &group, &context.settings.correlator.instance)
             .create_with_context(GroupContext::new(member))
-            .map_err(refused(format!("consumer of group {group}")))?;
+            .map_err(DriverError::client(format!("consumer of group {group}")))?;
     consumer
         .subscribe(&[&kafka.topics.observations])
-        .map_err(refused(format!("consumer of group {group}")))?;
+        .map_err(DriverError::client(format!("consumer of group {group}")))?;
 
-    let context = Arc::clone(consumer.context());
-    while !shared.stop.is_set() && context.member().failure.is_none() {
-        let wait = context.member().wait();
+    let group_context = Arc::clone(consumer.context());
+    while !context.stop.is_set() && group_context.member().failure.is_none() {
+        let wait = group_context.member().wait();
         let polled = consumer.poll(wait);
-        let mut member = context.member();
+        let mut member = group_context.member();
         match polled {
             Some(Ok(message)) => member.record(&message),
             Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -70,7 +68,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
                 member.failure = Some(DriverError::Consumer {
                     group: group.clone(),
-                    problem,
+                    source: problem.into(),
                 });
             }
             Some(Err(problem)) => {
@@ -82,17 +80,17 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
         member.look_for_policy();
         member.execute_all(&consumer, None);
     }
-    context.member().hand_in(Input::Stop);
-    context.member().execute_all(&consumer, None);
+    group_context.member().hand_in(Input::Stop);
+    group_context.member().execute_all(&consumer, None);
     // Leaving the group calls `revoked`, which commits.
     drop(consumer);
-    let failure = context.member().failure.take();
+    let failure = group_context.member().failure.take();
     failure.map_or(Ok(()), Err)
 }
 
 /// Everything the worker owns, but for its consumer.
 pub(super) struct CorrelatorMember {
-    shared: Shared,
+    context: WorkerContext,
     name: String,
     machine: Machine<Membership>,
     producer: TransactionalProducer,
@@ -106,24 +104,21 @@ pub(super) struct CorrelatorMember {
 
 impl CorrelatorMember {
     /// Everything but the consumer. `None` if the service is to end before the predecessor's transaction has ended.
-    fn start(shared: &Shared, index: usize, name: &str) -> Result<Option<Self>, DriverError> {
-        let settings = &shared.settings;
+    fn start(context: &WorkerContext, index: usize, name: &str) -> Result<Option<Self>, DriverError> {
+        let settings = &context.settings;
         let kafka = &settings.kafka;
         let id = format!(
             "{}-{}-{index}",
             kafka.application_id, settings.correlator.instance
         );
-        let Some(producer) = TransactionalProducer::start(kafka, name, &id, &shared.stop)? else {
+        let Some(producer) = TransactionalProducer::start(settings, name, &id, &context.stop)? else {
             return Ok(None);
         };
         let ticker = client::producer(kafka, &format!("{name}-ticks"))
             .set("linger.ms", "0")
             .set("message.timeout.ms", "10000")
             .create_with_context(Deliveries::default())
-            .map_err(|problem| DriverError::Client {
-                client: format!("producer of ticks of {name}"),
-                problem,
-            })?;
+            .map_err(DriverError::client(format!("producer of ticks of {name}")))?;
         let began = Instant::now();
         let at = At {
             monotonic: Duration::ZERO,
@@ -132,15 +127,15 @@ impl CorrelatorMember {
         let machine = MachineSettings {
             observations: kafka.topics.observations.clone(),
             sightings: String::new(),
-            partitions: shared.partitions(),
+            partitions: context.partitions(),
             commit_interval: settings.correlator.commit_interval,
             budget: client::budget(kafka),
             explanations: settings.explanations,
         };
         Ok(Some(Self {
-            shared: shared.clone(),
+            context: context.clone(),
             name: name.to_owned(),
-            machine: Machine::new(machine, shared.active_policy.policy(), at),
+            machine: Machine::new(machine, context.active_policy.policy(), at),
             producer,
             ticker,
             began,
@@ -166,7 +161,7 @@ impl CorrelatorMember {
     }
 
     fn tell(&self, fact: WorkerFact<'_>) {
-        self.shared.observer.worker(&self.name, fact);
+        self.context.observer.worker(&self.name, fact);
     }
 
     fn record(&mut self, message: &BorrowedMessage<'_>) {
@@ -185,7 +180,7 @@ impl CorrelatorMember {
             record: Fetched {
                 offset: origin.offset,
                 append_time,
-                value: gzip::readable(payload, origin, &self.name, &*self.shared.observer),
+                value: gzip::readable(payload, origin, &self.name, &*self.context.observer),
             },
         });
     }
@@ -194,7 +189,7 @@ impl CorrelatorMember {
     fn look_for_policy(&mut self) {
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
-            if let Some(policy) = self.shared.active_policy.other_than(self.machine.policy()) {
+            if let Some(policy) = self.context.active_policy.other_than(self.machine.policy()) {
                 self.hand_in(Input::PolicyChanged(policy));
             }
             self.serve_ticker();
@@ -219,7 +214,7 @@ impl CorrelatorMember {
         self.hand_in(input);
         self.execute_all(consumer, starts);
         while self.machine.is_in_callback() {
-            let is_stopping = self.shared.stop.wait(self.wait());
+            let is_stopping = self.context.stop.wait(self.wait());
             self.hand_in(if is_stopping { Input::Stop } else { Input::Timer });
             self.execute_all(consumer, starts);
         }

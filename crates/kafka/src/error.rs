@@ -1,19 +1,43 @@
 //! What ends a worker, or keeps the service from starting.
 
+use std::fmt;
+
 use pipewarden_engine::PartitionsChanged;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
-/// Each names the thing and, where there is one, the fix.
+/// An error of librdkafka. It has no source: its text ends with that of its error code.
+#[derive(Debug)]
+pub struct ClientError(KafkaError);
+
+impl std::error::Error for ClientError {}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            // The description names the property; the value may be a secret.
+            KafkaError::ClientConfig(_, description, ..) => f.write_str(description),
+            other => other.fmt(f),
+        }
+    }
+}
+
+impl From<KafkaError> for ClientError {
+    fn from(error: KafkaError) -> Self {
+        Self(error)
+    }
+}
+
+/// Each names the thing and, where there is one, the fix. What librdkafka reports is the source.
 #[derive(Debug, Error)]
 pub enum DriverError {
-    /// librdkafka refused the properties.
-    #[error("kafka.client: the {client} cannot be made: {problem}")]
+    /// librdkafka rejects the properties.
+    #[error("kafka.client: cannot create the {client}")]
     Client {
         /// Which client.
         client: String,
-        /// What librdkafka says.
-        problem: KafkaError,
+        /// What librdkafka reports.
+        source: ClientError,
     },
     /// A topic that is Pipewarden's own does not exist.
     #[error("topic {topic} does not exist; create it with: pipewarden topics create")]
@@ -39,14 +63,14 @@ pub enum DriverError {
         /// Its name.
         topic: String,
         /// What it has.
-        has: usize,
+        has: u32,
         /// What the settings say.
-        wants: i32,
+        wants: u32,
     },
     /// Records of the observations topic carry the producer's time.
     #[error(
         "topic {topic} does not stamp records with the time of their append; set message.timestamp.type=LogAppendTime on \
-         it (pipewarden topics check tells more)"
+         it (pipewarden topics check lists every wrong setting)"
     )]
     TimestampType {
         /// Its name.
@@ -55,43 +79,61 @@ pub enum DriverError {
     /// Keys have moved between partitions.
     #[error(transparent)]
     PartitionsChanged(#[from] PartitionsChanged),
-    /// The transactional producer is of no more use: another process has its name, or the broker gave it up.
+    /// Another producer has the transactional id now.
     #[error(
-        "the transactional producer {id} has ended: {problem}; is there another process with correlator.instance of the \
-         same name?"
+        "transactional producer {id} is fenced: is there a second process with the same correlator.instance, or was this \
+         one stopped for longer than a transaction may stay open?"
     )]
     Fenced {
         /// Its transactional id.
         id: String,
-        /// What librdkafka says.
-        problem: String,
+        /// What librdkafka reports.
+        source: ClientError,
+    },
+    /// The transactional producer is of no more use, for another reason than being fenced.
+    #[error("transactional producer {id} has failed; start the service again")]
+    ProducerEnded {
+        /// Its transactional id.
+        id: String,
+        /// What librdkafka reports.
+        source: ClientError,
+    },
+    /// The broker's ACLs do not allow a request.
+    #[error("the broker denies the {client} access; grant its principal {acl}")]
+    NotAuthorized {
+        /// Which client.
+        client: String,
+        /// The operation and the resource that an ACL must allow.
+        acl: String,
+        /// What librdkafka reports.
+        source: ClientError,
     },
     /// The consumer is of no more use.
-    #[error("the consumer of group {group} has ended: {problem}")]
+    #[error("the consumer of group {group} has failed; start the service again")]
     Consumer {
         /// The consumer group.
         group: String,
-        /// What librdkafka says.
-        problem: KafkaError,
+        /// What librdkafka reports.
+        source: ClientError,
     },
-    /// A record was refused for good.
-    #[error("topic {topic} refuses a record: {problem}; pipewarden topics check tells more")]
+    /// A record was rejected for good.
+    #[error("topic {topic} rejects a record; pipewarden topics check lists wrong settings of the topic")]
     Delivery {
         /// Where it should have gone.
         topic: String,
-        /// What the broker says.
-        problem: KafkaError,
+        /// What the broker reports.
+        source: ClientError,
     },
-    /// A request of `topics` failed.
-    #[error("{what}: {problem}")]
+    /// A request of `topics`, or for metadata, failed.
+    #[error("{what}")]
     Admin {
         /// What was asked for.
         what: String,
-        /// What the broker says.
-        problem: KafkaError,
+        /// What the broker reports.
+        source: ClientError,
     },
     /// A thread could not be started.
-    #[error("a worker thread cannot be started: {0}")]
+    #[error("cannot start a worker thread")]
     Thread(#[from] std::io::Error),
     /// A defect: the thread panicked.
     #[error("{worker} has panicked; this is a defect of Pipewarden")]
@@ -99,4 +141,83 @@ pub enum DriverError {
         /// The worker's name.
         worker: String,
     },
+}
+
+impl DriverError {
+    /// A client whose properties librdkafka rejects.
+    pub(super) fn client(client: impl Into<String>) -> impl FnOnce(KafkaError) -> Self {
+        let client = client.into();
+        move |problem| Self::Client {
+            client,
+            source: problem.into(),
+        }
+    }
+
+    /// A request that failed.
+    pub(super) fn admin(what: impl Into<String>) -> impl FnOnce(KafkaError) -> Self {
+        let what = what.into();
+        move |problem| Self::Admin {
+            what,
+            source: problem.into(),
+        }
+    }
+
+    /// A record for `topic` that was rejected for good.
+    pub(super) fn delivery(topic: impl Into<String>, problem: KafkaError) -> Self {
+        let topic = topic.into();
+        match problem.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Self::NotAuthorized {
+                client: "producer".to_owned(),
+                acl: format!("Write on topic {topic}"),
+                source: problem.into(),
+            },
+            _ => Self::Delivery {
+                topic,
+                source: problem.into(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipewarden_core::diagnostics::with_causes;
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::*;
+
+    #[test]
+    fn a_rejected_property_is_named_and_its_value_is_not() {
+        let mut config = ClientConfig::new();
+        config.set("ssl.key.pasword", "swordfish");
+        let created: Result<BaseConsumer, KafkaError> = config.create();
+        let failure = DriverError::client("consumer")(created.err().unwrap());
+        let text = with_causes(&failure);
+        assert!(text.contains("ssl.key.pasword"), "{text}");
+        assert!(!text.contains("swordfish"), "{text}");
+    }
+
+    #[test]
+    fn the_error_code_of_a_rejected_record_stands_in_the_line_once() {
+        for code in [
+            RDKafkaErrorCode::MessageSizeTooLarge,
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+        ] {
+            let failure = DriverError::delivery("alerts", KafkaError::MessageProduction(code));
+            let text = with_causes(&failure);
+            assert_eq!(text.matches(&format!("{code:?}")).count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_an_acl_keeps_out_names_the_acl() {
+        let problem = KafkaError::MessageProduction(RDKafkaErrorCode::TopicAuthorizationFailed);
+        let failure = DriverError::delivery("alerts", problem);
+        assert!(
+            matches!(failure, DriverError::NotAuthorized { .. }),
+            "{failure:?}"
+        );
+        assert!(failure.to_string().contains("Write on topic alerts"), "{failure}");
+    }
 }

@@ -36,10 +36,7 @@ impl Feeder {
             .set("queue.buffering.max.kbytes", "65536")
             .set("enable.idempotence", "true")
             .create_with_context(Deliveries::default())
-            .map_err(|problem| DriverError::Client {
-                client: "producer of generate".to_owned(),
-                problem,
-            })?;
+            .map_err(DriverError::client("producer of generate"))?;
         Ok(Self {
             producer,
             topic: kafka.topics.input.first().cloned().unwrap_or_default(),
@@ -65,12 +62,7 @@ impl Feeder {
                     self.producer.poll(Duration::from_millis(10));
                     self.refused()?;
                 }
-                Err((problem, _)) => {
-                    return Err(DriverError::Delivery {
-                        topic: self.topic.clone(),
-                        problem,
-                    });
-                }
+                Err((problem, _)) => return Err(DriverError::delivery(&self.topic, problem)),
             }
         }
     }
@@ -90,10 +82,8 @@ impl Feeder {
             self.producer.poll(Duration::from_millis(10));
             self.refused()?;
             if Instant::now() >= deadline {
-                return Err(DriverError::Delivery {
-                    topic: self.topic.clone(),
-                    problem: KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut),
-                });
+                let timed_out = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+                return Err(DriverError::delivery(&self.topic, timed_out));
             }
         }
         self.refused()
@@ -101,7 +91,7 @@ impl Feeder {
 
     fn refused(&self) -> Result<(), DriverError> {
         match self.producer.context().take_refused() {
-            Some((topic, problem)) => Err(DriverError::Delivery { topic, problem }),
+            Some((topic, problem)) => Err(DriverError::delivery(topic, problem)),
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Gzip batches that are not read: what `gunzip.c` refuses, and how a worker learns of it.
+//! Gzip batches that are not read: what `gunzip.c` rejects, and how that reaches a worker.
 //!
 //! librdkafka inflates a batch on a thread of its own, before a worker sees any of it. `gunzip.c` is what it calls. A
 //! batch that is damaged, or larger than `kafka.max_inflated_batch_bytes`, reaches the worker as a single message at the
@@ -11,7 +11,7 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;
 
-use pipewarden_engine::{DeadLetter, Origin};
+use pipewarden_engine::{DeadLetter, DeadLetterReason, Origin};
 
 use super::observer::{Observer, WorkerFact};
 
@@ -23,19 +23,26 @@ const VALUE: usize = 26 + MESSAGE;
 
 /// Why a batch is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum BatchLossReason {
     /// It inflates to more than the ceiling.
     TooLarge,
     /// It is no gzip, cut off, or its checksum is wrong.
     Damaged,
 }
 
-impl Refusal {
-    /// The word for counting.
-    pub fn as_str(self) -> &'static str {
+impl BatchLossReason {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::TooLarge, Self::Damaged];
+
+    /// The word used in metrics, which is that of the dead letter.
+    pub const fn as_str(self) -> &'static str {
+        self.dead_letter().as_str()
+    }
+
+    const fn dead_letter(self) -> DeadLetterReason {
         match self {
-            Self::TooLarge => "batch_too_large",
-            Self::Damaged => "batch_damaged",
+            Self::TooLarge => DeadLetterReason::BatchTooLarge,
+            Self::Damaged => DeadLetterReason::BatchDamaged,
         }
     }
 }
@@ -43,17 +50,17 @@ impl Refusal {
 /// A batch that was not read, all records of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LostBatch {
-    refusal: Refusal,
+    reason: BatchLossReason,
     /// How many bytes it has on the broker.
     compressed: u32,
 }
 
 impl LostBatch {
-    /// Says and counts the loss, where it is.
+    /// Reports the loss at its offset.
     pub(super) fn report(&self, origin: Origin<'_>, worker: &str, is_state: bool, observer: &dyn Observer) {
         let fact = WorkerFact::BatchLost {
             origin,
-            reason: self.refusal.as_str(),
+            reason: self.reason,
             message: &self.to_string(),
             is_state,
         };
@@ -64,7 +71,7 @@ impl LostBatch {
     pub(super) fn dead_letter(&self, origin: Origin<'_>) -> DeadLetter {
         DeadLetter {
             truncated: true,
-            ..DeadLetter::of(self.refusal.as_str(), self.to_string(), origin, &[])
+            ..DeadLetter::of(self.reason.dead_letter(), self.to_string(), origin, &[])
         }
     }
 }
@@ -76,14 +83,14 @@ impl fmt::Display for LostBatch {
             f,
             "the gzip batch of {bytes} bytes that begins at this offset is skipped, all records of it are lost: "
         )?;
-        f.write_str(match self.refusal {
-            Refusal::TooLarge => "it inflates to more than kafka.max_inflated_batch_bytes",
-            Refusal::Damaged => "it is damaged",
+        f.write_str(match self.reason {
+            BatchLossReason::TooLarge => "it inflates to more than kafka.max_inflated_batch_bytes",
+            BatchLossReason::Damaged => "it is damaged",
         })
     }
 }
 
-/// Tells whether a message is the marker of a batch that was not read. One comparison for nearly all messages.
+/// Recognises the marker of a batch that was not read. One comparison for nearly all messages.
 #[inline]
 pub(super) fn lost_batch(payload: &[u8]) -> Option<LostBatch> {
     if payload.len() == VALUE || payload.len() == MESSAGE {
@@ -111,21 +118,21 @@ pub(super) fn readable<'a>(
 fn read_marker(payload: &[u8]) -> Option<LostBatch> {
     let message = payload.last_chunk::<MESSAGE>()?;
     let (found, rest) = message.split_first_chunk::<NONCE>()?;
-    let (refusal, rest) = rest.split_first_chunk::<4>()?;
+    let (reason, rest) = rest.split_first_chunk::<4>()?;
     if found != nonce() {
         return None;
     }
     Some(LostBatch {
-        refusal: refusal_of(u32::from_be_bytes(*refusal))?,
+        reason: reason_of(u32::from_be_bytes(*reason))?,
         compressed: rest.first_chunk().copied().map_or(0, u32::from_be_bytes),
     })
 }
 
 /// By the number that it has in `gunzip.c`.
-fn refusal_of(outcome: u32) -> Option<Refusal> {
+fn reason_of(outcome: u32) -> Option<BatchLossReason> {
     match outcome {
-        1 => Some(Refusal::TooLarge),
-        2 => Some(Refusal::Damaged),
+        1 => Some(BatchLossReason::TooLarge),
+        2 => Some(BatchLossReason::Damaged),
         _ => None,
     }
 }
@@ -159,7 +166,7 @@ mod bounded {
     // For `gunzip.c`.
     use libdeflate_sys as _;
 
-    use super::{Refusal, nonce, refusal_of};
+    use super::{BatchLossReason, nonce, reason_of};
 
     unsafe extern "C" {
         fn pipewarden_gunzip_set_up(ceiling: usize, nonce: *const u8);
@@ -191,13 +198,13 @@ mod bounded {
     ///
     /// # Panics
     /// Where there is no memory.
-    pub fn inflate(batch: &[u8], ceiling: usize) -> Result<Vec<u8>, Refusal> {
+    pub fn inflate(batch: &[u8], ceiling: usize) -> Result<Vec<u8>, BatchLossReason> {
         let (mut out, mut size) = (std::ptr::null_mut(), 0);
         // SAFETY: `batch` is readable for its length and the other two are writable; none is kept.
         let outcome =
             unsafe { pipewarden_gunzip(batch.as_ptr(), batch.len(), ceiling, &raw mut out, &raw mut size) };
-        if let Some(refusal) = refusal_of(outcome.cast_unsigned()) {
-            return Err(refusal);
+        if let Some(reason) = reason_of(outcome.cast_unsigned()) {
+            return Err(reason);
         }
         assert!(!out.is_null(), "there is no memory for {ceiling} bytes");
         // SAFETY: the outcome is that of success, so `out` is from malloc and holds `size` bytes, all written; it is ours,

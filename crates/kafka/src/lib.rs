@@ -52,18 +52,20 @@
 //! let horizon = Duration::from_secs(3_600);
 //! let planned = plans(&Topics::default(), AlertFormat::Ecs, horizon, false);
 //! assert_eq!(planned[0].name, "pipewarden.observations");
-//! assert_eq!(planned[0].partitions, 12);
+//! assert_eq!(planned[0].partitions.get(), 12);
 //! ```
 
 mod active_policy;
 mod bindings;
 mod client;
 mod clock;
+mod context;
 mod correlator;
 mod error;
 mod feeder;
 mod group;
 pub mod gzip;
+mod metadata;
 mod observer;
 mod router;
 mod service;
@@ -75,7 +77,7 @@ mod transaction;
 pub use active_policy::ActivePolicy;
 pub use error::DriverError;
 pub use feeder::Feeder;
-pub use observer::{BindingFact, Observer, WorkerFact};
+pub use observer::{BindingFact, Observer, WorkerFact, WorkerRole};
 pub use service::Service;
 pub use settings::{CorrelatorSettings, Kafka, RouterSettings, ServiceSettings, Topics};
 pub use stop::Stop;

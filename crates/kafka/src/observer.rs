@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingsSize, Dropped};
 use pipewarden_engine::worker::{Fact, RouterFact};
-use pipewarden_engine::{Origin, Routed};
+use pipewarden_engine::{DeadLetterReason, Origin, Routed};
+use serde::{Deserialize, Serialize};
 
 use super::error::DriverError;
+use super::gzip::BatchLossReason;
 
 /// Takes facts, on the thread of the worker that they are about: what it does delays that worker.
 pub trait Observer: Send + Sync {
@@ -29,11 +31,31 @@ pub trait Observer: Send + Sync {
     fn worker(&self, worker: &str, fact: WorkerFact<'_>);
 }
 
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerRole {
+    /// It routes messages.
+    Router,
+    /// It correlates observations.
+    Correlator,
+}
+
+impl WorkerRole {
+    /// The word in names of workers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Router => "router",
+            Self::Correlator => "correlator",
+        }
+    }
+}
+
 /// What happens to the thread of a worker, and what its client says.
 #[derive(Clone, Copy, Debug)]
 pub enum WorkerFact<'a> {
     /// It is about to start.
-    Started,
+    Started(WorkerRole),
     /// This ends it.
     Failed(&'a DriverError),
     /// It has ended, for whatever reason; so will all others.
@@ -60,8 +82,8 @@ pub enum WorkerFact<'a> {
     BatchLost {
         /// Where it begins.
         origin: Origin<'a>,
-        /// The word for counting.
-        reason: &'a str,
+        /// Why.
+        reason: BatchLossReason,
         /// What is wrong with it.
         message: &'a str,
         /// Whether its records were a correlator's state.
@@ -70,7 +92,7 @@ pub enum WorkerFact<'a> {
     /// A record goes to the dead letters though [its message](Observer::routed) could be decoded.
     DeadLetter {
         /// The reason that the letter gives.
-        reason: &'a str,
+        reason: DeadLetterReason,
     },
 }
 

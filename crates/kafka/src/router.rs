@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use outgoing::Outgoing;
 use pipewarden_engine::worker::{InputPartition, Position, RouterInput, RouterMachine, RouterOutput};
-use pipewarden_engine::{DeadLetter, Origin, Policy, Routed, Router};
+use pipewarden_engine::{DeadLetter, DeadLetterReason, Origin, Policy, Routed, Router};
 use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,11 +22,11 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::bindings::BindingsReader;
 use super::client::{self, Deliveries, MAX_RECORD};
+use super::context::WorkerContext;
 use super::error::DriverError;
 use super::group::{self, GroupConsumer, GroupContext, Member, number, offset, signed};
 use super::gzip::{self, LostBatch};
 use super::observer::{BindingFact, WorkerFact};
-use super::service::Shared;
 
 /// How long the worker may wait for a message.
 const WAIT: Duration = Duration::from_millis(50);
@@ -38,34 +38,28 @@ const BETWEEN_TURNS: u32 = 64;
 /// Room for a key, headers and the batch around a record.
 const OVERHEAD: usize = 4 << 10;
 
-/// The reason of a dead letter whose observation would not fit a record.
-const TOO_LARGE: &str = "observation_too_large";
-
 /// Runs until the service ends or the worker fails.
-pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
-    let name = format!("router-{index}");
-    let kafka = &shared.settings.kafka;
-    let group = format!("{}-router", kafka.application_id);
-    let refused = |problem| DriverError::Client {
-        client: format!("consumer of group {group}"),
-        problem,
-    };
-    let Some(member) = RouterMember::start(shared, &name)? else {
+pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError> {
+    let kafka = &context.settings.kafka;
+    let group = kafka.router_group();
+    let Some(member) = RouterMember::start(context, name)? else {
         return Ok(());
     };
     let consumer: GroupConsumer<RouterMember> =
-        client::consumer(kafka, &name, &group, &shared.settings.correlator.instance)
+        client::consumer(kafka, name, &group, &context.settings.correlator.instance)
             .set("enable.partition.eof", "false")
             .create_with_context(GroupContext::new(member))
-            .map_err(refused)?;
+            .map_err(DriverError::client(format!("consumer of group {group}")))?;
     let topics: Vec<&str> = kafka.topics.input.iter().map(String::as_str).collect();
-    consumer.subscribe(&topics).map_err(refused)?;
+    consumer
+        .subscribe(&topics)
+        .map_err(DriverError::client(format!("consumer of group {group}")))?;
 
-    let context = Arc::clone(consumer.context());
+    let group_context = Arc::clone(consumer.context());
     let mut since_turn = 0;
-    while !shared.stop.is_set() {
+    while !context.stop.is_set() {
         let polled = consumer.poll(WAIT);
-        let mut member = context.member();
+        let mut member = group_context.member();
         match polled {
             Some(Ok(message)) => {
                 member.route(&message);
@@ -77,7 +71,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
             Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
                 member.failure = Some(DriverError::Consumer {
                     group: group.clone(),
-                    problem,
+                    source: problem.into(),
                 });
             }
             Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
@@ -91,7 +85,7 @@ pub(super) fn run(shared: &Shared, index: usize) -> Result<(), DriverError> {
     }
     // Leaving the group calls `revoked`, which flushes and commits.
     drop(consumer);
-    let failure = context.member().failure.take();
+    let failure = group_context.member().failure.take();
     failure.map_or(Ok(()), Err)
 }
 
@@ -104,7 +98,7 @@ struct RouterMember {
     /// What the machine has been told to route by next.
     offered: Option<Arc<Policy>>,
     bindings: BindingsReader,
-    shared: Shared,
+    context: WorkerContext,
     name: String,
     producer: BaseProducer<Deliveries>,
     /// Records that the producer had no room for. While there are any, partitions are held and nothing is committed.
@@ -116,28 +110,25 @@ struct RouterMember {
 
 impl RouterMember {
     /// Everything but the consumer, once the bindings topic is read. `None` if the service is to end before that.
-    fn start(shared: &Shared, name: &str) -> Result<Option<Self>, DriverError> {
-        let policy = shared.active_policy.policy();
-        let producer = client::producer(&shared.settings.kafka, name)
+    fn start(context: &WorkerContext, name: &str) -> Result<Option<Self>, DriverError> {
+        let policy = context.active_policy.policy();
+        let producer = client::producer(&context.settings.kafka, name)
             // A record waits for its broker, however long that is away.
             .set("message.timeout.ms", "0")
             .create_with_context(Deliveries::default())
-            .map_err(|problem| DriverError::Client {
-                client: format!("producer of {name}"),
-                problem,
-            })?;
-        let mut router = Router::new(&policy).with_bindings(shared.settings.bindings.clone());
-        let mut bindings = BindingsReader::new(shared, name)?;
+            .map_err(DriverError::client(format!("producer of {name}")))?;
+        let mut router = Router::new(&policy).with_bindings(context.settings.bindings.clone());
+        let mut bindings = BindingsReader::new(context, name)?;
         if !bindings.read_to_end(&mut router)? {
             return Ok(None);
         }
         Ok(Some(Self {
             router,
-            machine: RouterMachine::new(shared.settings.router.commit_interval, Duration::ZERO),
+            machine: RouterMachine::new(context.settings.router.commit_interval, Duration::ZERO),
             policy,
             offered: None,
             bindings,
-            shared: shared.clone(),
+            context: context.clone(),
             name: name.to_owned(),
             producer,
             waiting: VecDeque::new(),
@@ -157,7 +148,7 @@ impl RouterMember {
             return self.lose(lost, origin);
         }
         let routed = self.router.route(payload, origin);
-        self.shared.observer.routed(origin.topic, &routed);
+        self.context.observer.routed(origin.topic, &routed);
         let outgoing = match routed {
             Routed::Skipped(_) => None,
             Routed::DeadLetter(letter) => Some(Outgoing::dead_letter(&letter)),
@@ -171,12 +162,13 @@ impl RouterMember {
                 let key = observation.key().as_str().as_bytes().to_vec();
                 let value = observation.encode();
                 Some(if value.len() + key.len() + OVERHEAD > MAX_RECORD {
-                    self.tell(WorkerFact::DeadLetter { reason: TOO_LARGE });
+                    let reason = DeadLetterReason::ObservationTooLarge;
+                    self.tell(WorkerFact::DeadLetter { reason });
                     let told = format!(
                         "the observation takes {} bytes and would not fit a record",
                         value.len()
                     );
-                    Outgoing::dead_letter(&DeadLetter::of(TOO_LARGE, told, origin, payload))
+                    Outgoing::dead_letter(&DeadLetter::of(reason, told, origin, payload))
                 } else {
                     Outgoing::observation(key, value)
                 })
@@ -194,10 +186,10 @@ impl RouterMember {
 
     /// A batch that was not read: the dead letter names it, and the partition goes on behind it.
     fn lose(&mut self, lost: LostBatch, origin: Origin<'_>) {
-        lost.report(origin, &self.name, false, &*self.shared.observer);
+        lost.report(origin, &self.name, false, &*self.context.observer);
         let letter = lost.dead_letter(origin);
         self.tell(WorkerFact::DeadLetter {
-            reason: &letter.reason,
+            reason: letter.reason,
         });
         self.waiting.push_back(Outgoing::dead_letter(&letter));
         self.note_routed(origin);
@@ -207,7 +199,7 @@ impl RouterMember {
     /// Bindings that are news to others go the way of all records: flushed before offsets are committed.
     fn observe_bindings(&mut self) {
         for record in self.router.resolver().bindings().take_records() {
-            self.shared
+            self.context
                 .observer
                 .bindings(&self.name, BindingFact::Published(&record));
             self.waiting.push_back(Outgoing::binding(&record));
@@ -216,7 +208,7 @@ impl RouterMember {
 
     /// Gives the producer what waits, as far as it has room.
     fn send(&mut self) {
-        let topics = &self.shared.settings.kafka.topics;
+        let topics = &self.context.settings.kafka.topics;
         while let Some(next) = self.waiting.front() {
             let topic = next.topic(topics);
             let record = BaseRecord::to(topic).key(&next.key);
@@ -230,10 +222,7 @@ impl RouterMember {
                 }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => return,
                 Err((problem, _)) => {
-                    self.failure = Some(DriverError::Delivery {
-                        topic: topic.clone(),
-                        problem,
-                    });
+                    self.failure = Some(DriverError::delivery(topic, problem));
                     return;
                 }
             }
@@ -260,7 +249,7 @@ impl RouterMember {
     /// Tells the machine once of each policy that comes into force.
     fn offer_policy(&mut self) {
         if let Some(policy) = self
-            .shared
+            .context
             .active_policy
             .other_than(self.offered.as_ref().unwrap_or(&self.policy))
         {
@@ -271,8 +260,7 @@ impl RouterMember {
 
     fn note_refused(&mut self) {
         if let Some((topic, problem)) = self.producer.context().take_refused() {
-            self.failure
-                .get_or_insert(DriverError::Delivery { topic, problem });
+            self.failure.get_or_insert(DriverError::delivery(topic, problem));
         }
         if self.failure.is_some() {
             self.hand_in(RouterInput::Failed);
@@ -280,7 +268,7 @@ impl RouterMember {
     }
 
     fn tell(&self, fact: WorkerFact<'_>) {
-        self.shared.observer.worker(&self.name, fact);
+        self.context.observer.worker(&self.name, fact);
     }
 
     fn hand_in(&mut self, input: RouterInput) {
@@ -310,7 +298,7 @@ impl RouterMember {
                     }
                 }
                 RouterOutput::CallbackDone => {}
-                RouterOutput::Observe(fact) => self.shared.observer.router(&self.name, fact),
+                RouterOutput::Observe(fact) => self.context.observer.router(&self.name, fact),
             }
         }
     }

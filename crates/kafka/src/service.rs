@@ -9,8 +9,10 @@ use tracing::{debug, info, warn};
 
 use super::active_policy::ActivePolicy;
 use super::client::Quiet;
+use super::context::WorkerContext;
 use super::error::DriverError;
-use super::observer::{Observer, WorkerFact};
+use super::metadata::partition_count;
+use super::observer::{Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
 use super::{client, correlator, router};
@@ -26,25 +28,9 @@ const REQUEST: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(3);
 const GRACE_STEP: Duration = Duration::from_millis(300);
 
-/// What all workers share.
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) settings: Arc<ServiceSettings>,
-    pub(super) active_policy: ActivePolicy,
-    pub(super) observer: Arc<dyn Observer>,
-    pub(super) stop: Stop,
-}
-
-impl Shared {
-    /// How many partitions the observations topic has, as checked at start.
-    pub(super) fn partitions(&self) -> u32 {
-        u32::try_from(self.settings.kafka.topics.partitions).unwrap_or_default()
-    }
-}
-
 /// Router and correlator workers against a broker.
 pub struct Service {
-    shared: Shared,
+    context: WorkerContext,
 }
 
 impl Service {
@@ -57,7 +43,7 @@ impl Service {
     ) -> Self {
         let settings = Arc::new(settings);
         Self {
-            shared: Shared {
+            context: WorkerContext {
                 settings,
                 active_policy,
                 observer,
@@ -72,24 +58,21 @@ impl Service {
     /// # Errors
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
-        let Self { shared } = self;
-        if !await_topics(&shared)? {
+        let Self { context } = self;
+        if !await_topics(&context)? {
             return Ok(());
         }
         let mut workers = Vec::new();
-        let settings = &shared.settings;
+        let settings = &context.settings;
         if settings.router.enabled {
             for index in 0..settings.router.threads {
-                workers.push(start(&shared, format!("router-{index}"), move |shared| {
-                    router::run(shared, index)
-                })?);
+                workers.push(start(&context, WorkerRole::Router, index, router::run)?);
             }
         }
         if settings.correlator.enabled {
             for index in 0..settings.correlator.threads {
-                workers.push(start(&shared, format!("correlator-{index}"), move |shared| {
-                    correlator::run(shared, index)
-                })?);
+                let work = move |context: &WorkerContext, name: &str| correlator::run(context, name, index);
+                workers.push(start(&context, WorkerRole::Correlator, index, work)?);
             }
         }
         let mut outcome = Ok(());
@@ -108,20 +91,22 @@ type Worker = (String, JoinHandle<Result<(), DriverError>>);
 /// Starts a worker. When it ends, for whatever reason, all others are asked to end as well: half a service would look
 /// alive and find nothing.
 fn start(
-    shared: &Shared,
-    name: String,
-    work: impl FnOnce(&Shared) -> Result<(), DriverError> + Send + 'static,
+    context: &WorkerContext,
+    role: WorkerRole,
+    index: usize,
+    work: impl FnOnce(&WorkerContext, &str) -> Result<(), DriverError> + Send + 'static,
 ) -> Result<Worker, DriverError> {
-    shared.observer.worker(&name, WorkerFact::Started);
-    let (shared, own) = (shared.clone(), name.clone());
+    let name = format!("{}-{index}", role.as_str());
+    context.observer.worker(&name, WorkerFact::Started(role));
+    let (context, own) = (context.clone(), name.clone());
     let thread = thread::Builder::new().name(name.clone()).spawn(move || {
         let guard = EndsAll {
-            shared: &shared,
+            context: &context,
             name: &own,
         };
-        let outcome = work(&shared);
+        let outcome = work(&context, &own);
         if let Err(failure) = &outcome {
-            shared.observer.worker(&own, WorkerFact::Failed(failure));
+            context.observer.worker(&own, WorkerFact::Failed(failure));
         }
         drop(guard);
         outcome
@@ -131,39 +116,35 @@ fn start(
 
 /// Works on a panic as well.
 struct EndsAll<'a> {
-    shared: &'a Shared,
+    context: &'a WorkerContext,
     name: &'a str,
 }
 
 impl Drop for EndsAll<'_> {
     fn drop(&mut self) {
-        self.shared.observer.worker(self.name, WorkerFact::Ended);
-        self.shared.stop.set();
+        self.context.observer.worker(self.name, WorkerFact::Ended);
+        self.context.stop.set();
     }
 }
 
 /// Asks until a broker answers and all topics are there. False if the service is to end before that.
-fn await_topics(shared: &Shared) -> Result<bool, DriverError> {
-    let brokers = &shared.settings.kafka.brokers;
-    let consumer = metadata_client(shared)?;
+fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
+    let brokers = &context.settings.kafka.brokers;
+    let consumer = metadata_client(context)?;
     let (mut pause, mut grace) = (BACK_OFF.0, GRACE);
-    while !shared.stop.is_set() {
-        match check_topics(shared, &consumer) {
+    while !context.stop.is_set() {
+        match check_topics(context, &consumer) {
             Ok(()) => return Ok(true),
-            Err(DriverError::Admin { problem, .. }) => {
-                let seconds = pause.as_secs();
-                warn!(
-                    brokers,
-                    "no broker answers ({problem}); trying again in {seconds} s"
-                );
-                shared.stop.wait(pause);
+            Err(DriverError::Admin { source, .. }) => {
+                warn!(brokers, "no broker answers ({source}); retrying in {pause:?}");
+                context.stop.wait(pause);
                 pause = (pause * 2).min(BACK_OFF.1);
             }
             Err(missing @ (DriverError::MissingTopic { .. } | DriverError::MissingInput { .. }))
                 if !grace.is_zero() =>
             {
                 debug!("{missing}; asking again");
-                shared.stop.wait(GRACE_STEP);
+                context.stop.wait(GRACE_STEP);
                 grace = grace.saturating_sub(GRACE_STEP);
             }
             Err(wrong) => return Err(wrong),
@@ -175,26 +156,26 @@ fn await_topics(shared: &Shared) -> Result<bool, DriverError> {
 }
 
 /// All topics must be there; the one that holds the state must have the partitions that the settings say.
-fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), DriverError> {
-    let topics = &shared.settings.kafka.topics;
-    if shared.settings.router.enabled {
+fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<Quiet>) -> Result<(), DriverError> {
+    let topics = &context.settings.kafka.topics;
+    if context.settings.router.enabled {
         for topic in &topics.input {
-            if partitions_of(consumer, topic)? == 0 {
+            if partition_count(consumer.client(), topic, REQUEST)? == 0 {
                 return Err(DriverError::MissingInput { topic: topic.clone() });
             }
         }
     }
     // Only routers learn.
-    let bindings = shared.settings.router.enabled.then_some(&topics.bindings);
+    let bindings = context.settings.router.enabled.then_some(&topics.bindings);
     let own = [&topics.observations, &topics.suppressed, &topics.dead_letters];
-    let own = own.into_iter().chain(shared.settings.alert_topics());
+    let own = own.into_iter().chain(context.settings.alert_topics());
     for topic in own.chain(bindings) {
-        let has = partitions_of(consumer, topic)?;
+        let has = partition_count(consumer.client(), topic, REQUEST)?;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });
         }
-        let wants = topics.partitions;
-        if topic == &topics.observations && i32::try_from(has) != Ok(wants) {
+        let wants = context.partitions();
+        if topic == &topics.observations && has != wants {
             return Err(DriverError::PartitionCount {
                 topic: topic.clone(),
                 has,
@@ -203,34 +184,16 @@ fn check_topics(shared: &Shared, consumer: &BaseConsumer<Quiet>) -> Result<(), D
         }
     }
     info!(
-        brokers = shared.settings.kafka.brokers,
+        brokers = context.settings.kafka.brokers,
         input = topics.input.join(" "),
         "the broker answers and all topics are there"
     );
     Ok(())
 }
 
-/// How many partitions a topic has; none if it does not exist.
-pub(super) fn partitions_of(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<usize, DriverError> {
-    let metadata = consumer
-        .fetch_metadata(Some(topic), REQUEST)
-        .map_err(|problem| DriverError::Admin {
-            what: format!("metadata of topic {topic}"),
-            problem,
-        })?;
-    Ok(metadata
-        .topics()
-        .iter()
-        .find(|found| found.name() == topic)
-        .map_or(0, |found| found.partitions().len()))
-}
-
-fn metadata_client(shared: &Shared) -> Result<BaseConsumer<Quiet>, DriverError> {
-    client::plain(&shared.settings.kafka, "start")
+fn metadata_client(context: &WorkerContext) -> Result<BaseConsumer<Quiet>, DriverError> {
+    client::plain(&context.settings.kafka, "start")
         .set("allow.auto.create.topics", "false")
         .create_with_context(Quiet)
-        .map_err(|problem| DriverError::Client {
-            client: "client for metadata".to_owned(),
-            problem,
-        })
+        .map_err(DriverError::client("client for metadata"))
 }

@@ -1,6 +1,7 @@
 //! What the service needs to know, whoever reads it from wherever.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
@@ -49,9 +50,9 @@ pub struct Topics {
     /// Where routers tell each other which computer has which address. Default `pipewarden.bindings`.
     pub bindings: String,
     /// Partitions of the observations topic, fixed for its life. Default 12.
-    pub partitions: i32,
+    pub partitions: NonZeroU16,
     /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
-    pub replication_factor: i32,
+    pub replication_factor: NonZeroU16,
     /// How long an outage may last without losing state: the observations topic keeps two horizons plus this.
     /// Default 24 h.
     #[serde(with = "friendly")]
@@ -100,6 +101,18 @@ pub struct CorrelatorSettings {
     pub instance: String,
 }
 
+impl Kafka {
+    /// The consumer group of router workers.
+    pub(super) fn router_group(&self) -> String {
+        format!("{}-router", self.application_id)
+    }
+
+    /// The consumer group of correlator workers.
+    pub(super) fn correlator_group(&self) -> String {
+        format!("{}-correlator", self.application_id)
+    }
+}
+
 impl ServiceSettings {
     /// The topics that alerts are written to.
     pub(super) fn alert_topics(&self) -> impl Iterator<Item = &String> {
@@ -139,8 +152,8 @@ impl Default for Topics {
             suppressed: "pipewarden.suppressed".to_owned(),
             dead_letters: "pipewarden.dead-letters".to_owned(),
             bindings: "pipewarden.bindings".to_owned(),
-            partitions: 12,
-            replication_factor: 3,
+            partitions: const { NonZeroU16::new(12).unwrap() },
+            replication_factor: const { NonZeroU16::new(3).unwrap() },
             longest_outage: Duration::from_secs(24 * 60 * 60),
         }
     }

@@ -3,6 +3,7 @@
 mod plan;
 
 use std::fmt;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 pub use plan::{Setting, TopicPlan, plans};
@@ -11,6 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::client::{self, Quiet};
 use super::error::DriverError;
+use super::metadata::partition_count;
 use super::settings::Kafka;
 
 const REQUEST: Duration = Duration::from_secs(15);
@@ -45,7 +47,7 @@ impl fmt::Display for TopicState {
 /// An administrator of topics.
 pub struct TopicAdmin {
     admin: AdminClient<Quiet>,
-    replication: i32,
+    replication: NonZeroU16,
 }
 
 impl TopicAdmin {
@@ -56,10 +58,7 @@ impl TopicAdmin {
     pub fn new(kafka: &Kafka) -> Result<Self, DriverError> {
         let admin = client::plain(kafka, "topics")
             .create_with_context(Quiet)
-            .map_err(|problem| DriverError::Client {
-                client: "administration client".to_owned(),
-                problem,
-            })?;
+            .map_err(DriverError::client("administration client"))?;
         Ok(Self {
             admin,
             replication: kafka.topics.replication_factor,
@@ -73,17 +72,14 @@ impl TopicAdmin {
     pub async fn create(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
         let topic = NewTopic::new(
             &plan.name,
-            plan.partitions,
-            TopicReplication::Fixed(self.replication),
+            i32::from(plan.partitions.get()),
+            TopicReplication::Fixed(i32::from(self.replication.get())),
         );
         let topic = plan
             .settings
             .iter()
             .fold(topic, |topic, setting| topic.set(setting.key, &setting.value));
-        let failed = |problem| DriverError::Admin {
-            what: format!("creating topic {}", plan.name),
-            problem,
-        };
+        let failed = |problem| DriverError::admin(format!("cannot create topic {}", plan.name))(problem);
         let results = self
             .admin
             .create_topics([&topic], &options())
@@ -112,18 +108,8 @@ impl TopicAdmin {
         Ok(())
     }
 
-    /// How many partitions a topic has; none if it does not exist.
-    fn partitions(&self, plan: &TopicPlan) -> Result<usize, DriverError> {
-        let metadata = self
-            .admin
-            .inner()
-            .fetch_metadata(Some(&plan.name), REQUEST)
-            .map_err(|problem| DriverError::Admin {
-                what: format!("looking at topic {}", plan.name),
-                problem,
-            })?;
-        let found = metadata.topics().iter().find(|topic| topic.name() == plan.name);
-        Ok(found.map_or(0, |topic| topic.partitions().len()))
+    fn partitions(&self, plan: &TopicPlan) -> Result<u32, DriverError> {
+        partition_count(self.admin.inner(), &plan.name, REQUEST)
     }
 
     /// Compares a topic with its plan.
@@ -131,16 +117,13 @@ impl TopicAdmin {
     /// # Errors
     /// What the broker refuses, or that there is none.
     pub async fn check(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
-        let failed = |problem| DriverError::Admin {
-            what: format!("looking at topic {}", plan.name),
-            problem,
-        };
+        let failed = |problem| DriverError::admin(format!("cannot describe topic {}", plan.name))(problem);
         let has = self.partitions(plan)?;
         if has == 0 {
             return Ok(TopicState::Missing);
         }
         let mut problems = Vec::new();
-        if plan.is_partition_count_fixed && i32::try_from(has) != Ok(plan.partitions) {
+        if plan.is_partition_count_fixed && has != u32::from(plan.partitions.get()) {
             problems.push(format!(
                 "has {has} partitions, kafka.topics.partitions says {}",
                 plan.partitions

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pipewarden_core::diagnostics::with_causes;
 use pipewarden_engine::worker::{Batch, Ended, Pending, Renewed};
 use rdkafka::Offset;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -35,9 +36,9 @@ enum Failure {
     Fatal(KafkaError),
 }
 
-/// What an error of the transactional API demands, as librdkafka flags it.
+/// What to do about an error of the transactional API, as librdkafka flags it.
 #[derive(Debug, PartialEq, Eq)]
-enum Demand {
+enum ErrorAction {
     Retry,
     Abort,
     GiveUp,
@@ -45,18 +46,66 @@ enum Demand {
 
 /// An error without a flag is fatal, by librdkafka's manual. Some errors of a fenced producer are flagged as abortable;
 /// the next transaction would only meet them again.
-fn demand(error: &KafkaError) -> Demand {
-    use RDKafkaErrorCode::{Fenced, ProducerFenced};
+fn classify(error: &KafkaError) -> ErrorAction {
     match error {
-        KafkaError::Transaction(error) if matches!(error.code(), Fenced | ProducerFenced) => Demand::GiveUp,
-        KafkaError::Transaction(error) if error.is_fatal() => Demand::GiveUp,
-        KafkaError::Transaction(error) if error.txn_requires_abort() => Demand::Abort,
-        KafkaError::Transaction(error) if error.is_retriable() => Demand::Retry,
+        KafkaError::Transaction(error) if is_fenced(error.code()) => ErrorAction::GiveUp,
+        KafkaError::Transaction(error) if error.is_fatal() => ErrorAction::GiveUp,
+        KafkaError::Transaction(error) if error.txn_requires_abort() => ErrorAction::Abort,
+        KafkaError::Transaction(error) if error.is_retriable() => ErrorAction::Retry,
         // Of the flush that precedes a commit: the records are still on their way.
-        KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut) => Demand::Retry,
+        KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut) => ErrorAction::Retry,
         // Of a record that could not even be queued: too large, most likely.
-        KafkaError::MessageProduction(_) => Demand::Abort,
-        _ => Demand::GiveUp,
+        KafkaError::MessageProduction(_) => ErrorAction::Abort,
+        _ => ErrorAction::GiveUp,
+    }
+}
+
+/// Another producer was given the transactional id, or the broker has aborted a transaction that was open for too long.
+fn is_fenced(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+    matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
+}
+
+/// The failure of the transactional producer `id` by what librdkafka reports.
+fn failure(settings: &ServiceSettings, id: &str, problem: KafkaError) -> DriverError {
+    let (id, code) = (id.to_owned(), problem.rdkafka_error_code());
+    let acl = code.and_then(|code| missing_acl(settings, &id, code));
+    let source = problem.into();
+    match acl {
+        Some(acl) => DriverError::NotAuthorized {
+            client: format!("transactional producer {id}"),
+            acl,
+            source,
+        },
+        None if code.is_some_and(is_fenced) => DriverError::Fenced { id, source },
+        None => DriverError::ProducerEnded { id, source },
+    }
+}
+
+/// The ACL whose absence an error shows.
+fn missing_acl(settings: &ServiceSettings, id: &str, code: RDKafkaErrorCode) -> Option<String> {
+    use RDKafkaErrorCode as Code;
+    let kafka = &settings.kafka;
+    match code {
+        Code::TransactionalIdAuthorizationFailed => {
+            Some(format!("Write and Describe on transactional id {id}"))
+        }
+        Code::GroupAuthorizationFailed => Some(format!("Read on group {}", kafka.correlator_group())),
+        Code::TopicAuthorizationFailed => {
+            let topics = &kafka.topics;
+            let written = [&topics.suppressed, &topics.dead_letters];
+            let written: Vec<&str> = settings
+                .alert_topics()
+                .chain(written)
+                .map(String::as_str)
+                .collect();
+            Some(format!(
+                "Write on topics {} and Read on topic {}",
+                written.join(", "),
+                topics.observations
+            ))
+        }
+        _ => None,
     }
 }
 
@@ -65,29 +114,36 @@ pub(super) struct TransactionalProducer {
     /// Polled by a thread of its own: an abort waits for delivery reports that nobody else would serve meanwhile.
     producer: ThreadedProducer<Deliveries>,
     id: String,
+    /// Why it can no longer be used.
+    failure: Option<DriverError>,
 }
 
 impl TransactionalProducer {
     /// Makes the producer and fences its predecessor, however long the broker takes. `None` if the service is to
     /// end before that.
     pub(super) fn start(
-        kafka: &Kafka,
+        settings: &ServiceSettings,
         name: &str,
         id: &str,
         stop: &Stop,
     ) -> Result<Option<Self>, DriverError> {
-        let producer = create(kafka, name, id)?;
-        let id = id.to_owned();
+        let producer = create(&settings.kafka, name, id)?;
         while !stop.is_set() {
             match producer.init_transactions(REQUEST) {
-                Ok(()) => return Ok(Some(Self { producer, id })),
-                Err(problem) if demand(&problem) == Demand::Retry => {
-                    warn!("transactional producer {id} waits for its predecessor's end: {problem}");
+                Ok(()) => {
+                    return Ok(Some(Self {
+                        producer,
+                        id: id.to_owned(),
+                        failure: None,
+                    }));
                 }
-                Err(problem) => {
-                    let problem = problem.to_string();
-                    return Err(DriverError::Fenced { id, problem });
+                Err(problem) if classify(&problem) == ErrorAction::Retry => {
+                    warn!(
+                        transactional_id = id,
+                        "waiting until the predecessor's transaction has ended: {problem}"
+                    );
                 }
+                Err(problem) => return Err(failure(settings, id, problem)),
             }
         }
         Ok(None)
@@ -95,25 +151,42 @@ impl TransactionalProducer {
 
     /// Takes the place of itself: from now on nothing that the old producer has sent can end a transaction. Where there is
     /// no new one yet the old one stays, which must not be used.
-    pub(super) fn renew(&mut self, kafka: &Kafka, name: &str) -> Result<Renewed, DriverError> {
-        let producer = create(kafka, name, &self.id)?;
-        Ok(match producer.init_transactions(REQUEST) {
+    pub(super) fn renew(&mut self, settings: &ServiceSettings, name: &str) -> Renewed {
+        let producer = match create(&settings.kafka, name, &self.id) {
+            Ok(producer) => producer,
+            Err(failure) => {
+                let problem = with_causes(&failure);
+                self.failure = Some(failure);
+                return Renewed::Fatal { problem };
+            }
+        };
+        match producer.init_transactions(REQUEST) {
             Ok(()) => {
                 self.producer = producer;
                 Renewed::Ready
             }
-            Err(problem) if demand(&problem) == Demand::GiveUp => Renewed::Fatal {
-                problem: problem.to_string(),
+            Err(problem) if classify(&problem) == ErrorAction::GiveUp => Renewed::Fatal {
+                problem: self.fail(settings, problem),
             },
             Err(problem) => Renewed::Failed {
                 problem: problem.to_string(),
             },
-        })
+        }
     }
 
-    /// Its transactional id.
-    pub(super) fn id(&self) -> &str {
-        &self.id
+    /// Keeps the failure that a fatal error is, and returns its text.
+    fn fail(&mut self, settings: &ServiceSettings, problem: KafkaError) -> String {
+        let failure = failure(settings, &self.id, problem);
+        let text = with_causes(&failure);
+        self.failure = Some(failure);
+        text
+    }
+
+    /// The failure after which the machine was given [`Ended::Fatal`] or [`Renewed::Fatal`].
+    pub(super) fn take_failure(&mut self) -> DriverError {
+        self.failure
+            .take()
+            .expect("whatever is handed in as fatal is kept")
     }
 
     /// Writes a batch and its offsets in one transaction. Returns only when the outcome is known, or can't be.
@@ -137,11 +210,20 @@ impl TransactionalProducer {
                 Ended::QueueFull
             }
             Err(Failure::Aborted(problem)) => Ended::Aborted {
-                problem: problem.to_string(),
+                problem: self.describe_abort(settings, &problem),
             },
             Err(Failure::Fatal(problem)) => Ended::Fatal {
-                problem: problem.to_string(),
+                problem: self.fail(settings, problem),
             },
+        }
+    }
+
+    /// Why a transaction was aborted, with the ACL to grant where one is missing: the batch is repeated until it is there.
+    fn describe_abort(&self, settings: &ServiceSettings, problem: &KafkaError) -> String {
+        let code = problem.rdkafka_error_code();
+        match code.and_then(|code| missing_acl(settings, &self.id, code)) {
+            Some(acl) => format!("{problem}; grant the principal {acl}"),
+            None => problem.to_string(),
         }
     }
 
@@ -161,10 +243,7 @@ fn create(kafka: &Kafka, name: &str, id: &str) -> Result<ThreadedProducer<Delive
         .set("transaction.timeout.ms", TRANSACTION_TIMEOUT)
         .set("linger.ms", "0")
         .create_with_context(Deliveries::default())
-        .map_err(|problem| DriverError::Client {
-            client: format!("transactional producer {id}"),
-            problem,
-        })
+        .map_err(DriverError::client(format!("transactional producer {id}")))
 }
 
 /// What a batch holds, partition by partition.
@@ -245,7 +324,7 @@ impl Transaction<'_> {
     fn retry_until(&self, mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
         loop {
             match request() {
-                Err(error) if demand(&error) == Demand::Retry && Instant::now() < self.deadline => {
+                Err(error) if classify(&error) == ErrorAction::Retry && Instant::now() < self.deadline => {
                     debug!("transaction: {error}; trying again");
                 }
                 other => return other,
@@ -255,7 +334,7 @@ impl Transaction<'_> {
 
     /// Ends a transaction that cannot be committed.
     fn fail(&self, error: KafkaError) -> Failure {
-        if demand(&error) != Demand::Abort {
+        if classify(&error) != ErrorAction::Abort {
             // What is fatal cannot be aborted; after a commit whose outcome is unknown nothing but a new producer,
             // which asks the broker, can go on.
             return Failure::Fatal(error);

@@ -28,7 +28,7 @@ pub fn final_sweeps(
     settings: &JoinSettings,
     is_covered: impl Fn(IpAddr, &AssetId, &Swept, i64) -> bool,
 ) -> BTreeMap<(IpAddr, EventTime), BTreeMap<AssetId, Swept>> {
-    let half = settings.sweep.within.min(settings.sweep_limit()) / 2;
+    let half = settings.sweep.within().min(settings.sweep_limit()) / 2;
     let accesses: Vec<(IpAddr, &Observation)> = observations
         .iter()
         .filter_map(|seen| {

@@ -282,10 +282,10 @@ pub fn scaled_down(by: u32) -> JoinSettings {
         &mut settings.settle.audited,
         &mut settings.settle.attributed,
         &mut settings.settle.none,
-        &mut settings.sensors.min_span,
-        &mut settings.sweep.within,
     ] {
         *span /= by;
     }
+    settings.sensors.min_span = Some(settings.sensors.min_span() / by);
+    settings.sweep.within = Some(settings.sweep.within() / by);
     settings
 }

@@ -35,7 +35,7 @@ enum Form {
 #[derive(Debug, Error)]
 pub(crate) enum InputError {
     /// A file or folder cannot be opened or read.
-    #[error("cannot read {name}: {source}")]
+    #[error("cannot read {name}")]
     Read {
         /// The file.
         name: String,

@@ -9,6 +9,7 @@ use owo_colors::OwoColorize as _;
 use super::pretty::clean;
 use crate::detection::Confidence;
 use crate::event::Kind;
+use crate::text::plural;
 
 /// How many undecodable lines are listed one by one.
 const LISTED: usize = 20;
@@ -84,11 +85,7 @@ impl fmt::Display for Summary {
         } else {
             0.0
         };
-        let files = if self.files == 1 {
-            "1 file".to_owned()
-        } else {
-            format!("{} files", self.files)
-        };
+        let files = plural(self.files, "file");
         writeln!(
             f,
             "{} events in {files}, {} undecodable",

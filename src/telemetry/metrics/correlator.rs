@@ -3,20 +3,13 @@
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::Metrics;
+use super::labels::TransactionOutcome;
 use super::make::{Make, at_zero};
 use crate::detection::{Counters, Disposition};
 use crate::worker::AppliedRecord;
 
-/// What may become of a record of the observations topic; the last for one that cannot be read.
-const FATES: &[&str] = &[
-    "applied",
-    "copy",
-    "unwatched",
-    "dropped",
-    "sighting",
-    "tick",
-    "undecodable",
-];
+/// What becomes of a record that is no observation.
+const UNDECODABLE: &str = "undecodable";
 
 /// The correlator: from an observation to a committed revision.
 #[derive(Debug)]
@@ -57,8 +50,12 @@ impl Correlator {
             ticks: make.counter("ticks_total", "Tick records appended to idle partitions."),
             transactions: make.counters("transactions_total", "Transactions ended, by outcome.", &["outcome"]),
         };
-        at_zero(&correlator.applied, FATES.iter().copied());
-        at_zero(&correlator.transactions, ["committed", "aborted"]);
+        let dispositions = Disposition::ALL.map(Disposition::as_str);
+        at_zero(&correlator.applied, dispositions.into_iter().chain([UNDECODABLE]));
+        at_zero(
+            &correlator.transactions,
+            TransactionOutcome::ALL.map(TransactionOutcome::as_str),
+        );
         correlator
     }
 }
@@ -66,15 +63,7 @@ impl Correlator {
 impl Metrics {
     /// The correlator has applied a live record.
     pub fn applied(&self, applied: &AppliedRecord) {
-        let disposition = match applied.disposition {
-            Some(Disposition::Applied) => "applied",
-            Some(Disposition::Copy) => "copy",
-            Some(Disposition::Unwatched) => "unwatched",
-            Some(Disposition::Dropped) => "dropped",
-            Some(Disposition::Sighting) => "sighting",
-            Some(Disposition::Tick) => "tick",
-            None => "undecodable",
-        };
+        let disposition = applied.disposition.map_or(UNDECODABLE, Disposition::as_str);
         self.correlator.applied.with_label_values(&[disposition]).inc();
         let Counters {
             evicted_session_evidence,
@@ -95,10 +84,10 @@ impl Metrics {
     }
 
     /// A transaction ended.
-    pub fn transaction(&self, committed: bool) {
+    pub(in crate::telemetry) fn transaction(&self, outcome: TransactionOutcome) {
         self.correlator
             .transactions
-            .with_label_values(&[if committed { "committed" } else { "aborted" }])
+            .with_label_values(&[outcome.as_str()])
             .inc();
     }
 }

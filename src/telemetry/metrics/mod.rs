@@ -3,6 +3,7 @@
 mod alerts;
 mod bindings;
 mod correlator;
+mod labels;
 mod make;
 mod partitions;
 mod process;
@@ -18,6 +19,7 @@ use alerts::Alerts;
 pub(super) use bindings::BindingRead;
 use bindings::Bindings;
 use correlator::Correlator;
+pub(super) use labels::{RebalanceEvent, ReloadOutcome, TransactionOutcome};
 use make::Make;
 use partitions::Partitions;
 use process::Process;

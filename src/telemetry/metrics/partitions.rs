@@ -1,14 +1,13 @@
 //! What is told of the partitions that a process owns: how far behind they are, what they hold, how they came to it.
 
+use pipewarden_kafka::gzip::BatchLossReason;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
 
 use super::Metrics;
+use super::labels::RebalanceEvent;
 use super::make::{Make, at_zero};
 use crate::detection::StateSize;
 use crate::worker::Loss;
-
-/// Why a compressed batch is not read.
-const BATCH_REASONS: &[&str] = &["batch_too_large", "batch_damaged"];
 
 /// Partitions: assignment, restoring, lag and state.
 #[derive(Debug)]
@@ -57,10 +56,15 @@ impl Partitions {
                 &["partition", "kind"],
             ),
         };
-        at_zero(&partitions.rebalances, ["assigned", "revoked", "lost"]);
+        at_zero(
+            &partitions.rebalances,
+            RebalanceEvent::ALL.map(RebalanceEvent::as_str),
+        );
+        at_zero(&partitions.losses, Loss::REASONS);
+        // A lost batch of observations is a loss of state as well.
         at_zero(
             &partitions.losses,
-            Loss::REASONS.into_iter().chain(BATCH_REASONS.iter().copied()),
+            BatchLossReason::ALL.map(BatchLossReason::as_str),
         );
         partitions
     }
@@ -68,8 +72,11 @@ impl Partitions {
 
 impl Metrics {
     /// The assignment changed.
-    pub fn rebalance(&self, event: &str) {
-        self.partitions.rebalances.with_label_values(&[event]).inc();
+    pub(in crate::telemetry) fn rebalance(&self, event: RebalanceEvent) {
+        self.partitions
+            .rebalances
+            .with_label_values(&[event.as_str()])
+            .inc();
     }
 
     /// How far behind a partition is.
@@ -97,16 +104,17 @@ impl Metrics {
 
     /// A topic will be read whose batches may be compressed.
     pub fn init_batch_series(&self, topic: &str) {
-        for reason in BATCH_REASONS {
-            self.partitions.batches_lost.with_label_values(&[topic, reason]);
+        for reason in BatchLossReason::ALL {
+            let labels = [topic, reason.as_str()];
+            self.partitions.batches_lost.with_label_values(&labels);
         }
     }
 
     /// A batch was skipped.
-    pub fn batch_lost(&self, topic: &str, reason: &str) {
+    pub fn batch_lost(&self, topic: &str, reason: BatchLossReason) {
         self.partitions
             .batches_lost
-            .with_label_values(&[topic, reason])
+            .with_label_values(&[topic, reason.as_str()])
             .inc();
     }
 

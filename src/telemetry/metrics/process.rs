@@ -3,6 +3,7 @@
 use prometheus::{IntCounterVec, IntGaugeVec};
 
 use super::Metrics;
+use super::labels::ReloadOutcome;
 use super::make::Make;
 use crate::telemetry::Status;
 
@@ -62,7 +63,7 @@ impl Metrics {
     }
 
     /// Rules, inventory or exceptions have changed, and were taken up or rejected.
-    pub fn reload(&self, outcome: &str) {
-        self.process.reloads.with_label_values(&[outcome]).inc();
+    pub(in crate::telemetry) fn reload(&self, outcome: ReloadOutcome) {
+        self.process.reloads.with_label_values(&[outcome.as_str()]).inc();
     }
 }

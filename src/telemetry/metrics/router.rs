@@ -5,22 +5,7 @@ use prometheus::{IntCounter, IntCounterVec};
 use super::Metrics;
 use super::make::{Make, at_zero};
 use crate::event::{Kind, Skip, TimeSource};
-use crate::pipeline::{Reason, Routed};
-
-/// Why messages become dead letters.
-const DEAD_LETTER_REASONS: &[&str] = &[
-    "invalid_utf8",
-    "invalid_json",
-    "duplicate_key",
-    "too_deep",
-    "not_an_object",
-    "missing_field",
-    "bad_field",
-    "observation_too_large",
-    "undecodable_observation",
-    "batch_too_large",
-    "batch_damaged",
-];
+use crate::pipeline::{DeadLetterReason, Reason, Routed};
 
 /// The router: from a message to an observation.
 #[derive(Debug)]
@@ -69,7 +54,10 @@ impl Router {
             commits: make.counter("router_commits_total", "Commits of input offsets."),
         };
         at_zero(&router.observations, Kind::ALL.iter().map(|kind| kind.as_str()));
-        at_zero(&router.dead_letters, DEAD_LETTER_REASONS.iter().copied());
+        at_zero(
+            &router.dead_letters,
+            DeadLetterReason::ALL.map(DeadLetterReason::as_str),
+        );
         router
     }
 }
@@ -119,7 +107,7 @@ impl Metrics {
                     .created_times
                     .inc_by(u64::from(observation.time_source() == TimeSource::Created));
             }
-            Routed::DeadLetter(letter) => self.dead_letter(&letter.reason),
+            Routed::DeadLetter(letter) => self.dead_letter(letter.reason),
             // Nearly every message: not looked up by its label.
             Routed::Skipped(Reason::Event(Skip::Prefiltered)) => self.router.prefiltered.inc(),
             Routed::Skipped(reason) => self.router.skipped.with_label_values(&[reason.as_str()]).inc(),
@@ -127,8 +115,11 @@ impl Metrics {
     }
 
     /// A message went to the dead letters.
-    pub fn dead_letter(&self, reason: &str) {
-        self.router.dead_letters.with_label_values(&[reason]).inc();
+    pub fn dead_letter(&self, reason: DeadLetterReason) {
+        self.router
+            .dead_letters
+            .with_label_values(&[reason.as_str()])
+            .inc();
     }
 
     /// The router has committed.

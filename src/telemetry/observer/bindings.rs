@@ -3,6 +3,7 @@
 use pipewarden_kafka::BindingFact;
 use tracing::{debug, info, warn};
 
+use crate::diagnostics::with_causes;
 use crate::telemetry::metrics::BindingRead;
 use crate::telemetry::{Metrics, Status};
 
@@ -36,6 +37,7 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Bin
             is_first,
         } => {
             metrics.binding_read(BindingRead::Undecodable);
+            let problem = with_causes(problem);
             if is_first {
                 warn!(
                     topic,

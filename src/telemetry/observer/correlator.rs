@@ -3,10 +3,10 @@
 use pipewarden_core::log::Offset;
 use tracing::{debug, error, info, warn};
 
+use crate::pipeline::DeadLetterReason;
+use crate::telemetry::metrics::{RebalanceEvent, TransactionOutcome};
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
-use crate::worker::{
-    AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, UNDECODABLE, WorkerState,
-};
+use crate::worker::{AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, WorkerState};
 
 /// A worker, and what is told of it. Each fact that is more than one call has a function of its own.
 pub(super) struct Reported<'a> {
@@ -30,7 +30,7 @@ impl Reported<'_> {
 
             Fact::Worker(state) => self.state(state),
             Fact::Partition(report) => self.partition(*report),
-            Fact::Assigned(_) => self.metrics.rebalance("assigned"),
+            Fact::Assigned(_) => self.metrics.rebalance(RebalanceEvent::Assigned),
             Fact::Revoked(partitions) => self.revoked(partitions),
             Fact::Lost(partitions) => self.lost(partitions),
             Fact::NotTakenOver(partitions) => {
@@ -67,12 +67,12 @@ impl Reported<'_> {
     fn applied(&self, record: &AppliedRecord) {
         self.metrics.applied(record);
         if record.disposition.is_none() {
-            self.metrics.dead_letter(UNDECODABLE);
+            self.metrics.dead_letter(DeadLetterReason::UndecodableObservation);
         }
     }
 
     fn published(&self, batch: &Batch) {
-        self.metrics.transaction(true);
+        self.metrics.transaction(TransactionOutcome::Committed);
         let now = wall_clock();
         for pending in batch.parts().flat_map(|part| &part.alerts) {
             self.metrics.alert(&pending.alert, pending.appended, now);
@@ -83,7 +83,7 @@ impl Reported<'_> {
     }
 
     fn aborted(&self, problem: &str, is_repeated: bool) {
-        self.metrics.transaction(false);
+        self.metrics.transaction(TransactionOutcome::Aborted);
         let worker = self.worker;
         if is_repeated {
             warn!(
@@ -121,12 +121,12 @@ impl Reported<'_> {
     }
 
     fn revoked(&self, partitions: usize) {
-        self.metrics.rebalance("revoked");
+        self.metrics.rebalance(RebalanceEvent::Revoked);
         info!(worker = self.worker, partitions, "partitions are handed over");
     }
 
     fn lost(&self, partitions: usize) {
-        self.metrics.rebalance("lost");
+        self.metrics.rebalance(RebalanceEvent::Lost);
         warn!(
             worker = self.worker,
             partitions, "partitions were lost; their new owner repeats what was not committed"

@@ -2,23 +2,24 @@
 
 use tracing::{info, warn};
 
+use crate::telemetry::metrics::RebalanceEvent;
 use crate::telemetry::{Metrics, Status};
 use crate::worker::RouterFact;
 
 pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: RouterFact) {
     match fact {
         RouterFact::Assigned(partitions) => {
-            metrics.rebalance("assigned");
+            metrics.rebalance(RebalanceEvent::Assigned);
             if partitions > 0 {
                 info!(worker, partitions, "partitions are taken over");
             }
         }
         RouterFact::Revoked(partitions) => {
-            metrics.rebalance("revoked");
+            metrics.rebalance(RebalanceEvent::Revoked);
             info!(worker, partitions, "partitions are handed over");
         }
         RouterFact::Lost(partitions) => {
-            metrics.rebalance("lost");
+            metrics.rebalance(RebalanceEvent::Lost);
             warn!(
                 worker,
                 partitions, "partitions were lost; their new owner routes again what was not committed"

@@ -19,6 +19,30 @@ pub enum Disposition {
     Tick,
 }
 
+impl Disposition {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Applied,
+        Self::Copy,
+        Self::Unwatched,
+        Self::Dropped,
+        Self::Sighting,
+        Self::Tick,
+    ];
+
+    /// The word used in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Copy => "copy",
+            Self::Unwatched => "unwatched",
+            Self::Dropped => "dropped",
+            Self::Sighting => "sighting",
+            Self::Tick => "tick",
+        }
+    }
+}
+
 /// Facts about a record that metrics tell and no decision hangs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

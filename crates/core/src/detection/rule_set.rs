@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::{Attack, BUILTIN_RULES, Pipes, Rule, SENSOR_BLIND, SWEEP};
-use crate::diagnostics::{FileError, likely};
+use crate::diagnostics::{FileError, did_you_mean};
 use crate::event::{WatchedPipes, normalise_pipe};
 
 /// In `rules.enabled`: the rules that say themselves that they are on.
@@ -104,10 +104,8 @@ impl RuleSet {
     }
 
     fn hint(&self, id: &str) -> String {
-        likely(id, self.rules.iter().map(|rule| &*rule.id)).map_or_else(
-            || format!("there are {}", self.ids()),
-            |known| format!("did you mean {known}?"),
-        )
+        did_you_mean(id, self.rules.iter().map(|rule| &*rule.id))
+            .unwrap_or_else(|| format!("there are {}", self.ids()))
     }
 
     fn ids(&self) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::time::{AppendTime, EventTime};
 
@@ -79,9 +79,9 @@ pub struct SensorSettings {
     pub min_accesses: u32,
     /// How far apart the first and the last of them must have arrived; not shorter than `allowed_lateness`, or what is
     /// merely late looks like what is missing. Default 30 min, or half of what the horizon allows if that is shorter.
-    #[serde(with = "friendly")]
+    #[serde(serialize_with = "write_min_span", deserialize_with = "read_set")]
     #[schemars(with = "String")]
-    pub min_span: Duration,
+    pub min_span: Option<Duration>,
 }
 
 /// When a source that touches several assets becomes a finding of its own.
@@ -94,9 +94,42 @@ pub struct SweepSettings {
     pub min_assets: u32,
     /// Within which time; what takes half of it is found wherever it begins. Default 30 min, or what a shorter horizon
     /// allows.
-    #[serde(with = "friendly")]
+    #[serde(serialize_with = "write_within", deserialize_with = "read_set")]
     #[schemars(with = "String")]
-    pub within: Duration,
+    pub within: Option<Duration>,
+}
+
+impl SensorSettings {
+    const DEFAULT_MIN_SPAN: Duration = Duration::from_secs(30 * 60);
+
+    /// The span that is set, or the default, which a short horizon may bound.
+    pub fn min_span(&self) -> Duration {
+        self.min_span.unwrap_or(Self::DEFAULT_MIN_SPAN)
+    }
+}
+
+impl SweepSettings {
+    const DEFAULT_WITHIN: Duration = Duration::from_secs(30 * 60);
+
+    /// The time that is set, or the default, which a short horizon may bound.
+    pub fn within(&self) -> Duration {
+        self.within.unwrap_or(Self::DEFAULT_WITHIN)
+    }
+}
+
+/// A setting that may be left out but not be nothing.
+fn read_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    friendly::deserialize(deserializer).map(Some)
+}
+
+// What is left out is shown, and enters the policy's id, as the default that it means.
+
+fn write_min_span<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    friendly::serialize(&span.unwrap_or(SensorSettings::DEFAULT_MIN_SPAN), serializer)
+}
+
+fn write_within<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    friendly::serialize(&span.unwrap_or(SweepSettings::DEFAULT_WITHIN), serializer)
 }
 
 /// Bounds on state, per observations partition, and on documents. A flood may cost precision, never memory.
@@ -155,7 +188,7 @@ impl Default for SensorSettings {
         Self {
             enabled: true,
             min_accesses: 5,
-            min_span: Duration::from_secs(30 * 60),
+            min_span: None,
         }
     }
 }
@@ -165,7 +198,7 @@ impl Default for SweepSettings {
         Self {
             enabled: true,
             min_assets: 3,
-            within: Duration::from_secs(30 * 60),
+            within: None,
         }
     }
 }

@@ -123,21 +123,6 @@ pub enum DecodeError {
     },
 }
 
-impl DecodeError {
-    /// The word used as a metric label and as a dead letter's reason.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::InvalidUtf8 { .. } => "invalid_utf8",
-            Self::InvalidJson(_) => "invalid_json",
-            Self::DuplicateKey(_) => "duplicate_key",
-            Self::TooDeep(_) => "too_deep",
-            Self::NotAnObject(_) => "not_an_object",
-            Self::MissingField(_) => "missing_field",
-            Self::BadField { .. } => "bad_field",
-        }
-    }
-}
-
 /// Reads messages.
 #[derive(Debug)]
 pub struct Decoder {

@@ -84,7 +84,6 @@ pub use coverage::{PARTITION_INPUTS, PARTITION_STATES, WORKER_INPUTS, WORKER_STA
 pub use fact::{AppliedRecord, Fact, Loss, PartitionReport, WorkerState};
 pub use io::{At, CommittedOffset, End, Ended, Fetched, Input, Output, PartitionId, Renewed, Topic};
 pub use machine::{Machine, MachineSettings};
-pub use partition::UNDECODABLE;
 pub use router::{
     InputPartition, Position, ROUTER_INPUTS, ROUTER_STATES, RouterFact, RouterInput, RouterMachine,
     RouterOutput,

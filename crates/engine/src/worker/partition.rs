@@ -19,12 +19,9 @@ use super::batch::{Part, Pending};
 use super::fact::{AppliedRecord, Fact};
 use super::io::{At, CommittedOffset, PartitionId};
 use super::tick::Tick;
-use crate::{Applied, Correlator, DeadLetter, LogRecord, Origin};
+use crate::{Applied, Correlator, DeadLetter, DeadLetterReason, LogRecord, Origin};
 use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
-
-/// The reason of a dead letter from the observations topic: not written by Pipewarden, or damaged.
-pub const UNDECODABLE: &str = "undecodable_observation";
 
 /// The state of an owned partition.
 #[derive(Debug)]
@@ -171,8 +168,12 @@ impl Reader {
         if let Some(message) = undecodable
             && is_new
         {
-            self.dead_letters
-                .push(DeadLetter::of(UNDECODABLE, message, origin, value));
+            self.dead_letters.push(DeadLetter::of(
+                DeadLetterReason::UndecodableObservation,
+                message,
+                origin,
+                value,
+            ));
         }
         self.tick.read(
             self.correlator.next_deadline(),

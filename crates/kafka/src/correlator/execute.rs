@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pipewarden_core::log;
 use pipewarden_engine::ObservationRecord;
-use pipewarden_engine::worker::{CommittedOffset, End, Input, Output, PartitionId, Renewed, Topic};
+use pipewarden_engine::worker::{CommittedOffset, End, Input, Output, PartitionId, Topic};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
@@ -42,7 +42,7 @@ impl CorrelatorMember {
                     membership,
                     within,
                 } => {
-                    let settings = &self.shared.settings;
+                    let settings = &self.context.settings;
                     let ended = self.producer.publish(&batch, &membership, settings, within);
                     self.hand_in(Input::Ended(ended));
                 }
@@ -58,7 +58,7 @@ impl CorrelatorMember {
                     }
                 }
                 Output::CallbackDone => {}
-                Output::Observe(fact) => self.shared.observer.correlator(&self.name, fact),
+                Output::Observe(fact) => self.context.observer.correlator(&self.name, fact),
                 Output::End(end) => self.end(end),
             }
         }
@@ -131,12 +131,7 @@ impl CorrelatorMember {
     }
 
     fn renew_producer(&mut self) {
-        let renewed = match self.producer.renew(&self.shared.settings.kafka, &self.name) {
-            Ok(renewed) => renewed,
-            Err(problem) => Renewed::Fatal {
-                problem: problem.to_string(),
-            },
-        };
+        let renewed = self.producer.renew(&self.context.settings, &self.name);
         self.hand_in(Input::Producer(renewed));
     }
 
@@ -161,17 +156,14 @@ impl CorrelatorMember {
             End::TimestampType(topic) => DriverError::TimestampType {
                 topic: self.topic(topic).to_owned(),
             },
-            End::Producer { problem } => DriverError::Fenced {
-                id: self.producer.id().to_owned(),
-                problem,
-            },
+            End::Producer { .. } => self.producer.take_failure(),
         };
         self.failure.get_or_insert(failure);
     }
 
     fn topic(&self, topic: Topic) -> &str {
         match topic {
-            Topic::Observations => &self.shared.settings.kafka.topics.observations,
+            Topic::Observations => &self.context.settings.kafka.topics.observations,
             Topic::Sightings => "",
         }
     }

@@ -79,9 +79,9 @@ fn append(servers: &str, topic: &str, batch: &[u8]) {
     assert_eq!(answer[error..error + 2], [0, 0], "{answer:?}");
 }
 
-fn lost(refusal: Refusal, batch: &[u8]) -> Result<String, LostBatch> {
+fn lost(reason: BatchLossReason, batch: &[u8]) -> Result<String, LostBatch> {
     Err(LostBatch {
-        refusal,
+        reason,
         compressed: u32::try_from(batch.len()).unwrap(),
     })
 }
@@ -101,9 +101,9 @@ fn a_refused_batch_is_one_marker_and_the_next_message_is_the_one_behind_it() {
     let expected = [
         (0, Ok("first".to_owned())),
         (1, Ok("second".to_owned())),
-        (2, lost(Refusal::TooLarge, &bomb)),
+        (2, lost(BatchLossReason::TooLarge, &bomb)),
         (5, Ok("between".to_owned())),
-        (6, lost(Refusal::Damaged, damaged)),
+        (6, lost(BatchLossReason::Damaged, damaged)),
         (10, Ok("last".to_owned())),
     ];
 
@@ -197,7 +197,7 @@ fn the_marker_is_a_message_of_format_1_as_well_for_brokers_that_keep_some() {
     let value = &bytes[34..12 + size];
     assert_eq!(usize::try_from(number(30)).unwrap(), value.len());
     assert_eq!(
-        lost_batch(value).unwrap().refusal.as_str(),
+        lost_batch(value).unwrap().reason.as_str(),
         "batch_damaged",
         "{bytes:?}"
     );

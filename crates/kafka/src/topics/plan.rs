@@ -1,5 +1,6 @@
 //! What each topic must be like.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use pipewarden_core::alert::AlertFormat;
@@ -20,7 +21,7 @@ pub struct TopicPlan {
     /// Its name.
     pub name: String,
     /// How many partitions it gets.
-    pub partitions: i32,
+    pub partitions: NonZeroU16,
     /// Whether it must have just that many.
     pub is_partition_count_fixed: bool,
     /// Settings it gets, and what must hold of them later.
@@ -106,7 +107,7 @@ pub fn plans(topics: &Topics, format: AlertFormat, horizon: Duration, with_input
     );
     plans.push(TopicPlan {
         // Small, and read whole: one partition keeps all its records in one order.
-        partitions: 1,
+        partitions: NonZeroU16::MIN,
         ..plan(&topics.bindings, table())
     });
     if with_input {

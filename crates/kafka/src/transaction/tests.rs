@@ -8,31 +8,76 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::RDKafkaApiKey as Api;
 use rdkafka::types::RDKafkaRespErr::{self as Code, *};
 
+use pipewarden_core::alert::AlertFormat;
+use pipewarden_core::inventory::BindingSettings;
+
 use super::*;
+use crate::settings::{CorrelatorSettings, RouterSettings};
 
 const TOPIC: &str = "alerts";
+
+const ID: &str = "worker-0";
 
 struct Bench {
     cluster: MockCluster<'static, DefaultProducerContext>,
     producer: TransactionalProducer,
     membership: ConsumerGroupMetadata,
+    settings: ServiceSettings,
+}
+
+/// A broker, and the settings of a service that uses it.
+fn cluster() -> (MockCluster<'static, DefaultProducerContext>, ServiceSettings) {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(TOPIC, 1, 1).unwrap();
+    cluster.create_topic("observations", 1, 1).unwrap();
+    let settings = ServiceSettings {
+        kafka: Kafka {
+            brokers: cluster.bootstrap_servers(),
+            ..Kafka::default()
+        },
+        router: RouterSettings {
+            enabled: false,
+            threads: 1,
+            commit_interval: Duration::from_secs(1),
+        },
+        correlator: CorrelatorSettings {
+            enabled: true,
+            threads: 1,
+            commit_interval: Duration::from_millis(100),
+            instance: "0".to_owned(),
+        },
+        bindings: BindingSettings::default(),
+        alert_format: AlertFormat::Ecs,
+        explanations: 0,
+    };
+    (cluster, settings)
+}
+
+fn start(settings: &ServiceSettings) -> Result<TransactionalProducer, DriverError> {
+    let producer = TransactionalProducer::start(settings, "worker", ID, &Stop::default());
+    producer.map(|producer| producer.expect("the service is not to end"))
 }
 
 impl Bench {
     fn new() -> Self {
-        let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic(TOPIC, 1, 1).unwrap();
-        cluster.create_topic("observations", 1, 1).unwrap();
-        let kafka = Kafka {
-            brokers: cluster.bootstrap_servers(),
-            ..Kafka::default()
-        };
-        let producer = TransactionalProducer::start(&kafka, "worker", "worker-0", &Stop::default());
-        let consumer: BaseConsumer = client::consumer(&kafka, "worker", "group", "0").create().unwrap();
+        let (cluster, settings) = cluster();
+        let consumer: BaseConsumer = client::consumer(&settings.kafka, "worker", "group", "0")
+            .create()
+            .unwrap();
         Self {
-            producer: producer.unwrap().unwrap(),
+            producer: start(&settings).unwrap(),
             membership: consumer.group_metadata().unwrap(),
             cluster,
+            settings,
+        }
+    }
+
+    /// The failure of a transaction during which the broker answers so.
+    fn failure(&mut self, api: Api, code: Code) -> DriverError {
+        self.cluster.request_errors(api, &[code]);
+        match self.transact() {
+            Err(Failure::Fatal(problem)) => failure(&self.settings, ID, problem),
+            other => panic!("{api:?} {code:?}: {other:?}"),
         }
     }
 
@@ -81,24 +126,103 @@ fn what_a_rebalance_or_a_bad_record_causes_is_aborted_and_the_batch_can_be_tried
 }
 
 #[test]
-fn what_fences_a_producer_ends_it() {
+fn a_fenced_producer_ends_and_asks_for_a_second_process() {
     let causes = [
         (Api::AddPartitionsToTxn, RD_KAFKA_RESP_ERR_PRODUCER_FENCED),
         (Api::AddOffsetsToTxn, RD_KAFKA_RESP_ERR_PRODUCER_FENCED),
         (Api::TxnOffsetCommit, RD_KAFKA_RESP_ERR_PRODUCER_FENCED),
         (Api::EndTxn, RD_KAFKA_RESP_ERR_PRODUCER_FENCED),
         (Api::EndTxn, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH),
-        (Api::EndTxn, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE),
     ];
     for (api, code) in causes {
-        let mut bench = Bench::new();
-        bench.cluster.request_errors(api, &[code]);
-        let outcome = bench.transact();
+        let failure = Bench::new().failure(api, code);
         assert!(
-            matches!(outcome, Err(Failure::Fatal(_))),
-            "{api:?} {code:?}: {outcome:?}"
+            matches!(failure, DriverError::Fenced { .. }),
+            "{api:?} {code:?}: {failure:?}"
+        );
+        assert!(failure.to_string().contains("correlator.instance"), "{failure}");
+    }
+}
+
+#[test]
+fn a_producer_that_ends_for_another_reason_is_not_called_fenced() {
+    let failure = Bench::new().failure(Api::EndTxn, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
+    assert!(
+        matches!(failure, DriverError::ProducerEnded { .. }),
+        "{failure:?}"
+    );
+    assert!(!failure.to_string().contains("correlator.instance"), "{failure}");
+}
+
+#[test]
+fn a_producer_without_access_to_its_transactional_id_does_not_start_and_names_the_acl() {
+    let (cluster, settings) = cluster();
+    let code = RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    cluster.request_errors(Api::InitProducerId, &[code]);
+    let Err(failure) = start(&settings) else {
+        panic!("the producer has started");
+    };
+    assert!(
+        matches!(failure, DriverError::NotAuthorized { .. }),
+        "{failure:?}"
+    );
+    assert!(
+        failure.to_string().contains("on transactional id worker-0"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_producer_that_loses_access_to_its_transactional_id_ends_and_names_the_acl() {
+    let code = RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    for api in [Api::AddPartitionsToTxn, Api::TxnOffsetCommit, Api::EndTxn] {
+        let failure = Bench::new().failure(api, code);
+        assert!(
+            matches!(failure, DriverError::NotAuthorized { .. }),
+            "{failure:?}"
         );
     }
+}
+
+#[test]
+fn a_batch_that_lacks_access_to_a_group_or_topic_is_aborted_and_names_the_acl() {
+    let causes = [
+        (
+            Api::AddPartitionsToTxn,
+            RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+            "Write on topics pipewarden.alerts, pipewarden.suppressed, pipewarden.dead-letters and Read on topic \
+             pipewarden.observations",
+        ),
+        (
+            Api::TxnOffsetCommit,
+            RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
+            "Read on group pipewarden-correlator",
+        ),
+    ];
+    for (api, code, acl) in causes {
+        let mut bench = Bench::new();
+        bench.cluster.request_errors(api, &[code]);
+        let problem = match bench.transact() {
+            Err(Failure::Aborted(problem)) => problem,
+            other => panic!("{api:?} {code:?}: {other:?}"),
+        };
+        let text = bench.producer.describe_abort(&bench.settings, &problem);
+        assert!(text.ends_with(acl), "{text}");
+    }
+}
+
+#[test]
+fn a_failed_renewal_keeps_the_failure_that_ends_the_worker() {
+    let mut bench = Bench::new();
+    let code = RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    bench.cluster.request_errors(Api::InitProducerId, &[code]);
+    let renewed = bench.producer.renew(&bench.settings, "worker");
+    assert!(matches!(renewed, Renewed::Fatal { .. }), "{renewed:?}");
+    let failure = bench.producer.take_failure();
+    assert!(
+        matches!(failure, DriverError::NotAuthorized { .. }),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -128,5 +252,5 @@ fn what_passes_by_itself_is_waited_for() {
 
 #[test]
 fn an_error_without_a_flag_ends_the_producer() {
-    assert_eq!(demand(&KafkaError::Canceled), Demand::GiveUp);
+    assert_eq!(classify(&KafkaError::Canceled), ErrorAction::GiveUp);
 }

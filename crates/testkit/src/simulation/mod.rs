@@ -123,7 +123,7 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
     let mute = (seed % 4 == 1).then_some((seed / 4 % 3) as u8);
     if mute.is_some() {
         settings.sensors.min_accesses = 2;
-        settings.sensors.min_span /= 60;
+        settings.sensors.min_span = Some(settings.sensors.min_span() / 60);
     }
     // Few hosts and few accesses: two hosts are a sweep here.
     settings.sweep.min_assets = 2;

@@ -88,7 +88,7 @@ pub enum ImportError {
     #[error("no row of the exports names a host that the inventory could list")]
     Empty,
     /// The program's own mistake.
-    #[error("the inventory that was made does not pass its own check: {0}")]
+    #[error("the inventory that was made does not pass its own check")]
     Unsound(#[from] FileError),
 }
 

@@ -31,7 +31,7 @@ pub enum RowsError {
     #[error("it is empty")]
     Empty,
     /// It begins like JSON and is none.
-    #[error("it is not JSON: {0}")]
+    #[error("it is not JSON")]
     Json(#[from] serde_json::Error),
     /// It is CSV with columns that mean nothing here.
     #[error(
@@ -43,7 +43,7 @@ pub enum RowsError {
         columns: String,
     },
     /// It is not CSV.
-    #[error("it is not CSV: {0}")]
+    #[error("it is not CSV")]
     Csv(#[from] csv::Error),
 }
 

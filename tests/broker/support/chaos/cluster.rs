@@ -267,6 +267,6 @@ fn says_fenced(log: &[serde_json::Value]) -> bool {
     log.iter().any(|entry| {
         entry["message"]
             .as_str()
-            .is_some_and(|message| message.contains("the transactional producer"))
+            .is_some_and(|message| message.contains("transactional producer"))
     })
 }

@@ -58,7 +58,7 @@ impl Spans {
             horizon: settings.horizon(),
             slot,
             wait: slot + settings.allowed_lateness,
-            min_span: settings.sensors.min_span,
+            min_span: settings.sensors.min_span(),
             min_accesses: settings.sensors.min_accesses,
         };
         // Only the default may be longer than a short horizon allows.

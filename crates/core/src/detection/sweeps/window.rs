@@ -53,7 +53,7 @@ impl JoinSettings {
 
     /// Half of a window. Only the default may be longer than a short horizon allows.
     fn sweep_half(&self) -> Duration {
-        (self.sweep.within.min(self.sweep_limit()) / 2).max(Duration::from_micros(1))
+        (self.sweep.within().min(self.sweep_limit()) / 2).max(Duration::from_micros(1))
     }
 }
 

@@ -33,7 +33,7 @@ pub enum BindingRecordError {
     #[error("the key {0:?} is not ADDRESS|computer")]
     Key(String),
     /// The value is not such a document.
-    #[error("the value is not an identity: {0}")]
+    #[error("the value is not an identity")]
     Value(#[from] serde_json::Error),
     /// A newer Pipewarden wrote it.
     #[error("the identity is of version {0}, which this Pipewarden does not read")]

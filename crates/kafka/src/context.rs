@@ -1,0 +1,24 @@
+//! What every worker is given.
+
+use std::sync::Arc;
+
+use super::active_policy::ActivePolicy;
+use super::observer::Observer;
+use super::settings::ServiceSettings;
+use super::stop::Stop;
+
+/// What every worker is given. Clones share it.
+#[derive(Clone)]
+pub(super) struct WorkerContext {
+    pub(super) settings: Arc<ServiceSettings>,
+    pub(super) active_policy: ActivePolicy,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) stop: Stop,
+}
+
+impl WorkerContext {
+    /// How many partitions the observations topic has, as checked at start.
+    pub(super) fn partitions(&self) -> u32 {
+        u32::from(self.settings.kafka.topics.partitions.get())
+    }
+}
