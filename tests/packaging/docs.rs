@@ -71,6 +71,8 @@ fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> = [
         "README.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
         "samples/README.md",
         "helm/pipewarden/README.md",
     ]
@@ -82,6 +84,17 @@ fn pages() -> Vec<PathBuf> {
             .map(|entry| entry.unwrap().path()),
     );
     pages
+}
+
+#[test]
+fn the_table_of_the_readme_names_every_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = page("README.md");
+    for page in pages() {
+        let name = page.strip_prefix(root).unwrap().to_str().unwrap();
+        let row = format!("\n| [{name}]({name}) | ");
+        assert!(name == "README.md" || readme.contains(&row), "{name}");
+    }
 }
 
 #[test]
@@ -107,21 +120,49 @@ fn examples_in_json_and_yaml_can_be_read() {
     assert!(number > 10, "{number} examples");
 }
 
+/// What GitHub makes of a page's headings for links: lower case, dashes for spaces, no other punctuation.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let mut is_code = false;
+    let mut anchors = BTreeSet::new();
+    for line in std::fs::read_to_string(page).unwrap().lines() {
+        is_code ^= line.starts_with("```");
+        let heading = line.trim_start_matches('#');
+        if is_code || heading == line {
+            continue;
+        }
+        let kept = heading
+            .trim()
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+            .map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() });
+        anchors.insert(kept.collect());
+    }
+    anchors
+}
+
 #[test]
-fn every_link_between_pages_leads_somewhere() {
+fn every_link_between_pages_leads_to_a_file_and_a_heading() {
+    let mut headings = 0;
     for page in pages() {
         let text = std::fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let target = link.split('#').next().unwrap();
-            if !link.starts_with("http") && !target.is_empty() {
-                assert!(
-                    page.parent().unwrap().join(target).exists(),
-                    "{}: {link}",
-                    page.display()
-                );
+            if link.starts_with("http") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap().join(file)
+            };
+            assert!(target.exists(), "{}: {link}", page.display());
+            if !heading.is_empty() {
+                assert!(anchors(&target).contains(heading), "{}: {link}", page.display());
+                headings += 1;
             }
         }
     }
+    assert!(headings > 10, "{headings} links to headings");
 }
 
 #[test]

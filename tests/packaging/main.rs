@@ -3,7 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `chart` | the Helm chart, its rules and its dashboard |
-//! | `docs` | the tables, examples and links of the pages |
+//! | `docs` | the tables, examples, links and headings of the pages |
+//! | `toolchain` | one version of Rust everywhere |
 //! | `schemas` | `schemas/`, equal to the types; `PIPEWARDEN_WRITE_SCHEMAS=1 cargo test --test packaging schemas::` writes them anew |
 //! | `export` | exports to Sigma, EQL and SPL, equal to `golden/`; `PIPEWARDEN_WRITE_GOLDEN=1 cargo test --test packaging export::` writes them anew |
 
@@ -14,3 +15,4 @@ mod chart;
 mod docs;
 mod export;
 mod schemas;
+mod toolchain;

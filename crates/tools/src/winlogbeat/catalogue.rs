@@ -1,12 +1,16 @@
 //! The events: the manifests of the providers, as far as they matter here.
 
 use super::definition::{Definition, Provider};
-use super::moves::Move;
+use super::moved::{
+    LOGON_MOVES, NETWORK_CONNECTION_MOVES, PIPE_CONNECTED_MOVES, SHARE_ACCESS_MOVES, SHARE_SESSION_MOVES,
+};
 
 /// Sysmon 1: a process began.
 pub static PROCESS_CREATED: Definition = Definition::sysmon(
-    (1, 5),
-    ("Process Create", "ProcessCreate"),
+    1,
+    5,
+    "Process Create",
+    "ProcessCreate",
     &[
         "RuleName",
         "UtcTime",
@@ -34,8 +38,10 @@ pub static PROCESS_CREATED: Definition = Definition::sysmon(
 
 /// Sysmon 3: a connection, logged by either end.
 pub static NETWORK_CONNECTION: Definition = Definition::sysmon(
-    (3, 5),
-    ("Network connection detected", "NetworkConnect"),
+    3,
+    5,
+    "Network connection detected",
+    "NetworkConnect",
     &[
         "RuleName",
         "UtcTime",
@@ -61,8 +67,10 @@ pub static NETWORK_CONNECTION: Definition = Definition::sysmon(
 
 /// Sysmon 7: a process loaded a module.
 pub static IMAGE_LOADED: Definition = Definition::sysmon(
-    (7, 3),
-    ("Image loaded", "ImageLoad"),
+    7,
+    3,
+    "Image loaded",
+    "ImageLoad",
     &[
         "RuleName",
         "UtcTime",
@@ -85,8 +93,10 @@ pub static IMAGE_LOADED: Definition = Definition::sysmon(
 
 /// Sysmon 10: a process opened another.
 pub static PROCESS_ACCESSED: Definition = Definition::sysmon(
-    (10, 3),
-    ("Process accessed", "ProcessAccess"),
+    10,
+    3,
+    "Process accessed",
+    "ProcessAccess",
     &[
         "RuleName",
         "UtcTime",
@@ -107,8 +117,10 @@ pub static PROCESS_ACCESSED: Definition = Definition::sysmon(
 
 /// Sysmon 11: a file was made.
 pub static FILE_CREATED: Definition = Definition::sysmon(
-    (11, 2),
-    ("File created", "FileCreate"),
+    11,
+    2,
+    "File created",
+    "FileCreate",
     &[
         "RuleName",
         "UtcTime",
@@ -124,8 +136,10 @@ pub static FILE_CREATED: Definition = Definition::sysmon(
 
 /// Sysmon 12: a registry key came or went.
 pub static REGISTRY_OBJECT: Definition = Definition::sysmon(
-    (12, 2),
-    ("Registry object added or deleted", "RegistryEvent"),
+    12,
+    2,
+    "Registry object added or deleted",
+    "RegistryEvent",
     &[
         "RuleName",
         "EventType",
@@ -141,8 +155,10 @@ pub static REGISTRY_OBJECT: Definition = Definition::sysmon(
 
 /// Sysmon 13: a registry value was set.
 pub static REGISTRY_VALUE: Definition = Definition::sysmon(
-    (13, 2),
-    ("Registry value set", "RegistryEvent"),
+    13,
+    2,
+    "Registry value set",
+    "RegistryEvent",
     &[
         "RuleName",
         "EventType",
@@ -159,8 +175,10 @@ pub static REGISTRY_VALUE: Definition = Definition::sysmon(
 
 /// Sysmon 18: a named pipe was opened, logged where it is.
 pub static PIPE_CONNECTED: Definition = Definition::sysmon(
-    (18, 1),
-    ("Pipe Connected", "PipeEvent"),
+    18,
+    1,
+    "Pipe Connected",
+    "PipeEvent",
     &[
         "RuleName",
         "EventType",
@@ -179,7 +197,8 @@ pub static SHARE_ACCESS: Definition = Definition {
     moved_by_pipeline: SHARE_ACCESS_MOVES,
     ..Definition::other(
         Provider::SECURITY,
-        (5145, 0),
+        5145,
+        0,
         "Detailed File Share",
         &[
             "SubjectUserSid",
@@ -199,10 +218,36 @@ pub static SHARE_ACCESS: Definition = Definition {
     )
 };
 
+/// Security 5140: a session of a share began.
+pub static SHARE_SESSION: Definition = Definition {
+    moved_by_pipeline: SHARE_SESSION_MOVES,
+    ..Definition::other(
+        Provider::SECURITY,
+        5140,
+        1,
+        "File Share",
+        &[
+            "SubjectUserSid",
+            "SubjectUserName",
+            "SubjectDomainName",
+            "SubjectLogonId",
+            "ObjectType",
+            "IpAddress",
+            "IpPort",
+            "ShareName",
+            "ShareLocalPath",
+            "AccessMask",
+            "AccessList",
+        ],
+        "A network share object was accessed.\n\t\nSubject:\n\tSecurity ID:\t\t{SubjectUserSid}\n\tAccount Name:\t\t{SubjectUserName}\n\tAccount Domain:\t\t{SubjectDomainName}\n\tLogon ID:\t\t{SubjectLogonId}\n\nNetwork Information:\t\n\tObject Type:\t\t{ObjectType}\n\tSource Address:\t\t{IpAddress}\n\tSource Port:\t\t{IpPort}\n\t\nShare Information:\n\tShare Name:\t\t{ShareName}\n\tShare Path:\t\t{ShareLocalPath}\n\nAccess Request Information:\n\tAccess Mask:\t\t{AccessMask}\n\tAccesses:\t\t{AccessList}",
+    )
+};
+
 /// Security 5156: the firewall let a connection pass.
 pub static CONNECTION_PERMITTED: Definition = Definition::other(
     Provider::SECURITY,
-    (5156, 1),
+    5156,
+    1,
     "Filtering Platform Connection",
     &[
         "ProcessID",
@@ -225,7 +270,8 @@ pub static CONNECTION_PERMITTED: Definition = Definition::other(
 /// Security 4658: a handle was closed.
 pub static HANDLE_CLOSED: Definition = Definition::other(
     Provider::SECURITY,
-    (4658, 0),
+    4658,
+    0,
     "Registry",
     &[
         "SubjectUserSid",
@@ -241,41 +287,47 @@ pub static HANDLE_CLOSED: Definition = Definition::other(
 );
 
 /// Security 4624: a logon.
-pub static LOGON: Definition = Definition::other(
-    Provider::SECURITY,
-    (4624, 2),
-    "Logon",
-    &[
-        "SubjectUserSid",
-        "SubjectUserName",
-        "SubjectDomainName",
-        "SubjectLogonId",
-        "TargetUserSid",
-        "TargetUserName",
-        "TargetDomainName",
-        "TargetLogonId",
-        "LogonType",
-        "LogonProcessName",
-        "AuthenticationPackageName",
-        "WorkstationName",
-        "LogonGuid",
-        "TransmittedServices",
-        "LmPackageName",
-        "KeyLength",
-        "ProcessId",
-        "ProcessName",
-        "IpAddress",
-        "IpPort",
-        "ImpersonationLevel",
-        "ElevatedToken",
-    ],
-    "An account was successfully logged on.\n\nSubject:\n\tSecurity ID:\t\t{SubjectUserSid}\n\tAccount Name:\t\t{SubjectUserName}\n\tAccount Domain:\t\t{SubjectDomainName}\n\tLogon ID:\t\t{SubjectLogonId}\n\nLogon Information:\n\tLogon Type:\t\t{LogonType}\n\tRestricted Admin Mode:\t-\n\tVirtual Account:\t\tNo\n\tElevated Token:\t\t{ElevatedToken}\n\nImpersonation Level:\t\t{ImpersonationLevel}\n\nNew Logon:\n\tSecurity ID:\t\t{TargetUserSid}\n\tAccount Name:\t\t{TargetUserName}\n\tAccount Domain:\t\t{TargetDomainName}\n\tLogon ID:\t\t{TargetLogonId}\n\tLogon GUID:\t\t{LogonGuid}\n\nNetwork Information:\n\tWorkstation Name:\t{WorkstationName}\n\tSource Network Address:\t{IpAddress}\n\tSource Port:\t\t{IpPort}\n\nDetailed Authentication Information:\n\tLogon Process:\t\t{LogonProcessName}\n\tAuthentication Package:\t{AuthenticationPackageName}\n\nThis event is generated when a logon session is created. It is generated on the computer that was accessed.",
-);
+pub static LOGON: Definition = Definition {
+    moved_by_module: LOGON_MOVES,
+    moved_by_pipeline: LOGON_MOVES,
+    ..Definition::other(
+        Provider::SECURITY,
+        4624,
+        2,
+        "Logon",
+        &[
+            "SubjectUserSid",
+            "SubjectUserName",
+            "SubjectDomainName",
+            "SubjectLogonId",
+            "TargetUserSid",
+            "TargetUserName",
+            "TargetDomainName",
+            "TargetLogonId",
+            "LogonType",
+            "LogonProcessName",
+            "AuthenticationPackageName",
+            "WorkstationName",
+            "LogonGuid",
+            "TransmittedServices",
+            "LmPackageName",
+            "KeyLength",
+            "ProcessId",
+            "ProcessName",
+            "IpAddress",
+            "IpPort",
+            "ImpersonationLevel",
+            "ElevatedToken",
+        ],
+        "An account was successfully logged on.\n\nSubject:\n\tSecurity ID:\t\t{SubjectUserSid}\n\tAccount Name:\t\t{SubjectUserName}\n\tAccount Domain:\t\t{SubjectDomainName}\n\tLogon ID:\t\t{SubjectLogonId}\n\nLogon Information:\n\tLogon Type:\t\t{LogonType}\n\tRestricted Admin Mode:\t-\n\tVirtual Account:\t\tNo\n\tElevated Token:\t\t{ElevatedToken}\n\nImpersonation Level:\t\t{ImpersonationLevel}\n\nNew Logon:\n\tSecurity ID:\t\t{TargetUserSid}\n\tAccount Name:\t\t{TargetUserName}\n\tAccount Domain:\t\t{TargetDomainName}\n\tLogon ID:\t\t{TargetLogonId}\n\tLogon GUID:\t\t{LogonGuid}\n\nNetwork Information:\n\tWorkstation Name:\t{WorkstationName}\n\tSource Network Address:\t{IpAddress}\n\tSource Port:\t\t{IpPort}\n\nDetailed Authentication Information:\n\tLogon Process:\t\t{LogonProcessName}\n\tAuthentication Package:\t{AuthenticationPackageName}\n\nThis event is generated when a logon session is created. It is generated on the computer that was accessed.",
+    )
+};
 
 /// Security 4634: a logoff.
 pub static LOGOFF: Definition = Definition::other(
     Provider::SECURITY,
-    (4634, 0),
+    4634,
+    0,
     "Logoff",
     &[
         "TargetUserSid",
@@ -290,7 +342,8 @@ pub static LOGOFF: Definition = Definition::other(
 /// PowerShell 4103: what a pipeline did.
 pub static MODULE_LOGGING: Definition = Definition::other(
     Provider::POWERSHELL,
-    (4103, 1),
+    4103,
+    1,
     "Executing Pipeline",
     &["ContextInfo", "UserData", "Payload"],
     "{Payload}\n\n\nContext:\n{ContextInfo}\n\n\nUser Data:\n{UserData}\n",
@@ -299,45 +352,9 @@ pub static MODULE_LOGGING: Definition = Definition::other(
 /// PowerShell 800: what a pipeline did, in the old log.
 pub static PIPELINE_DETAILS: Definition = Definition::other(
     Provider::POWERSHELL_CLASSIC,
-    (800, 0),
+    800,
+    0,
     "Pipeline Execution Details",
     &["param1", "param2", "param3"],
     "Pipeline execution details for command line: {param1}. \n\nContext Information: \n{param2} \n\nDetails: \n{param3}",
 );
-
-const NETWORK_CONNECTION_MOVES: &[Move] = &[
-    Move::Time("UtcTime"),
-    Move::Text("ProcessGuid", ("process", "entity_id")),
-    Move::Number("ProcessId", ("process", "pid")),
-    Move::Text("Image", ("process", "executable")),
-    Move::Account("User"),
-    Move::Text("Protocol", ("network", "transport")),
-    Move::Direction("Initiated"),
-    Move::Gone("SourceIsIpv6"),
-    Move::Address("SourceIp", ("source", "ip")),
-    Move::Text("SourceHostname", ("source", "domain")),
-    Move::Number("SourcePort", ("source", "port")),
-    Move::Gone("SourcePortName"),
-    Move::Gone("DestinationIsIpv6"),
-    Move::Address("DestinationIp", ("destination", "ip")),
-    Move::Text("DestinationHostname", ("destination", "domain")),
-    Move::Number("DestinationPort", ("destination", "port")),
-    Move::Gone("DestinationPortName"),
-];
-
-const PIPE_CONNECTED_MOVES: &[Move] = &[
-    Move::Gone("EventType"),
-    Move::Time("UtcTime"),
-    Move::Text("ProcessGuid", ("process", "entity_id")),
-    Move::Number("ProcessId", ("process", "pid")),
-    Move::Text("PipeName", ("file", "name")),
-    Move::Text("Image", ("process", "executable")),
-    Move::Gone("User"),
-];
-
-/// The Security module leaves them alone.
-const SHARE_ACCESS_MOVES: &[Move] = &[
-    Move::Address("IpAddress", ("source", "ip")),
-    Move::Number("IpPort", ("source", "port")),
-    Move::Text("RelativeTargetName", ("file", "name")),
-];

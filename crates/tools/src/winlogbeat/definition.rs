@@ -1,4 +1,4 @@
-//! What the manifests of the providers say.
+//! Providers and their events, as their manifests define them.
 
 use super::moves::Move;
 
@@ -40,7 +40,7 @@ impl Provider {
     };
 }
 
-/// What is the same in all events of one kind.
+/// Properties that all events of one kind share.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Definition {
     /// Who writes it.
@@ -49,7 +49,7 @@ pub struct Definition {
     pub id: u16,
     /// The version of its fields.
     pub version: u8,
-    /// What the event viewer calls it.
+    /// Its name in the event viewer.
     pub task: &'static str,
     /// The group of Sysmon's rules that it falls under.
     pub rule: Option<&'static str>,
@@ -66,8 +66,10 @@ pub struct Definition {
 impl Definition {
     /// Sysmon's text is the list of the fields, and its module does in Winlogbeat what the pipeline does.
     pub(super) const fn sysmon(
-        (id, version): (u16, u8),
-        (task, rule): (&'static str, &'static str),
+        id: u16,
+        version: u8,
+        task: &'static str,
+        rule: &'static str,
         fields: &'static [&'static str],
         moves: &'static [Move],
     ) -> Self {
@@ -84,10 +86,11 @@ impl Definition {
         }
     }
 
-    /// Others have a text of their own and stay as they are, unless more is said.
+    /// Others have a text of their own; neither modules nor pipelines move their fields, unless set otherwise.
     pub(super) const fn other(
         provider: Provider,
-        (id, version): (u16, u8),
+        id: u16,
+        version: u8,
         task: &'static str,
         fields: &'static [&'static str],
         message: &'static str,

@@ -21,7 +21,7 @@ pub struct Event {
 }
 
 /// What Windows and Winlogbeat write around an event for people to read; no detection depends on it. Documents that
-/// have to look and weigh like real ones have it.
+/// must have the size and form of real ones have it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// The host that runs Winlogbeat.
@@ -54,7 +54,7 @@ impl Event {
         }
     }
 
-    /// Which of its log's records it is: a number.
+    /// The number of its record in the log.
     #[must_use]
     pub fn record_id(mut self, record_id: impl Into<Value>) -> Self {
         self.record_id = record_id.into();
@@ -68,7 +68,7 @@ impl Event {
         self
     }
 
-    /// With all that stands around it.
+    /// With all that Windows and Winlogbeat add.
     #[must_use]
     pub fn surrounded(mut self, surroundings: Surroundings) -> Self {
         self.surroundings = Some(surroundings);
@@ -93,7 +93,7 @@ impl Event {
             .fold(self, |event, (field, value)| event.set(field, value))
     }
 
-    /// What stands in a field.
+    /// The value of a field.
     pub fn get(&self, field: &str) -> Option<&str> {
         let (_, value) = self.data.iter().find(|(name, _)| name == field)?;
         Some(value)

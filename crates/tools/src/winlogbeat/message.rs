@@ -1,8 +1,8 @@
-//! What Windows' event viewer says of an event.
+//! The text of an event in Windows' event viewer.
 
 use super::event::Event;
 
-/// What Windows says for the codes that stand in fields.
+/// The texts of codes in fields.
 const CODES: &[(&str, &str)] = &[
     ("%%1538", "READ_CONTROL"),
     ("%%1541", "SYNCHRONIZE"),
@@ -23,32 +23,32 @@ const CODES: &[(&str, &str)] = &[
 ];
 
 impl Event {
-    /// The definition's text with what stands in the fields; without a text, the task and the fields line by line, as
+    /// The definition's text with the values of the fields; without a text, the task and the fields line by line, as
     /// Sysmon has it.
     pub fn message(&self) -> String {
         let Some(text) = self.definition.message else {
             let lines = self.fields().map(|(name, value)| format!("\n{name}: {value}"));
             return format!("{}:{}", self.definition.task, lines.collect::<String>());
         };
-        let mut said = String::with_capacity(2 * text.len());
+        let mut message = String::with_capacity(2 * text.len());
         let mut rest = text;
         while let Some((before, (field, after))) = rest
             .split_once('{')
             .and_then(|(before, after)| Some((before, after.split_once('}')?)))
         {
-            said.push_str(before);
-            said.push_str(&in_words(self.get(field).unwrap_or("-")));
+            message.push_str(before);
+            message.push_str(&decoded(self.get(field).unwrap_or("-")));
             rest = after;
         }
-        said.push_str(rest);
-        said
+        message.push_str(rest);
+        message
     }
 }
 
-fn in_words(value: &str) -> String {
-    CODES.iter().fold(value.to_owned(), |value, (code, words)| {
+fn decoded(value: &str) -> String {
+    CODES.iter().fold(value.to_owned(), |value, (code, text)| {
         if value.contains(code) {
-            value.replace(code, words)
+            value.replace(code, text)
         } else {
             value
         }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_holds_what_stands_in_the_fields_and_its_codes_in_words() {
+    fn a_message_has_the_values_of_the_fields_and_the_texts_of_their_codes() {
         let event = Event::new(&CONNECTION_PERMITTED, "", "atlas")
             .set("SourceAddress", "{DestPort}")
             .set("DestPort", "445")
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn sysmon_says_the_fields_line_by_line() {
+    fn a_message_of_sysmon_is_the_fields_line_by_line() {
         let event = Event::new(&PIPE_CONNECTED, "", "atlas")
             .set("EventType", "ConnectPipe")
             .set("PipeName", "\\winreg");

@@ -1,7 +1,7 @@
 //! Winlogbeat's documents, described once: what the providers write, and every shape in which it is shipped.
 //!
 //! An [`Event`] is a plain description: a [`Definition`] of the catalogue, who logged it and when, and the fields under
-//! Windows' own names. A [`Shape`] makes of it the document that stands on the topic. The generator's templates, the
+//! Windows' own names. A [`Shape`] makes of it the document on the topic. The generator's templates, the
 //! cases of rules and the tests' documents are made from here.
 //!
 //! ```
@@ -24,8 +24,7 @@
 //!
 //! A [`Definition`] in `catalogue.rs` is all that an event needs to be built in every shape: its provider, id and task,
 //! its fields in the order of the manifest, Windows' text with the fields' names in braces, and what Winlogbeat's script
-//! modules and the ingest pipelines move ([`Move`]; nothing of most). 4624 and 5156 are there, raw; 5140 is 5145 without
-//! a path. Then, where it is wanted:
+//! modules and the ingest pipelines move ([`Move`] in `moved.rs`; nothing of most). Then, where it is wanted:
 //!
 //! - in the cases of rules: a line in `rule_tests/event.rs` with the field that it always has and the usual values;
 //! - among generated documents: a kind with its weight in `generator/kinds.rs`, and gaps for fields that no kind had
@@ -36,6 +35,7 @@ mod catalogue;
 mod definition;
 mod event;
 mod message;
+mod moved;
 mod moves;
 mod shape;
 

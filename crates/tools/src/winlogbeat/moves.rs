@@ -7,11 +7,15 @@ use serde_json::{Map, Value};
 /// A name of the Elastic Common Schema: an object of the document and a key in it.
 type Name = (&'static str, &'static str);
 
-/// What happens to one field of `winlog.event_data`. What does not fit stays where it was.
+/// What happens to one field of `winlog.event_data`. A value that does not fit stays where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// It moves as it stands.
+    /// It moves unchanged.
     Text(&'static str, Name),
+    /// It moves unless it is `-`.
+    Known(&'static str, Name),
+    /// It is copied unless it is `-`, and stays.
+    Copy(&'static str, Name),
     /// It moves where it is an address.
     Address(&'static str, Name),
     /// It moves, and becomes a number.
@@ -22,16 +26,18 @@ pub enum Move {
     Account(&'static str),
     /// Sysmon's own time becomes `@timestamp`.
     Time(&'static str),
-    /// It goes.
+    /// It is removed.
     Gone(&'static str),
 }
 
-/// How the two words for who opened a connection are chosen: by the host itself, by the other.
+/// The values of `network.direction`: opened by the host itself, opened by the other end.
 pub(super) type Directions = [&'static str; 2];
 
 impl Move {
     pub(super) fn apply(self, data: &mut Map<String, Value>, document: &mut Value, directions: Directions) {
         let (Self::Text(field, _)
+        | Self::Known(field, _)
+        | Self::Copy(field, _)
         | Self::Address(field, _)
         | Self::Number(field, _)
         | Self::Direction(field)
@@ -42,7 +48,8 @@ impl Move {
             return;
         };
         let new: Vec<(Name, Value)> = match self {
-            Self::Text(_, name) => vec![(name, text.into())],
+            Self::Known(..) | Self::Copy(..) if text == "-" => return,
+            Self::Text(_, name) | Self::Known(_, name) | Self::Copy(_, name) => vec![(name, text.into())],
             Self::Address(_, name) => match text.parse::<IpAddr>() {
                 Ok(_) => vec![(name, text.into())],
                 Err(_) => return,
@@ -72,6 +79,8 @@ impl Move {
         for ((object, key), value) in new {
             document[object][key] = value;
         }
-        data.remove(field);
+        if !matches!(self, Self::Copy(..)) {
+            data.remove(field);
+        }
     }
 }

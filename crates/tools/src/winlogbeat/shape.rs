@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::event::Event;
 use super::moves::{Directions, Move};
 
-/// How Windows marks audits that granted, and those that refused.
+/// How Windows marks granted and denied access in audits.
 const AUDIT_SUCCESS: (u64, &str) = (0x8020_0000_0000_0000, "Audit Success");
 const AUDIT_FAILURE: (u64, &str) = (0x8010_0000_0000_0000, "Audit Failure");
 
-/// Who publishes for the hosts in shapes that say so.
+/// The host that publishes, in shapes of forwarded events.
 const COLLECTOR: &str = "collector";
 
 macro_rules! shapes {
@@ -189,7 +189,7 @@ fn nxlog(event: &Event) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LOGON, NETWORK_CONNECTION, SHARE_ACCESS};
+    use super::super::{LOGON, NETWORK_CONNECTION, SHARE_ACCESS, SHARE_SESSION};
     use super::*;
 
     #[test]
@@ -224,6 +224,66 @@ mod tests {
     }
 
     #[test]
+    fn the_security_module_moves_the_ends_of_a_logon_and_copies_its_account() {
+        let event = Event::new(&LOGON, "2024-10-24T15:02:05.024Z", "atlas").set_all([
+            ("SubjectUserName", "ATLAS$"),
+            ("TargetUserName", "svc-push"),
+            ("TargetDomainName", "APERTURE"),
+            ("TargetUserSid", "S-1-5-21-1-2-3-1105"),
+            ("TargetLogonId", "0x17f5b393"),
+            ("WorkstationName", "SENTRY1"),
+            ("IpAddress", "10.1.0.101"),
+            ("IpPort", "49839"),
+        ]);
+        for shape in [Shape::Winlogbeat7Module, Shape::IngestPipeline] {
+            let document = shape.document(&event);
+            assert_eq!(
+                document["source"],
+                json!({"ip": "10.1.0.101", "port": 49_839, "domain": "SENTRY1"})
+            );
+            assert_eq!(
+                document["user"],
+                json!({"id": "S-1-5-21-1-2-3-1105", "name": "svc-push", "domain": "APERTURE"})
+            );
+            assert_eq!(
+                document["winlog"]["event_data"],
+                json!({
+                    "SubjectUserName": "ATLAS$", "TargetUserName": "svc-push", "TargetDomainName": "APERTURE",
+                    "TargetUserSid": "S-1-5-21-1-2-3-1105", "TargetLogonId": "0x17f5b393"
+                })
+            );
+        }
+        let local = Event::new(&LOGON, "2024-10-24T15:02:05.024Z", "atlas").set_all([
+            ("WorkstationName", "-"),
+            ("IpAddress", "-"),
+            ("IpPort", "-"),
+        ]);
+        let document = Shape::Winlogbeat7Module.document(&local);
+        assert!(document.get("source").is_none(), "{document}");
+        assert_eq!(document["winlog"]["event_data"]["IpPort"], "-");
+    }
+
+    #[test]
+    fn pipelines_move_the_ends_of_a_share_session_and_the_module_does_not() {
+        let event = Event::new(&SHARE_SESSION, "2024-10-24T15:02:05.024Z", "atlas").set_all([
+            ("SubjectUserName", "TESTSUBJECT4"),
+            ("IpAddress", "10.1.0.101"),
+            ("IpPort", "49839"),
+            ("ShareName", "\\\\*\\IPC$"),
+        ]);
+        let document = Shape::Winlogbeat7Module.document(&event);
+        assert_eq!(document["winlog"]["event_data"], json!(event.event_data()));
+        assert!(document.get("source").is_none(), "{document}");
+        let document = Shape::IngestPipeline.document(&event);
+        assert_eq!(document["source"], json!({"ip": "10.1.0.101", "port": 49_839}));
+        assert_eq!(document["user"], json!({"name": "TESTSUBJECT4"}));
+        assert_eq!(
+            document["winlog"]["event_data"],
+            json!({"SubjectUserName": "TESTSUBJECT4", "ShareName": "\\\\*\\IPC$"})
+        );
+    }
+
+    #[test]
     fn the_sysmon_module_moves_time_user_and_direction() {
         let event = Event::new(&NETWORK_CONNECTION, "2024-10-24T15:02:09.000Z", "sentry1").set_all([
             ("UtcTime", "2024-10-24 15:02:05.024"),
@@ -241,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_audit_says_so_in_every_shape_that_has_keywords() {
+    fn a_denied_audit_is_marked_in_every_shape_that_has_keywords() {
         let event = Event::new(&SHARE_ACCESS, "2024-10-24T15:02:05.024Z", "atlas").outcome("failure");
         let keywords = |shape: Shape, pointer: &str| shape.document(&event).pointer(pointer).cloned();
         assert_eq!(
