@@ -227,7 +227,7 @@ fn read(path: &Path, visit: &mut dyn FnMut(i64, &[u8])) -> anyhow::Result<()> {
             let place = i64::try_from(id).unwrap_or(i64::MAX);
             visit(place, record.unwrap_or_else(|problem| problem.as_bytes()));
         };
-        read_evtx(bytes, &mut visit).map_err(anyhow::Error::msg)?;
+        read_evtx(std::io::Cursor::new(bytes), &mut visit).map_err(anyhow::Error::msg)?;
     } else {
         bail!("expected .ndjson, .ndjson.zst, .json or .evtx");
     }
