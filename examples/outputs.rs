@@ -234,7 +234,7 @@ fn read(path: &Path, visit: &mut dyn FnMut(Offset, &[u8])) -> anyhow::Result<()>
             let place = Offset::try_from(id).unwrap_or(Offset::MAX);
             visit(place, record.unwrap_or_else(|problem| problem.as_bytes()));
         };
-        read_evtx(bytes, &mut visit).map_err(anyhow::Error::msg)?;
+        read_evtx(std::io::Cursor::new(bytes), &mut visit).map_err(anyhow::Error::msg)?;
     } else {
         bail!("expected .ndjson, .ndjson.zst, .json or .evtx");
     }

@@ -49,6 +49,7 @@ mod inventory;
 mod inventory_import;
 mod named_cases;
 mod order_free;
+mod recordings;
 mod replay;
 mod resources;
 mod rules;

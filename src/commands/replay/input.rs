@@ -2,15 +2,24 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use indicatif::ProgressBar;
+use serde::de::IgnoredAny;
 use thiserror::Error;
 use walkdir::WalkDir;
 
-use super::lines::{Lines, Piece};
+use super::documents::{self, Documents};
+use super::lines::{LONGEST, Lines, Piece};
 use crate::event::read_evtx;
+
+/// The largest event log that is read: the format numbers its chunks with 16 bits, which is 4 GiB.
+const LARGEST_EVTX: u64 = 4 << 30;
+
+/// How an event log begins.
+const EVTX_MAGIC: &[u8] = b"ElfF";
 
 /// What a name must end in, before `.gz` or `.zst`.
 const ENDINGS: [(&str, Form); 4] = [
@@ -187,25 +196,44 @@ impl Input {
             }
             _ => Box::new(counted),
         };
-        match self.form {
-            Form::Lines => read_lines(plain, visit).map_err(failed),
-            Form::Json => read_json(plain, visit).map_err(failed),
-            Form::Evtx => self.read_evtx(plain, visit),
+        match (self.form, &self.path) {
+            (Form::Lines, _) => read_lines(plain, visit).map_err(failed),
+            (Form::Json, _) => read_json(plain, visit).map_err(failed),
+            (Form::Evtx, Some(path)) if magic == EVTX_MAGIC => {
+                let file = File::open(path).map_err(failed)?;
+                let ended = self.read_chunks(file, visit);
+                progress.inc(self.size());
+                ended
+            }
+            (Form::Evtx, _) => self.read_evtx(plain, visit),
         }
     }
 
-    /// A Windows event log needs to be read in chunks from anywhere, so it is held in memory whole.
+    /// A Windows event log is read in chunks from anywhere, so what is compressed is first written to a temporary file, as
+    /// large as [`LARGEST_EVTX`] at most.
     fn read_evtx(
         &self,
-        mut from: Box<dyn Read + '_>,
+        from: Box<dyn Read + '_>,
         visit: &mut dyn FnMut(Message<'_>),
     ) -> Result<(), InputError> {
-        let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).map_err(|source| InputError::Read {
+        let failed = |source| InputError::Read {
             name: self.name.clone(),
             source,
-        })?;
-        read_evtx(bytes, &mut |line, content| visit(Message { line, content })).map_err(|message| {
+        };
+        let mut file = tempfile::tempfile().map_err(failed)?;
+        let length = io::copy(&mut from.take(LARGEST_EVTX + 1), &mut file).map_err(failed)?;
+        if length > LARGEST_EVTX {
+            return Err(InputError::Format {
+                name: self.name.clone(),
+                message: "it is larger than 4 GiB uncompressed, which no event log is".to_owned(),
+            });
+        }
+        self.read_chunks(file, visit)
+    }
+
+    fn read_chunks(&self, file: File, visit: &mut dyn FnMut(Message<'_>)) -> Result<(), InputError> {
+        let file = BufReader::with_capacity(1 << 16, file);
+        read_evtx(file, &mut |line, content| visit(Message { line, content })).map_err(|message| {
             InputError::Format {
                 name: self.name.clone(),
                 message,
@@ -232,52 +260,54 @@ fn read_lines(from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result
     Ok(())
 }
 
-/// One document over many lines, an array of documents, or one a line: the first line that holds anything tells.
+/// Documents over many lines, an array of them, or one a line: the first line that holds anything tells.
 fn read_json(mut from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
-    let mut text = Vec::new();
-    from.read_to_end(&mut text)?;
-    let body = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    let first = body
-        .split(|&byte| byte == b'\n')
-        .find(|line| !line.trim_ascii().is_empty());
-    let is_lines = first.is_some_and(|line| serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok())
-        && !first.is_some_and(|line| line.trim_ascii_start().starts_with(b"["));
+    let (head, line) = first_line(&mut from)?;
+    let line = &head[line];
+    let is_lines = !line.starts_with(b"[") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    let whole = io::Cursor::new(&head).chain(from);
     if is_lines {
-        return read_lines(body, visit);
+        return read_lines(whole, visit);
     }
-    if body.trim_ascii_start().starts_with(b"[") {
-        match serde_json::from_slice::<Vec<Box<serde_json::value::RawValue>>>(body) {
-            Ok(items) => {
-                for (place, item) in (1..).zip(&items) {
-                    visit(Message {
-                        line: place,
-                        content: Ok(item.get().as_bytes()),
-                    });
-                }
-            }
-            Err(error) => visit(Message {
-                line: error.line() as u64,
-                content: Err(&error.to_string()),
-            }),
-        }
-        return Ok(());
-    }
-    let mut documents =
-        serde_json::Deserializer::from_slice(body).into_iter::<Box<serde_json::value::RawValue>>();
-    let mut begin = 0;
-    while let Some(document) = documents.next() {
-        let newlines = body[..begin].iter().filter(|&&byte| byte == b'\n').count();
-        match document {
-            Ok(document) => visit(Message {
-                line: newlines as u64 + 1,
-                content: Ok(document.get().as_bytes()),
-            }),
-            Err(error) => visit(Message {
-                line: error.line() as u64,
-                content: Err(&error.to_string()),
-            }),
-        }
-        begin = documents.byte_offset();
+    let mut documents = Documents::new(whole);
+    while let Some((line, piece)) = documents.next()? {
+        let content = match piece {
+            documents::Piece::Document(text) => Ok(text),
+            documents::Piece::TooLong => Err("longer than 64 MiB"),
+            documents::Piece::Broken(why) => Err(why),
+        };
+        visit(Message { line, content });
     }
     Ok(())
+}
+
+/// The beginning of an input, less a byte order mark, and where in it the first line stands that holds anything. A line that
+/// is too long to be one is cut.
+fn first_line(from: &mut impl Read) -> io::Result<(Vec<u8>, Range<usize>)> {
+    let (mut head, mut chunk) = (Vec::new(), vec![0; 1 << 16]);
+    let (mut begin, mut searched) = (0, 0);
+    loop {
+        let read = match from.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        head.extend_from_slice(&chunk[..read]);
+        if searched == 0 && head.starts_with(b"\xef\xbb\xbf") {
+            head.drain(..3);
+        }
+        if begin == searched {
+            begin += head[begin..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_whitespace())
+                .count();
+        }
+        let end = memchr::memchr(b'\n', &head[begin.max(searched)..]).map(|end| begin.max(searched) + end);
+        searched = head.len();
+        if let Some(end) = end {
+            return Ok((head, begin..end));
+        }
+        if read == 0 || searched - begin > LONGEST {
+            return Ok((head, begin..searched));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 /// The longest line that is read. Winlogbeat's own bound on a record is 1 MB.
-const LONGEST: usize = 16 << 20;
+pub(super) const LONGEST: usize = 16 << 20;
 
 /// How much is read at once: enough to make calls rare, little enough to stay in a processor's cache.
 const CHUNK: usize = 256 << 10;

@@ -5,6 +5,7 @@
 //! that recordings of different hosts and channels join whatever their order on the command line.
 
 mod detection;
+mod documents;
 mod explain_text;
 mod input;
 mod lines;
