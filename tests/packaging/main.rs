@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `chart` | the Helm chart, its rules and its dashboard |
 //! | `docs` | the tables, examples, links and headings of the pages |
-//! | `toolchain` | one version of Rust everywhere |
+//! | `toolchain` | which Rust builds what |
 //! | `schemas` | `schemas/`, equal to the types; `PIPEWARDEN_WRITE_SCHEMAS=1 cargo test --test packaging schemas::` writes them anew |
 //! | `export` | exports to Sigma, EQL and SPL, equal to `golden/`; `PIPEWARDEN_WRITE_GOLDEN=1 cargo test --test packaging export::` writes them anew |
 
