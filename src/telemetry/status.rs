@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use pipewarden_kafka::WorkerRole;
 use serde::Serialize;
@@ -12,6 +13,11 @@ use crate::time::{AppendTime, EventTime};
 
 /// How many explanations are kept, the latest.
 pub const EXPLANATIONS: usize = 20;
+
+/// A worker that replaces more transactional producers than this within [`REPLACED_WITHIN`] is not ready: the cluster is too
+/// slow for it, or requests get lost.
+const MOST_REPLACED: usize = 3;
+const REPLACED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What one worker is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,6 +59,8 @@ pub struct Status {
     explanations: Mutex<VecDeque<Explanation>>,
     /// By partition.
     readiness: Mutex<BTreeMap<u32, Readiness>>,
+    /// By worker, when its transactional producer was replaced, the latest at the end.
+    replaced: Mutex<BTreeMap<String, VecDeque<Instant>>>,
     /// By id, those in force; `None` where nothing is correlated, and nothing can be hit.
     exceptions: Mutex<Option<BTreeMap<Arc<str>, Hits>>>,
 }
@@ -89,6 +97,24 @@ impl Status {
         if let Some(status) = status {
             change(status);
         }
+    }
+
+    /// Notes that a worker's transactional producer was replaced.
+    pub fn producer_replaced(&self, worker: &str, now: Instant) {
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = replaced.entry(worker.to_owned()).or_default();
+        times.push_back(now);
+        if times.len() > MOST_REPLACED + 1 {
+            times.pop_front();
+        }
+    }
+
+    /// Whether a worker has replaced too many producers lately.
+    fn replaces_many(&self, worker: &str, now: Instant) -> bool {
+        let replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = replaced.get(worker).into_iter().flatten();
+        let lately = times.filter(|time| now.saturating_duration_since(**time) < REPLACED_WITHIN);
+        lately.count() > MOST_REPLACED
     }
 
     /// Notes which version of settings, rules, inventory and exceptions is in force.
@@ -240,6 +266,14 @@ impl Status {
                 ));
             }
         }
+        for name in workers
+            .keys()
+            .filter(|name| self.replaces_many(name, Instant::now()))
+        {
+            reasons.push(format!(
+                "{name} has replaced its transactional producer more than {MOST_REPLACED} times within a minute"
+            ));
+        }
         if workers.is_empty() {
             reasons.push("no worker has started".to_owned());
         }
@@ -278,6 +312,25 @@ mod tests {
         assert!(status.unready().is_empty());
         status.update("router-0", |worker| worker.is_alive = false);
         assert_eq!(status.unhealthy(), ["router-0 has ended"]);
+    }
+
+    #[test]
+    fn a_worker_that_replaces_more_than_three_producers_within_a_minute_is_not_ready() {
+        let status = Status::default();
+        status.start("correlator-0", WorkerRole::Correlator);
+        status.update("correlator-0", |worker| worker.is_assigned = true);
+        let Some(long_ago) = Instant::now().checked_sub(REPLACED_WITHIN) else {
+            return;
+        };
+        for time in [long_ago, Instant::now(), Instant::now(), Instant::now()] {
+            status.producer_replaced("correlator-0", time);
+        }
+        assert!(status.unready().is_empty());
+        status.producer_replaced("correlator-0", Instant::now());
+        assert_eq!(
+            status.unready(),
+            ["correlator-0 has replaced its transactional producer more than 3 times within a minute"]
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! | `rule_pack` | the cases of the built-in rules through the service |
 //! | `generate` | attacks that `pipewarden generate` writes to a broker |
 //! | `blind`, `live_findings` | sensors, clocks and sweeps as findings, gauges and on `/status` |
+//! | `late_requests` | requests of the transaction protocol that a proxy keeps back and lets arrive later |
 //! | `wire` | TLS, SCRAM and the privileges of docs/security.md |
 //! | `dashboard` | every panel has data; needs Prometheus |
 //! | `health` | what `pipewarden health` says of a service without a broker |
@@ -47,6 +48,7 @@ mod generate;
 mod gzip;
 mod health;
 mod kafka;
+mod late_requests;
 mod live_findings;
 mod recovery;
 mod reload;

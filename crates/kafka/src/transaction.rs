@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pipewarden_core::diagnostics::with_causes;
-use pipewarden_engine::worker::{Batch, Ended, Pending, Renewed};
+use pipewarden_engine::worker::{Batch, CommitCalls, Ended, Pending, RETRY_BACKOFF, Renewed};
 use rdkafka::Offset;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -23,6 +23,9 @@ const TRANSACTION_TIMEOUT: &str = "10000";
 
 /// How long one request may take before it is asked again.
 const REQUEST: Duration = Duration::from_secs(5);
+
+/// `retry.backoff.max.ms`.
+const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(1);
 
 /// How often to look whether records have been delivered.
 const STEP: Duration = Duration::from_micros(200);
@@ -205,7 +208,7 @@ impl TransactionalProducer {
             }
         });
         match outcome {
-            Ok(()) => Ended::Committed,
+            Ok(calls) => Ended::Committed(calls),
             Err(Failure::Aborted(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull))) => {
                 Ended::QueueFull
             }
@@ -241,6 +244,9 @@ fn create(kafka: &Kafka, name: &str, id: &str) -> Result<ThreadedProducer<Delive
     client::producer(kafka, name)
         .set("transactional.id", id)
         .set("transaction.timeout.ms", TRANSACTION_TIMEOUT)
+        // Ours, since it tells a clean transaction: `kafka.client` does not change it.
+        .set("retry.backoff.ms", RETRY_BACKOFF.as_millis().to_string())
+        .set("retry.backoff.max.ms", MAX_RETRY_BACKOFF.as_millis().to_string())
         .set("linger.ms", "0")
         .create_with_context(Deliveries::default())
         .map_err(DriverError::client(format!("transactional producer {id}")))
@@ -285,6 +291,12 @@ fn offsets(batch: &Batch, topics: &Topics) -> TopicPartitionList {
     offsets
 }
 
+/// A call of the transactional API that succeeded.
+struct Call {
+    took: Duration,
+    is_repeated: bool,
+}
+
 /// An open transaction. It ends with [`Transaction::commit`] or [`Transaction::fail`].
 struct Transaction<'a> {
     producer: &'a ThreadedProducer<Deliveries>,
@@ -309,25 +321,44 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes the offsets and commits. Returns only when the outcome is known.
-    fn commit(self, offsets: &TopicPartitionList, group: &ConsumerGroupMetadata) -> Result<(), Failure> {
-        let sent = self.retry_until(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST));
+    /// Writes the offsets and commits. Returns only when the outcome is known. The records are flushed before, so that the
+    /// time that they take is no part of the calls'.
+    fn commit(
+        self,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<CommitCalls, Failure> {
         // rdkafka's own flush sleeps in steps of 100 ms.
-        while sent.is_ok() && self.producer.in_flight_count() > 0 && Instant::now() < self.deadline {
+        while self.producer.in_flight_count() > 0 && Instant::now() < self.deadline {
             thread::sleep(STEP);
         }
-        let committed = sent.and_then(|()| self.retry_until(|| self.producer.commit_transaction(REQUEST)));
-        committed.map_err(|error| self.fail(error))
+        let calls = self
+            .retry_until(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST))
+            .and_then(|sent| {
+                let ended = self.retry_until(|| self.producer.commit_transaction(REQUEST))?;
+                Ok(CommitCalls {
+                    offsets: sent.took,
+                    end: ended.took,
+                    is_repeated: sent.is_repeated || ended.is_repeated,
+                })
+            });
+        calls.map_err(|error| self.fail(error))
     }
 
     /// Asks again as long as librdkafka says that it may.
-    fn retry_until(&self, mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    fn retry_until(&self, mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<Call, KafkaError> {
+        let (began, mut is_repeated) = (Instant::now(), false);
         loop {
             match request() {
                 Err(error) if classify(&error) == ErrorAction::Retry && Instant::now() < self.deadline => {
                     debug!("transaction: {error}; trying again");
+                    is_repeated = true;
                 }
-                other => return other,
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    let took = began.elapsed();
+                    return Ok(Call { took, is_repeated });
+                }
             }
         }
     }
@@ -340,7 +371,7 @@ impl Transaction<'_> {
             return Failure::Fatal(error);
         }
         match self.retry_until(|| self.producer.abort_transaction(REQUEST)) {
-            Ok(()) => Failure::Aborted(error),
+            Ok(_) => Failure::Aborted(error),
             Err(second) => Failure::Fatal(second),
         }
     }

@@ -6,7 +6,7 @@ use super::Metrics;
 use super::labels::TransactionOutcome;
 use super::make::{Make, at_zero};
 use crate::detection::{Counters, Disposition};
-use crate::worker::AppliedRecord;
+use crate::worker::{AppliedRecord, RenewalReason};
 
 /// What becomes of a record that is no observation.
 const UNDECODABLE: &str = "undecodable";
@@ -21,6 +21,7 @@ pub(super) struct Correlator {
     reemitted: IntCounter,
     ticks: IntCounter,
     transactions: IntCounterVec,
+    producers_replaced: IntCounterVec,
 }
 
 impl Correlator {
@@ -49,12 +50,21 @@ impl Correlator {
             ),
             ticks: make.counter("ticks_total", "Tick records appended to idle partitions."),
             transactions: make.counters("transactions_total", "Transactions ended, by outcome.", &["outcome"]),
+            producers_replaced: make.counters(
+                "producers_replaced_total",
+                "Transactional producers replaced because a request of the last transaction may arrive late, by reason.",
+                &["reason"],
+            ),
         };
         let dispositions = Disposition::ALL.map(Disposition::as_str);
         at_zero(&correlator.applied, dispositions.into_iter().chain([UNDECODABLE]));
         at_zero(
             &correlator.transactions,
             TransactionOutcome::ALL.map(TransactionOutcome::as_str),
+        );
+        at_zero(
+            &correlator.producers_replaced,
+            RenewalReason::ALL.map(RenewalReason::as_str),
         );
         correlator
     }
@@ -81,6 +91,14 @@ impl Metrics {
     /// A tick was appended.
     pub fn tick(&self) {
         self.correlator.ticks.inc();
+    }
+
+    /// A transactional producer is replaced.
+    pub(in crate::telemetry) fn producer_replaced(&self, reason: RenewalReason) {
+        self.correlator
+            .producers_replaced
+            .with_label_values(&[reason.as_str()])
+            .inc();
     }
 
     /// A transaction ended.

@@ -1,12 +1,16 @@
 //! A correlator worker's protocol.
 
+use std::time::Instant;
+
 use pipewarden_core::log::Offset;
 use tracing::{debug, error, info, warn};
 
 use crate::pipeline::DeadLetterReason;
 use crate::telemetry::metrics::{RebalanceEvent, TransactionOutcome};
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
-use crate::worker::{AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, WorkerState};
+use crate::worker::{
+    AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, RenewalReason, WorkerState,
+};
 
 /// A worker, and what is told of it. Each fact that is more than one call has a function of its own.
 pub(super) struct Reported<'a> {
@@ -22,8 +26,9 @@ impl Reported<'_> {
             Fact::Applied(record) => self.applied(&record),
             Fact::Published(batch) => self.published(&batch),
             Fact::Aborted { problem, is_repeated } => self.aborted(&problem, is_repeated),
+            Fact::ProducerReplaced(reason) => self.producer_replaced(reason),
             Fact::NoProducer { problem } => warn!(worker, "there is no new producer yet: {problem}"),
-            Fact::Recovered => info!(worker, "transactions are committed again"),
+            Fact::Recovered => info!(worker, "fetching is resumed, with a new transactional producer"),
             Fact::Explained(all) => all.into_iter().for_each(|one| self.status.explain(one)),
             Fact::Ticked => self.metrics.tick(),
             Fact::TickFailed { partition, problem } => not_ticked(partition, &problem),
@@ -79,6 +84,19 @@ impl Reported<'_> {
             if let Some(exception) = &pending.alert.hit {
                 self.status.hit(exception);
             }
+        }
+    }
+
+    fn producer_replaced(&self, reason: RenewalReason) {
+        self.metrics.producer_replaced(reason);
+        self.status.producer_replaced(self.worker, Instant::now());
+        if reason != RenewalReason::Aborted {
+            let (worker, reason) = (self.worker, reason.as_str());
+            warn!(
+                worker,
+                reason,
+                "a commit took long, so that a request of it may still arrive: the transactional producer is replaced"
+            );
         }
     }
 

@@ -4,5 +4,6 @@
 
 pub mod broker;
 pub mod chaos;
+pub mod proxy;
 pub mod service;
 pub mod topics;

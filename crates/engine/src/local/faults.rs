@@ -29,6 +29,8 @@ pub enum Fault {
     LateCommit,
     /// After an abort a copy of a request to abort the transaction is still on its way.
     LateAbort,
+    /// A request to commit is lost and repeated, so that the commit takes long; the lost one is still on its way.
+    SlowCommit,
     /// A late request arrives within a transaction.
     LateArrival,
     /// The producer does not take a tick.
@@ -51,7 +53,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::CommittedUnanswered,
         Self::LogUnanswered,
         Self::SeekGivenUp,
@@ -63,6 +65,7 @@ impl Fault {
         Self::ProducerFatal,
         Self::LateCommit,
         Self::LateAbort,
+        Self::SlowCommit,
         Self::LateArrival,
         Self::TickRejected,
         Self::TickLost,
@@ -75,10 +78,10 @@ impl Fault {
     ];
 
     /// Those of a correlator worker.
-    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(16).0;
+    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(17).0;
 
     /// Those of a router worker.
-    pub const ROUTER: &'static [Self] = Self::ALL.split_at(16).1;
+    pub const ROUTER: &'static [Self] = Self::ALL.split_at(17).1;
 }
 
 /// The faults to come, and a count of those that have occurred. None by default.

@@ -66,7 +66,7 @@ impl<M> Input<'_, M> {
             Self::Assigned { .. } => "assigned",
             Self::Revoked { .. } => "revoked",
             Self::Lost { .. } => "lost",
-            Self::Ended(Ended::Committed) => "ended.committed",
+            Self::Ended(Ended::Committed(_)) => "ended.committed",
             Self::Ended(Ended::Aborted { .. }) => "ended.aborted",
             Self::Ended(Ended::QueueFull) => "ended.queue_full",
             Self::Ended(Ended::Fatal { .. }) => "ended.fatal",

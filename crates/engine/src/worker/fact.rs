@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::Batch;
-use super::io::PartitionId;
+use super::io::{PartitionId, RenewalReason};
 use crate::{Applied, CheckpointError};
 use pipewarden_core::detection::{ClockState, Counters, Disposition, Explanation, SensorState, StateSize};
 use pipewarden_core::log::Offset;
@@ -88,12 +88,14 @@ pub enum Fact {
         /// Whether this worker tries it again.
         is_repeated: bool,
     },
+    /// The transactional producer is replaced before the next transaction.
+    ProducerReplaced(RenewalReason),
     /// No new producer could be made; it is tried again.
     NoProducer {
         /// Why.
         problem: String,
     },
-    /// A batch is committed, or dropped, after an abort: fetching is resumed.
+    /// There is a new producer, and no batch waits any more: fetching is resumed.
     Recovered,
     /// A tick was appended.
     Ticked,

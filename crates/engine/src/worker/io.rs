@@ -184,11 +184,69 @@ pub enum Input<'a, M> {
     Stop,
 }
 
+/// The calls of a transaction that was committed. librdkafka speaks transaction protocol 1, where a request that arrives late
+/// may end a *later* transaction of the same epoch (KIP-890), and it repeats requests after a lost connection without saying
+/// so, but never sooner than 0.8 x `retry.backoff.ms`. So calls that took less than that, and were made once, leave nothing
+/// behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommitCalls {
+    /// How long sending the offsets took.
+    pub offsets: Duration,
+    /// How long ending the transaction took.
+    pub end: Duration,
+    /// Whether any call was made more than once.
+    pub is_repeated: bool,
+}
+
+impl CommitCalls {
+    /// Less than librdkafka waits before it repeats a request: see [`RETRY_BACKOFF`].
+    const SLOW: Duration = Duration::from_millis(300);
+
+    /// Why requests of the transaction may still be on their way; `None` if none can be.
+    pub(super) fn doubt(&self) -> Option<RenewalReason> {
+        if self.is_repeated {
+            Some(RenewalReason::Repeated)
+        } else if self.offsets >= Self::SLOW || self.end >= Self::SLOW {
+            Some(RenewalReason::Slow)
+        } else {
+            None
+        }
+    }
+}
+
+/// What `retry.backoff.ms` of a transactional producer must be at least, for [`CommitCalls`] to tell clean transactions.
+pub const RETRY_BACKOFF: Duration = Duration::from_millis(400);
+
+/// Why a transactional producer is replaced before the next transaction begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalReason {
+    /// The last transaction was aborted.
+    Aborted,
+    /// A call of the last transaction took so long that librdkafka may have repeated it.
+    Slow,
+    /// A call of the last transaction was repeated.
+    Repeated,
+}
+
+impl RenewalReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Aborted, Self::Slow, Self::Repeated];
+
+    /// The label in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::Slow => "slow",
+            Self::Repeated => "repeated",
+        }
+    }
+}
+
 /// How a transaction ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Its records and offsets are visible.
-    Committed,
+    Committed(CommitCalls),
     /// Nothing of it will ever be visible, and the same batch may be tried again.
     Aborted {
         /// The error of the broker or the client.

@@ -55,6 +55,8 @@ pub struct Machine<M> {
     pub(super) publisher: Publisher,
     /// When the first record, or end of a partition, was read that is in no batch yet.
     pub(super) batch_since: Option<Duration>,
+    /// The pause before the producer was replaced after a commit in doubt; `None` once a transaction was clean.
+    pub(super) doubt_pause: Option<Duration>,
     pub(super) callback: Option<Callback>,
     /// Ticks that were asked for and are not answered yet.
     pub(super) ticks_asked: usize,
@@ -98,6 +100,7 @@ impl<M: Clone> Machine<M> {
             partitions: BTreeMap::new(),
             publisher: Publisher::Ready,
             batch_since: None,
+            doubt_pause: None,
             callback: None,
             ticks_asked: 0,
             life: Life::Running,

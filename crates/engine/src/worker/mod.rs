@@ -82,7 +82,10 @@ mod tests;
 pub use batch::{Batch, Part, Pending};
 pub use coverage::{PARTITION_INPUTS, PARTITION_STATES, WORKER_INPUTS, WORKER_STATES};
 pub use fact::{AppliedRecord, Fact, Loss, PartitionReport, WorkerState};
-pub use io::{At, CommittedOffset, End, Ended, Fetched, Input, Output, PartitionId, Renewed, Topic};
+pub use io::{
+    At, CommitCalls, CommittedOffset, End, Ended, Fetched, Input, Output, PartitionId, RETRY_BACKOFF,
+    RenewalReason, Renewed, Topic,
+};
 pub use machine::{Machine, MachineSettings};
 pub use router::{
     InputPartition, Position, ROUTER_INPUTS, ROUTER_STATES, RouterFact, RouterInput, RouterMachine,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::batch::{Batch, Part};
 use super::fact::Fact;
-use super::io::{At, End, Ended, Output, PartitionId, Renewed};
+use super::io::{At, End, Ended, Output, PartitionId, RenewalReason, Renewed};
 use super::machine::{Callback, Life, Machine};
 use super::partition::Phase;
 use pipewarden_core::detection::Explanation;
@@ -41,7 +41,7 @@ pub(super) enum Publisher {
         /// How long the batch has waited after its last abort.
         paused: Option<Duration>,
     },
-    /// The last transaction was aborted, and a late request of it could end the next one: a new producer is being made,
+    /// The last transaction was not clean, and a late request of it could end the next one: a new producer is being made,
     /// which fences the old one.
     Renewing {
         batch: Arc<Batch>,
@@ -208,13 +208,20 @@ impl<M: Clone> Machine<M> {
             panic!("a transaction ended that was not begun");
         };
         let problem = match ended {
-            Ended::Committed => return self.published(batch, paused.is_some()),
+            Ended::Committed(calls) => {
+                self.published(batch, paused.is_some());
+                return match calls.doubt() {
+                    None => self.doubt_pause = None,
+                    Some(reason) => self.renew_after_commit(reason, at),
+                };
+            }
             Ended::Fatal { problem } => return self.end(End::Producer { problem }),
             Ended::Aborted { problem } => problem,
             Ended::QueueFull => "the client's queue is full".to_owned(),
         };
         let is_repeated = !matches!(self.callback, Some(Callback::Revoking { .. }));
         self.observe(Fact::Aborted { problem, is_repeated });
+        self.observe(Fact::ProducerReplaced(RenewalReason::Aborted));
         if paused.is_none() {
             self.push(Output::Pause(self.partitions().collect()));
         }
@@ -224,6 +231,22 @@ impl<M: Clone> Machine<M> {
             batch: Arc::new(batch),
             retry: Retry::after(paused, at),
             ask_at: Some(at.monotonic),
+        };
+    }
+
+    /// The commit holds, but a request of it may still be on its way: nothing begins before there is a new producer. Where
+    /// the first transaction of each new producer is in doubt again, the pauses before the next grow.
+    fn renew_after_commit(&mut self, reason: RenewalReason, at: At) {
+        let pause = self
+            .doubt_pause
+            .map_or(Duration::ZERO, |pause| (pause * 2).clamp(BACK_OFF.0, BACK_OFF.1));
+        self.doubt_pause = Some(pause);
+        self.observe(Fact::ProducerReplaced(reason));
+        self.push(Output::Pause(self.partitions().collect()));
+        self.publisher = Publisher::Renewing {
+            batch: Arc::default(),
+            retry: Retry::after(None, at),
+            ask_at: Some(at.monotonic + pause),
         };
     }
 

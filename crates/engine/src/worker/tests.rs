@@ -9,10 +9,20 @@ use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 
-use super::{At, Ended, Fetched, Input, Machine, MachineSettings, Output, PartitionId};
+use super::{
+    At, CommitCalls, Ended, Fact, Fetched, Input, Machine, MachineSettings, Output, PartitionId,
+    RenewalReason, Renewed,
+};
 use crate::{ObservationRecord, Policy};
 
 const FIRST: PartitionId = PartitionId::observations(Partition::ZERO);
+/// A transaction that leaves nothing behind.
+const CLEAN: Ended = Ended::Committed(CommitCalls {
+    offsets: Duration::from_millis(2),
+    end: Duration::from_millis(2),
+    is_repeated: false,
+});
+
 const SECOND: PartitionId = PartitionId::observations(Partition::new(1));
 
 fn at(millis: u64) -> At {
@@ -103,7 +113,7 @@ fn no_transaction_begins_while_a_question_about_a_partition_is_unanswered() {
     };
     let parts: Vec<(PartitionId, Offset)> = batch.parts().map(|part| (part.partition, part.offset)).collect();
     assert_eq!(parts, [(SECOND, Offset::new(8))]);
-    assert!(handle(&mut machine, Input::Ended(Ended::Committed), 204).is_empty());
+    assert!(handle(&mut machine, Input::Ended(CLEAN), 204).is_empty());
 }
 
 #[test]
@@ -131,7 +141,7 @@ fn what_is_not_located_within_a_callback_is_located_between_two_polls() {
     // First what the other two have is committed.
     let outputs = handle(&mut machine, Input::Timer, 61_100);
     assert!(matches!(outputs[..], [Output::Publish { .. }]), "{outputs:?}");
-    let outputs = handle(&mut machine, Input::Ended(Ended::Committed), 61_101);
+    let outputs = handle(&mut machine, Input::Ended(CLEAN), 61_101);
     let is_asked = |output: &Output<u64>| matches!(output, Output::AskCommitted { partitions, .. } if partitions[..] == [third]);
     assert!(outputs.iter().any(is_asked), "{outputs:?}");
 }
@@ -175,4 +185,114 @@ fn no_transaction_begins_between_two_ticks_that_were_asked_for_together() {
     assert!(outputs.is_empty(), "{outputs:?}");
     let outputs = handle(&mut machine, Input::Ticked { partition: SECOND }, 201);
     assert!(matches!(outputs[..], [Output::Publish { .. }]), "{outputs:?}");
+}
+
+/// Reads a record and lets its batch come due; the machine must ask for a transaction.
+#[track_caller]
+fn publish_one(machine: &mut Machine<u64>, offset: u64, millis: u64) {
+    let tick = ObservationRecord::Tick {}.encode();
+    assert!(handle(machine, record(FIRST, offset, &tick), millis).is_empty());
+    let outputs = handle(machine, Input::Timer, millis + 100);
+    assert!(matches!(outputs[..], [Output::Publish { .. }]), "{outputs:?}");
+}
+
+#[test]
+fn after_a_commit_in_doubt_nothing_begins_before_there_is_a_new_producer() {
+    let doubts = [
+        (
+            CommitCalls {
+                end: Duration::from_millis(300),
+                ..CommitCalls::default()
+            },
+            RenewalReason::Slow,
+        ),
+        (
+            CommitCalls {
+                offsets: Duration::from_millis(371),
+                ..CommitCalls::default()
+            },
+            RenewalReason::Slow,
+        ),
+        (
+            CommitCalls {
+                is_repeated: true,
+                ..CommitCalls::default()
+            },
+            RenewalReason::Repeated,
+        ),
+    ];
+    for (calls, reason) in doubts {
+        let mut machine = two_live_partitions();
+        publish_one(&mut machine, 7, 0);
+        machine.handle(Input::Ended(Ended::Committed(calls)), at(150));
+        let outputs: Vec<Output<u64>> = std::iter::from_fn(|| machine.next_output()).collect();
+        let is_counted = |output: &Output<u64>| matches!(output, Output::Observe(Fact::ProducerReplaced(why)) if *why == reason);
+        assert!(outputs.iter().any(is_counted), "{outputs:?}");
+        assert!(
+            matches!(outputs.last(), Some(Output::RenewProducer)),
+            "{outputs:?}"
+        );
+        let outputs = handle(&mut machine, Input::Producer(Renewed::Ready), 160);
+        assert!(matches!(outputs[..], [Output::Resume(_)]), "{outputs:?}");
+        publish_one(&mut machine, 8, 200);
+        assert!(handle(&mut machine, Input::Ended(CLEAN), 310).is_empty());
+    }
+}
+
+#[test]
+fn where_every_commit_is_in_doubt_the_pauses_before_a_new_producer_grow_to_five_seconds() {
+    let mut machine = two_live_partitions();
+    let slow = Ended::Committed(CommitCalls {
+        end: Duration::from_secs(1),
+        ..CommitCalls::default()
+    });
+    let (mut now, mut pauses) = (0, Vec::new());
+    for number in 0..10 {
+        publish_one(&mut machine, 7 + number, now);
+        now += 200;
+        let is_asked = |outputs: &[Output<u64>]| {
+            outputs
+                .iter()
+                .any(|output| matches!(output, Output::RenewProducer))
+        };
+        let (began, mut outputs) = (now, handle(&mut machine, Input::Ended(slow.clone()), now));
+        while !is_asked(&outputs) {
+            now += 50;
+            outputs = handle(&mut machine, Input::Timer, now);
+        }
+        pauses.push(now - began);
+        handle(&mut machine, Input::Producer(Renewed::Ready), now);
+    }
+    assert_eq!(pauses, [0, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+}
+
+#[test]
+fn a_commit_in_doubt_within_a_revocation_is_the_last_of_its_partitions() {
+    let mut machine = two_live_partitions();
+    let tick = ObservationRecord::Tick {}.encode();
+    handle(&mut machine, record(FIRST, 7, &tick), 1);
+    let (partitions, membership) = (vec![FIRST], 2);
+    let revoked = Input::Revoked {
+        partitions,
+        membership,
+    };
+    let outputs = handle(&mut machine, revoked, 2);
+    assert!(matches!(outputs[..], [Output::Publish { .. }]), "{outputs:?}");
+    let calls = CommitCalls {
+        is_repeated: true,
+        ..CommitCalls::default()
+    };
+    let outputs = handle(&mut machine, Input::Ended(Ended::Committed(calls)), 3);
+    assert!(
+        matches!(outputs.last(), Some(Output::CallbackDone)),
+        "{outputs:?}"
+    );
+    let is_renewed = |output: &Output<u64>| matches!(output, Output::RenewProducer);
+    assert!(
+        !outputs.iter().any(is_renewed),
+        "a callback makes no producer: {outputs:?}"
+    );
+    // Between two polls there is time for one.
+    let outputs = handle(&mut machine, Input::Timer, 60);
+    assert!(outputs.iter().any(is_renewed), "{outputs:?}");
 }

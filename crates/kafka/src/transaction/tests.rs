@@ -89,7 +89,7 @@ impl Bench {
             .unwrap();
         let transaction = self.producer.begin(Duration::from_secs(60))?;
         match transaction.send(TOPIC, "key", b"value") {
-            Ok(()) => transaction.commit(&offsets, &self.membership),
+            Ok(()) => transaction.commit(&offsets, &self.membership).map(drop),
             Err(error) => Err(transaction.fail(error)),
         }
     }

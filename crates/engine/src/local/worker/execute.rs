@@ -1,11 +1,15 @@
 //! Executes the machine's outputs on the log.
 
+use std::time::Duration;
+
 use super::Worker;
 use crate::ObservationRecord;
 use crate::local::broker::{Broker, BrokerError, Committed, Producer};
 use crate::local::faults::Fault;
 use crate::local::layout::Layout;
-use crate::worker::{Batch, CommittedOffset, Ended, Input, Output, Part, PartitionId, Renewed};
+use crate::worker::{
+    Batch, CommitCalls, CommittedOffset, Ended, Input, Output, Part, PartitionId, RETRY_BACKOFF, Renewed,
+};
 use pipewarden_core::log::Offset;
 
 impl Worker {
@@ -125,12 +129,24 @@ impl Worker {
         }
         let outcome = outcome.and_then(|()| broker.commit(&self.producer));
         Some(match outcome {
-            Ok(()) => Ended::Committed,
+            Ok(()) => Ended::Committed(self.commit_calls(broker)),
             Err(problem @ (BrokerError::Fenced | BrokerError::InvalidState)) => Ended::Fatal {
                 problem: problem.to_string(),
             },
             Err(problem) => self.abort(problem, broker),
         })
+    }
+
+    /// The calls of a commit; one whose request was lost took long, and a copy of the request is still on its way.
+    fn commit_calls(&mut self, broker: &mut Broker) -> CommitCalls {
+        let is_slow = self.faults.occurs(Fault::SlowCommit);
+        if is_slow {
+            broker.delay_end(&self.producer, true);
+        }
+        CommitCalls {
+            end: if is_slow { RETRY_BACKOFF } else { Duration::ZERO },
+            ..CommitCalls::default()
+        }
     }
 
     fn abort(&mut self, problem: BrokerError, broker: &mut Broker) -> Ended {

@@ -56,6 +56,8 @@ impl Cluster {
             worker.faults.inject(fault, times);
             if matches!(fault, Fault::LateCommit | Fault::LateAbort) {
                 worker.faults.inject(Fault::Abort, 1);
+            }
+            if matches!(fault, Fault::LateCommit | Fault::LateAbort | Fault::SlowCommit) {
                 worker.faults.inject(Fault::LateArrival, 2);
             }
             if matches!(fault, Fault::ProducerFailed | Fault::ProducerFatal) {
