@@ -133,10 +133,11 @@ impl<M: Clone> Machine<M> {
             })
             .collect();
         reports.into_iter().for_each(|report| self.observe(report));
-        let so_far = self.readers().filter_map(|(_, reader)| reader.restored_so_far());
-        let (partitions, records) = so_far.fold((0, 0), |(partitions, all), records| {
-            (partitions + 1, all + records)
-        });
+        let (mut partitions, mut records) = (0, 0);
+        for restored in self.readers().filter_map(|(_, reader)| reader.restored_so_far()) {
+            partitions += 1;
+            records += restored;
+        }
         if partitions > 0 && at.monotonic >= self.schedule.progressed + PROGRESS {
             self.schedule.progressed = at.monotonic;
             self.observe(Fact::Progress { partitions, records });
