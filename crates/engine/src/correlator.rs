@@ -164,52 +164,40 @@ impl Correlator {
         metadata: &str,
         partitions: u32,
     ) -> Result<Recovery, PartitionsChanged> {
-        let checkpoint: Checkpoint = match metadata.parse() {
-            Ok(checkpoint) => checkpoint,
-            Err(problem) => {
-                let mut correlator = Self::fresh(policy, partitions);
-                correlator.committed = committed;
-                return Ok(Recovery {
-                    correlator,
-                    seek: Seek::Beginning,
-                    problem: Some(problem),
-                    policy_changed: false,
-                });
-            }
-        };
-        if checkpoint.partitions != partitions {
+        let checkpoint: Result<Checkpoint, CheckpointError> = metadata.parse();
+        if let Ok(checkpoint) = &checkpoint
+            && checkpoint.partitions != partitions
+        {
             return Err(PartitionsChanged {
                 before: checkpoint.partitions,
                 now: partitions,
             });
         }
-        let correlator = Self::rewound(policy, committed, &checkpoint);
-        let policy_changed = correlator.must_reemit();
-        Ok(Recovery {
-            correlator,
-            seek: Seek::Offset(checkpoint.rewind),
-            problem: None,
-            policy_changed,
+        let mut correlator = Self::fresh(policy, partitions);
+        correlator.committed = committed;
+        Ok(match checkpoint {
+            Err(problem) => Recovery {
+                correlator,
+                seek: Seek::Beginning,
+                problem: Some(problem),
+                policy_changed: false,
+            },
+            Ok(checkpoint) => {
+                correlator.position = checkpoint.rewind;
+                correlator.join.advance_to(checkpoint.before);
+                correlator.decided_by = checkpoint.policy;
+                Recovery {
+                    policy_changed: correlator.must_reemit(),
+                    correlator,
+                    seek: Seek::Offset(checkpoint.rewind),
+                    problem: None,
+                }
+            }
         })
     }
 
-    /// The same partition under another policy, as a start with that policy would find it: the log must be replayed
-    /// from its [`Correlator::position`] on. Everything up to the position of `self` must have been committed.
-    pub fn with_policy(&self, policy: Arc<Policy>) -> Self {
-        Self::rewound(policy, self.position, &self.checkpoint())
-    }
-
-    fn rewound(policy: Arc<Policy>, committed: Offset, checkpoint: &Checkpoint) -> Self {
-        let mut correlator = Self::fresh(policy, checkpoint.partitions);
-        correlator.committed = committed;
-        correlator.decided_by.clone_from(&checkpoint.policy);
-        correlator.join.advance_to(checkpoint.before);
-        correlator.position = checkpoint.rewind;
-        correlator
-    }
-
     /// Sets the start of the log: an offset below it can neither be read nor be committed.
-    pub fn log_starts_at(&mut self, offset: Offset) {
+    pub fn set_log_start(&mut self, offset: Offset) {
         self.position = self.position.max(offset);
     }
 

@@ -12,7 +12,7 @@ pub enum Fault {
     /// A request for the watermarks of a log fails.
     LogUnanswered,
     /// A seek times out; it takes effect all the same after the next record was fetched from the old position.
-    SeekGivenUp,
+    SeekTimedOut,
     /// The client's queue has no room for a transaction.
     QueueFull,
     /// A transaction is aborted after all of its records were sent.
@@ -56,7 +56,7 @@ impl Fault {
     pub const ALL: [Self; 21] = [
         Self::CommittedUnanswered,
         Self::LogUnanswered,
-        Self::SeekGivenUp,
+        Self::SeekTimedOut,
         Self::QueueFull,
         Self::Abort,
         Self::RebalanceInCommit,

@@ -269,7 +269,7 @@ impl<M: Clone> Machine<M> {
                 self.report_loss(partition, Loss::NoCommittedOffset { low, high });
             }
             let mut correlator = Correlator::fresh(policy, partitions);
-            correlator.log_starts_at(low);
+            correlator.set_log_start(low);
             return Some((correlator, low));
         };
         let recovery = match Correlator::recover(policy, *next, metadata, partitions) {
@@ -308,7 +308,7 @@ impl<M: Clone> Machine<M> {
             from,
             to: *next,
         });
-        correlator.log_starts_at(from);
+        correlator.set_log_start(from);
         Some((correlator, from))
     }
 

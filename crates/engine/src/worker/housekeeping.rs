@@ -103,7 +103,7 @@ impl<M: Clone> Machine<M> {
     }
 
     pub(super) fn ticked(&mut self, partition: PartitionId, at: At) {
-        self.ticks_asked -= 1;
+        self.note_tick_answered();
         match self.partitions.get_mut(&partition) {
             Some(Phase::Reading(reader)) if reader.is_live() => reader.ticked(at),
             _ => panic!("{partition} was ticked and is not live"),
@@ -112,12 +112,17 @@ impl<M: Clone> Machine<M> {
     }
 
     pub(super) fn tick_failed(&mut self, partition: PartitionId, problem: String) {
-        self.ticks_asked -= 1;
+        self.note_tick_answered();
         assert!(
             self.reader(partition).is_some_and(Reader::is_live),
             "{partition} was to be ticked and is not live"
         );
         self.observe(Fact::TickFailed { partition, problem });
+    }
+
+    fn note_tick_answered(&mut self) {
+        let outstanding = self.ticks_asked.checked_sub(1);
+        self.ticks_asked = outstanding.expect("a tick is answered that was asked for");
     }
 
     fn report(&mut self, at: At) {
@@ -133,10 +138,11 @@ impl<M: Clone> Machine<M> {
             })
             .collect();
         reports.into_iter().for_each(|report| self.observe(report));
-        let so_far = self.readers().filter_map(|(_, reader)| reader.restored_so_far());
-        let (partitions, records) = so_far.fold((0, 0), |(partitions, all), records| {
-            (partitions + 1, all + records)
-        });
+        let (mut partitions, mut records) = (0, 0);
+        for restored in self.readers().filter_map(|(_, reader)| reader.restored_so_far()) {
+            partitions += 1;
+            records += restored;
+        }
         if partitions > 0 && at.monotonic >= self.schedule.progressed + PROGRESS {
             self.schedule.progressed = at.monotonic;
             self.observe(Fact::Progress { partitions, records });

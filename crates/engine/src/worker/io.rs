@@ -93,12 +93,12 @@ pub struct Fetched<'a> {
 /// An input of a worker. `M` is the membership of its consumer group, which the machine keeps and never inspects.
 #[derive(Clone, Debug)]
 pub enum Input<'a, M> {
-    /// The group gives these partitions to the worker, beside those that it has. Empty where only the membership is new.
+    /// The group assigns these partitions, in addition to those that the worker has. Empty where only the membership is new.
     /// Within a rebalance callback: see [`Output::CallbackDone`].
     Assigned {
         /// The new ones.
         partitions: Vec<PartitionId>,
-        /// The generation in which they are given.
+        /// The generation in which they are assigned.
         membership: M,
     },
     /// The group revokes these partitions; the worker owns them until the callback is done.
@@ -108,7 +108,7 @@ pub enum Input<'a, M> {
         /// The generation in which their offsets may still be committed.
         membership: M,
     },
-    /// Others may own these partitions already. Within a callback, too.
+    /// The worker has lost these partitions: others may own them already. Within a callback, too.
     Lost {
         /// The lost ones.
         partitions: Vec<PartitionId>,

@@ -67,6 +67,13 @@ pub(super) struct Reader {
     tick: Tick,
 }
 
+/// How many alerts are pending, and how many bytes their documents take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PendingSize {
+    pub(super) alerts: usize,
+    pub(super) bytes: usize,
+}
+
 #[derive(Debug)]
 struct Restoration {
     since: Duration,
@@ -115,9 +122,12 @@ impl Reader {
         self.restoration.as_ref().map(|restoration| restoration.records)
     }
 
-    /// How many alerts are pending, and how many bytes their documents take.
-    pub(super) fn waiting(&self) -> (usize, usize) {
-        (self.alerts.len(), self.alert_bytes)
+    /// The size of what is pending.
+    pub(super) fn pending(&self) -> PendingSize {
+        PendingSize {
+            alerts: self.alerts.len(),
+            bytes: self.alert_bytes,
+        }
     }
 
     /// Applies the next record. What it causes is pending until the next transaction.

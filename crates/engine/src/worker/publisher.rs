@@ -17,11 +17,12 @@ use super::batch::{Batch, Part};
 use super::fact::Fact;
 use super::io::{At, End, Ended, Output, PartitionId, RenewalReason, Renewed};
 use super::machine::{Callback, Life, Machine};
-use super::partition::Phase;
+use super::partition::{PendingSize, Phase};
 use pipewarden_core::detection::Explanation;
 
 /// The pause before a failed batch is tried again: at first, and at most. It doubles each time.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Alerts are published at once when nothing more has come for so long. While a backlog is being read this never happens.
 const QUIET: Duration = Duration::from_millis(1);
@@ -33,12 +34,12 @@ const MAX_BYTES: usize = 32 << 20;
 /// The state of the transactional producer.
 #[derive(Debug)]
 pub(super) enum Publisher {
-    /// Nothing. The last transaction was committed, or the producer is new.
+    /// No transaction is open. The last one was committed, or the producer is new.
     Ready,
     /// A transaction is open.
     Publishing {
         batch: Arc<Batch>,
-        /// How long the batch has waited after its last abort.
+        /// The pause after the last abort of this batch; `None` at the first try.
         paused: Option<Duration>,
     },
     /// The last transaction was not clean, and a late request of it could end the next one: a new producer is being made,
@@ -62,7 +63,7 @@ pub(super) struct Retry {
 
 impl Retry {
     fn after(paused: Option<Duration>, at: At) -> Self {
-        let pause = paused.map_or(BACK_OFF.0, |pause| (pause * 2).min(BACK_OFF.1));
+        let pause = paused.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
         Self {
             not_before: at.monotonic + pause,
             pause,
@@ -120,7 +121,7 @@ impl<M: Clone> Machine<M> {
         let Some(since) = self.batch_since else {
             return false;
         };
-        let (alerts, bytes) = self.waiting();
+        let PendingSize { alerts, bytes } = self.pending();
         at.monotonic >= since + self.settings.commit_interval
             || (is_quiet && alerts > 0)
             || alerts >= MAX_ALERTS
@@ -132,8 +133,7 @@ impl<M: Clone> Machine<M> {
         match &self.publisher {
             Publisher::Ready => {
                 let deadline = self.batch_since? + self.settings.commit_interval;
-                let (alerts, _) = self.waiting();
-                Some(if alerts > 0 {
+                Some(if self.pending().alerts > 0 {
                     deadline.min(at.monotonic + QUIET)
                 } else {
                     deadline
@@ -145,12 +145,15 @@ impl<M: Clone> Machine<M> {
         }
     }
 
-    /// How many alerts are in no batch yet, and how many bytes they take.
-    fn waiting(&self) -> (usize, usize) {
-        let waiting = self.readers().map(|(_, reader)| reader.waiting());
-        waiting.fold((0, 0), |(alerts, bytes), (more, larger)| {
-            (alerts + more, bytes + larger)
-        })
+    /// The size of what is in no batch yet.
+    fn pending(&self) -> PendingSize {
+        let mut all = PendingSize::default();
+        for (_, reader) in self.readers() {
+            let pending = reader.pending();
+            all.alerts += pending.alerts;
+            all.bytes += pending.bytes;
+        }
+        all
     }
 
     /// Takes out what is pending in all live partitions; `None` if that is nothing.

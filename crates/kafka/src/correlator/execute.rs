@@ -13,7 +13,7 @@ use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
 use super::{CorrelatorMember, Membership};
 use crate::error::DriverError;
-use crate::group::{self, GroupConsumer, offset, signed};
+use crate::group::{self, GroupConsumer, signed};
 use crate::observer::WorkerFact;
 
 impl CorrelatorMember {
@@ -95,10 +95,12 @@ impl CorrelatorMember {
         let topic = self.topic(partition.topic);
         let answer = consumer.fetch_watermarks(topic, number(partition), within);
         self.hand_in(match answer {
-            Ok((low, high)) => Input::Log {
-                partition,
-                low: offset(low),
-                high: offset(high),
+            Ok((low, high)) => match (log::Offset::from_wire(low), log::Offset::from_wire(high)) {
+                (Some(low), Some(high)) => Input::Log { partition, low, high },
+                _ => Input::AskFailed {
+                    partition,
+                    problem: format!("the log cannot start at {low} and end at {high}"),
+                },
             },
             Err(problem) => ask_failed(partition, &problem),
         });
@@ -193,7 +195,7 @@ fn committed(element: &TopicPartitionListElem<'_>) -> Option<CommittedOffset> {
         return None;
     };
     Some(CommittedOffset {
-        offset: offset(next),
+        offset: log::Offset::from_wire(next)?,
         metadata: metadata(element),
     })
 }

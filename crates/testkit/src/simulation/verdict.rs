@@ -213,38 +213,31 @@ fn check_sweeps(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Re
     };
     let observations = &arrivals.observations;
     let expected = reference_sweeps::final_sweeps(observations, &world::rules(), setup.settings, is_covered);
-    let found: BTreeSet<String> = found
-        .values()
-        .map(|document| {
-            let assets = document["pipewarden"]["sweep"]["assets"].as_array();
-            let mut assets: Vec<&str> = assets
-                .into_iter()
-                .flatten()
-                .filter_map(|asset| asset["id"].as_str())
-                .collect();
-            assets.sort_unstable();
-            let source = document["source"]["ip"].as_str();
-            format!(
-                "{source:?} {assets:?} {} {}",
-                document["event"]["start"], document["event"]["end"]
-            )
-        })
-        .collect();
-    let expected: BTreeSet<String> = expected
-        .iter()
-        .map(|((source, _), assets)| {
-            let first = assets.values().map(|swept| swept.first).min();
-            let last = assets.values().map(|swept| swept.last).max();
-            let names: Vec<&str> = assets.keys().map(AssetId::as_str).collect();
-            let source = Some(source.to_string());
-            format!("{source:?} {names:?} {} {}", json!(first), json!(last))
-        })
-        .collect();
-    if found == expected {
+    let found: BTreeSet<String> = found.values().map(sweep_found).collect();
+    let mut wanted: BTreeSet<String> = BTreeSet::new();
+    for ((source, _), assets) in &expected {
+        let first = assets.values().map(|swept| swept.first).min();
+        let last = assets.values().map(|swept| swept.last).max();
+        let names: Vec<&str> = assets.keys().map(AssetId::as_str).collect();
+        let source = Some(source.to_string());
+        wanted.insert(format!("{source:?} {names:?} {} {}", json!(first), json!(last)));
+    }
+    if found == wanted {
         Ok(())
     } else {
-        Err(format!("the sweeps are {found:#?}, and should be {expected:#?}"))
+        Err(format!("the sweeps are {found:#?}, and should be {wanted:#?}"))
     }
+}
+
+/// Source, assets, start and end of a sweep's document.
+fn sweep_found(document: &Value) -> String {
+    let assets = document["pipewarden"]["sweep"]["assets"].as_array();
+    let assets = assets.into_iter().flatten();
+    let mut names: Vec<&str> = assets.filter_map(|asset| asset["id"].as_str()).collect();
+    names.sort_unstable();
+    let source = document["source"]["ip"].as_str();
+    let event = &document["event"];
+    format!("{source:?} {names:?} {} {}", event["start"], event["end"])
 }
 
 /// The output of one worker that reads the same log from start to end without any fault.

@@ -86,9 +86,9 @@ impl Worker {
     }
 
     fn seek(&mut self, partition: PartitionId, offset: Offset) -> Input<'static, u64> {
-        if self.faults.occurs(Fault::SeekGivenUp) {
+        if self.faults.occurs(Fault::SeekTimedOut) {
             self.late_seek = Some((partition, offset));
-            let problem = "given up".to_owned();
+            let problem = "timed out".to_owned();
             return Input::SeekFailed { partition, problem };
         }
         self.late_seek = None;

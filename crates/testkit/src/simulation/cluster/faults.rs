@@ -291,7 +291,7 @@ impl Cluster {
         let fault = [
             Fault::CommittedUnanswered,
             Fault::LogUnanswered,
-            Fault::SeekGivenUp,
+            Fault::SeekTimedOut,
         ][random.random_range(0..3)];
         self.with(member, |worker, broker| {
             worker.faults.inject(fault, 6);
