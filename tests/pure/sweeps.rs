@@ -1,4 +1,4 @@
-//! One source that touches several assets within a time is told as a whole.
+//! One source that touches several assets within a time is one finding.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -91,12 +91,16 @@ fn a_source_that_touches_three_assets_is_a_sweep_that_names_them_and_their_alert
     ];
     let revisions = revisions(join(), &at_once(&observations));
     assert_eq!(revisions.len(), 1);
-    let (told, content) = (sweep(&revisions[0]), &revisions[0].content);
+    let (first_sweep, content) = (sweep(&revisions[0]), &revisions[0].content);
     assert!(revisions[0].is_first && revisions[0].is_published);
     assert_eq!(content.source_ip, Some(world::ip(9)));
     assert_eq!(content.accesses, 3);
     assert_eq!(*content.accounts, [Arc::from("APERTURE\\user0")]);
-    let names: Vec<&str> = told.assets.iter().map(|swept| swept.asset.as_str()).collect();
+    let names: Vec<&str> = first_sweep
+        .assets
+        .iter()
+        .map(|swept| swept.asset.as_str())
+        .collect();
     assert_eq!(
         names,
         [
@@ -107,7 +111,7 @@ fn a_source_that_touches_three_assets_is_a_sweep_that_names_them_and_their_alert
         "by first access"
     );
     let mut alerts = Join::new(&world::rules(), JoinSettings::default());
-    for (observation, swept) in observations.iter().zip(&told.assets) {
+    for (observation, swept) in observations.iter().zip(&first_sweep.assets) {
         let at = AppendTime::at_event(observation.event.time);
         alerts.apply(0, at, Some(observation.clone()));
         let written = alerts.apply(1, AppendTime::MAX, None).revisions;
@@ -129,7 +133,7 @@ fn two_assets_are_no_sweep_and_neither_are_three_of_two_sources() {
 }
 
 #[test]
-fn what_takes_half_of_the_time_is_told_once_wherever_it_begins() {
+fn what_takes_half_of_the_time_is_published_once_wherever_it_begins() {
     for begin in 0..60 {
         let observations: Vec<Observation> = (0..3u8)
             .map(|asset| access(begin * MINUTE + i64::from(asset) * 15 * MINUTE / 2, asset, 9))
@@ -140,13 +144,13 @@ fn what_takes_half_of_the_time_is_told_once_wherever_it_begins() {
 }
 
 #[test]
-fn each_doubling_is_told_at_once_at_a_greater_risk_and_lesser_news_later() {
+fn each_doubling_is_published_at_once_at_a_greater_risk_and_lesser_changes_later() {
     let observations: Vec<Observation> = (0..12u8)
         .map(|asset| access(i64::from(asset), asset, 9))
         .collect();
     let log = at_once(&observations);
     let revisions = revisions(join(), &log);
-    let told: Vec<(u64, u32, u8)> = revisions
+    let published: Vec<(u64, u32, u8)> = revisions
         .iter()
         .filter(|revision| revision.content.status == Status::Active && revision.number % 2 == 1)
         .map(|revision| {
@@ -154,7 +158,7 @@ fn each_doubling_is_told_at_once_at_a_greater_risk_and_lesser_news_later() {
             (revision.number / 2, revision.content.accesses, rule.risk)
         })
         .collect();
-    assert_eq!(told, [(2, 3, 47), (5, 6, 73), (11, 12, 99)]);
+    assert_eq!(published, [(2, 3, 47), (5, 6, 73), (11, 12, 99)]);
 }
 
 #[test]
@@ -174,7 +178,7 @@ fn what_an_exception_covers_does_not_count() {
 }
 
 #[test]
-fn a_sweep_that_is_switched_off_is_not_told() {
+fn a_sweep_that_is_switched_off_is_not_published() {
     let mut settings = JoinSettings::default();
     settings.sweep.enabled = false;
     let join = Join::new(&world::rules(), settings);
