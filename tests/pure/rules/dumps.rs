@@ -38,14 +38,13 @@ fn raw(path: &Path) -> Vec<Raw> {
         .collect()
 }
 
-#[test]
-fn in_whole_dumps_every_5145_is_linked_to_its_event_3_by_exact_source_address_and_port() {
-    let dumps = root().join("../shared/data/winlogbeat-dumps");
-    if !dumps.exists() {
-        eprintln!("SKIPPED: {} is not there", dumps.display());
-        return;
-    }
-    // The rules of the pack on pipes that a service answers, and one in the style of srvsvc.
+/// A field of an event, as it is compared.
+fn text(event: &Raw, field: &str) -> String {
+    event.data[field].as_str().unwrap_or_default().to_lowercase()
+}
+
+/// The rules of the pack on pipes that a service answers, and one in the style of srvsvc.
+fn rules_of_services() -> (tempfile::TempDir, String) {
     let packed = |name: &str| {
         std::fs::read_to_string(root().join("rules").join(name))
             .unwrap()
@@ -53,12 +52,43 @@ fn in_whole_dumps_every_5145_is_linked_to_its_event_3_by_exact_source_address_an
     };
     let srvsvc = "id: srvsvc\nname: Remote connection to the server service\n\
                   pipes: {pipe_connected: [srvsvc], share_access: [srvsvc]}\nrisk: 21\n";
-    let (_folder, rules) = folder(&[
+    folder(&[
         ("svcctl.yaml", &packed("svcctl.yaml")),
         ("lsarpc.yaml", &packed("lsarpc.yaml")),
         ("samr.yaml", &packed("samr.yaml")),
         ("srvsvc.yaml", srvsvc),
-    ]);
+    ])
+}
+
+/// Whether the alert that holds this access has a connection of this address and port as evidence.
+#[track_caller]
+fn is_linked(access: &Raw, alerts: &[Value], ip: &str, port: &str) -> bool {
+    let evidence = alerts
+        .iter()
+        .map(|alert| alert["pipewarden"]["evidence"].as_array().unwrap())
+        .find(|evidence| {
+            evidence.iter().any(|seen| {
+                seen["kind"] == "share_access"
+                    && seen["record_id"] == access.record_id
+                    && seen["computer"] == *access.computer
+            })
+        })
+        .unwrap_or_else(|| panic!("5145 {} of {} is in no alert", access.record_id, access.computer));
+    evidence.iter().any(|seen| {
+        seen["kind"] == "network_connection"
+            && seen["source_ip"] == *ip
+            && seen["source_port"].as_u64() == port.parse().ok()
+    })
+}
+
+#[test]
+fn in_whole_dumps_every_5145_is_linked_to_its_event_3_by_exact_source_address_and_port() {
+    let dumps = root().join("../shared/data/winlogbeat-dumps");
+    if !dumps.exists() {
+        eprintln!("SKIPPED: {} is not there", dumps.display());
+        return;
+    }
+    let (_folder, rules) = rules_of_services();
     let watched: BTreeSet<&str> = ["svcctl", "ntsvcs", "lsarpc", "samr", "srvsvc"].into();
 
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&dumps)
@@ -69,16 +99,12 @@ fn in_whole_dumps_every_5145_is_linked_to_its_event_3_by_exact_source_address_an
     let (mut accesses, mut linked, mut unrecorded) = (0, 0, 0);
     for path in paths {
         let events = raw(&path);
-        let text = |event: &Raw, field: &str| event.data[field].as_str().unwrap_or_default().to_lowercase();
         let connections: BTreeSet<(String, String)> = events
             .iter()
             .filter(|event| event.code == 3 && text(event, "DestinationPort") == "445")
             .map(|event| (text(event, "SourceIp"), text(event, "SourcePort")))
             .collect();
-        let evidence: Vec<Vec<Value>> = alerts(&["--rules", &rules, path.to_str().unwrap()])
-            .iter()
-            .map(|alert| alert["pipewarden"]["evidence"].as_array().unwrap().clone())
-            .collect();
+        let found = alerts(&["--rules", &rules, path.to_str().unwrap()]);
         for event in events.iter().filter(|event| {
             event.code == 5145
                 && text(event, "ShareName").ends_with("ipc$")
@@ -86,21 +112,7 @@ fn in_whole_dumps_every_5145_is_linked_to_its_event_3_by_exact_source_address_an
         }) {
             accesses += 1;
             let (ip, port) = (text(event, "IpAddress"), text(event, "IpPort"));
-            let of = evidence
-                .iter()
-                .find(|evidence| {
-                    evidence.iter().any(|seen| {
-                        seen["kind"] == "share_access"
-                            && seen["record_id"] == event.record_id
-                            && seen["computer"] == *event.computer
-                    })
-                })
-                .unwrap_or_else(|| panic!("{}: 5145 {} is in no alert", path.display(), event.record_id));
-            let is_linked = of.iter().any(|seen| {
-                seen["kind"] == "network_connection"
-                    && seen["source_ip"] == *ip
-                    && seen["source_port"].as_u64() == port.parse().ok()
-            });
+            let is_linked = is_linked(event, &found, &ip, &port);
             let is_recorded = connections.contains(&(ip.clone(), port.clone()));
             assert_eq!(is_linked, is_recorded, "{}: {ip} port {port}", path.display());
             linked += usize::from(is_linked);
