@@ -72,7 +72,9 @@ fn send(producer: &BaseProducer, topic: &str, value: &str) {
 
 fn values(broker: &Broker, topic: &str) -> Vec<String> {
     let records = broker.read_all(topic).into_iter();
-    records.map(|record| String::from_utf8(record.value).unwrap()).collect()
+    records
+        .map(|record| String::from_utf8(record.value).unwrap())
+        .collect()
 }
 
 /// Not the service: what makes its care necessary, and the proof that the proxy does what it says.
@@ -117,7 +119,9 @@ fn attack(setup: &Setup, settings: &Settings, source: u8) {
     let mut event = winlogbeat::share(0, &format!("10.9.0.{source}"), 50_000);
     event["@timestamp"] = format!("{:.3}", Timestamp::now()).into();
     event["winlog"]["record_id"] = u32::from(source).into();
-    setup.plain.produce(settings.topic("input"), &[(0, event.to_string().into_bytes())]);
+    setup
+        .plain
+        .produce(settings.topic("input"), &[(0, event.to_string().into_bytes())]);
 }
 
 /// How often each revision of each alert stands on the topic, by source.

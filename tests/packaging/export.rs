@@ -172,9 +172,12 @@ fn brackets_and_quotes_of_every_query_are_in_balance() {
 #[test]
 fn a_rule_that_is_not_in_force_is_refused_with_those_that_are() {
     let output = pipewarden(&["export", "--rule", "detect-9", "--to", "eql"]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("detect-9") && said.contains("detect-8"), "{said}");
+    assert!(
+        message.contains("detect-9") && message.contains("detect-8"),
+        "{message}"
+    );
     assert!(output.stdout.is_empty());
 }
 

@@ -35,9 +35,9 @@ fn block<'a>(pretty: &'a str, start: &str) -> Vec<&'a str> {
     from.take_while(|line| !line.is_empty()).collect()
 }
 
-/// An access every ten minutes, told by these, and at the end what `last` tells.
-fn hour(told_by: &[fn(i64) -> Value], last: &[Value]) -> Vec<Value> {
-    let accesses = (0..6).flat_map(|time| told_by.iter().map(move |tell| tell(time * 600_000)));
+/// An access every ten minutes, logged by these, and at the end the events of `last`.
+fn hour(logged_by: &[fn(i64) -> Value], last: &[Value]) -> Vec<Value> {
+    let accesses = (0..6).flat_map(|time| logged_by.iter().map(move |log| log(time * 600_000)));
     accesses.chain(last.iter().cloned()).collect()
 }
 
@@ -87,7 +87,7 @@ fn a_replay_says_which_sensor_of_which_host_is_missing_since_when_and_what_to_lo
 #[test]
 fn each_sensor_that_is_missing_asks_for_something_else() {
     let pipe: fn(i64) -> Value = winlogbeat::pipe;
-    for (told_by, rows) in [
+    for (logged_by, rows) in [
         (
             [connection as fn(i64) -> Value, pipe],
             [
@@ -105,7 +105,7 @@ fn each_sensor_that_is_missing_asks_for_something_else() {
             ],
         ),
     ] {
-        let printed = pretty(&hour(&told_by, &[]));
+        let printed = pretty(&hour(&logged_by, &[]));
         let found = block(&printed, "HIGH  Sensor blind");
         for row in rows {
             assert!(found.contains(&row), "{row}\nin\n{found:#?}");

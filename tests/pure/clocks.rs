@@ -126,7 +126,7 @@ fn what_the_server_logged_bears_its_own_clock_and_is_no_sample() {
 }
 
 #[test]
-fn a_session_that_is_told_late_ranks_the_candidates_again() {
+fn a_session_that_arrives_late_ranks_the_candidates_again() {
     let mut events: Vec<(i64, Value)> = open().into_iter().map(|event| (ACCESS + AHEAD, event)).collect();
     let mut late = Vec::new();
     for (at, port) in [(0, 50_001), (60_000, 50_002), (120_000, 50_003)] {
@@ -140,7 +140,7 @@ fn a_session_that_is_told_late_ranks_the_candidates_again() {
 }
 
 #[test]
-fn the_clock_of_a_listed_asset_is_told_by_the_median_of_its_sessions_whoever_their_clients_are() {
+fn the_clock_offset_of_a_listed_asset_is_the_median_of_its_sessions_whoever_their_clients_are() {
     let inventory = Arc::new(Inventory::parse(INVENTORY, "test").unwrap());
     let mut join = Join::new(RuleSet::builtin().rules(), JoinSettings::default()).with_sensors(inventory);
     let mut events = Vec::new();
@@ -153,16 +153,16 @@ fn the_clock_of_a_listed_asset_is_told_by_the_median_of_its_sessions_whoever_the
         events.push(connection(at - behind, &host, &ip, port));
         events.push(share(at, &ip, port));
     }
-    let told = |join: &Join| -> Vec<(String, f64)> {
+    let offsets = |join: &Join| -> Vec<(String, f64)> {
         let clocks = join.clocks();
         clocks
             .map(|clock| (clock.asset.to_string(), clock.ahead.as_secs_f64()))
             .collect()
     };
     for (offset, observation) in (0..).zip(bench().observations(&events)) {
-        assert_eq!(told(&join), [], "three sessions are needed");
+        assert_eq!(offsets(&join), [], "three sessions are needed");
         let at = world::at(offset, AppendTime::at_event(observation.event.time));
         join.apply(at, ObservationRecord::Observation(observation));
     }
-    assert_eq!(told(&join), [("atlas.aperture.local".to_owned(), 7.0)]);
+    assert_eq!(offsets(&join), [("atlas.aperture.local".to_owned(), 7.0)]);
 }

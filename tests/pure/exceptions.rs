@@ -21,7 +21,7 @@ exceptions:
     accounts: ['aperture\testsubject4']
 ";
 
-fn refused(text: &str) -> String {
+fn rejected(text: &str) -> String {
     let inventory = Arc::new(Inventory::empty());
     Exceptions::none_for(inventory)
         .and(text, "exceptions.yaml")
@@ -241,7 +241,7 @@ assets:
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_line_and_all_at_once() {
+fn every_mistake_is_reported_at_once_with_its_line() {
     let text = "exceptions:
   - {id: one, reason: r, owner: o, expires: someday, action: suppress, pipes: [winreg]}
   - {id: one, reason: '', owner: o, expires: 2027-01-01, action: suppress, broad: true, pipes: [winreg]}
@@ -249,7 +249,7 @@ fn what_is_wrong_is_told_with_its_line_and_all_at_once() {
      sources: {addresses: [10.1.0.300], roles: [site-servr]}, accounts: [scanner]}
   - {id: builtin-x, reason: r, owner: o, expires: 2027-01-01, action: downgrade, broad: true}
 ";
-    let said = refused(text);
+    let message = rejected(text);
     for expected in [
         "line 2: one names 1 kind(s) of selector and needs two",
         "line 2: expires: \"someday\" is neither a day",
@@ -262,10 +262,10 @@ fn what_is_wrong_is_told_with_its_line_and_all_at_once() {
         "line 6: the id builtin-x is kept",
         "line 6: builtin-x names 0 kind(s) of selector",
     ] {
-        assert!(said.contains(expected), "{expected}\nin\n{said}");
+        assert!(message.contains(expected), "{expected}\nin\n{message}");
     }
-    assert!(refused("").contains("exceptions: []"));
-    assert!(refused("exceptions: [{id: a, color: red}]").contains("color"));
+    assert!(rejected("").contains("exceptions: []"));
+    assert!(rejected("exceptions: [{id: a, color: red}]").contains("color"));
     let missing = run(SCANNER, &["replay", SAMPLE, "--exceptions", "nowhere.yaml"]);
     assert_eq!(missing.status.code(), Some(1));
 }
@@ -285,15 +285,15 @@ fn check_tells_what_has_expired_and_what_names_a_host_that_is_not_listed() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stdout).to_owned()
     };
-    let said = text_of(&SCANNER.replace("2040-06-30", "2025-01-31"));
+    let output = text_of(&SCANNER.replace("2040-06-30", "2025-01-31"));
     assert!(
-        said.contains("scanner: suppress, expired 2025-02-01T00:00:00Z"),
-        "{said}"
+        output.contains("scanner: suppress, expired 2025-02-01T00:00:00Z"),
+        "{output}"
     );
-    let said = text_of(&SCANNER.replace("accounts:", "assets: {names: [atlas, nobody]}\n    accounts:"));
+    let output = text_of(&SCANNER.replace("accounts:", "assets: {names: [atlas, nobody]}\n    accounts:"));
     assert!(
-        said.contains("scanner names nobody, which the inventory does not list"),
-        "{said}"
+        output.contains("scanner names nobody, which the inventory does not list"),
+        "{output}"
     );
-    assert!(!said.contains("names atlas"), "{said}");
+    assert!(!output.contains("names atlas"), "{output}");
 }

@@ -131,7 +131,7 @@ fn an_ambiguous_access_lists_its_sources_nearest_first() {
 }
 
 #[test]
-fn an_access_without_a_source_says_what_came_nearest_and_by_how_much_it_failed() {
+fn an_access_without_a_source_shows_what_came_nearest_and_by_how_much_it_failed() {
     let access = only_access(&[
         connection(-12_100, "sentry2.aperture.local", OTHER, 50_123),
         connection(-20_000, "sentry2.aperture.local", OTHER, 50_122),
@@ -154,7 +154,7 @@ fn an_access_without_a_source_says_what_came_nearest_and_by_how_much_it_failed()
 }
 
 #[test]
-fn a_window_that_the_settings_narrow_is_the_one_that_is_told() {
+fn a_window_that_the_settings_narrow_is_the_one_that_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.yaml");
     std::fs::write(&file, "detection: {attribution_window: 1s}").unwrap();
@@ -171,7 +171,7 @@ fn a_window_that_the_settings_narrow_is_the_one_that_is_told() {
 }
 
 #[test]
-fn a_connection_of_the_same_source_with_another_port_is_told_with_both_ports() {
+fn a_connection_of_the_same_source_with_another_port_is_shown_with_both_ports() {
     let access = only_access(&[
         connection(0, "sentry2.aperture.local", OTHER, 50_124),
         pipe(515),
@@ -184,7 +184,7 @@ fn a_connection_of_the_same_source_with_another_port_is_told_with_both_ports() {
 }
 
 #[test]
-fn a_connection_of_the_very_tuple_outside_its_window_is_told_with_the_figure() {
+fn a_connection_of_the_same_tuple_outside_its_window_is_shown_with_the_figure() {
     let access = only_access(&[
         connection(-16 * MINUTE - 5_000, "sentry2.aperture.local", OTHER, 50_123),
         pipe(0),
@@ -197,7 +197,7 @@ fn a_connection_of_the_very_tuple_outside_its_window_is_told_with_the_figure() {
 }
 
 #[test]
-fn a_connection_of_the_very_tuple_to_a_name_that_no_asset_has_is_told_with_file_and_line() {
+fn a_connection_of_the_same_tuple_to_a_name_that_no_asset_has_is_shown_with_file_and_line() {
     let elsewhere = connection(0, "sentry1.aperture.local", CLIENT, 49_839);
     let elsewhere = with(elsewhere, "DestinationIp", json!("10.1.0.99"));
     let elsewhere = with(elsewhere, "DestinationHostname", json!("atlas-old"));
@@ -209,7 +209,7 @@ fn a_connection_of_the_very_tuple_to_a_name_that_no_asset_has_is_told_with_file_
 }
 
 #[test]
-fn an_audited_access_of_a_host_without_sysmon_says_which_sensors_are_silent() {
+fn an_audited_access_of_a_host_without_sysmon_names_the_silent_sensors() {
     let access = only_access(&[share(0, OTHER, 50_123)]);
     assert_eq!(
         texts(&access["missed"]),
@@ -247,7 +247,7 @@ fn a_pipe_connection_a_tenth_of_a_second_outside_pair_window_is_a_near_miss_on_b
 }
 
 #[test]
-fn a_pipe_connection_that_a_nearer_access_explains_is_told_as_that_ones() {
+fn a_pipe_connection_that_a_nearer_access_explains_is_shown_as_belonging_to_it() {
     let events = [pipe(0), share(10, CLIENT, 49_839), share(1_000, OTHER, 50_123)];
     let all = explanations(&events, &[]);
     let missed: Vec<&str> = all
@@ -312,7 +312,7 @@ fn explanations_are_the_same_in_whatever_order_the_observations_come() {
 }
 
 #[test]
-fn asking_why_changes_nothing_that_an_alert_says() {
+fn explaining_changes_no_alert() {
     let documents = |arguments: &[&str]| -> Vec<Value> {
         let output = replay(
             &detect_8(),
@@ -331,7 +331,7 @@ fn asking_why_changes_nothing_that_an_alert_says() {
 }
 
 #[test]
-fn below_its_block_an_alert_says_why_and_hostile_names_cannot_write_to_the_terminal() {
+fn the_explanation_follows_its_alert_and_hostile_names_cannot_write_to_the_terminal() {
     let hostile = with(share(519, CLIENT, 49_839), "SubjectUserName", json!("a\u{1b}[2J"));
     let output = replay(&[pipe(517), hostile], None, &["--explain", "--format", "pretty"]);
     let pretty = text(&output.stdout);
@@ -352,7 +352,7 @@ fn below_its_block_an_alert_says_why_and_hostile_names_cannot_write_to_the_termi
 }
 
 #[test]
-fn skipped_events_that_could_have_mattered_are_told_with_file_line_and_what_failed() {
+fn skipped_events_that_could_have_mattered_are_listed_with_file_line_and_what_failed() {
     let elsewhere = |port| {
         let event = connection(0, "sentry1.aperture.local", CLIENT, port);
         let event = with(event, "DestinationIp", json!("10.1.0.99"));
@@ -360,13 +360,13 @@ fn skipped_events_that_could_have_mattered_are_told_with_file_line_and_what_fail
     };
     let mut events = vec![share(0, "10.1.0.50", 49_839)];
     events.extend((1..=7).map(elsewhere));
-    let told = text(&replay(&events, None, &["--explain"]).stderr);
+    let summary = text(&replay(&events, None, &["--explain"]).stderr);
     for expected in [
         "local_access: events.ndjson:1: share_access from 10.1.0.50 port 49839 to winreg of atlas.aperture.local: its source is the host itself",
         "unlisted_host: events.ndjson:2: network_connection from 10.1.0.101 port 1 to 10.1.0.99 (atlas-old): name not resolved",
         "unlisted_host: and 2 more",
     ] {
-        assert!(told.contains(expected), "{expected}\n{told}");
+        assert!(summary.contains(expected), "{expected}\n{summary}");
     }
     let plain = text(&replay(&events, None, &[]).stderr);
     assert!(!plain.contains("events.ndjson:"), "{plain}");

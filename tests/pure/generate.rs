@@ -40,8 +40,8 @@ fn pipewarden(arguments: &[&str]) -> Output {
 
 #[track_caller]
 fn assert_done(output: &Output) {
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
 }
 
 /// What `replay` prints.
@@ -259,8 +259,8 @@ fn options_that_do_not_fit_together_are_usage_errors_that_say_why() {
         (&[], "--output"),
     ] {
         let output = pipewarden(&[["generate"].as_slice(), arguments].concat());
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
-        assert!(told.contains(word), "{arguments:?}: {told}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+        assert!(message.contains(word), "{arguments:?}: {message}");
     }
 }

@@ -83,7 +83,7 @@ assets:
     aliases: [ATLAS.aperture.local]
   - name: 'two words'
 ";
-    let said = Inventory::parse(bad, "hosts.yaml").unwrap_err().to_string();
+    let message = Inventory::parse(bad, "hosts.yaml").unwrap_err().to_string();
     for word in [
         "hosts.yaml",
         "line 4: \"10.1.0.500\" of the asset atlas.aperture.local is not an IP address",
@@ -93,13 +93,13 @@ assets:
         "line 8: the name atlas.aperture.local is already used",
         "line 9: \"two words\" is not a host name",
     ] {
-        assert!(said.contains(word), "{word}\n{said}");
+        assert!(message.contains(word), "{word}\n{message}");
     }
 }
 
 #[test]
 fn a_file_of_another_form_is_refused_with_its_line() {
-    for (text, words) in [
+    for (text, parts) in [
         ("", &["hosts.yaml", "empty"][..]),
         (
             "assets:\n  - name: a\n    adresses: [10.0.0.1]\n",
@@ -108,8 +108,8 @@ fn a_file_of_another_form_is_refused_with_its_line() {
         ("assets:\n  - addresses: [10.0.0.1]\n", &["name"]),
         ("assets: [\n", &["hosts.yaml"]),
     ] {
-        let said = Inventory::parse(text, "hosts.yaml").unwrap_err().to_string();
-        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+        let message = Inventory::parse(text, "hosts.yaml").unwrap_err().to_string();
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     }
 }
 
@@ -169,7 +169,7 @@ fn names_are_compared_without_case_and_a_short_one_with_the_first_label() {
 }
 
 #[test]
-fn where_address_and_name_disagree_the_address_wins_and_the_conflict_is_told() {
+fn where_address_and_name_disagree_the_address_wins_and_the_conflict_is_counted() {
     let resolution = resolve(
         &resolver(UnlistedHosts::Ignore),
         &to("10.1.0.10", "atlas.aperture.local"),
@@ -363,12 +363,12 @@ proptest! {
             .collect();
         let mut shuffled = claims.clone();
         shuffled.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
-        let taught = |claims: &[AddressClaim]| {
+        let bindings = |claims: &[AddressClaim]| {
             let mut resolver = resolver(UnlistedHosts::Watch);
             claims.iter().for_each(|claim| resolver.apply_claim(claim));
             (0u8..3).map(|address| resolve(&resolver, &to(&format!("192.0.2.{address}"), "-"))).collect::<Vec<_>>()
         };
-        prop_assert_eq!(taught(&claims), taught(&shuffled));
+        prop_assert_eq!(bindings(&claims), bindings(&shuffled));
     }
 
     #[test]

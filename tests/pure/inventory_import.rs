@@ -89,9 +89,9 @@ fn assets(yaml: &str) -> BTreeMap<String, (Vec<String>, Vec<&'static str>)> {
 }
 
 #[track_caller]
-fn says(said: &str, words: &[&str]) {
-    for word in words {
-        assert!(said.contains(word), "{word:?} is missing in\n{said}");
+fn assert_contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
 }
 
@@ -146,14 +146,14 @@ fn exports_merge_by_host_in_any_order_and_the_inventory_passes_check() {
 }
 
 #[test]
-fn a_row_that_cannot_be_used_is_told_with_file_and_line_and_so_is_every_decision() {
+fn a_row_that_cannot_be_used_is_reported_with_file_and_line_and_so_is_every_decision() {
     let exports = Exports::new(&[
         ("roles.csv", ROLES.as_bytes()),
         ("computers.json", COMPUTERS.as_bytes()),
     ]);
     let output = exports.import(&["roles.csv", "computers.json"]);
     assert_eq!(output.status.code(), Some(0));
-    says(
+    assert_contains(
         &text(&output.stderr),
         &[
             "not used: roles.csv:12: NetworkOSPath is empty",
@@ -180,7 +180,7 @@ fn a_row_that_cannot_be_used_is_told_with_file_and_line_and_so_is_every_decision
     );
     let output = exports.import(&["--default-role", "janitor", "computers.json"]);
     assert_eq!(output.status.code(), Some(1));
-    says(
+    assert_contains(
         &text(&output.stderr),
         &["janitor", "roles are domain-controller, cas"],
     );
@@ -229,7 +229,7 @@ fn every_encoding_delimiter_and_wrapping_of_powershell_gives_the_same() {
 }
 
 #[test]
-fn what_an_inventory_would_refuse_is_left_out_and_told() {
+fn what_an_inventory_would_reject_is_left_out_and_reported() {
     let computers = "DNSHostName,Name,IPv4Address,IPv6Address\n\
                      a.aperture.local,A,10.1.0.1,fd00::1\n\
                      b.aperture.local,B,10.1.0.1,\n\
@@ -248,7 +248,7 @@ fn what_an_inventory_would_refuse_is_left_out_and_told() {
     assert_eq!(found["a.blackmesa.local"].0, ["10.2.0.1"]);
     assert_eq!(found["a"].1, ["management-point"]);
     let problems: Vec<String> = imported.problems.iter().map(ToString::to_string).collect();
-    says(
+    assert_contains(
         &problems.join("\n"),
         &[
             "computers.csv:5: 127.0.0.1 cannot belong to one host",
@@ -257,7 +257,7 @@ fn what_an_inventory_would_refuse_is_left_out_and_told() {
             "roles.csv:3: \"10.1.0.7\" is not a host name",
         ],
     );
-    says(
+    assert_contains(
         &imported.notes.join("\n"),
         &[
             "10.1.0.1 is claimed by a.aperture.local and b.aperture.local; it is left out",
@@ -267,7 +267,7 @@ fn what_an_inventory_would_refuse_is_left_out_and_told() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_and_the_others_go_on() {
+fn a_file_that_cannot_be_read_is_reported_and_the_others_are_used() {
     let exports = Exports::new(&[
         ("roles.csv", ROLES.as_bytes()),
         ("other.csv", b"Fruit,Colour\napple,red\n"),
@@ -283,7 +283,7 @@ fn a_file_that_cannot_be_read_is_told_and_the_others_go_on() {
     ]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(assets(&text(&output.stdout)).len(), 6);
-    says(
+    assert_contains(
         &text(&output.stderr),
         &[
             "cannot read no-such.csv",
@@ -295,7 +295,7 @@ fn a_file_that_cannot_be_read_is_told_and_the_others_go_on() {
     // An inventory without assets would watch every host.
     let output = exports.import(&["other.csv"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
-    says(&text(&output.stderr), &["no row of the exports names a host"]);
+    assert_contains(&text(&output.stderr), &["no row of the exports names a host"]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! Rules against their cases: the built-in pack, `pipewarden test`, and what `check` demands.
+//! Rules against their cases: the built-in pack, `pipewarden test`, and what `check` requires.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+mod dumps;
+
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -30,9 +32,9 @@ fn stderr(output: &Output) -> String {
 }
 
 #[track_caller]
-fn says(text: &str, words: &[&str]) {
-    for word in words {
-        assert!(text.contains(word), "{word:?} is missing in\n{text}");
+fn assert_contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
 }
 
@@ -80,7 +82,7 @@ fn every_built_in_rule_passes_its_cases_which_show_what_must_fire_and_what_must_
     let output = pipewarden(&["test"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    says(&text, &["detect-8", "9 rules: ", " 0 failed"]);
+    assert_contains(&text, &["detect-8", "9 rules: ", " 0 failed"]);
     for tested in rule_tests::builtin() {
         let id = Arc::clone(&tested.rule.id);
         tested
@@ -126,14 +128,14 @@ fn the_cases_of_each_built_in_rule_fail_where_a_pipe_is_missing_or_one_too_many_
 }
 
 #[test]
-fn a_case_that_fails_says_what_was_expected_what_was_found_and_what_became_of_each_event() {
+fn a_failed_case_shows_what_was_expected_what_was_found_and_what_became_of_each_event() {
     let wrong = CASES
         .replace("source: 10.1.0.101}", "source: 10.1.0.102, confidence: high}")
         .replace("alerts: []", "alerts: [{asset: atlas.aperture.local}]");
     let (_folder, path) = folder(&[("browser.yaml", RULE), ("browser.tests.yaml", &wrong)]);
     let output = pipewarden(&["test", &path]);
     assert_eq!(output.status.code(), Some(1));
-    says(
+    assert_contains(
         &stdout(&output),
         &[
             "browser  opened   FAILED",
@@ -152,7 +154,7 @@ fn a_case_that_fails_says_what_was_expected_what_was_found_and_what_became_of_ea
 
 #[test]
 fn an_event_that_cannot_be_decoded_or_is_unlike_an_event_fails_its_case() {
-    for (from, to, said) in [
+    for (from, to, expected) in [
         (
             "IpPort: 49839",
             "IpPort: 70000",
@@ -174,12 +176,12 @@ fn an_event_that_cannot_be_decoded_or_is_unlike_an_event_fails_its_case() {
         ]);
         let output = pipewarden(&["test", &path]);
         assert_eq!(output.status.code(), Some(1), "{to}");
-        says(&stdout(&output), &["FAILED", said]);
+        assert_contains(&stdout(&output), &["FAILED", expected]);
     }
 }
 
 #[test]
-fn what_a_test_file_says_cannot_move_the_cursor_of_a_terminal() {
+fn a_test_file_cannot_move_the_cursor_of_a_terminal() {
     let cases = CASES.replace("name: another", "name: \"an\\e[2Jother\"");
     let (_folder, path) = folder(&[("browser.yaml", RULE), ("browser.tests.yaml", &cases)]);
     let text = stdout(&pipewarden(&["test", &path]));
@@ -190,13 +192,13 @@ fn what_a_test_file_says_cannot_move_the_cursor_of_a_terminal() {
 }
 
 #[test]
-fn check_refuses_a_rule_that_lacks_a_case_of_either_kind_and_run_and_replay_do_not() {
+fn check_rejects_a_rule_that_lacks_a_case_of_either_kind_and_run_and_replay_do_not() {
     let only_firing = CASES.split("  - name: another").next().unwrap();
     let only_silent = CASES.replace(
         "alerts: [{asset: atlas.aperture.local, source: 10.1.0.101}]",
         "alerts: []",
     );
-    for (tests, said) in [
+    for (tests, expected) in [
         (None, "browser.tests.yaml"),
         (
             Some(only_firing),
@@ -212,7 +214,7 @@ fn check_refuses_a_rule_that_lacks_a_case_of_either_kind_and_run_and_replay_do_n
         let (_folder, path) = folder(&files);
         let output = pipewarden(&["check", "--rules", &path]);
         assert_eq!(output.status.code(), Some(1));
-        says(&stderr(&output), &["rule browser", said]);
+        assert_contains(&stderr(&output), &["rule browser", expected]);
         assert_eq!(pipewarden(&["test", &path]).status.code(), Some(1));
         assert_eq!(alerts(&["--rules", &path, "samples"]), Vec::<Value>::new());
     }
@@ -256,14 +258,14 @@ fn a_rule_is_off_until_the_settings_or_a_flag_switch_it_on() {
     assert_eq!(rules(&["--enable", "all"]), ["detect-8", "svcctl"]);
 
     let output = pipewarden(&["check", "--enable", "svcctl"]);
-    says(
+    assert_contains(
         &stdout(&output),
         &["  svcctl: Remote connection", "  off: atsvc efsrpc lsarpc"],
     );
 
     let output = pipewarden(&["replay", "--enable", "svctl", &input]);
     assert_eq!(output.status.code(), Some(1));
-    says(
+    assert_contains(
         &stderr(&output),
         &["rules.enabled", "svctl", "did you mean svcctl?"],
     );
@@ -296,114 +298,8 @@ fn check_notes_a_rule_that_watches_a_pipe_without_all_its_names() {
     let (_folder, path) = folder(&[("browser.yaml", &rule), ("browser.tests.yaml", CASES)]);
     let output = pipewarden(&["check", "--rules", &path]);
     assert_eq!(output.status.code(), Some(0));
-    says(
+    assert_contains(
         &stdout(&output),
         &["note: browser watches ntsvcs of sysmon 18, but not ntsvcs, svcctl of 5145"],
     );
-}
-
-/// What a dump says of one event, whatever its shape.
-struct Raw {
-    code: u64,
-    computer: String,
-    record_id: u64,
-    data: Value,
-}
-
-fn raw(path: &Path) -> Vec<Raw> {
-    let text = zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap();
-    let number = |value: &Value| match value {
-        Value::String(text) => text.parse().unwrap(),
-        other => other.as_u64().unwrap(),
-    };
-    String::from_utf8(text)
-        .unwrap()
-        .lines()
-        .map(|line| {
-            let document: Value = serde_json::from_str(line).unwrap();
-            let event = document.get("winlog").unwrap_or(&document);
-            let record_id = event.get("record_id").unwrap_or(&event["record_number"]);
-            Raw {
-                code: number(&event["event_id"]),
-                computer: event["computer_name"].as_str().unwrap().to_lowercase(),
-                record_id: number(record_id),
-                data: event["event_data"].clone(),
-            }
-        })
-        .collect()
-}
-
-#[test]
-fn in_whole_dumps_every_5145_is_linked_to_its_event_3_by_exact_source_address_and_port() {
-    let dumps = root().join("../shared/data/winlogbeat-dumps");
-    if !dumps.exists() {
-        eprintln!("SKIPPED: {} is not there", dumps.display());
-        return;
-    }
-    // The rules of the pack on pipes that a service answers, and one in the style of srvsvc.
-    let packed = |name: &str| {
-        std::fs::read_to_string(root().join("rules").join(name))
-            .unwrap()
-            .replace("enabled: false", "enabled: true")
-    };
-    let srvsvc = "id: srvsvc\nname: Remote connection to the server service\n\
-                  pipes: {pipe_connected: [srvsvc], share_access: [srvsvc]}\nrisk: 21\n";
-    let (_folder, rules) = folder(&[
-        ("svcctl.yaml", &packed("svcctl.yaml")),
-        ("lsarpc.yaml", &packed("lsarpc.yaml")),
-        ("samr.yaml", &packed("samr.yaml")),
-        ("srvsvc.yaml", srvsvc),
-    ]);
-    let watched: BTreeSet<&str> = ["svcctl", "ntsvcs", "lsarpc", "samr", "srvsvc"].into();
-
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&dumps)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.sort();
-    let (mut accesses, mut linked, mut unrecorded) = (0, 0, 0);
-    for path in paths {
-        let events = raw(&path);
-        let text = |event: &Raw, field: &str| event.data[field].as_str().unwrap_or_default().to_lowercase();
-        let connections: BTreeSet<(String, String)> = events
-            .iter()
-            .filter(|event| event.code == 3 && text(event, "DestinationPort") == "445")
-            .map(|event| (text(event, "SourceIp"), text(event, "SourcePort")))
-            .collect();
-        let evidence: Vec<Vec<Value>> = alerts(&["--rules", &rules, path.to_str().unwrap()])
-            .iter()
-            .map(|alert| alert["pipewarden"]["evidence"].as_array().unwrap().clone())
-            .collect();
-        for event in events.iter().filter(|event| {
-            event.code == 5145
-                && text(event, "ShareName").ends_with("ipc$")
-                && watched.contains(text(event, "RelativeTargetName").as_str())
-        }) {
-            accesses += 1;
-            let (ip, port) = (text(event, "IpAddress"), text(event, "IpPort"));
-            let of = evidence
-                .iter()
-                .find(|evidence| {
-                    evidence.iter().any(|seen| {
-                        seen["kind"] == "share_access"
-                            && seen["record_id"] == event.record_id
-                            && seen["computer"] == *event.computer
-                    })
-                })
-                .unwrap_or_else(|| panic!("{}: 5145 {} is in no alert", path.display(), event.record_id));
-            let is_linked = of.iter().any(|seen| {
-                seen["kind"] == "network_connection"
-                    && seen["source_ip"] == *ip
-                    && seen["source_port"].as_u64() == port.parse().ok()
-            });
-            let is_recorded = connections.contains(&(ip.clone(), port.clone()));
-            assert_eq!(is_linked, is_recorded, "{}: {ip} port {port}", path.display());
-            linked += usize::from(is_linked);
-            unrecorded += usize::from(!is_recorded);
-        }
-    }
-    eprintln!(
-        "{accesses} events 5145 in alerts: {linked} linked to their event 3, {unrecorded} without one in the dump"
-    );
-    assert_eq!((accesses, linked, unrecorded), (3, 2, 1));
 }

@@ -130,7 +130,7 @@ fn two_assets_are_no_sweep_and_neither_are_three_of_two_sources() {
 }
 
 #[test]
-fn what_takes_half_of_the_time_is_told_once_wherever_it_begins() {
+fn what_takes_half_of_the_time_is_published_once_wherever_it_begins() {
     for begin in 0..60 {
         let observations: Vec<Observation> = (0..3u8)
             .map(|asset| access(begin * MINUTE + i64::from(asset) * 15 * MINUTE / 2, asset, 9))
@@ -141,13 +141,13 @@ fn what_takes_half_of_the_time_is_told_once_wherever_it_begins() {
 }
 
 #[test]
-fn each_doubling_is_told_at_once_at_a_greater_risk_and_lesser_news_later() {
+fn each_doubling_is_published_at_once_at_a_greater_risk_and_lesser_changes_later() {
     let observations: Vec<Observation> = (0..12u8)
         .map(|asset| access(i64::from(asset), asset, 9))
         .collect();
     let log = at_once(&observations);
     let revisions = revisions(join(), &log);
-    let told: Vec<(u64, u32, u8)> = revisions
+    let published: Vec<(u64, u32, u8)> = revisions
         .iter()
         .filter(|revision| revision.status() == Status::Active && revision.number % 2 == 1)
         .map(|revision| {
@@ -156,7 +156,7 @@ fn each_doubling_is_told_at_once_at_a_greater_risk_and_lesser_news_later() {
             (revision.number / 2, sweep.touched, rule.risk)
         })
         .collect();
-    assert_eq!(told, [(2, 3, 47), (5, 6, 73), (11, 12, 99)]);
+    assert_eq!(published, [(2, 3, 47), (5, 6, 73), (11, 12, 99)]);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn what_an_exception_covers_does_not_count() {
 }
 
 #[test]
-fn a_sweep_that_is_switched_off_is_not_told() {
+fn a_sweep_that_is_switched_off_is_not_published() {
     let mut settings = JoinSettings::default();
     settings.sweep.enabled = false;
     let join = Join::new(&world::rules(), settings);

@@ -1,8 +1,8 @@
-//! What stands beside the service.
+//! What is beside the service: generated documents, cases of rules, exports, inventory import.
 //!
-//! [`generator`] makes Winlogbeat documents up, with attacks of known truth among them; start with
-//! [`generator::Generator`]. [`rule_tests`] runs the cases of rules; start with [`rule_tests::run`]. [`export`] says a
-//! rule in the words of other systems; start with [`export::export`]. [`mod@import`] makes an inventory of asset
+//! [`generator`] generates Winlogbeat documents, with attacks of known truth among them; start with
+//! [`generator::Generator`]. [`rule_tests`] runs the cases of rules; start with [`rule_tests::run`]. [`export`] writes a
+//! rule in the query languages of other systems; start with [`export::export`]. [`mod@import`] makes an inventory of asset
 //! lists; start with [`import::Import`]. [`winlogbeat`] builds the documents that the first two are about; start with
 //! [`winlogbeat::Event`]. All of it is pure: bytes in, bytes out.
 //!
@@ -10,7 +10,7 @@
 //! use pipewarden_tools::generator::{Fleet, Generator, Plan};
 //! use pipewarden_tools::rule_tests;
 //!
-//! // The cases that stand beside a built-in rule hold.
+//! // The cases beside a built-in rule hold.
 //! let tested = rule_tests::builtin();
 //! let detect_8 = tested.iter().find(|tested| &*tested.rule.id == "detect-8").unwrap();
 //! let file = detect_8.tests.as_ref().unwrap();

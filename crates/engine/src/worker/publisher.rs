@@ -240,9 +240,9 @@ impl<M: Clone> Machine<M> {
     /// The commit holds, but a request of it may still be on its way: nothing begins before there is a new producer. Where
     /// the first transaction of each new producer is in doubt again, the pauses before the next grow.
     fn renew_after_commit(&mut self, reason: RenewalReason, at: At) {
-        let pause = self
-            .doubt_pause
-            .map_or(Duration::ZERO, |pause| (pause * 2).clamp(BACK_OFF.0, BACK_OFF.1));
+        let pause = self.doubt_pause.map_or(Duration::ZERO, |pause| {
+            (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
+        });
         self.doubt_pause = Some(pause);
         self.observe(Fact::ProducerReplaced(reason));
         self.push(Output::Pause(self.partitions().collect()));

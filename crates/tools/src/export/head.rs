@@ -1,4 +1,4 @@
-//! The head of an export: what it is, with which windows, and what it cannot say.
+//! The head of an export: what it is, with which windows, and what it cannot express.
 
 use pipewarden_core::detection::{JoinSettings, Rule};
 

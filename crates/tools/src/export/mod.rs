@@ -1,7 +1,7 @@
-//! A rule's logic in the words of other systems, for people who must run it there too.
+//! A rule's logic in the query languages of other systems, for people who must run it there too.
 //!
-//! Every export is a set of searches, from the surest to the weakest, and says in its head what it loses:
-//! no other language can resolve identity before it joins, amend what it said, or rank candidates. The text is a function
+//! Every export is a set of searches, from the most to the least certain, and lists in its head what it loses:
+//! no other language can resolve hosts before it joins, amend an alert, or rank candidates. The text is a function
 //! of rule and settings alone.
 
 mod eql;

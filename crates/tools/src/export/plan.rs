@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pipewarden_core::detection::{Confidence, JoinSettings, Rule};
 
-/// One kind of event, as its own log tells it.
+/// One kind of event, with the names of its own log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     /// Sysmon 3 to an SMB port, whoever logged it.
@@ -20,7 +20,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// A name that is one word in every language.
+    /// A name that is an identifier in every language.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Connection => "network_connection",
@@ -55,7 +55,7 @@ pub(super) enum Shape {
 /// One search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Search {
-    /// One word, unique among the searches of a rule.
+    /// An identifier, unique among the searches of a rule.
     pub(super) name: &'static str,
     /// What a hit means.
     pub(super) meaning: &'static str,
@@ -64,7 +64,7 @@ pub(super) struct Search {
     pub(super) shape: Shape,
 }
 
-/// The searches that a rule stands for.
+/// The searches of a rule.
 pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
     use Confidence::{High, Low, Medium};
     use Key::{Computer, DestinationName, SourceTuple};

@@ -155,7 +155,7 @@ fn event(part: Part, rule: &Rule, searches: &[Search]) -> Document {
         ..document(rule, part.as_str(), meaning)
     };
     if alone.is_none() {
-        // A part of something, and nothing to be said of by itself.
+        // A part of a correlation; by itself it is no finding.
         meaning.clone_into(&mut event.description);
         event.tags.clear();
     }

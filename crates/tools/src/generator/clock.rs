@@ -4,7 +4,7 @@ use pipewarden_core::time::EventTime;
 
 const DAY: i64 = 86_400_000_000;
 
-/// Writes times. The calendar is asked once a day; the rest is digits.
+/// Writes times. The date is formatted once a day; the rest is digits.
 #[derive(Debug, Default)]
 pub(super) struct Calendar {
     day: Option<(i64, String)>,
@@ -46,7 +46,7 @@ impl Calendar {
 fn digits(out: &mut Vec<u8>, number: i64, width: u32) {
     for place in (0..width).rev() {
         let digit = number / 10i64.pow(place) % 10;
-        out.push(b'0' + u8::try_from(digit).unwrap_or_default());
+        out.push(b'0' + u8::try_from(digit).expect("a digit is below ten"));
     }
 }
 

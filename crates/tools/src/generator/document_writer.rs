@@ -13,6 +13,13 @@ use super::template::{Slot, Template, Values};
 /// Milliseconds since the Unix epoch on a clock that is right.
 pub(super) type Millis = i64;
 
+/// When a document is logged and published, on a clock that is right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) logged: Millis,
+    pub(super) published: Millis,
+}
+
 /// What a host has beyond its name.
 #[derive(Debug)]
 struct Logger {
@@ -27,7 +34,7 @@ struct Logger {
 #[derive(Debug)]
 pub(super) struct DocumentWriter {
     pub(super) fleet: Fleet,
-    /// Gaps that the next document fills in a way of its own.
+    /// Gaps that are set for the next document.
     pub(super) values: Values,
     templates: Vec<Template>,
     loggers: Vec<Logger>,
@@ -55,18 +62,17 @@ impl DocumentWriter {
         &self.fleet.hosts[host]
     }
 
-    /// Appends a document that `host` logs at `time` and that is published at `published`, and forgets the gaps that
-    /// were set for it. Gives back the time that stands in it.
+    /// Appends a document that `host` logs, and clears the gaps that were set for it. Gives back its event time.
     pub(super) fn write(
         &mut self,
         kind: Kind,
         host: usize,
-        (time, published): (Millis, Millis),
+        at: Moment,
         rng: &mut Rng,
         out: &mut Vec<u8>,
     ) -> EventTime {
         let logger = &mut self.loggers[host];
-        let logged = EventTime::from_micros((time + logger.offset) * 1_000);
+        let logged = EventTime::from_micros((at.logged + logger.offset) * 1_000);
         let name = &self.fleet.hosts[host].name;
         let reporter = logger
             .collector
@@ -77,7 +83,7 @@ impl DocumentWriter {
         values.number(Slot::RecordId, logger.next_record);
         logger.next_record += 1;
         values.write(Slot::Time, |out| calendar.rfc_3339(out, logged));
-        let created = EventTime::from_micros(published.max(time) * 1_000);
+        let created = EventTime::from_micros(at.published.max(at.logged) * 1_000);
         values.write(Slot::Created, |out| calendar.rfc_3339(out, created));
         // Sysmon's own clock of a connection was seen to drift by minutes.
         let drift = if kind == Kind::NetworkConnection && rng.percent(10) {
@@ -85,7 +91,7 @@ impl DocumentWriter {
         } else {
             -rng.between(2, 13)
         };
-        let utc = EventTime::from_micros((time + drift) * 1_000);
+        let utc = EventTime::from_micros((at.logged + drift) * 1_000);
         values.write(Slot::UtcTime, |out| calendar.sysmon(out, utc));
         let template = &self.templates[kind as usize];
         fill(kind, template, values, rng);

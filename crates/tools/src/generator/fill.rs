@@ -1,4 +1,4 @@
-//! What stands in the gaps where nothing has said otherwise: what Windows hosts write all day.
+//! Values of gaps that nothing has set: what Windows hosts write all day.
 //!
 //! All texts are escaped as JSON escapes them.
 
@@ -69,7 +69,11 @@ const PARAMETERS: &[&str] = &[
     "ArgumentList",
 ];
 
-/// Draws whatever the document needs and nobody has set.
+const ACCESS_MASKS: &[&str] = &["0x1000", "0x1410", "0x1fffff", "0x1400", "0x40", "0x120089"];
+
+const DOMAIN_SID: &str = "S-1-5-21-1004336348-1177238915-682003330-";
+
+/// Draws the values that the document needs and that are not set.
 pub(super) fn fill(kind: Kind, template: &Template, values: &mut Values, rng: &mut Rng) {
     for &slot in template.gaps() {
         if !values.has(slot) {
@@ -79,7 +83,6 @@ pub(super) fn fill(kind: Kind, template: &Template, values: &mut Values, rng: &m
 }
 
 fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, rng: &mut Rng) {
-    let push = |out: &mut Vec<u8>, text: &str| out.extend_from_slice(text.as_bytes());
     match slot {
         Slot::Image | Slot::OtherImage => push(out, rng.pick(IMAGES)),
         Slot::Guid | Slot::OtherGuid => guid(out, rng),
@@ -87,30 +90,15 @@ fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, rng: &mut Rng) {
         Slot::ServicePid | Slot::Thread | Slot::Pid | Slot::OtherPid => {
             decimal(out, 4 * (1 + rng.below(2_500)))
         }
-        Slot::Account => {
-            push(out, "user");
-            decimal(out, rng.below(5_000));
-        }
+        Slot::Account => numbered(out, "user", rng.below(5_000)),
         Slot::Domain => push(out, "APERTURE"),
-        Slot::Sid => {
-            push(out, "S-1-5-21-1004336348-1177238915-682003330-");
-            decimal(out, 1_100 + rng.below(5_000));
-        }
+        Slot::Sid => numbered(out, DOMAIN_SID, 1_100 + rng.below(5_000)),
         Slot::Logon => {
             push(out, "0x");
-            let bits = rng.bits();
-            hex(out, bits, 8);
+            hex(out, rng.bits(), 8);
         }
-        Slot::Access => push(
-            out,
-            rng.pick(&["0x1000", "0x1410", "0x1fffff", "0x1400", "0x40", "0x120089"]),
-        ),
-        Slot::Hashes => {
-            for (name, digits) in [("SHA1=", 40), (",MD5=", 32), (",SHA256=", 64), (",IMPHASH=", 32)] {
-                push(out, name);
-                random_hex(out, digits, rng);
-            }
-        }
+        Slot::Access => push(out, rng.pick(ACCESS_MASKS)),
+        Slot::Hashes => hashes(out, rng),
         Slot::Module => {
             push(out, r"C:\\Windows\\System32\\");
             push(out, rng.pick(MODULES));
@@ -121,10 +109,7 @@ fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, rng: &mut Rng) {
             push(out, r"\\");
             random_hex(out, 16, rng);
         }
-        Slot::Value => {
-            push(out, "Value");
-            decimal(out, rng.below(1_000));
-        }
+        Slot::Value => numbered(out, "Value", rng.below(1_000)),
         Slot::File => {
             push(out, r"C:\\Windows\\ServiceState\\EventLog\\Data\\");
             random_hex(out, 16, rng);
@@ -135,15 +120,7 @@ fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, rng: &mut Rng) {
         Slot::Payload => payload(out, kind, rng),
         Slot::Script => script(out, rng),
         Slot::Sequence => decimal(out, rng.below(100)),
-        Slot::SourceIp | Slot::DestinationIp => {
-            push(out, "10.");
-            for (place, bound) in [(0, 64), (1, 250), (2, 250)] {
-                if place > 0 {
-                    out.push(b'.');
-                }
-                decimal(out, 1 + rng.below(bound));
-            }
-        }
+        Slot::SourceIp | Slot::DestinationIp => address(out, rng),
         Slot::SourcePort => decimal(out, NOISE_PORTS.0 + rng.below(NOISE_PORTS.1 - NOISE_PORTS.0)),
         Slot::DestinationPort => push(out, rng.pick(&["443", "80", "88", "389", "53", "135", "3128"])),
         Slot::SourceHost | Slot::DestinationHost | Slot::Target | Slot::Pipe => push(out, "-"),
@@ -154,6 +131,32 @@ fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, rng: &mut Rng) {
         Slot::Keyword => push(out, "Audit Success"),
         // Who, where and when are always set.
         Slot::Time | Slot::Created | Slot::UtcTime | Slot::Computer | Slot::Reporter | Slot::RecordId => {}
+    }
+}
+
+fn push(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn numbered(out: &mut Vec<u8>, prefix: &str, number: u64) {
+    push(out, prefix);
+    decimal(out, number);
+}
+
+fn hashes(out: &mut Vec<u8>, rng: &mut Rng) {
+    for (name, digits) in [("SHA1=", 40), (",MD5=", 32), (",SHA256=", 64), (",IMPHASH=", 32)] {
+        push(out, name);
+        random_hex(out, digits, rng);
+    }
+}
+
+fn address(out: &mut Vec<u8>, rng: &mut Rng) {
+    push(out, "10.");
+    for (place, bound) in [(0, 64), (1, 250), (2, 250)] {
+        if place > 0 {
+            out.push(b'.');
+        }
+        decimal(out, 1 + rng.below(bound));
     }
 }
 

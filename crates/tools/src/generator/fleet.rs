@@ -1,4 +1,4 @@
-//! The hosts that speak: those to protect, file servers, workstations.
+//! The hosts that log: those to protect, file servers, workstations.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -37,7 +37,7 @@ impl Host {
         self.name
             .split('.')
             .next()
-            .unwrap_or_default()
+            .expect("every text has a first part")
             .to_ascii_uppercase()
     }
 }

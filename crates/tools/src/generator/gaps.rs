@@ -24,7 +24,7 @@ pub(super) fn template(kind: Kind) -> Template {
         event = event.set(field, value(kind, field));
     }
     let text = serde_json::to_string(&event).expect("an event is an object of texts and numbers");
-    // Numbers stand without quotes.
+    // Numbers are without quotes.
     Template::new(&text.replace("\"«#", "«").replace("#»\"", "»"))
 }
 
@@ -40,7 +40,7 @@ fn value(kind: Kind, field: &str) -> &'static str {
 
 const SYSTEM: &str = "NT AUTHORITY\\SYSTEM";
 
-/// What stands in a field of one kind and not of others.
+/// The values of fields that one kind has and others do not.
 const OWN: &[(Kind, &str, &str)] = &[
     (Kind::ImageLoaded, "Description", "Windows Base API Client DLL"),
     (Kind::RegistryValue, "EventType", "SetValue"),
@@ -56,7 +56,7 @@ const OWN: &[(Kind, &str, &str)] = &[
     (Kind::Logon, "ProcessName", "-"),
 ];
 
-/// What stands in the fields.
+/// The values of fields of all other kinds.
 const USUAL: &[(&str, &str)] = &[
     // Who did it.
     ("RuleName", "-"),

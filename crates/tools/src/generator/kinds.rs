@@ -7,7 +7,7 @@ use crate::winlogbeat::{self, Definition};
 
 macro_rules! kinds {
     ($($variant:ident = $name:literal, $definition:ident, $weight:literal;)+) => {
-        /// A kind of event, by the log it stands in and its id.
+        /// A kind of event, by its log and id.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind { $(#[doc = concat!("`", $name, "`")] $variant),+ }
 
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mix_that_cannot_be_is_refused_with_what_could() {
+    fn an_invalid_mix_is_an_error_that_names_the_kinds() {
         assert!("sysmon-99=1".parse::<Mix>().unwrap_err().contains("sysmon-10"));
         for bad in ["", "sysmon-3", "sysmon-3=x", "sysmon-3=0", "sysmon-3=-1"] {
             assert!(bad.parse::<Mix>().is_err(), "{bad}");

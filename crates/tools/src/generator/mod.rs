@@ -1,12 +1,13 @@
 //! Winlogbeat documents from a seed, with attacks of known truth among them.
 //!
-//! Pure: the same plan and fleet give the same bytes. Documents come in the order in which they are published; the times
-//! that stand in them follow from the plan's start and rate, so that whoever feeds a broker in real time only has to
-//! wait for each document's turn.
+//! Pure: the same plan and fleet give the same bytes. Documents come in the order in which they are published; their
+//! times follow from the plan's start and rate, so that feeding a broker in real time only takes waiting for each
+//! document's turn.
 //!
 //! Sizes and mix are those of Winlogbeat recordings of Windows domains; see `docs/performance.md`.
 
 mod attack;
+mod attack_writer;
 mod clock;
 mod document_writer;
 mod fill;
@@ -14,11 +15,11 @@ mod fleet;
 mod gaps;
 mod kinds;
 mod noise;
+mod publish_queue;
 mod rng;
 mod template;
 mod truth;
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 pub use fleet::Fleet;
@@ -26,14 +27,15 @@ pub use kinds::{Kind, Mix};
 use pipewarden_core::time::EventTime;
 pub use truth::Truth;
 
-use self::attack::{Attacks, Waiting, delay};
-use self::document_writer::{DocumentWriter, Millis};
+use self::attack::{Attacks, delay};
+use self::document_writer::{DocumentWriter, Millis, Moment};
+use self::publish_queue::PublishQueue;
 use self::rng::Rng;
 
 /// What to generate.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Everything that is left to chance follows from it.
+    /// Every random number follows from it.
     pub seed: u64,
     /// When the first document is published; rounded down to milliseconds.
     pub start: EventTime,
@@ -119,8 +121,7 @@ pub struct Generator {
     writer: DocumentWriter,
     attacks: Attacks,
     rng: Rng,
-    waiting: Waiting,
-    copies: u64,
+    queue: PublishQueue,
 }
 
 impl Generator {
@@ -135,7 +136,7 @@ impl Generator {
         let end = start.saturating_add(span(plan.span()));
         Self {
             // Attacks have random numbers of their own: another mix does not change them.
-            attacks: Attacks::new(plan, assets, (start, end), Rng::new(!plan.seed)),
+            attacks: Attacks::new(plan, assets, start..end, Rng::new(!plan.seed)),
             start: start * 1_000,
             rate: plan.rate.max(1),
             events: plan.events,
@@ -145,38 +146,37 @@ impl Generator {
             written: 0,
             writer,
             rng,
-            waiting: Waiting::new(),
-            copies: 0,
+            queue: PublishQueue::default(),
         }
     }
 
-    /// Appends the next document and says when it is published. `None` at the end.
+    /// Appends the next document and gives back when it is published. `None` at the end.
     pub fn write_next(&mut self, out: &mut Vec<u8>) -> Option<EventTime> {
         let due = i128::from(self.written) * 1_000_000 / i128::from(self.rate);
         let due = self.start.saturating_add(i64::try_from(due).unwrap_or(i64::MAX));
         let now = due.div_euclid(1_000);
         if self.written < self.events {
-            self.attacks.plan(now, &mut self.writer, &mut self.waiting);
+            self.attacks.plan(now, &mut self.writer, &mut self.queue);
         }
         let left = self.events.saturating_sub(self.written);
-        let is_its_turn = |Reverse(first): &Reverse<(Millis, u64, Vec<u8>)>| first.0 <= now;
-        // Toward the end only what waits is still written: every attack is there in full.
-        if self.waiting.peek().is_some_and(is_its_turn) || self.waiting.len() as u64 >= left {
-            let Reverse((_, _, document)) = self.waiting.pop()?;
-            out.extend_from_slice(&document);
+        // Toward the end only the queue is published: every attack is there in full.
+        if self.queue.is_due(now) || self.queue.len() as u64 >= left {
+            out.extend_from_slice(&self.queue.pop()?);
         } else {
             let number = self.rng.below(u64::from(self.mix.total()));
-            let kind = self.mix.at(u32::try_from(number).unwrap_or_default());
-            let time = now - delay(self.lateness, &mut self.rng);
+            let kind = self
+                .mix
+                .at(u32::try_from(number).expect("below a total of 32 bits"));
+            let at = Moment {
+                logged: now - delay(self.lateness, &mut self.rng),
+                published: now,
+            };
             let begin = out.len();
             let (writer, rng) = (&mut self.writer, &mut self.rng);
-            noise::write(kind, (time, now), writer, &self.attacks, rng, out);
+            noise::write(kind, at, writer, &self.attacks, rng, out);
             if self.rng.percent(self.duplicates) {
-                // Beyond the numbers of attacks, so that an order stays certain.
-                let at = now + self.rng.between(1, 5_000);
-                let copy = out[begin..].to_vec();
-                self.copies += 1;
-                self.waiting.push(Reverse((at, (1 << 63) + self.copies, copy)));
+                let again = now + self.rng.between(1, 5_000);
+                self.queue.push_benign_copy(again, out[begin..].to_vec());
             }
         }
         self.written += 1;

@@ -1,7 +1,8 @@
 //! What is benign: the traffic among which an attack hides.
 
 use super::attack::Attacks;
-use super::document_writer::{DocumentWriter, Millis};
+use super::document_writer::{DocumentWriter, Millis, Moment};
+use super::fill::NOISE_PORTS;
 use super::kinds::Kind;
 use super::rng::Rng;
 use super::template::Slot;
@@ -19,17 +20,17 @@ const PIPES: &[(&str, &str)] = &[
 
 const POLICY: &str = r"aperture.local\\Policies\\{31B2F340-016D-11D2-945F-00C04FB984F9}\\gpt.ini";
 
-/// Appends one benign document that is logged at `time`.
+/// Appends one benign document.
 pub(super) fn write(
     kind: Kind,
-    at @ (time, _): (Millis, Millis),
+    at: Moment,
     writer: &mut DocumentWriter,
     attacks: &Attacks,
     rng: &mut Rng,
     out: &mut Vec<u8>,
 ) {
     let host = match kind {
-        Kind::NetworkConnection if rng.percent(40) => smb_connection(time, writer, attacks, rng),
+        Kind::NetworkConnection if rng.percent(40) => smb_connection(at.logged, writer, attacks, rng),
         Kind::NetworkConnection => connection(writer, rng),
         Kind::PipeConnected => pipe(writer, rng),
         Kind::ShareAccess => share(writer, rng),
@@ -70,66 +71,88 @@ fn connection(writer: &mut DocumentWriter, rng: &mut Rng) -> usize {
 /// A workstation to a server over SMB, logged by either.
 fn smb_connection(time: Millis, writer: &mut DocumentWriter, attacks: &Attacks, rng: &mut Rng) -> usize {
     let client = workstation(writer, rng);
-    let mut target = server(writer, rng);
-    if attacks.is_quiet(target, time) {
+    let mut server = server(writer, rng);
+    if attacks.is_quiet(server, time) {
         let servers = writer.fleet.servers();
-        target = servers.start + rng.index(servers.len());
+        server = servers.start + rng.index(servers.len());
     }
-    let port =
-        super::fill::NOISE_PORTS.0 + rng.below(super::fill::NOISE_PORTS.1 - super::fill::NOISE_PORTS.0);
-    smb(writer, (client, target), port, rng)
+    let connection = SmbConnection {
+        client,
+        server,
+        port: NOISE_PORTS.0 + rng.below(NOISE_PORTS.1 - NOISE_PORTS.0),
+        is_logged_by_client: rng.percent(50),
+    };
+    set_smb(writer, &connection, rng);
+    if connection.is_logged_by_client {
+        client
+    } else {
+        server
+    }
 }
 
-/// Sets the gaps of an SMB connection and says which end logs it.
-pub(super) fn smb(
-    writer: &mut DocumentWriter,
-    (client, server): (usize, usize),
-    port: u64,
-    rng: &mut Rng,
-) -> usize {
-    let by_client = rng.percent(50);
-    set_smb(writer, (client, server), port, by_client, rng);
-    if by_client { client } else { server }
+/// An SMB connection that one of its ends logs.
+pub(super) struct SmbConnection {
+    pub(super) client: usize,
+    pub(super) server: usize,
+    /// The client's.
+    pub(super) port: u64,
+    /// Whether the client logs it, else the server.
+    pub(super) is_logged_by_client: bool,
 }
 
-/// Sets the gaps of an SMB connection that one end logs.
-pub(super) fn set_smb(
-    writer: &mut DocumentWriter,
-    (client, server): (usize, usize),
+/// One end as Sysmon logs it.
+struct End<'a> {
+    ip: &'a str,
+    name: &'a str,
     port: u64,
-    by_client: bool,
-    rng: &mut Rng,
-) {
-    let (from, to) = (writer.host(client).clone(), writer.host(server).clone());
-    let short = to.short();
+}
+
+/// Sets the gaps of an SMB connection.
+pub(super) fn set_smb(writer: &mut DocumentWriter, connection: &SmbConnection, rng: &mut Rng) {
+    let client = writer.host(connection.client).clone();
+    let server = writer.host(connection.server).clone();
+    let short = server.short();
     let server_name = match rng.below(5) {
-        0 => to.name.as_str(),
+        0 => server.name.as_str(),
         1 => short.as_str(),
         _ => "-",
     };
-    let values = &mut writer.values;
-    // One receiver in five logs itself as the source.
-    let is_reversed = !by_client && rng.percent(20);
-    let (source, destination) = if is_reversed {
-        ((&to.ip, server_name, 445), (&from.ip, from.name.as_str(), port))
-    } else {
-        ((&from.ip, from.name.as_str(), port), (&to.ip, server_name, 445))
+    let client = End {
+        ip: &client.ip,
+        name: &client.name,
+        port: connection.port,
     };
-    values.set(Slot::SourceIp, source.0);
-    values.set(Slot::SourceHost, source.1);
-    values.number(Slot::SourcePort, source.2);
-    values.set(Slot::DestinationIp, destination.0);
-    values.set(Slot::DestinationHost, destination.1);
-    values.number(Slot::DestinationPort, destination.2);
-    values.set(Slot::Initiated, if by_client { "true" } else { "false" });
-    values.set(
-        Slot::Image,
-        if rng.percent(3) {
-            "<unknown process>"
-        } else {
-            "System"
-        },
-    );
+    let server = End {
+        ip: &server.ip,
+        name: server_name,
+        port: 445,
+    };
+    // One receiver in five logs itself as the source.
+    let is_reversed = !connection.is_logged_by_client && rng.percent(20);
+    let (source, destination) = if is_reversed {
+        (server, client)
+    } else {
+        (client, server)
+    };
+    let is_initiated = if connection.is_logged_by_client {
+        "true"
+    } else {
+        "false"
+    };
+    let image = if rng.percent(3) {
+        "<unknown process>"
+    } else {
+        "System"
+    };
+    let values = &mut writer.values;
+    values.set(Slot::SourceIp, source.ip);
+    values.set(Slot::SourceHost, source.name);
+    values.number(Slot::SourcePort, source.port);
+    values.set(Slot::DestinationIp, destination.ip);
+    values.set(Slot::DestinationHost, destination.name);
+    values.number(Slot::DestinationPort, destination.port);
+    values.set(Slot::Initiated, is_initiated);
+    values.set(Slot::Image, image);
     values.set(Slot::User, r"NT AUTHORITY\\SYSTEM");
 }
 

@@ -1,4 +1,4 @@
-//! Rng from a seed: the same numbers on every machine and with every release.
+//! Random numbers from a seed: the same on every machine and with every release.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -20,7 +20,7 @@ impl Rng {
     /// From 0 to `bound` - 1; 0 where the bound is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         let product = u128::from(self.bits()) * u128::from(bound);
-        u64::try_from(product >> 64).unwrap_or_default()
+        u64::try_from(product >> 64).expect("the upper half of 128 bits has 64")
     }
 
     /// From `low` to `high` - 1.
@@ -35,7 +35,7 @@ impl Rng {
 
     /// An index of a list of this length, which must not be empty.
     pub(super) fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(length as u64)).unwrap_or_default()
+        usize::try_from(self.below(length as u64)).expect("it is below a length")
     }
 
     /// One of these, which must not be empty.
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_these_very_numbers() {
+    fn the_same_seed_gives_the_same_numbers() {
         let mut rng = Rng::new(7);
         let numbers: Vec<u64> = (0..4).map(|_| rng.below(1_000)).collect();
         let mut again = Rng::new(7);

@@ -1,4 +1,4 @@
-//! Documents as texts with gaps: what never changes is copied, what does is drawn once and copied wherever it stands.
+//! Documents as texts with gaps: what never changes is copied, what does is drawn once and copied to each of its places.
 
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ slots! {
 
 const COUNT: usize = Slot::ALL.len();
 
-/// What stands in the gaps of one document, each text as JSON escapes it.
+/// The values of one document's gaps, each text as JSON escapes it.
 #[derive(Debug)]
 pub(super) struct Values {
     text: Vec<u8>,
@@ -80,7 +80,7 @@ impl Values {
 pub(super) fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let begin = out.len();
     loop {
-        let digit = u8::try_from(number % 10).unwrap_or_default();
+        let digit = u8::try_from(number % 10).expect("a digit is below ten");
         out.push(b'0' + digit);
         number /= 10;
         if number == 0 {
@@ -97,7 +97,7 @@ pub(super) fn hex(out: &mut Vec<u8>, number: u64, digits: u32) {
     for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
         pair.copy_from_slice(&HEX_PAIRS[usize::from(byte)]);
     }
-    let digits = usize::try_from(digits).unwrap_or(text.len());
+    let digits = usize::try_from(digits).expect("at most sixteen");
     out.extend_from_slice(&text[text.len().saturating_sub(digits)..]);
 }
 
@@ -125,7 +125,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// From a text with gaps. The texts are constants of this room: a gap that has no name is a mistake in one.
+    /// From a text with gaps. The texts are constants of this module: a gap that has no name is a mistake in one.
     pub(super) fn new(source: &str) -> Self {
         let mut template = Self {
             text: Vec::with_capacity(source.len()),
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gap_holds_the_same_wherever_it_stands() {
+    fn a_gap_has_one_value_in_all_its_places() {
         let template = Template::new(r#"{"a":«pid»,"b":"«image»","c":"pid «pid»"}"#);
         assert_eq!(template.gaps(), [Slot::Pid, Slot::Image]);
         let mut values = Values::new();

@@ -6,7 +6,7 @@ use pipewarden_core::detection::{Attribution, Confidence};
 use pipewarden_core::time::EventTime;
 use serde::{Deserialize, Serialize};
 
-/// One attack, and what its alert must say.
+/// One attack, and what its alert must be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
     /// Its number, from 1.

@@ -32,7 +32,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "IsGlobalCatalog",
 ];
 
-/// What a row says.
+/// The content of a row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// There is a host.
@@ -49,7 +49,7 @@ pub(super) enum Meaning {
     Disabled,
 }
 
-/// A host, as Active Directory tells of it.
+/// A host of Active Directory.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) name: String,
@@ -59,14 +59,14 @@ pub(super) struct Claim {
     pub(super) ignored: Vec<String>,
 }
 
-/// What `RoleName` says.
+/// The meaning of `RoleName`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SiteRole {
-    /// A site server, of a kind of site that the row does not tell.
+    /// A site server, of a kind of site that the row does not name.
     SiteServer,
     /// A role that an inventory has.
     Counterpart(Role),
-    /// A role of Configuration Manager that an inventory has no word for.
+    /// A role of Configuration Manager without a counterpart in an inventory.
     WithoutCounterpart(String),
     /// Nothing known.
     Unknown(String),
@@ -113,7 +113,7 @@ fn site_system(row: &Row) -> Result<Meaning, String> {
         .or_else(|| row.first("NALPath").and_then(|path| path.rsplit(']').next()));
     let name = host_name(server.ok_or("NetworkOSPath is empty")?)?;
     let role = row.first("RoleName").map_or_else(
-        // A list of servers alone says no more than this.
+        // A list of servers alone has no more than this.
         || SiteRole::WithoutCounterpart("SMS Site System".to_owned()),
         site_role,
     );
@@ -124,8 +124,8 @@ fn site_system(row: &Row) -> Result<Meaning, String> {
     })
 }
 
-/// By the words of `SMS_SCI_SysResUse.RoleName`, with or without `SMS` in front.
-fn site_role(word: &str) -> SiteRole {
+/// By the names of `SMS_SCI_SysResUse.RoleName`, with or without `SMS` in front.
+fn site_role(name: &str) -> SiteRole {
     const WITHOUT_COUNTERPART: &[&str] = &[
         "ai update service point",
         "application web service",
@@ -151,15 +151,15 @@ fn site_role(word: &str) -> SiteRole {
         "state migration point",
         "system health validator",
     ];
-    let lower = word.to_ascii_lowercase();
+    let lower = name.to_ascii_lowercase();
     match lower.strip_prefix("sms ").unwrap_or(&lower).trim() {
         "site server" => SiteRole::SiteServer,
         "distribution point" => SiteRole::Counterpart(Role::DistributionPoint),
         "management point" => SiteRole::Counterpart(Role::ManagementPoint),
         "sql server" => SiteRole::Counterpart(Role::SiteDatabase),
         "provider" => SiteRole::Counterpart(Role::SmsProvider),
-        known if WITHOUT_COUNTERPART.contains(&known) => SiteRole::WithoutCounterpart(word.to_owned()),
-        _ => SiteRole::Unknown(word.to_owned()),
+        known if WITHOUT_COUNTERPART.contains(&known) => SiteRole::WithoutCounterpart(name.to_owned()),
+        _ => SiteRole::Unknown(name.to_owned()),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Host {
 pub(super) struct Hosts(BTreeMap<String, Host>);
 
 impl Hosts {
-    /// Adds what a row tells.
+    /// Adds the content of a row.
     pub(super) fn add(&mut self, name: String, addresses: Vec<IpAddr>, role: Option<Role>) {
         let host = self.0.entry(name).or_default();
         host.addresses.extend(addresses);
@@ -25,7 +25,7 @@ impl Hosts {
     }
 
     /// Joins each short name with the full name that begins so, where there is only one, and takes addresses away that
-    /// several hosts claim: an inventory must not guess, and refuses them. Tells what was not certain.
+    /// several hosts claim: an inventory must not guess, and rejects them. Reports what was not certain.
     pub(super) fn merge(self) -> (BTreeMap<String, Host>, Vec<String>) {
         let mut notes = Vec::new();
         let (mut hosts, short): (BTreeMap<_, _>, BTreeMap<_, _>) =

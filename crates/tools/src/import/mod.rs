@@ -1,7 +1,7 @@
 //! Asset lists of other tools as an inventory: exports of Configuration Manager and of Active Directory, as PowerShell
 //! writes them.
 //!
-//! What a row is, its columns tell. Rows of all files merge by host. A row that cannot be used is reported with file
+//! A row's columns show what it is. Rows of all files merge by host. A row that cannot be used is reported with file
 //! and line, and the rest goes on.
 
 mod export;
@@ -25,12 +25,12 @@ pub use self::rows::RowsError;
 #[derive(Debug, Default)]
 pub struct Import {
     hosts: Hosts,
-    /// `SMS_Site.Type` by site code, where an export of Get-CMSite told it.
+    /// `SMS_Site.Type` by site code, where an export of Get-CMSite has it.
     sites: BTreeMap<String, Role>,
     /// Site servers whose kind of site is not known yet, by host and site code.
     site_servers: Vec<(String, Option<String>)>,
     problems: Vec<Problem>,
-    /// Roles that no inventory has a word for, and roles that nobody knows: rows, and where the first stands.
+    /// Roles without a counterpart in an inventory, and unknown roles: rows, and the place of the first.
     without_counterpart: BTreeMap<String, usize>,
     unknown_roles: BTreeMap<String, (usize, String)>,
     rows: usize,
@@ -107,7 +107,7 @@ struct Entry<'a> {
 }
 
 impl Import {
-    /// Takes in one export: CSV or JSON, UTF-8 or UTF-16. `origin` names it in what is told.
+    /// Takes in one export: CSV or JSON, UTF-8 or UTF-16. `origin` names it in messages.
     ///
     /// # Errors
     /// [`RowsError`] where it cannot be read at all.
@@ -160,11 +160,11 @@ impl Import {
                 match role {
                     SiteRole::SiteServer => self.site_servers.push((name.clone(), code)),
                     SiteRole::Counterpart(role) => known = Some(role),
-                    SiteRole::WithoutCounterpart(word) => {
-                        *self.without_counterpart.entry(word).or_default() += 1
+                    SiteRole::WithoutCounterpart(name) => {
+                        *self.without_counterpart.entry(name).or_default() += 1
                     }
-                    SiteRole::Unknown(word) => {
-                        let entry = self.unknown_roles.entry(word).or_insert((0, place.to_owned()));
+                    SiteRole::Unknown(name) => {
+                        let entry = self.unknown_roles.entry(name).or_insert((0, place.to_owned()));
                         entry.0 += 1;
                     }
                 }
@@ -245,7 +245,7 @@ impl Import {
         })
     }
 
-    /// `SMS Site Server` does not say of what kind of site: an export of Get-CMSite does, in whatever file it came.
+    /// `SMS Site Server` does not name the kind of site: an export of Get-CMSite does, in whatever file it is.
     fn place_site_servers(&mut self, notes: &mut Vec<String>) {
         for (name, code) in std::mem::take(&mut self.site_servers) {
             let known = code.as_ref().and_then(|code| self.sites.get(code));

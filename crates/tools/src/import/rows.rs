@@ -129,7 +129,7 @@ fn csv(text: &str) -> Result<Rows, RowsError> {
     let mut rows = Rows::default();
     let mut record = StringRecord::new();
     while reader.read_record(&mut record)? {
-        // The reader's own count stands before the end of the line above where that is two bytes long.
+        // The reader's own count is before the end of the line above where that is two bytes long.
         let begin = record.position().map_or(0, csv::Position::byte);
         let begin = usize::try_from(begin).unwrap_or(usize::MAX).min(text.len());
         let ends = text.as_bytes()[begin..]

@@ -1,4 +1,4 @@
-//! Expected alerts against those that stand.
+//! Expected alerts against those found.
 
 use std::fmt::Display;
 use std::net::IpAddr;

@@ -20,7 +20,7 @@ struct Short {
     definition: &'static Definition,
     /// The field that it always has and that no case can do without.
     needed: &'static str,
-    /// What the other fields say where a case says nothing.
+    /// Values of the other fields, unless a case sets them.
     usual: &'static [(&'static str, &'static str)],
 }
 
@@ -146,7 +146,7 @@ impl EventSpec {
         let micros = i64::try_from(span.as_micros())
             .ok()
             .and_then(|after| START.checked_add(after));
-        // Beyond a year it is a slip of the pen, and beyond what a date can hold it has no text.
+        // Beyond a year it is a mistake, and beyond the last date it cannot be formatted.
         if span.abs() > SignedDuration::from_hours(24 * 366) {
             return Err(format!("after {text:?} is more than a year"));
         }
@@ -181,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_cannot_be_is_said() {
-        for (yaml, said) in [
+    fn an_error_names_what_is_missing_or_invalid() {
+        for (yaml, expected) in [
             ("{}", "needs an event_id"),
             ("{event_id: 4, event_data: {}}", "none of 3, 18 and 5145"),
             (
@@ -209,7 +209,7 @@ mod tests {
             ("{after: 1s, document: {}}", "leave the other keys out"),
         ] {
             let error = spec(yaml).to_document(1, Some("atlas")).unwrap_err();
-            assert!(error.contains(said), "{yaml}: {error}");
+            assert!(error.contains(expected), "{yaml}: {error}");
         }
         let error = spec("{event_id: 18, event_data: {PipeName: x}}")
             .to_document(1, None)

@@ -36,7 +36,7 @@ pub struct Case {
     /// What Winlogbeat publishes.
     #[schemars(length(min = 1))]
     pub events: Vec<EventSpec>,
-    /// Exactly the alerts that stand in the end, in any order; an empty list where none may.
+    /// Exactly the alerts that are active in the end, in any order; an empty list where none may be.
     pub alerts: Vec<ExpectedAlert>,
 }
 
@@ -44,8 +44,7 @@ pub struct Case {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventSpec {
-    /// 3 and 18 of Sysmon, or 5145 of Security. Provider, channel, record id and what the event always says are filled
-    /// in.
+    /// 3 and 18 of Sysmon, or 5145 of Security. Provider, channel, record id and the usual fields are filled in.
     #[schemars(range(min = 3, max = 5145))]
     pub event_id: Option<u16>,
     /// How long after the start of the case: `519ms`, `2s`, `1h 30m`. Default 0.
@@ -60,7 +59,7 @@ pub struct EventSpec {
     pub document: Option<Map<String, Value>>,
 }
 
-/// An alert that must stand. What is left out may be anything.
+/// An alert that must be active. What is left out may be anything.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectedAlert {
@@ -93,7 +92,7 @@ impl TestFile {
     /// Reads a test file.
     ///
     /// # Errors
-    /// What the parser says, with the line, or what cannot be.
+    /// What the parser reports, with the line, or what is invalid.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: Self = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
         for (number, case) in file.cases.iter().enumerate() {

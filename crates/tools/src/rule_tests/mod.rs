@@ -1,7 +1,7 @@
 //! The cases of rules: events that must raise alerts and events that must not, run through the very engine of
 //! `replay`.
 //!
-//! The cases of `detect-8.yaml` stand beside it in `detect-8.tests.yaml`: a mistake in a case can never keep the
+//! The cases of `detect-8.yaml` are beside it in `detect-8.tests.yaml`: a mistake in a case can never keep the
 //! service from its rules.
 
 mod compare;

@@ -1,4 +1,4 @@
-//! Running a case: router and correlator over its events, and what stands in the end against what must.
+//! Running a case: router and correlator over its events, and the final alerts against the expected ones.
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl fmt::Display for Failure {
 /// Runs one case of a rule, with that rule alone.
 ///
 /// # Errors
-/// [`Failure`], which says what was expected, what was found, and what became of each event.
+/// [`Failure`], with what was expected, what was found, and what became of each event.
 pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
     let stopped = |problem: String| Failure(vec![problem]);
     let assets = case.assets(file);
@@ -45,7 +45,7 @@ pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
         .collect();
     let rules = RuleSet::new(vec![rule.clone()]).map_err(|error| stopped(error.to_string()))?;
     let unlisted = UnlistedHosts::default_for(&inventory);
-    // Nothing is ever recovered here, so the id of the policy has nobody to tell apart.
+    // Nothing is ever restored here, so the policy's id is compared with no other.
     let policy = Policy::new(
         rules,
         Arc::new(inventory),
@@ -87,7 +87,7 @@ impl Case {
 struct Detected {
     /// What became of each event.
     fates: Vec<String>,
-    /// The alerts that stand, by first access.
+    /// The active alerts, by first access.
     alerts: Vec<Document>,
 }
 
@@ -143,10 +143,10 @@ fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String
     Ok(Detected { fates, alerts })
 }
 
-/// Holds the alerts that stand against those that must.
+/// Compares the active alerts with the expected ones.
 ///
 /// # Errors
-/// [`Failure`], which says what is missing, what differs and what was not expected.
+/// [`Failure`], with what is missing, what differs and what was not expected.
 pub fn judge(expected: &[ExpectedAlert], found: &[Document]) -> Result<(), Failure> {
     let fits: Vec<Vec<bool>> = expected
         .iter()
@@ -213,11 +213,11 @@ impl fmt::Display for ExpectedAlert {
             ("accounts", list(self.accounts.as_deref())),
             ("pipes", list(self.pipes.as_deref())),
         ];
-        let said: Vec<String> = fields
+        let parts: Vec<String> = fields
             .into_iter()
             .filter_map(|(name, value)| Some(format!("{name} {}", value?)))
             .collect();
-        f.write_str(if said.is_empty() { "any alert" } else { "" })?;
-        f.write_str(&said.join(", "))
+        f.write_str(if parts.is_empty() { "any alert" } else { "" })?;
+        f.write_str(&parts.join(", "))
     }
 }

@@ -80,7 +80,7 @@ pub fn builtin() -> Vec<Tested> {
 /// Reads a rule's cases from YAML; `origin` names them in errors.
 ///
 /// # Errors
-/// [`TestsError::File`], which says what is wrong.
+/// [`TestsError::File`], with what is wrong.
 pub fn parse(text: &str, origin: String) -> Result<TestFile, TestsError> {
     TestFile::parse(text).map_err(|message| FileError::Syntax { origin, message }.into())
 }
