@@ -14,7 +14,7 @@ use pipewarden_core::detection::{
     Revision, SensorState, StateSize, Status,
 };
 use pipewarden_core::event::Kind;
-use pipewarden_core::time::AppendTime;
+use pipewarden_core::time::{AppendTime, EventTime};
 
 use super::checkpoint::Marks;
 use super::{Checkpoint, CheckpointError, ObservationRecord, Policy};
@@ -39,6 +39,8 @@ pub struct AlertRecord {
     pub value: Vec<u8>,
     /// The same revision as an OCSF finding, as JSON, where [`Policy::with_format`] asks for it.
     pub finding: Option<Vec<u8>>,
+    /// The event time of the first access, which the document has as `event.start`.
+    pub start: EventTime,
     /// The rule's id.
     pub rule: Arc<str>,
     /// How sure the alert is of its source.
@@ -345,6 +347,7 @@ impl Correlator {
             key: revision.id.to_string(),
             value,
             finding,
+            start: revision.content.first,
             rule: Arc::clone(&revision.key.rule),
             confidence: revision.content.confidence,
             attribution: revision.content.attribution,
