@@ -4,5 +4,6 @@
 
 pub mod broker;
 pub mod chaos;
+mod libraries;
 pub mod service;
 pub mod topics;
