@@ -1,13 +1,16 @@
 //! The command line.
 
 mod choices;
+mod generate;
+mod replay;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+pub use generate::{Compression, GenerateArgs};
+pub use replay::{Format, ReplayArgs};
 
-use crate::alert::AlertFormat;
 use crate::export::Target;
 use crate::inventory::Role;
 
@@ -88,62 +91,6 @@ pub struct RunArgs {
     /// Where settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
-}
-
-/// `pipewarden replay`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  pipewarden replay samples/
-  pipewarden replay --inventory samples/inventory.yaml samples/detect-8.ndjson
-  pipewarden replay security.evtx sysmon.evtx --format ndjson | jq .message
-  pipewarden replay --format ndjson --alerts ocsf samples/   OCSF Detection Findings instead of ECS
-  zcat winlogbeat.json.gz | pipewarden replay -
-  pipewarden replay --explain samples/             why each alert says what it says, and what nearly joined
-  pipewarden replay --shuffle 7 --max-delay 45s samples/   the same alerts, delivered in another order
-
-Exit status: 0 done, 1 usage or configuration, 2 input that could not be read (with --strict, any bad line).")]
-pub struct ReplayArgs {
-    /// Files (.ndjson .jsonl .json .evtx, each also .gz or .zst), folders of them, or - for standard input
-    #[arg(required = true, value_name = "INPUT")]
-    pub inputs: Vec<PathBuf>,
-    /// Where settings come from.
-    #[command(flatten)]
-    pub settings: SettingsArgs,
-    /// How alerts are printed; by default pretty on a terminal, ndjson otherwise
-    #[arg(long, value_enum)]
-    pub format: Option<Format>,
-    /// In which words alerts are written in ndjson; by default as alerts.format says. With both, the ECS document of an
-    /// alert comes first, then the OCSF one
-    #[arg(long, value_parser = choices::alert_format(), value_name = "FORMAT")]
-    pub alerts: Option<AlertFormat>,
-    /// Print every revision as it is written, not only the last of each alert
-    #[arg(long)]
-    pub revisions: bool,
-    /// Print suppressed alerts too, with the exception that covers each
-    #[arg(long)]
-    pub show_suppressed: bool,
-    /// Say of each access how its source is known, what nearly joined and by how much it failed, and give examples of
-    /// skipped events that could have mattered. In ndjson a line {"explanation": ..} follows the documents of its alert
-    #[arg(long)]
-    pub explain: bool,
-    /// Deliver the observations in another order, made from this seed; the final alerts must be the same
-    #[arg(long, value_name = "SEED")]
-    pub shuffle: Option<u64>,
-    /// The longest delay that --shuffle gives an observation
-    #[arg(long, value_name = "TIME", default_value = "45s", value_parser = duration, requires = "shuffle")]
-    pub max_delay: Duration,
-    /// Fail on any line that cannot be decoded
-    #[arg(long)]
-    pub strict: bool,
-}
-
-/// How alerts are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A block per alert, for people
-    Pretty,
-    /// A JSON document a line, for pipes
-    Ndjson,
 }
 
 /// `pipewarden topics`
@@ -298,118 +245,6 @@ pub struct HealthArgs {
     /// Ask whether it is ready, too: every worker has its partitions and has caught up
     #[arg(long)]
     pub ready: bool,
-}
-
-/// `pipewarden generate`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  pipewarden generate --events 300000 --truth truth.ndjson --output events.ndjson
-  pipewarden replay events.ndjson                one alert for each line of truth.ndjson
-  pipewarden generate --seed 7 --duration 1h --output - | gzip > hour.ndjson.gz
-  pipewarden generate --config pipewarden.yaml --to-kafka --rate 10000 --duration 10min --truth truth.ndjson
-  pipewarden generate --mix sysmon-3=50,sysmon-18=25,security-5145=25 --output smb.ndjson
-
-The same seed and options give the same bytes. What goes to Kafka bears the time at which it is written.")]
-pub struct GenerateArgs {
-    /// Settings file: the broker and kafka.topics.input (the first is written to), the inventory to attack
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Inventory of hosts to attack (YAML); without one, made-up ones
-    #[arg(long, value_name = "FILE")]
-    pub inventory: Option<PathBuf>,
-    /// Everything that is left to chance follows from it
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// How many documents; 100000 if no duration is given
-    #[arg(long, value_name = "N", conflicts_with = "duration")]
-    pub events: Option<u64>,
-    /// How much time the documents span
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub duration: Option<Duration>,
-    /// Documents a second, by the times that stand in them; --to-kafka keeps this pace. Default 1000, and for
-    /// --to-kafka as fast as the broker takes them
-    #[arg(long, value_name = "EVENTS_PER_SECOND", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    pub rate: Option<u64>,
-    /// How often an attack begins (one takes up to 10 s, and its host rests for a minute); 0s for none
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub attack_every: Duration,
-    /// Write to a file (.ndjson; with --compression .ndjson.gz or .ndjson.zst), or - for standard output
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "to_kafka",
-        conflicts_with = "to_kafka"
-    )]
-    pub output: Option<PathBuf>,
-    /// Write to the first of kafka.topics.input
-    #[arg(long)]
-    pub to_kafka: bool,
-    /// How it is compressed. Default none for files, gzip for Kafka, as Winlogbeat does
-    #[arg(long, value_enum)]
-    pub compression: Option<Compression>,
-    /// Write what must be found, one JSON object per attack
-    #[arg(long, value_name = "FILE")]
-    pub truth: Option<PathBuf>,
-    /// How often each kind occurs, as sysmon-10=24,sysmon-3=2.5; kinds that are not named do not occur. Default: as in
-    /// recordings of Windows domains
-    #[arg(long, value_name = "KIND=WEIGHT,..")]
-    pub mix: Option<crate::generator::Mix>,
-    /// Made-up hosts to protect, where there is no inventory
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub assets: u16,
-    /// Workstations, among which are the attackers
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
-    pub workstations: u16,
-    /// How late a document may be published; most are much sooner
-    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = duration)]
-    pub lateness: Duration,
-    /// How far hosts' clocks are off, at most 2s
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    pub clock_skew: Duration,
-    /// Documents that are published twice
-    #[arg(long, value_name = "PERCENT", default_value_t = 1, value_parser = percent())]
-    pub duplicates: u8,
-    /// Hosts that publish through a collector
-    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = percent())]
-    pub collected: u8,
-    /// Attacks without Security 5145
-    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = percent())]
-    pub without_share_access: u8,
-    /// Attacks without Sysmon 18, of those with Security 5145
-    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = percent())]
-    pub without_pipe_connected: u8,
-    /// Attacks without Sysmon 3
-    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = percent())]
-    pub without_network_connection: u8,
-}
-
-/// How documents are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Compression {
-    /// Not at all
-    None,
-    /// Level 4, as Winlogbeat does
-    Gzip,
-    /// For Kafka only
-    Lz4,
-    /// Level 3
-    Zstd,
-}
-
-impl Compression {
-    /// As librdkafka names it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Gzip => "gzip",
-            Self::Lz4 => "lz4",
-            Self::Zstd => "zstd",
-        }
-    }
-}
-
-fn percent() -> clap::builder::RangedI64ValueParser<u8> {
-    clap::value_parser!(u8).range(0..=100)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

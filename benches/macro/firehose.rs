@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pipewarden::config::Kafka;
 use pipewarden::telemetry::wall_clock;
 use pipewarden_core::time::EventTime;
-use pipewarden_kafka::Feeder;
+use pipewarden_kafka::DocumentProducer;
 use pipewarden_tools::generator::{Fleet, Plan, Truth};
 use serde_json::{Value, json};
 
@@ -44,13 +44,13 @@ pub(crate) fn fill_partitions(
 
 /// Publishes documents when they are due.
 pub(crate) fn feed(broker: &Broker, topic: &str, plan: &Plan, fleet: Fleet) -> Vec<Truth> {
-    write(broker, topic, plan, fleet, |feeder, due| {
+    write(broker, topic, plan, fleet, |producer, due| {
         loop {
             let ahead = -due.lateness_at(wall_clock());
             if ahead <= 0 {
                 break;
             }
-            feeder.wait(Duration::from_micros(ahead.unsigned_abs()).min(Duration::from_millis(10)));
+            producer.wait(Duration::from_micros(ahead.unsigned_abs()).min(Duration::from_millis(10)));
         }
     })
 }
@@ -60,17 +60,17 @@ fn write(
     topic: &str,
     plan: &Plan,
     fleet: Fleet,
-    mut wait: impl FnMut(&mut Feeder, EventTime),
+    mut wait: impl FnMut(&mut DocumentProducer, EventTime),
 ) -> Vec<Truth> {
     let mut kafka = Kafka::default();
     broker.servers().clone_into(&mut kafka.brokers);
     kafka.topics.input = vec![topic.to_owned()];
-    let mut feeder = Feeder::new(&kafka, "gzip").unwrap();
+    let mut producer = DocumentProducer::new(&kafka, "gzip").unwrap();
     let truths = generated::each(plan, fleet, |due, document| {
-        wait(&mut feeder, due);
-        feeder.send(document).unwrap();
+        wait(&mut producer, due);
+        producer.send(document).unwrap();
     });
-    feeder.finish().unwrap();
+    producer.finish().unwrap();
     truths
 }
 

@@ -27,6 +27,7 @@ mod observations;
 #[path = "../../tests/broker/support"]
 mod support {
     pub(crate) mod broker;
+    mod libraries;
     pub(crate) mod service;
     pub(crate) mod topics;
 }

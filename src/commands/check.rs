@@ -1,14 +1,19 @@
 //! `pipewarden check`: what is in force, and what is wrong with it.
 
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use owo_colors::OwoColorize as _;
 
 use super::exception_hits::{self, Hits};
 use super::settings;
 use crate::cli::CheckArgs;
 use crate::config::tested_rules;
+use crate::detection::RuleSet;
 use crate::pipeline::Policy;
 use crate::rule_tests::Tested;
 use crate::telemetry;
@@ -34,56 +39,75 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     for line in settings.to_display().lines() {
         writeln!(out, "  {line}")?;
     }
-    let span = |span: std::time::Duration| {
-        jiff::SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
+    derived(&mut out, &policy)?;
+    rules(&mut out, &policy, &settings.known_rules()?)?;
+    inventory(&mut out, &policy)?;
+    exceptions(&mut out, &policy, hits.as_ref())?;
+    let partitions = u64::from(settings.kafka.topics.partitions.get());
+    if let Some(hits) = hits.filter(|hits| hits.partitions < partitions) {
+        let warning = format!(
+            "the services that were asked own {} of {partitions} partitions (kafka.topics.partitions): an entry may be hit \
+             elsewhere; name all replicas",
+            hits.partitions
+        );
+        writeln!(out, "  {}", warning.yellow())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What follows from the settings.
+fn derived(out: &mut impl Write, policy: &Policy) -> io::Result<()> {
+    let friendly = |span: Duration| {
+        SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
     };
     writeln!(out, "\n{}", "derived".bold())?;
-    writeln!(out, "  join_span: {}", span(policy.join.join_span()))?;
-    writeln!(out, "  horizon: {}", span(policy.join.horizon()))?;
-    writeln!(out, "  policy: {}", policy.checkpoint_id())?;
+    writeln!(out, "  join_span: {}", friendly(policy.join.join_span()))?;
+    writeln!(out, "  horizon: {}", friendly(policy.join.horizon()))?;
+    writeln!(out, "  policy: {}", policy.checkpoint_id())
+}
+
+/// The rules that are on, with what they miss, and the names of those that are off.
+fn rules(out: &mut impl Write, policy: &Policy, known: &RuleSet) -> io::Result<()> {
     writeln!(out, "\n{}", "rules".bold())?;
     for rule in policy.rules.rules() {
-        let pipes = |pipes: &std::collections::BTreeSet<std::sync::Arc<str>>| {
-            let names: Vec<&str> = pipes.iter().map(AsRef::as_ref).collect();
-            if names.is_empty() {
-                "-".to_owned()
-            } else {
-                names.join(" ")
-            }
-        };
         writeln!(
             out,
             "  {}: {} (risk {}; sysmon 18: {}; 5145: {})",
             rule.id,
             rule.name,
             rule.risk,
-            pipes(&rule.pipes.pipe_connected),
-            pipes(&rule.pipes.share_access)
+            names(&rule.pipes.pipe_connected),
+            names(&rule.pipes.share_access)
         )?;
     }
-    for (rule, (pipe, names)) in policy.rules.rules().iter().flat_map(|rule| {
-        rule.missing_aliases()
-            .into_iter()
-            .map(move |missing| (rule, missing))
-    }) {
-        writeln!(
-            out,
-            "  {} {} watches {pipe} of sysmon 18, but not {} of 5145: it takes accesses by these names for its own",
-            "note:".yellow(),
-            rule.id,
-            names.join(", ")
-        )?;
+    for rule in policy.rules.rules() {
+        for (pipe, aliases) in rule.missing_aliases() {
+            writeln!(
+                out,
+                "  {} {} watches {pipe} of sysmon 18, but not {} of 5145: it takes accesses by these names for its own",
+                "note:".yellow(),
+                rule.id,
+                aliases.join(", ")
+            )?;
+        }
     }
-    let known = settings.known_rules()?;
-    let off: Vec<&str> = known
-        .rules()
-        .iter()
-        .map(|rule| &*rule.id)
-        .filter(|id| policy.rules.get(id).is_none())
-        .collect();
+    let ids = known.rules().iter().map(|rule| &*rule.id);
+    let off: Vec<&str> = ids.filter(|id| policy.rules.get(id).is_none()).collect();
     if !off.is_empty() {
         writeln!(out, "  off: {}", off.join(" "))?;
     }
+    Ok(())
+}
+
+fn names(pipes: &BTreeSet<Arc<str>>) -> String {
+    if pipes.is_empty() {
+        return "-".to_owned();
+    }
+    let names: Vec<&str> = pipes.iter().map(AsRef::as_ref).collect();
+    names.join(" ")
+}
+
+fn inventory(out: &mut impl Write, policy: &Policy) -> anyhow::Result<()> {
     writeln!(out, "\n{}", "inventory".bold())?;
     if policy.inventory.is_empty() {
         writeln!(out, "  no asset is listed")?;
@@ -101,21 +125,11 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let unlisted = serde_json::to_value(policy.unlisted_hosts)?;
     writeln!(out, "  unlisted hosts: {}", unlisted.as_str().unwrap_or_default())?;
-    exceptions(&mut out, &policy, hits.as_ref())?;
-    let partitions = u64::from(settings.kafka.topics.partitions.get());
-    if let Some(hits) = hits.filter(|hits| hits.partitions < partitions) {
-        let warning = format!(
-            "the services that were asked own {} of {partitions} partitions (kafka.topics.partitions): an entry may be hit \
-             elsewhere; name all replicas",
-            hits.partitions
-        );
-        writeln!(out, "  {}", warning.yellow())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Every entry, and what is wrong with it that is no error: it has expired, or names a host that is not listed.
-fn exceptions(out: &mut impl Write, policy: &Policy, hits: Option<&Hits>) -> std::io::Result<()> {
+fn exceptions(out: &mut impl Write, policy: &Policy, hits: Option<&Hits>) -> io::Result<()> {
     writeln!(out, "\n{}", "exceptions".bold())?;
     let exceptions = &policy.exceptions;
     let now = telemetry::wall_clock();

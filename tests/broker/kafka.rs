@@ -17,7 +17,7 @@ use crate::support::topics::Read;
 const INVENTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/inventory.yaml");
 
 /// Windows of seconds, so that every deadline falls within a test.
-fn quick(broker: &Broker, test: &str) -> Settings {
+pub(crate) fn quick(broker: &Broker, test: &str) -> Settings {
     Settings::new(broker.servers(), &broker.prefix(test))
         .with("inventory/file", INVENTORY.into())
         .with("detection/revise_after", "500ms".into())
@@ -28,7 +28,7 @@ fn quick(broker: &Broker, test: &str) -> Settings {
 }
 
 /// Events moved in time, all by the same span, so that the last of them is now.
-fn as_if_now(mut events: Vec<Value>) -> Vec<Value> {
+pub(crate) fn as_if_now(mut events: Vec<Value>) -> Vec<Value> {
     let time = |event: &Value| -> Timestamp { event["@timestamp"].as_str().unwrap().parse().unwrap() };
     let last = events.iter().map(time).max().unwrap();
     let shift = Timestamp::now().duration_since(last);
@@ -275,114 +275,6 @@ fn a_restart_repeats_nothing_and_joins_what_it_left_open() {
         all,
         "a start without input writes nothing"
     );
-}
-
-#[test]
-fn a_broker_that_is_down_is_waited_for_and_the_service_is_alive_but_not_ready() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = listener.local_addr().unwrap();
-    drop(listener);
-    let settings = Settings::new(&nobody.to_string(), "down");
-    let service = Service::start(&settings);
-    let entry = service.await_message("no broker answers");
-    assert_eq!(entry["level"], "WARN");
-    assert_eq!(entry["brokers"], nobody.to_string());
-    assert_eq!(service.get("/healthz").0, 200);
-    let (status, body) = service.get("/readyz");
-    assert_eq!(status, 503, "{body}");
-    service.signal("TERM");
-    assert!(
-        service.wait().0.success(),
-        "a service that waits ends when it is asked to"
-    );
-}
-
-#[test]
-fn a_missing_topic_ends_the_service_and_names_the_command_that_creates_it() {
-    let Some(broker) = broker() else { return };
-    let settings = quick(broker, "missing");
-    let (status, log) = Service::start(&settings).wait();
-    assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(
-        said.contains(settings.topic("input")) && said.contains("topics create --with-input"),
-        "{said}"
-    );
-
-    broker.create_topic(settings.topic("input"), 12, &[]);
-    let (status, log) = Service::start(&settings).wait();
-    assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(
-        said.contains(settings.topic("observations")) && said.contains("pipewarden topics create"),
-        "{said}"
-    );
-}
-
-#[test]
-fn topics_are_created_once_with_the_right_settings_and_wrong_ones_are_named() {
-    let Some(broker) = broker() else { return };
-    let settings = quick(broker, "topics");
-    let check = || settings.command(&["topics", "check"]);
-    let text = |output: &std::process::Output| String::from_utf8(output.stdout.clone()).unwrap();
-    let output = check();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output).matches(": missing").count(), 6);
-    for word in ["created", "ok"] {
-        let output = settings.command(&["topics", "create", "--with-input"]);
-        assert!(output.status.success());
-        assert_eq!(
-            text(&output).matches(&format!(": {word}\n")).count(),
-            6,
-            "{}",
-            text(&output)
-        );
-    }
-    assert!(check().status.success());
-
-    let wrong = quick(broker, "topics").with("kafka/topics/partitions", 3.into());
-    broker.create_topic(
-        wrong.topic("observations"),
-        5,
-        &[("retention.ms", "60000"), ("cleanup.policy", "compact")],
-    );
-    let output = wrong.command(&["topics", "create", "--with-input"]);
-    assert_eq!(output.status.code(), Some(1));
-    let said = text(&output);
-    for problem in [
-        "has 5 partitions, kafka.topics.partitions says 3",
-        "message.timestamp.type is CreateTime and must be LogAppendTime",
-        "cleanup.policy is compact and must be delete",
-        "retention.ms is 60000 and must be at least",
-    ] {
-        assert!(said.contains(problem), "{said}");
-    }
-    let (status, log) = Service::start(&wrong).wait();
-    assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(
-        said.contains("has 5 partitions and kafka.topics.partitions says 3"),
-        "{said}"
-    );
-}
-
-#[test]
-fn records_that_carry_the_producers_time_end_the_service_and_name_the_topic_setting() {
-    let Some(broker) = broker() else { return };
-    let settings = quick(broker, "create-time");
-    broker.create_topic(settings.topic("observations"), 12, &[]);
-    settings.command(&["topics", "create", "--with-input"]);
-    let service = Service::start(&settings);
-    service.await_ready();
-    let share = as_if_now(vec![winlogbeat::share(0, winlogbeat::CLIENT, 49_839)]).remove(0);
-    broker.produce(settings.topic("input"), &[(0, share.to_string().into_bytes())]);
-    let (status, log) = service.wait();
-    assert_eq!(status.code(), Some(1));
-    assert!(log.iter().any(|entry| {
-        entry["message"]
-            .as_str()
-            .is_some_and(|said| said.contains("message.timestamp.type=LogAppendTime"))
-    }));
 }
 
 #[test]

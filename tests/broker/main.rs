@@ -6,6 +6,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `kafka` | the service from its first start to its last record, as its users run it |
+//! | `topics` | a service without a broker, without topics or with wrong ones |
 //! | `recovery` | partitions taken over from another process, and from a log or a checkpoint that is not as it should be |
 //! | `restore` | how long a process that was killed takes to come back |
 //! | `rolling` | a rolling update under load |
@@ -55,4 +56,5 @@ mod reload;
 mod restore;
 mod rolling;
 mod rule_pack;
+mod topics;
 mod wire;

@@ -119,13 +119,13 @@ fn zlib_is_read_as_librdkafka_reads_it() {
 fn a_size_that_lies_is_not_trusted() {
     let content = vec![0; 100_000];
     let honest = gzip(&content, 9);
-    for claimed in [0_u32, 1, 99_999, 100_001, 150_000, u32::MAX] {
+    for stated in [0_u32, 1, 99_999, 100_001, 150_000, u32::MAX] {
         let mut batch = honest.clone();
         let end = batch.len() - 4;
-        batch[end..].copy_from_slice(&claimed.to_le_bytes());
-        assert_eq!(inflate(&batch, ROOMY), Err(BatchLossReason::Damaged), "{claimed}");
+        batch[end..].copy_from_slice(&stated.to_le_bytes());
+        assert_eq!(inflate(&batch, ROOMY), Err(BatchLossReason::Damaged), "{stated}");
         // As the last bytes of what is ignored, it is a first guess and no more.
-        let batch = [&honest[..], &claimed.to_le_bytes()].concat();
-        assert_eq!(inflate(&batch, ROOMY).as_ref(), Ok(&content), "{claimed}");
+        let batch = [&honest[..], &stated.to_le_bytes()].concat();
+        assert_eq!(inflate(&batch, ROOMY).as_ref(), Ok(&content), "{stated}");
     }
 }

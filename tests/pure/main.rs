@@ -11,7 +11,7 @@
 //! | `winlogbeat_shapes` | every shape of a document is the same event |
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
-//! | `replay`, `explain`, `blind`, `generate` | the commands, as users run them |
+//! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
 //! | `errors` | what a command says that fails |
 //!
 //! # Sizes
@@ -51,6 +51,7 @@ mod named_cases;
 mod order_free;
 mod recordings;
 mod replay;
+mod replay_input;
 mod resources;
 mod rules;
 mod sensors;

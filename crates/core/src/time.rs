@@ -74,6 +74,11 @@ impl EventTime {
         Self(micros)
     }
 
+    /// A moment of the log's clock, for documents about arrivals: nothing else may mix the two clocks.
+    pub const fn on_log(time: AppendTime) -> Self {
+        Self(time.as_millis().saturating_mul(1000))
+    }
+
     /// Microseconds since the Unix epoch.
     pub const fn as_micros(self) -> i64 {
         self.0

@@ -15,7 +15,7 @@ use pipewarden_core::detection::{
 };
 use pipewarden_core::event::Kind;
 use pipewarden_core::log::{At, Offset};
-use pipewarden_core::time::AppendTime;
+use pipewarden_core::time::{AppendTime, EventTime};
 
 use super::checkpoint::Marks;
 use super::{Checkpoint, CheckpointError, ObservationRecord, Policy};
@@ -40,6 +40,8 @@ pub struct AlertRecord {
     pub value: Vec<u8>,
     /// The same revision as an OCSF finding, as JSON, where [`Policy::with_format`] asks for it.
     pub finding: Option<Vec<u8>>,
+    /// The event time of the first access, which the document has as `event.start`.
+    pub start: EventTime,
     /// The rule's id.
     pub rule: Arc<str>,
     /// How sure the alert is of its source.
@@ -332,6 +334,7 @@ impl Correlator {
             key: revision.id.to_string(),
             value,
             finding,
+            start: revision.start(),
             rule: revision.rule_id(),
             confidence: revision.confidence(),
             attribution: revision.attribution(),

@@ -9,7 +9,7 @@ use pipewarden_engine::Policy;
 pub struct ActivePolicy(Arc<Mutex<Arc<Policy>>>);
 
 impl ActivePolicy {
-    /// Begins with this policy.
+    /// With this policy in force.
     pub fn new(policy: Policy) -> Self {
         Self(Arc::new(Mutex::new(Arc::new(policy))))
     }

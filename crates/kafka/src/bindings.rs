@@ -1,11 +1,11 @@
-//! The bindings topic: what every router worker has bindings of addresses, read by every other.
+//! The bindings topic: the bindings of each router worker, read by every other.
 //!
 //! ```text
 //!   start     read the topic from its beginning to its end; no message is routed before that
-//!   then      join the group, route; follow the topic between messages; tell what is news
+//!   then      join the group, route; follow the topic between messages; publish new bindings
 //! ```
 //!
-//! Each worker reads for itself: its table is its own, and no lock stands between a message and its answer. There is no
+//! Each worker reads for itself: its table is its own, so that routing a message takes no lock. There is no
 //! group and nothing is committed: a table is rebuilt from the beginning of a topic that compaction keeps small.
 
 use std::cell::Cell;
@@ -24,7 +24,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tracing::{debug, warn};
 
-use super::client::{self, Quiet};
+use super::client::{self, LogOnly};
 use super::clock::wall_clock;
 use super::context::WorkerContext;
 use super::error::DriverError;
@@ -36,38 +36,39 @@ use super::observer::BindingFact;
 /// How long to wait for a record while there is nothing else to do.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// How often the topic is looked at between messages, and how many records are read then at most.
+/// How often the topic is read between messages, and how many records at most each time.
 const FOLLOW: Duration = Duration::from_millis(50);
-const AT_ONCE: usize = 2_000;
+const RECORDS_AT_ONCE: usize = 2_000;
 
-/// How often bindings are looked through for those that have grown too old.
+/// How often bindings that are too old are dropped.
 const EXPIRE: Duration = Duration::from_secs(600);
 
-/// How often progress is told.
+/// How often progress is reported.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// How long to wait before a broker that did not answer is asked again, and how often one that does not know the topic.
+/// The pause before a request is repeated that no broker answered, and how often one is that did not find the topic.
 const BACK_OFF: Duration = Duration::from_secs(1);
 const GRACE: u32 = 3;
 
-/// How long one request may take before it is asked again.
+/// How long one request may take before it is repeated.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// One worker's view of the bindings topic.
+/// One worker's consumer of the bindings topic.
 pub(super) struct BindingsReader {
-    consumer: BaseConsumer<Quiet>,
+    consumer: BaseConsumer<LogOnly>,
     context: WorkerContext,
     worker: String,
     followed: Instant,
     expired: Instant,
-    is_wrong_told: Cell<bool>,
+    /// Whether a record that cannot be read has been reported at full level.
+    has_reported_undecodable: Cell<bool>,
 }
 
 impl BindingsReader {
-    /// Nothing is read until [`Identities::read_to_end`].
+    /// Nothing is read until [`BindingsReader::read_to_end`].
     pub(super) fn new(context: &WorkerContext, worker: &str) -> Result<Self, DriverError> {
         let consumer = client::reader(&context.settings.kafka, &format!("{worker}-bindings"))
-            .create_with_context(Quiet)
+            .create_with_context(LogOnly)
             .map_err(DriverError::client("consumer of the bindings topic"))?;
         let now = Instant::now();
         Ok(Self {
@@ -76,14 +77,14 @@ impl BindingsReader {
             worker: worker.to_owned(),
             followed: now,
             expired: now,
-            is_wrong_told: Cell::new(false),
+            has_reported_undecodable: Cell::new(false),
         })
     }
 
-    /// Reads everything that has been told so far. False if the service is to end before that.
+    /// Reads the topic to its present end. False if the service is to end before that.
     pub(super) fn read_to_end(&mut self, router: &mut Router) -> Result<bool, DriverError> {
-        self.tell(BindingFact::ReadingBegan);
-        let (began, mut told) = (Instant::now(), Instant::now());
+        self.report(BindingFact::ReadingBegan);
+        let (began, mut reported) = (Instant::now(), Instant::now());
         let mut open = self.assign()?;
         let (mut records, bindings) = (0_u64, router.resolver().bindings());
         bindings.begin_reading();
@@ -100,13 +101,13 @@ impl BindingsReader {
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     open.remove(&partition);
                 }
-                Some(Err(problem)) => self.note(problem)?,
+                Some(Err(problem)) => self.check_fatal(problem)?,
                 None => {}
             }
-            if told.elapsed() >= PROGRESS {
-                told = Instant::now();
+            if reported.elapsed() >= PROGRESS {
+                reported = Instant::now();
                 let partitions = open.len();
-                self.tell(BindingFact::Progress { records, partitions });
+                self.report(BindingFact::Progress { records, partitions });
             }
         }
         if self.context.stop.is_set() {
@@ -117,7 +118,7 @@ impl BindingsReader {
         bindings.begin_publishing();
         let size = bindings.size();
         self.report_size(router);
-        self.tell(BindingFact::ReadingEnded {
+        self.report(BindingFact::ReadingEnded {
             records,
             size,
             took: began.elapsed(),
@@ -125,45 +126,47 @@ impl BindingsReader {
         Ok(true)
     }
 
-    /// Takes all partitions from their beginning, and says where each that holds anything ends now: while others write
-    /// to it, the consumer may never be told that it has reached an end. None if the service is to end.
+    /// Assigns all partitions from their beginning, and returns the end of each that holds anything: while others write
+    /// to it, the consumer may never report that it has reached an end. Nothing if the service is to end.
     fn assign(&self) -> Result<BTreeMap<i32, i64>, DriverError> {
         let topic = &self.context.settings.kafka.topics.bindings;
+        let Some(ends) = self.await_ends(topic)? else {
+            return Ok(BTreeMap::new());
+        };
+        let mut list = TopicPartitionList::new();
+        for &partition in ends.keys() {
+            list.add_partition_offset(topic, partition, Offset::Beginning)
+                .map_err(|problem| self.failed(problem))?;
+        }
+        self.consumer
+            .assign(&list)
+            .map_err(|problem| self.failed(problem))?;
+        let holds_something = ends.into_iter().filter(|(_, (low, high))| high > low);
+        Ok(holds_something
+            .map(|(partition, (_, high))| (partition, high))
+            .collect())
+    }
+
+    /// The ends of all partitions, once a broker answers. `None` if the service is to end before that.
+    fn await_ends(&self, topic: &str) -> Result<Option<BTreeMap<i32, (i64, i64)>>, DriverError> {
         let mut grace = GRACE;
         loop {
-            let ends = match self.ends(topic) {
-                // It was there a moment ago; this broker may not know of it yet.
-                Ok(ends) if ends.is_empty() && grace > 0 => {
-                    grace -= 1;
-                    if self.context.stop.wait(BACK_OFF) {
-                        return Ok(BTreeMap::new());
-                    }
-                    continue;
-                }
+            match self.ends(topic) {
+                // It existed a moment ago; this broker may not know of it yet.
+                Ok(ends) if ends.is_empty() && grace > 0 => grace -= 1,
                 Ok(ends) if ends.is_empty() => {
-                    return Err(DriverError::MissingTopic { topic: topic.clone() });
+                    let topic = topic.to_owned();
+                    return Err(DriverError::MissingTopic { topic });
                 }
-                Ok(ends) => ends,
+                Ok(ends) => return Ok(Some(ends)),
                 Err(problem) => {
                     let problem = with_causes(&problem);
                     warn!(worker = self.worker, "{problem}; retrying in {BACK_OFF:?}");
-                    if self.context.stop.wait(BACK_OFF) {
-                        return Ok(BTreeMap::new());
-                    }
-                    continue;
                 }
-            };
-            let mut list = TopicPartitionList::new();
-            let added = ends
-                .keys()
-                .try_for_each(|&partition| list.add_partition_offset(topic, partition, Offset::Beginning));
-            added
-                .and_then(|()| self.consumer.assign(&list))
-                .map_err(|problem| self.failed(problem))?;
-            let holds_something = ends.into_iter().filter(|(_, (low, high))| high > low);
-            return Ok(holds_something
-                .map(|(partition, (_, high))| (partition, high))
-                .collect());
+            }
+            if self.context.stop.wait(BACK_OFF) {
+                return Ok(None);
+            }
         }
     }
 
@@ -178,18 +181,18 @@ impl BindingsReader {
             .collect()
     }
 
-    /// What is due between two messages: reads what others have told since.
+    /// Reads, between two messages, what others have published since.
     pub(super) fn follow(&mut self, router: &mut Router) -> Result<(), DriverError> {
         if self.followed.elapsed() < FOLLOW {
             return Ok(());
         }
         let bindings = router.resolver().bindings();
         bindings.advance(wall_clock());
-        for _ in 0..AT_ONCE {
+        for _ in 0..RECORDS_AT_ONCE {
             match self.consumer.poll(Duration::ZERO) {
                 Some(Ok(message)) => self.read(&message, bindings),
                 Some(Err(KafkaError::PartitionEOF(_))) => {}
-                Some(Err(problem)) => self.note(problem)?,
+                Some(Err(problem)) => self.check_fatal(problem)?,
                 None => break,
             }
         }
@@ -202,7 +205,7 @@ impl BindingsReader {
         Ok(())
     }
 
-    /// Takes a record in. One that is wrong teaches nothing and harms nothing.
+    /// Applies a record to the table. One that cannot be read changes nothing.
     fn read(&self, message: &BorrowedMessage<'_>, bindings: &mut Bindings) {
         if let Some(lost) = message.payload().and_then(gzip::lost_batch) {
             let origin = Origin {
@@ -214,36 +217,36 @@ impl BindingsReader {
         }
         match BindingRecord::decode(message.key().unwrap_or_default(), message.payload()) {
             Ok(record) => {
-                // No later than now: a clock ahead must not keep a binding for ever.
+                // No later than now: the clock of a broker that is ahead must not keep a binding for ever.
                 let now = wall_clock();
                 let written = message.timestamp().to_millis();
                 let written = written.map_or(now, |millis| AppendTime::from_millis(millis).min(now));
                 bindings.apply_record(&record, written);
-                self.tell(BindingFact::Read(&record));
+                self.report(BindingFact::Read(&record));
             }
-            Err(problem) => self.tell(BindingFact::Undecodable {
+            Err(problem) => self.report(BindingFact::Undecodable {
                 topic: message.topic(),
                 partition: message.partition(),
                 offset: message.offset(),
                 problem: &problem,
-                is_first: !self.is_wrong_told.replace(true),
+                is_first: !self.has_reported_undecodable.replace(true),
             }),
         }
     }
 
     fn report_size(&self, router: &mut Router) {
         let resolver = router.resolver();
-        let contradicted = resolver.take_conflicts();
+        let conflicts = resolver.take_conflicts();
         let bindings = resolver.bindings();
         let (size, dropped) = (bindings.size(), bindings.take_dropped());
-        self.tell(BindingFact::Table {
+        self.report(BindingFact::Table {
             size,
             dropped,
-            contradicted,
+            conflicts,
         });
     }
 
-    fn tell(&self, fact: BindingFact<'_>) {
+    fn report(&self, fact: BindingFact<'_>) {
         self.context.observer.bindings(&self.worker, fact);
     }
 
@@ -252,12 +255,15 @@ impl BindingsReader {
         DriverError::admin(format!("cannot read topic {topic}"))(problem)
     }
 
-    fn note(&self, problem: KafkaError) -> Result<(), DriverError> {
+    fn check_fatal(&self, problem: KafkaError) -> Result<(), DriverError> {
         if let KafkaError::MessageConsumptionFatal(_) = problem {
             return Err(self.failed(problem));
         }
-        // The client's context has told it.
-        debug!(worker = self.worker, "the bindings topic: {problem}");
+        // The client's context has logged it as well.
+        debug!(
+            worker = self.worker,
+            "cannot read the bindings topic now: {problem}"
+        );
         Ok(())
     }
 }

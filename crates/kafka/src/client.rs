@@ -18,7 +18,7 @@ use super::settings::Kafka;
 /// The largest record that any client writes or takes, in bytes: a dead letter holds a whole message.
 pub(super) const MAX_RECORD: usize = 8 << 20;
 
-/// Ours unless `kafka.client` says otherwise.
+/// Our defaults, which `kafka.client` may change.
 fn with_defaults(kafka: &Kafka, name: &str, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("client.id", format!("{}-{name}", kafka.application_id));
@@ -34,12 +34,12 @@ fn with_defaults(kafka: &Kafka, name: &str, defaults: &[(&str, &str)]) -> Client
     config
 }
 
-/// How long a worker may go without polling: a good part below the time after which librdkafka takes a member for dead that
-/// does not poll.
+/// How long a worker may go without polling: well below the time after which librdkafka expels a member that does not
+/// poll.
 pub(super) fn budget(kafka: &Kafka) -> Duration {
     /// librdkafka's default of `max.poll.interval.ms`.
     const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
-    /// Longer than the predecessor's open transaction lives: 10 s, and up to 10 s until the broker looks.
+    /// Longer than the predecessor's open transaction lives: 10 s, and up to 10 s until the broker checks.
     const ENOUGH: Duration = Duration::from_secs(60);
     let set = kafka.client.get("max.poll.interval.ms");
     let set = set
@@ -53,7 +53,7 @@ pub(super) fn plain(kafka: &Kafka, name: &str) -> ClientConfig {
     with_defaults(kafka, name, &[])
 }
 
-/// A member of a consumer group, of a process called `instance`. What guarantees hang on comes last, so that
+/// A member of a consumer group, of a process called `instance`. What guarantees depend on comes last, so that
 /// `kafka.client` cannot change it.
 pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -> ClientConfig {
     gzip::set_up(kafka.max_inflated_batch_bytes);
@@ -86,8 +86,8 @@ pub(super) fn reader(kafka: &Kafka, name: &str) -> ClientConfig {
     gzip::set_up(kafka.max_inflated_batch_bytes);
     let mut config = with_defaults(kafka, name, &[("queued.max.messages.kbytes", "4096")]);
     config
-        // Without a group's name librdkafka assigns nothing. It asks who coordinates that group and no more: this one it
-        // may ask about.
+        // Without a group's name librdkafka assigns nothing. It asks who coordinates that group and no more, which the ACLs
+        // for this group allow.
         .set("group.id", kafka.router_group())
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
@@ -115,8 +115,8 @@ pub(super) fn producer(kafka: &Kafka, name: &str) -> ClientConfig {
     config
 }
 
-/// Writes librdkafka's own log. What a broken connection says is for debugging: the service says it once, in its own
-/// words.
+/// Writes librdkafka's own log. Messages of broken connections are for debugging: the service logs an unreachable broker
+/// once for all clients.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     use RDKafkaLogLevel as Level;
     let is_connection = matches!(facility, "FAIL" | "ERROR" | "CONFWARN");
@@ -129,11 +129,11 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// Writes an error that a client recovers from by itself.
-pub(super) fn passing(code: Option<RDKafkaErrorCode>, reason: &str) {
+/// Logs an error that a client recovers from by itself.
+pub(super) fn log_transient(code: Option<RDKafkaErrorCode>, reason: &str) {
     match code {
         Some(RDKafkaErrorCode::AllBrokersDown) => warn_of_no_broker(),
-        // Readers ask to be told of it, and are told twice: here and where they poll.
+        // Readers ask for it, and get it here as well as where they poll.
         Some(RDKafkaErrorCode::PartitionEOF) => {}
         Some(
             RDKafkaErrorCode::BrokerTransportFailure
@@ -145,49 +145,55 @@ pub(super) fn passing(code: Option<RDKafkaErrorCode>, reason: &str) {
              damaged or too large"
         ),
         Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
-            error!("the broker refuses this client: {reason}");
+            error!("the broker rejects this client; check the security settings of kafka.client: {reason}");
+        }
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed) => {
+            error!("the broker denies access; grant the principal of kafka.client an ACL: {reason}");
         }
         _ => warn!("{reason}"),
     }
 }
 
-/// Every client says it at every attempt; one line in a while is enough.
+/// Every client reports it at every attempt; one line every ten seconds is enough.
 fn warn_of_no_broker() {
     static LAST: Mutex<Option<Instant>> = Mutex::new(None);
     let now = Instant::now();
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     if last.is_none_or(|last| now.duration_since(last) > Duration::from_secs(10)) {
         *last = Some(now);
-        warn!("no broker can be reached; the clients go on trying");
+        warn!("no broker can be reached; the clients retry until one answers");
     }
 }
 
-/// The context of clients that neither consume nor produce.
+/// The context of clients that need no callbacks: their logs and errors are written.
 #[derive(Debug, Default)]
-pub(super) struct Quiet;
+pub(super) struct LogOnly;
 
-impl ClientContext for Quiet {
+impl ClientContext for LogOnly {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        passing(error.rdkafka_error_code(), reason);
+        log_transient(error.rdkafka_error_code(), reason);
     }
 }
 
-impl ConsumerContext for Quiet {}
+impl ConsumerContext for LogOnly {}
 
-/// The context of a producer: keeps the first record that was refused for good.
+/// The context of a producer: keeps the first record that was rejected for good.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
-    refused: Mutex<Option<(String, KafkaError)>>,
+    rejected: Mutex<Option<(String, KafkaError)>>,
 }
 
 impl Deliveries {
-    /// The first refused record's topic and why, once.
-    pub(super) fn take_refused(&self) -> Option<(String, KafkaError)> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The first rejected record's topic and why, once.
+    pub(super) fn take_rejected(&self) -> Option<(String, KafkaError)> {
+        self.rejected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -197,7 +203,7 @@ impl ClientContext for Deliveries {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        passing(error.rdkafka_error_code(), reason);
+        log_transient(error.rdkafka_error_code(), reason);
     }
 }
 
@@ -206,7 +212,7 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
-            self.refused
+            self.rejected
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .get_or_insert_with(|| (message.topic().to_owned(), error.clone()));

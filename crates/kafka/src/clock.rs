@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pipewarden_core::time::AppendTime;
 
-/// Now. Only for ticks and the age of bindings: no decision about an alert may hang on it.
+/// Now. Only for ticks and the age of bindings: no decision about an alert may depend on it.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the edge that the ban points to"

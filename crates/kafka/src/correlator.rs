@@ -1,4 +1,4 @@
-//! The correlator worker on a real broker: what librdkafka says becomes an input of the
+//! The correlator worker on a real broker: what librdkafka reports becomes an input of the
 //! [machine](pipewarden_engine::worker), and what the machine asks for becomes a call of librdkafka.
 //!
 //! ```text
@@ -33,8 +33,8 @@ use super::gzip;
 use super::observer::WorkerFact;
 use super::transaction::TransactionalProducer;
 
-/// How often it is looked whether another policy is in force.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often another policy is checked for.
+const POLICY_CHECK: Duration = Duration::from_millis(50);
 
 /// The machine's membership is the group's as a callback named it.
 type Membership = Arc<ConsumerGroupMetadata>;
@@ -72,12 +72,12 @@ pub(super) fn run(context: &WorkerContext, name: &str, index: usize) -> Result<(
                 });
             }
             Some(Err(problem)) => {
-                client::passing(problem.rdkafka_error_code(), &problem.to_string());
+                client::log_transient(problem.rdkafka_error_code(), &problem.to_string());
                 member.hand_in(Input::Timer);
             }
             None => member.hand_in(Input::Timer),
         }
-        member.look_for_policy();
+        member.check_policy();
         member.execute_all(&consumer, None);
     }
     group_context.member().hand_in(Input::Stop);
@@ -98,7 +98,7 @@ pub(super) struct CorrelatorMember {
     ticker: BaseProducer<Deliveries>,
     /// Where the machine's time begins.
     began: Instant,
-    looked: Instant,
+    policy_checked: Instant,
     failure: Option<DriverError>,
 }
 
@@ -139,7 +139,7 @@ impl CorrelatorMember {
             producer,
             ticker,
             began,
-            looked: began,
+            policy_checked: began,
             failure: None,
         }))
     }
@@ -160,7 +160,7 @@ impl CorrelatorMember {
         self.machine.handle(input, at);
     }
 
-    fn tell(&self, fact: WorkerFact<'_>) {
+    fn report(&self, fact: WorkerFact<'_>) {
         self.context.observer.worker(&self.name, fact);
     }
 
@@ -185,10 +185,10 @@ impl CorrelatorMember {
         });
     }
 
-    /// Looks whether another policy is in force, now and then.
-    fn look_for_policy(&mut self) {
-        if self.looked.elapsed() >= LOOK {
-            self.looked = Instant::now();
+    /// Hands another policy that has come into force to the machine.
+    fn check_policy(&mut self) {
+        if self.policy_checked.elapsed() >= POLICY_CHECK {
+            self.policy_checked = Instant::now();
             if let Some(policy) = self.context.active_policy.other_than(self.machine.policy()) {
                 self.hand_in(Input::PolicyChanged(policy));
             }
@@ -197,10 +197,13 @@ impl CorrelatorMember {
     }
 
     fn serve_ticker(&self) {
-        // Not `poll(LOOK)`: it always takes its whole time.
+        // Not `poll(POLICY_CHECK)`: it always takes its whole time.
         self.ticker.poll(Duration::ZERO);
-        if let Some((topic, problem)) = self.ticker.context().take_refused() {
-            warn!("a tick for topic {topic} was not delivered and will be repeated: {problem}");
+        if let Some((topic, problem)) = self.ticker.context().take_rejected() {
+            warn!(
+                worker = self.name,
+                topic, "a tick was not delivered and will be repeated: {problem}"
+            );
         }
     }
 
@@ -247,7 +250,7 @@ impl Member for CorrelatorMember {
     fn lag(&mut self, topic: &str, partition: i32, records: i64) {
         let id = observations(partition);
         if self.machine.partitions().any(|own| own == id) {
-            self.tell(WorkerFact::Lag {
+            self.report(WorkerFact::Lag {
                 topic,
                 partition: id.number.get(),
                 records,

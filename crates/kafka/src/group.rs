@@ -1,4 +1,4 @@
-//! Membership of a consumer group: callbacks become calls to the one who owns all state.
+//! Membership of a consumer group: callbacks become calls of the member, which owns all state.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -84,12 +84,12 @@ impl<M: Member> ConsumerContext for GroupContext<M> {
                 let lost = consumer.assignment_lost();
                 self.member().revoked(consumer, list, lost);
             }
-            Rebalance::Error(problem) => error!("rebalance: {problem}"),
+            Rebalance::Error(problem) => error!("a rebalance has failed: {problem}"),
         }
     }
 }
 
-/// Stops fetching from these partitions, or goes on. librdkafka remembers a pause beyond the loss of a partition.
+/// Stops fetching from these partitions, or resumes. librdkafka remembers a pause beyond the loss of a partition.
 pub(super) fn pause<M: Member>(
     consumer: &GroupConsumer<M>,
     partitions: &TopicPartitionList,
@@ -101,7 +101,7 @@ pub(super) fn pause<M: Member>(
         consumer.resume(partitions)
     };
     if let Err(problem) = changed {
-        warn!("partitions could not be paused or resumed: {problem}");
+        warn!(is_paused, "cannot pause or resume partitions: {problem}");
     }
 }
 

@@ -11,11 +11,11 @@
  *   gzip, one member or several in a row, as Kafka's brokers and Java clients read it; what follows the last member and
  *       does not begin like another is ignored, as they do
  *   zlib, which librdkafka's function takes as well
- *   a damaged or cut-off stream is refused whole; librdkafka's function hands out what came before the cut
+ *   a damaged or cut-off stream is rejected whole; librdkafka's function hands out what came before the cut
  *
- * A refused batch must not become NULL: librdkafka (rdkafka_msgset_reader.c) then reports an error whose offset
+ * A rejected batch must not become NULL: librdkafka (rdkafka_msgset_reader.c) then reports an error whose offset
  * rust-rdkafka drops, leaves the fetch position at the batch and fetches it again, for ever. It becomes a record set of
- * one record instead, the marker, which says what was refused: see gzip.rs. librdkafka gives it the offset of the batch's
+ * one record instead, the marker, which names what was rejected: see gzip.rs. librdkafka gives it the offset of the batch's
  * first record and then fetches from behind the batch's last.
  *
  * NULL is left for "not now", where another attempt is right: there is no memory, or so many dense batches came at once
@@ -107,12 +107,12 @@ static enum outcome inflate_into(struct libdeflate_decompressor *inflater, const
 /* How much room to try first: what the last four bytes say, if that can be true. */
 static size_t first_room(const unsigned char *in, size_t length, size_t ceiling) {
     const unsigned char *last;
-    size_t told, room = MIN_ROOM;
+    size_t stated, room = MIN_ROOM;
 
     if (length >= TRAILER) {
         last = in + length - TRAILER;
-        told = (size_t)last[0] | (size_t)last[1] << 8 | (size_t)last[2] << 16 | (size_t)last[3] << 24;
-        room = told / MAX_RATIO <= length ? told : length * 4;
+        stated = (size_t)last[0] | (size_t)last[1] << 8 | (size_t)last[2] << 16 | (size_t)last[3] << 24;
+        room = stated / MAX_RATIO <= length ? stated : length * 4;
     }
     room = room < MIN_ROOM ? MIN_ROOM : room;
     return room < ceiling ? room : ceiling;
@@ -184,7 +184,7 @@ static unsigned char *put32(unsigned char *to, uint32_t value) {
  * message format 2, whose records come as they are. In format 1, which brokers before 4.0 may still have, a batch holds a
  * set of messages; so that the same bytes can be read as one, the value begins with the rest of such a message's header,
  * and what stands before the value passes for its offset, which librdkafka replaces. Format 0, of brokers before 0.10, is
- * not provided for: librdkafka fetches a refused batch again and again, as it does by itself.
+ * not provided for: librdkafka fetches a rejected batch again and again, as it does by itself.
  */
 #define MESSAGE (NONCE + 4 + 4)
 #define HEADER_1 26
@@ -219,7 +219,7 @@ static unsigned char *marker(enum outcome outcome, size_t length) {
 
 static int is_dense(size_t size, size_t length) { return size > MIN_ROOM && size / DENSE_RATIO > length; }
 
-/* librdkafka's function. What it is told of the size, which is not known, is not needed. */
+/* librdkafka's function. Its parameter for the size, which is not known, is not needed. */
 void *rd_gz_decompress(const void *compressed, int signed_length, uint64_t *size) {
     size_t length = (size_t)signed_length, ceiling = atomic_load(&batch_ceiling), filled;
     int is_set_up = ceiling != 0;
@@ -230,7 +230,7 @@ void *rd_gz_decompress(const void *compressed, int signed_length, uint64_t *size
         return NULL;
     if (!is_set_up)
         ceiling = MAX_CEILING;
-    /* Nothing is inflated in vain, if what it says of its size is true. */
+    /* Nothing is inflated in vain, if the size that it states is true. */
     if (is_set_up && is_dense(first_room(compressed, length, ceiling), length) && !take_from_budget(0, ceiling))
         return NULL;
     outcome = pipewarden_gunzip(compressed, length, ceiling, &out, &filled);

@@ -101,7 +101,7 @@ pub(super) fn lost_batch(payload: &[u8]) -> Option<LostBatch> {
 }
 
 /// An observation's payload; nothing, which is no observation and becomes a dead letter, for a batch of them that was not
-/// read. What they said is missing in the state, so it counts as a loss of state as well.
+/// read. Its observations are missing in the state, so that it counts as a loss of state as well.
 pub(super) fn readable<'a>(
     payload: &'a [u8],
     origin: Origin<'_>,
@@ -157,7 +157,7 @@ pub(super) use bounded::set_up;
 #[cfg(feature = "libdeflate")]
 #[allow(
     unsafe_code,
-    reason = "librdkafka can only be given a function of C; each call says why it is sound"
+    reason = "librdkafka can only be given a function of C; each call states why it is sound"
 )]
 mod bounded {
     use std::ffi::{c_int, c_void};

@@ -1,5 +1,5 @@
-//! Router and correlator on real brokers: what librdkafka says becomes inputs of the engine's machines, and what they ask
-//! for becomes calls of librdkafka.
+//! Router and correlator on real brokers: what librdkafka reports becomes inputs of the engine's machines, and their
+//! outputs become calls of librdkafka.
 //!
 //! ```text
 //!   service    waits for the broker, checks the topics, starts the workers, ends with them
@@ -16,13 +16,14 @@
 //!
 //! What a worker does, and in which order, is decided by a [machine](pipewarden_engine::worker) that knows no librdkafka.
 //! Each worker is a thread that owns its consumer. librdkafka calls back only from within that consumer's `poll`, so
-//! on the same thread: a rebalance is dealt with between two records, never beside one.
+//! on the same thread: a rebalance is handled between two records, never while one is.
 //!
 //! Nothing here reads files, environment or arguments, nor keeps a metric: the caller hands in [`ServiceSettings`] and the
-//! policy [`ActivePolicy`], which it may replace at any time, and makes what it likes of the facts that an [`Observer`] gets.
+//! policy [`ActivePolicy`], which it may replace at any time, and makes metrics, logs and a status of the facts that an
+//! [`Observer`] gets.
 //!
-//! Start with [`Service::run`], [`Observer`], [`ActivePolicy`] and [`plans`], which says what the topics must be like;
-//! [`TopicAdmin`] creates them and [`Feeder`] publishes to the first.
+//! Start with [`Service::run`], [`Observer`], [`ActivePolicy`] and [`plans`], the settings that the topics need;
+//! [`TopicAdmin`] creates them and [`DocumentProducer`] publishes to the first.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -61,8 +62,8 @@ mod client;
 mod clock;
 mod context;
 mod correlator;
+mod document_producer;
 mod error;
-mod feeder;
 mod group;
 pub mod gzip;
 mod metadata;
@@ -75,8 +76,8 @@ mod topics;
 mod transaction;
 
 pub use active_policy::ActivePolicy;
+pub use document_producer::DocumentProducer;
 pub use error::DriverError;
-pub use feeder::Feeder;
 pub use observer::{BindingFact, Observer, WorkerFact, WorkerRole};
 pub use service::Service;
 pub use settings::{CorrelatorSettings, Kafka, RouterSettings, ServiceSettings, Topics};

@@ -1,7 +1,7 @@
-//! What the service tells of itself, to whoever makes metrics, a status and log lines of it.
+//! Facts that the service reports, for metrics, a status and log lines.
 //!
-//! Everything that an operator can count or look up comes this way, once. What only a log needs, librdkafka's own words and
-//! requests that are tried again, is written there directly.
+//! Everything that an operator can count or look up is reported here, once. What only a log needs, librdkafka's own messages
+//! and requests that are repeated, is logged directly.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::gzip::BatchLossReason;
 
 /// Takes facts, on the thread of the worker that they are about: what it does delays that worker.
 pub trait Observer: Send + Sync {
-    /// A router worker has dealt with a message of this topic. The only one that is called for every message.
+    /// A router worker has routed a message of this topic. The only one that is called for every message.
     fn routed(&self, topic: &str, routed: &Routed);
 
     /// A router worker's protocol.
@@ -24,10 +24,10 @@ pub trait Observer: Send + Sync {
     /// A correlator worker's protocol.
     fn correlator(&self, worker: &str, fact: Fact);
 
-    /// What a router worker shares with all others of addresses.
+    /// A router worker's reading of the bindings topic, and its records for it.
     fn bindings(&self, worker: &str, fact: BindingFact<'_>);
 
-    /// The thread of a worker of either kind, and its client.
+    /// The thread and the client of a worker of either role.
     fn worker(&self, worker: &str, fact: WorkerFact<'_>);
 }
 
@@ -51,7 +51,7 @@ impl WorkerRole {
     }
 }
 
-/// What happens to the thread of a worker, and what its client says.
+/// What happens to the thread of a worker, or is reported by its client.
 #[derive(Clone, Copy, Debug)]
 pub enum WorkerFact<'a> {
     /// It is about to start.
@@ -69,7 +69,7 @@ pub enum WorkerFact<'a> {
         /// How many records there are between the next to read and the end.
         records: i64,
     },
-    /// A partition is no longer the worker's: what was told of it holds no more.
+    /// A partition is no longer the worker's: what was reported of it holds no more.
     Forgotten {
         /// Its topic.
         topic: &'a str,
@@ -101,23 +101,23 @@ pub enum WorkerFact<'a> {
 pub enum BindingFact<'a> {
     /// The worker begins to read the topic from its beginning, and routes nothing before its end.
     ReadingBegan,
-    /// How far it has come.
+    /// The topic is being read.
     Progress {
         /// How many records have been read.
         records: u64,
         /// How many partitions have not been read to their end.
         partitions: usize,
     },
-    /// The worker has read what there was.
+    /// The topic has been read to the end that it had at the beginning.
     ReadingEnded {
         /// How many records.
         records: u64,
-        /// What is known from them.
+        /// How large the table is.
         size: BindingsSize,
         /// How long it took.
         took: Duration,
     },
-    /// A record was read and taken in.
+    /// A record was read and applied to the table.
     Read(&'a BindingRecord),
     /// A record cannot be read.
     Undecodable {
@@ -129,18 +129,18 @@ pub enum BindingFact<'a> {
         offset: i64,
         /// What is wrong with it.
         problem: &'a BindingRecordError,
-        /// Whether it is the first that this worker meets.
+        /// Whether it is the first of this worker.
         is_first: bool,
     },
     /// A record goes to the topic.
     Published(&'a BindingRecord),
-    /// What the worker knows, looked at from time to time.
+    /// The worker's table, from time to time.
     Table {
-        /// How much it is.
+        /// How large it is.
         size: BindingsSize,
-        /// What has gone since the last time.
+        /// What was dropped since the last time.
         dropped: Dropped,
-        /// How often the inventory was contradicted since the last time.
-        contradicted: u64,
+        /// Claims about addresses of the inventory since the last time.
+        conflicts: u64,
     },
 }

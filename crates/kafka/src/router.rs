@@ -1,23 +1,24 @@
 //! The router worker on a real broker: routes each message, and does for the rest what the
 //! [machine](pipewarden_engine::worker::RouterMachine) asks for.
 //!
-//! Back-pressure: a producer whose queue is full, because the broker is slow or away, makes the machine pause the
-//! partitions. The worker goes on polling, as a member of the group must, and resumes when there is room.
+//! Back-pressure: a producer whose queue is full, because the broker is slow or does not answer, makes the machine pause
+//! the partitions. The worker continues to poll, as a member of the group must, and resumes when there is room.
 
 mod outgoing;
+mod publish_queue;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outgoing::Outgoing;
 use pipewarden_engine::worker::{InputPartition, Position, RouterInput, RouterMachine, RouterOutput};
-use pipewarden_engine::{DeadLetter, DeadLetterReason, Origin, Policy, Routed, Router};
+use pipewarden_engine::{DeadLetter, DeadLetterReason, Origin, Policy, Routed, RoutedObservation, Router};
+use publish_queue::PublishQueue;
 use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::bindings::BindingsReader;
@@ -31,9 +32,9 @@ use super::observer::{BindingFact, WorkerFact};
 /// How long the worker may wait for a message.
 const WAIT: Duration = Duration::from_millis(50);
 
-/// How many messages are routed before the worker looks after its producer and its commit: often enough for both, and
-/// seldom enough to cost nothing beside a message.
-const BETWEEN_TURNS: u32 = 64;
+/// How many messages are routed before the producer is polled and a commit may be due: often enough for both, and seldom
+/// enough to cost nothing beside a message.
+const MESSAGES_PER_TURN: u32 = 64;
 
 /// Room for a key, headers and the batch around a record.
 const OVERHEAD: usize = 4 << 10;
@@ -64,7 +65,7 @@ pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError
             Some(Ok(message)) => {
                 member.route(&message);
                 since_turn += 1;
-                if since_turn < BETWEEN_TURNS && member.waiting.is_empty() && member.failure.is_none() {
+                if since_turn < MESSAGES_PER_TURN && member.queue.is_empty() && member.failure.is_none() {
                     continue;
                 }
             }
@@ -74,7 +75,7 @@ pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError
                     source: problem.into(),
                 });
             }
-            Some(Err(problem)) => client::passing(problem.rdkafka_error_code(), &problem.to_string()),
+            Some(Err(problem)) => client::log_transient(problem.rdkafka_error_code(), &problem.to_string()),
             None => {}
         }
         member.turn(&consumer);
@@ -95,14 +96,14 @@ struct RouterMember {
     machine: RouterMachine,
     /// What it routes by.
     policy: Arc<Policy>,
-    /// What the machine has been told to route by next.
+    /// What the machine is to route by next.
     offered: Option<Arc<Policy>>,
     bindings: BindingsReader,
     context: WorkerContext,
     name: String,
     producer: BaseProducer<Deliveries>,
-    /// Records that the producer had no room for. While there are any, partitions are held and nothing is committed.
-    waiting: VecDeque<Outgoing>,
+    /// Records that the producer had no room for.
+    queue: PublishQueue,
     /// Where the machine's time begins.
     began: Instant,
     failure: Option<DriverError>,
@@ -131,12 +132,13 @@ impl RouterMember {
             context: context.clone(),
             name: name.to_owned(),
             producer,
-            waiting: VecDeque::new(),
+            queue: PublishQueue::default(),
             began: Instant::now(),
             failure: None,
         }))
     }
 
+    /// Routes a message; what comes of it goes to the producer.
     fn route(&mut self, message: &BorrowedMessage<'_>) {
         let origin = Origin {
             topic: message.topic(),
@@ -145,108 +147,98 @@ impl RouterMember {
         };
         let payload = message.payload().unwrap_or_default();
         if let Some(lost) = gzip::lost_batch(payload) {
-            return self.lose(lost, origin);
+            return self.skip_batch(lost, origin);
         }
         let routed = self.router.route(payload, origin);
         self.context.observer.routed(origin.topic, &routed);
-        let outgoing = match routed {
-            Routed::Skipped(_) => None,
-            Routed::DeadLetter(letter) => Some(Outgoing::dead_letter(&letter)),
+        match routed {
+            Routed::Skipped(_) => {}
+            Routed::DeadLetter(letter) => self.queue.push(Outgoing::dead_letter(&letter)),
             Routed::Observation(observation) => {
-                let sighting = observation.sighting();
-                self.waiting.extend(
-                    sighting
-                        .filter(|_| self.policy.join.sweep.enabled)
-                        .map(Outgoing::sighting),
-                );
-                let key = observation.key().as_str().as_bytes().to_vec();
-                let value = observation.encode();
-                Some(if value.len() + key.len() + OVERHEAD > MAX_RECORD {
-                    let reason = DeadLetterReason::ObservationTooLarge;
-                    self.tell(WorkerFact::DeadLetter { reason });
-                    let told = format!(
-                        "the observation takes {} bytes and would not fit a record",
-                        value.len()
-                    );
-                    Outgoing::dead_letter(&DeadLetter::of(reason, told, origin, payload))
-                } else {
-                    Outgoing::observation(key, value)
-                })
+                if self.policy.join.sweep.enabled
+                    && let Some(sighting) = observation.sighting()
+                {
+                    self.queue.push(Outgoing::sighting(sighting));
+                }
+                let record = self.observation_record(observation, origin, payload);
+                self.queue.push(record);
             }
-        };
+        }
         self.note_routed(origin);
-        self.waiting.extend(outgoing);
-        self.observe_bindings();
+        self.publish_bindings();
         self.send();
+    }
+
+    /// The record of an observation, or the dead letter of a message whose observation would not fit a record.
+    fn observation_record(
+        &self,
+        observation: RoutedObservation,
+        origin: Origin<'_>,
+        payload: &[u8],
+    ) -> Outgoing {
+        let key = observation.key().as_str().as_bytes().to_vec();
+        let value = observation.encode();
+        if value.len() + key.len() + OVERHEAD <= MAX_RECORD {
+            return Outgoing::observation(key, value);
+        }
+        let reason = DeadLetterReason::ObservationTooLarge;
+        self.report(WorkerFact::DeadLetter { reason });
+        let bytes = value.len();
+        let message = format!("the observation takes {bytes} bytes and would not fit a record");
+        Outgoing::dead_letter(&DeadLetter::of(reason, message, origin, payload))
     }
 
     fn note_routed(&mut self, origin: Origin<'_>) {
         self.machine.routed(origin.topic, origin.partition, origin.offset);
     }
 
-    /// A batch that was not read: the dead letter names it, and the partition goes on behind it.
-    fn lose(&mut self, lost: LostBatch, origin: Origin<'_>) {
+    /// A batch that was not read: the dead letter names it, and reading continues behind it.
+    fn skip_batch(&mut self, lost: LostBatch, origin: Origin<'_>) {
         lost.report(origin, &self.name, false, &*self.context.observer);
         let letter = lost.dead_letter(origin);
-        self.tell(WorkerFact::DeadLetter {
+        self.report(WorkerFact::DeadLetter {
             reason: letter.reason,
         });
-        self.waiting.push_back(Outgoing::dead_letter(&letter));
+        self.queue.push(Outgoing::dead_letter(&letter));
         self.note_routed(origin);
         self.send();
     }
 
-    /// Bindings that are news to others go the way of all records: flushed before offsets are committed.
-    fn observe_bindings(&mut self) {
+    /// Publishes bindings that other workers do not have. They are flushed before offsets are committed, as all records.
+    fn publish_bindings(&mut self) {
         for record in self.router.resolver().bindings().take_records() {
             self.context
                 .observer
                 .bindings(&self.name, BindingFact::Published(&record));
-            self.waiting.push_back(Outgoing::binding(&record));
+            self.queue.push(Outgoing::binding(&record));
         }
     }
 
-    /// Gives the producer what waits, as far as it has room.
     fn send(&mut self) {
         let topics = &self.context.settings.kafka.topics;
-        while let Some(next) = self.waiting.front() {
-            let topic = next.topic(topics);
-            let record = BaseRecord::to(topic).key(&next.key);
-            let record = match &next.value {
-                Some(value) => record.payload(value),
-                None => record,
-            };
-            match self.producer.send(record) {
-                Ok(()) => {
-                    self.waiting.pop_front();
-                }
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => return,
-                Err((problem, _)) => {
-                    self.failure = Some(DriverError::delivery(topic, problem));
-                    return;
-                }
-            }
+        if let Err(failure) = self.queue.send(&self.producer, topics) {
+            self.failure = Some(failure);
         }
     }
 
-    /// What is due between two messages.
+    /// Everything that is not done for each message: bindings of other workers, rejected records, pauses and commits.
     fn turn(&mut self, consumer: &GroupConsumer<Self>) {
         self.producer.poll(Duration::ZERO);
-        if self.waiting.is_empty() {
+        if self.queue.is_empty() {
             if let Err(failure) = self.bindings.follow(&mut self.router) {
                 self.failure.get_or_insert(failure);
             }
-            self.observe_bindings();
+            self.publish_bindings();
         }
         self.send();
-        self.note_refused();
+        self.note_rejected();
         self.offer_policy();
-        let has_room = self.waiting.is_empty();
+        let has_room = self.queue.is_empty();
         self.hand_in(RouterInput::Timer { has_room });
         self.execute_all(consumer);
     }
 
-    /// Tells the machine once of each policy that comes into force.
+    /// Hands each policy that comes into force to the machine, once.
     fn offer_policy(&mut self) {
         if let Some(policy) = self
             .context
@@ -258,8 +250,8 @@ impl RouterMember {
         }
     }
 
-    fn note_refused(&mut self) {
-        if let Some((topic, problem)) = self.producer.context().take_refused() {
+    fn note_rejected(&mut self) {
+        if let Some((topic, problem)) = self.producer.context().take_rejected() {
             self.failure.get_or_insert(DriverError::delivery(topic, problem));
         }
         if self.failure.is_some() {
@@ -267,7 +259,7 @@ impl RouterMember {
         }
     }
 
-    fn tell(&self, fact: WorkerFact<'_>) {
+    fn report(&self, fact: WorkerFact<'_>) {
         self.context.observer.worker(&self.name, fact);
     }
 
@@ -290,7 +282,7 @@ impl RouterMember {
                 }
                 RouterOutput::Forget(partitions) => {
                     for partition in &partitions {
-                        self.tell(WorkerFact::Forgotten {
+                        self.report(WorkerFact::Forgotten {
                             topic: &partition.topic,
                             partition: partition.number.get(),
                             had_state: false,
@@ -312,7 +304,7 @@ impl RouterMember {
                 return self.hand_in(RouterInput::NotFlushed);
             }
         }
-        self.note_refused();
+        self.note_rejected();
         self.hand_in(RouterInput::Flushed);
     }
 
@@ -326,7 +318,7 @@ impl RouterMember {
         }
         self.hand_in(match consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => RouterInput::Committed,
-            // In the midst of a rebalance, or the broker is away: nothing is lost but time.
+            // During a rebalance, or while the broker does not answer: the next commit covers it.
             Err(problem) => RouterInput::NotCommitted {
                 problem: problem.to_string(),
             },
@@ -353,7 +345,7 @@ impl Member for RouterMember {
     fn lag(&mut self, topic: &str, partition: i32, records: i64) {
         let partition = number(partition);
         if self.machine.owns(topic, partition) {
-            self.tell(WorkerFact::Lag {
+            self.report(WorkerFact::Lag {
                 topic,
                 partition: partition.get(),
                 records,

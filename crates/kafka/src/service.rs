@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tracing::{debug, info, warn};
 
 use super::active_policy::ActivePolicy;
-use super::client::Quiet;
+use super::client::LogOnly;
 use super::context::WorkerContext;
 use super::error::DriverError;
 use super::metadata::partition_count;
@@ -17,14 +17,14 @@ use super::settings::ServiceSettings;
 use super::stop::Stop;
 use super::{client, correlator, router};
 
-/// How long to wait before a broker that did not answer is asked again: doubled each time, up to the second.
+/// The pause before a request is repeated that no broker answered: doubled each time, up to the second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// How long one request for metadata may take.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// How long a missing topic is asked for again, and how often: one that was created a moment ago is not known to every
-/// broker yet.
+/// How long, and how often, the metadata of a missing topic is read again: not every broker knows at once of a topic that
+/// was just created.
 const GRACE: Duration = Duration::from_secs(3);
 const GRACE_STEP: Duration = Duration::from_millis(300);
 
@@ -34,7 +34,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Nothing is connected until [`Service::run`]. Whoever replaces what is in force or sets `stop` keeps a clone of it.
+    /// Nothing is connected until [`Service::run`]. A caller that replaces the policy or sets `stop` keeps a clone of it.
     pub fn new(
         settings: ServiceSettings,
         active_policy: ActivePolicy,
@@ -88,8 +88,8 @@ impl Service {
 
 type Worker = (String, JoinHandle<Result<(), DriverError>>);
 
-/// Starts a worker. When it ends, for whatever reason, all others are asked to end as well: half a service would look
-/// alive and find nothing.
+/// Starts a worker. When it ends, for whatever reason, all others end as well: half a service would look alive and find
+/// nothing.
 fn start(
     context: &WorkerContext,
     role: WorkerRole,
@@ -114,7 +114,7 @@ fn start(
     Ok((name, thread))
 }
 
-/// Works on a panic as well.
+/// Ends all workers when it is dropped, on a panic as well.
 struct EndsAll<'a> {
     context: &'a WorkerContext,
     name: &'a str,
@@ -127,7 +127,7 @@ impl Drop for EndsAll<'_> {
     }
 }
 
-/// Asks until a broker answers and all topics are there. False if the service is to end before that.
+/// Waits until a broker answers and all topics exist. False if the service is to end before that.
 fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
     let brokers = &context.settings.kafka.brokers;
     let consumer = metadata_client(context)?;
@@ -143,7 +143,7 @@ fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
             Err(missing @ (DriverError::MissingTopic { .. } | DriverError::MissingInput { .. }))
                 if !grace.is_zero() =>
             {
-                debug!("{missing}; asking again");
+                debug!("{missing}; reading the metadata again");
                 context.stop.wait(GRACE_STEP);
                 grace = grace.saturating_sub(GRACE_STEP);
             }
@@ -155,8 +155,8 @@ fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
     Ok(false)
 }
 
-/// All topics must be there; the one that holds the state must have the partitions that the settings say.
-fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<Quiet>) -> Result<(), DriverError> {
+/// All topics must exist; the one that holds the state must have the partitions that the settings say.
+fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<LogOnly>) -> Result<(), DriverError> {
     let topics = &context.settings.kafka.topics;
     if context.settings.router.enabled {
         for topic in &topics.input {
@@ -165,7 +165,7 @@ fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<Quiet>) -> Resu
             }
         }
     }
-    // Only routers learn.
+    // Only routers use it.
     let bindings = context.settings.router.enabled.then_some(&topics.bindings);
     let own = [&topics.observations, &topics.suppressed, &topics.dead_letters];
     let own = own.into_iter().chain(context.settings.alert_topics());
@@ -186,14 +186,14 @@ fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<Quiet>) -> Resu
     info!(
         brokers = context.settings.kafka.brokers,
         input = topics.input.join(" "),
-        "the broker answers and all topics are there"
+        "the broker answers and all topics exist"
     );
     Ok(())
 }
 
-fn metadata_client(context: &WorkerContext) -> Result<BaseConsumer<Quiet>, DriverError> {
+fn metadata_client(context: &WorkerContext) -> Result<BaseConsumer<LogOnly>, DriverError> {
     client::plain(&context.settings.kafka, "start")
         .set("allow.auto.create.topics", "false")
-        .create_with_context(Quiet)
+        .create_with_context(LogOnly)
         .map_err(DriverError::client("client for metadata"))
 }

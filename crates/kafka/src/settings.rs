@@ -1,4 +1,4 @@
-//! What the service needs to know, whoever reads it from wherever.
+//! Settings of the service. The caller reads them.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -21,8 +21,8 @@ pub struct Kafka {
     /// Whether a process that restarts within `session.timeout.ms` gets its partitions back without a rebalance, as the
     /// group's static member `correlator.instance`. Its partitions wait for it meanwhile. Default false.
     pub static_membership: bool,
-    /// The most that one batch of gzip may inflate to. One that is larger is skipped, counted as lost and told on the
-    /// dead-letter topic. Default 134217728, which is 128 MiB.
+    /// The most that one batch of gzip may inflate to. One that is larger is skipped, counted as lost and
+    /// published to the dead-letter topic. Default 134217728, which is 128 MiB.
     pub max_inflated_batch_bytes: u64,
     /// The topics.
     pub topics: Topics,
@@ -47,7 +47,7 @@ pub struct Topics {
     pub suppressed: String,
     /// Where undecodable messages go. Default `pipewarden.dead-letters`.
     pub dead_letters: String,
-    /// Where routers tell each other which computer has which address. Default `pipewarden.bindings`.
+    /// Where routers publish which computer has which address, for each other. Default `pipewarden.bindings`.
     pub bindings: String,
     /// Partitions of the observations topic, fixed for its life. Default 12.
     pub partitions: NonZeroU16,
@@ -60,7 +60,7 @@ pub struct Topics {
     pub longest_outage: Duration,
 }
 
-/// Everything that a [`Service`](super::Service) is told at its start.
+/// Everything that a [`Service`](super::Service) is given at its start.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {
     /// The brokers and the topics.
@@ -69,7 +69,7 @@ pub struct ServiceSettings {
     pub router: RouterSettings,
     /// The correlator workers.
     pub correlator: CorrelatorSettings,
-    /// Bounds of what routers learn of addresses, and when they publish it.
+    /// Bounds of the bindings that routers hold, and when they publish them.
     pub bindings: BindingSettings,
     /// In which formats alerts are written, each on its own topic.
     pub alert_format: AlertFormat,

@@ -1,4 +1,4 @@
-//! The topics that the service needs: what they must be like, creating them, checking them.
+//! The topics that the service needs: their settings, creating them, checking them.
 
 mod plan;
 
@@ -10,15 +10,15 @@ pub use plan::{Setting, TopicPlan, plans};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{self, Quiet};
+use super::client::{self, LogOnly};
 use super::error::DriverError;
 use super::metadata::partition_count;
 use super::settings::Kafka;
 
 const REQUEST: Duration = Duration::from_secs(15);
 
-/// How long between two looks at a topic that is about to appear.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often the metadata of a topic that is about to appear is read.
+const VISIBILITY_POLL: Duration = Duration::from_millis(50);
 
 /// What was found of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl fmt::Display for TopicState {
 
 /// An administrator of topics.
 pub struct TopicAdmin {
-    admin: AdminClient<Quiet>,
+    admin: AdminClient<LogOnly>,
     replication: NonZeroU16,
 }
 
@@ -54,10 +54,10 @@ impl TopicAdmin {
     /// Nothing is connected until the first request.
     ///
     /// # Errors
-    /// Properties that librdkafka refuses.
+    /// Properties that librdkafka rejects.
     pub fn new(kafka: &Kafka) -> Result<Self, DriverError> {
         let admin = client::plain(kafka, "topics")
-            .create_with_context(Quiet)
+            .create_with_context(LogOnly)
             .map_err(DriverError::client("administration client"))?;
         Ok(Self {
             admin,
@@ -68,7 +68,7 @@ impl TopicAdmin {
     /// Creates a topic where it is missing; one that is there is checked and left alone.
     ///
     /// # Errors
-    /// What the broker refuses, or that there is none.
+    /// A request that the broker rejects or does not answer.
     pub async fn create(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
         let topic = NewTopic::new(
             &plan.name,
@@ -98,12 +98,12 @@ impl TopicAdmin {
         }
     }
 
-    /// Waits until brokers tell of a topic that the controller has: a service that starts sooner would miss it. One that
-    /// stays hidden is for the caller to see.
+    /// Waits until brokers know of a topic that the controller has: a service that starts sooner would miss it. A topic that
+    /// does not appear in time is reported by the caller's check.
     async fn await_visible(&self, plan: &TopicPlan) -> Result<(), DriverError> {
         let deadline = tokio::time::Instant::now() + REQUEST;
         while self.partitions(plan)? == 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(VISIBILITY_POLL).await;
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl TopicAdmin {
     /// Compares a topic with its plan.
     ///
     /// # Errors
-    /// What the broker refuses, or that there is none.
+    /// A request that the broker rejects or does not answer.
     pub async fn check(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
         let failed = |problem| DriverError::admin(format!("cannot describe topic {}", plan.name))(problem);
         let has = self.partitions(plan)?;

@@ -21,19 +21,19 @@ use super::stop::Stop;
 /// How long the broker keeps a transaction that nobody ends. Whoever takes the partition over waits no longer.
 const TRANSACTION_TIMEOUT: &str = "10000";
 
-/// How long one request may take before it is asked again.
+/// How long one request may take before it is repeated.
 const REQUEST: Duration = Duration::from_secs(5);
 
 /// `retry.backoff.max.ms`.
 const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(1);
 
-/// How often to look whether records have been delivered.
+/// How often delivery of records is checked.
 const STEP: Duration = Duration::from_micros(200);
 
 /// Why a transaction did not commit.
 #[derive(Debug)]
 enum Failure {
-    /// It is aborted: nothing of it will ever be seen. The same batch may be tried again.
+    /// It is aborted: nothing of it will ever be seen. The same batch may be repeated.
     Aborted(KafkaError),
     /// The producer is of no more use; the broker aborts what is open.
     Fatal(KafkaError),
@@ -345,13 +345,13 @@ impl Transaction<'_> {
         calls.map_err(|error| self.fail(error))
     }
 
-    /// Asks again as long as librdkafka says that it may.
+    /// Repeats a request as long as librdkafka allows.
     fn retry_until(&self, mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<Call, KafkaError> {
         let (began, mut is_repeated) = (Instant::now(), false);
         loop {
             match request() {
                 Err(error) if classify(&error) == ErrorAction::Retry && Instant::now() < self.deadline => {
-                    debug!("transaction: {error}; trying again");
+                    debug!("transaction: {error}; retrying");
                     is_repeated = true;
                 }
                 Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use flate2::write::GzEncoder;
-use pipewarden_kafka::Feeder;
+use pipewarden_kafka::DocumentProducer;
 
 use crate::cli::Compression;
 use crate::config::Kafka;
@@ -100,7 +100,7 @@ impl Sink for FileSink {
 
 /// One document a record, each at its time where there is a pace to keep.
 pub(super) struct KafkaSink {
-    feeder: Feeder,
+    producer: DocumentProducer,
     /// The time at which the first document is due, if there is a pace.
     start: Option<EventTime>,
 }
@@ -112,7 +112,7 @@ impl KafkaSink {
         start: Option<EventTime>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            feeder: Feeder::new(kafka, compression.as_str())?,
+            producer: DocumentProducer::new(kafka, compression.as_str())?,
             start,
         })
     }
@@ -126,18 +126,18 @@ impl Sink for KafkaSink {
                 if ahead <= 0 {
                     break;
                 }
-                self.feeder
+                self.producer
                     .wait(Duration::from_micros(ahead.unsigned_abs()).min(Duration::from_millis(50)));
             }
         }
-        Ok(self.feeder.send(document)?)
+        Ok(self.producer.send(document)?)
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {
-        Ok(self.feeder.finish()?)
+        Ok(self.producer.finish()?)
     }
 
     fn name(&self) -> String {
-        format!("topic {}", self.feeder.topic())
+        format!("topic {}", self.producer.topic())
     }
 }

@@ -9,7 +9,6 @@ use super::Printer;
 use super::explain_text::{self, Unresolved};
 use super::sorted::Key;
 use super::summary::Summary;
-use crate::alert::Document;
 use crate::cli::ReplayArgs;
 use crate::detection::{Explanation, Status};
 use crate::event::{Event, Observation};
@@ -104,8 +103,8 @@ impl<'a> Detection<'a> {
         let (file, line) = (file.copied().unwrap_or_default(), line.unsigned_abs());
         self.unresolved.note(event, reason, file, line);
         if self.summary.wants_example(reason.as_str()) {
-            let told = explain_text::describe_skipped(event, reason);
-            self.summary.example(reason.as_str(), file, line, &told);
+            let description = explain_text::describe_skipped(event, reason);
+            self.summary.example(reason.as_str(), file, line, &description);
         }
     }
 
@@ -133,27 +132,30 @@ impl<'a> Detection<'a> {
         Some(explanation)
     }
 
-    /// The end of input: prints what stands, and counts it.
+    /// The end of input: prints active alerts by their first access, and counts them.
     pub(super) fn finish(mut self, printer: &mut Printer<impl Write>) -> anyhow::Result<()> {
         let alerts = self.replayer.finish().alerts;
         self.take(alerts, printer)?;
         self.summary.suppressed = self.view.with_status(Status::Suppressed).count();
-        let shown = self.args.show_suppressed.then_some(Status::Suppressed);
-        let mut standing = (self.view.active())
-            .chain(shown.into_iter().flat_map(|status| self.view.with_status(status)))
-            .map(|alert| Ok((serde_json::from_slice::<Document>(&alert.value)?, alert)))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        standing.sort_by_key(|(document, _)| (document.event.start, document.pipewarden.alert_id));
-        for (document, alert) in &standing {
-            if alert.status == Status::Active {
-                let confidence = document.pipewarden.confidence;
-                *self.summary.alerts.entry(confidence).or_default() += 1;
-            }
-            if !self.args.revisions {
+        for alert in self.view.active() {
+            *self.summary.alerts.entry(alert.confidence).or_default() += 1;
+        }
+        if !self.args.revisions {
+            for alert in self.shown() {
                 printer.print(alert, self.explain(alert).as_ref())?;
             }
         }
         printer.out.flush()?;
         Ok(())
+    }
+
+    /// The final alerts that are printed, in order.
+    fn shown(&self) -> Vec<&AlertRecord> {
+        let mut shown: Vec<&AlertRecord> = self.view.active().collect();
+        if self.args.show_suppressed {
+            shown.extend(self.view.with_status(Status::Suppressed));
+        }
+        shown.sort_by_key(|alert| (alert.start, &*alert.key));
+        shown
     }
 }

@@ -11,7 +11,7 @@ use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
 use crate::text::plural;
 
-/// Writes one alert, and below it why it says so, if that is known. Colours are always written; the stream takes them
+/// Writes one alert, and below it its explanation, if there is one. Colours are always written; the stream takes them
 /// out where they don't belong.
 pub(super) fn write_alert(
     out: &mut impl Write,
@@ -19,50 +19,58 @@ pub(super) fn write_alert(
     explanation: Option<&Explanation>,
 ) -> io::Result<()> {
     let own = &alert.pipewarden;
+    writeln!(out, "{}  {}", level(own), clean(&alert.message).bold())?;
+    let rows = match &own.sensor {
+        Some(sensor) => sensor::rows(alert, sensor),
+        None => access_rows(alert),
+    };
+    let rule = format!(
+        "{} ({}), risk {}",
+        clean(&alert.rule.name),
+        alert.rule.id,
+        alert.event.risk_score
+    );
+    let alert_id = own.alert_id.to_string();
+    for (name, text) in [("rule", rule)]
+        .into_iter()
+        .chain(rows)
+        .chain([("alert", alert_id)])
+    {
+        if !text.is_empty() {
+            writeln!(out, "  {:<10} {text}", name.dimmed())?;
+        }
+    }
+    if own.sensor.is_none() {
+        candidates(out, own)?;
+        timeline(out, alert)?;
+        if let Some(explanation) = explanation {
+            write_explanation(out, explanation)?;
+        }
+    }
+    writeln!(out)
+}
+
+fn level(own: &PipewardenFields) -> String {
     let level = own.confidence.as_str().to_uppercase();
-    let level = match own.confidence {
+    match own.confidence {
         _ if own.status == Status::Suppressed => "SUPPRESSED".dimmed().to_string(),
         _ if own.status == Status::Resolved => "RESOLVED".green().bold().to_string(),
         Confidence::High => level.red().bold().to_string(),
         Confidence::Medium => level.yellow().bold().to_string(),
         Confidence::Low => level.cyan().bold().to_string(),
-    };
-    writeln!(out, "{level}  {}", clean(&alert.message).bold())?;
-    let mut row = |name: &str, text: &str| {
-        if text.is_empty() {
-            Ok(())
-        } else {
-            writeln!(out, "  {:<10} {text}", name.dimmed())
-        }
-    };
-    row(
-        "rule",
-        &format!(
-            "{} ({}), risk {}",
-            clean(&alert.rule.name),
-            alert.rule.id,
-            alert.event.risk_score
-        ),
-    )?;
-    if let Some(sensor) = &own.sensor {
-        sensor::rows(alert, sensor)
-            .into_iter()
-            .try_for_each(|(name, text)| row(name, &text))?;
-        row("alert", &own.alert_id.to_string())?;
-        return writeln!(out);
     }
-    row("when", &when(alert))?;
-    row(
-        "who",
-        &own.accounts
-            .iter()
-            .map(|account| clean(account))
-            .collect::<Vec<_>>()
-            .join(", "),
-    )?;
-    row("from", &from(alert))?;
-    row("to", &asset(own))?;
-    row("sure", why(own.attribution, own.confidence))?;
+}
+
+/// Names and texts of the rows of an alert about accesses.
+fn access_rows(alert: &Document) -> Vec<(&'static str, String)> {
+    let own = &alert.pipewarden;
+    let mut rows = vec![
+        ("when", when(alert)),
+        ("who", joined(&own.accounts)),
+        ("from", from(alert)),
+        ("to", asset(own)),
+        ("sure", why(own.attribution, own.confidence).to_owned()),
+    ];
     if let Some(exception) = &own.exception {
         let action = match exception.action {
             Action::Suppress => "suppressed",
@@ -71,22 +79,14 @@ pub(super) fn write_alert(
         let ExceptionFields {
             id, reason, owner, ..
         } = exception;
-        row(
-            "exception",
-            &format!("{action} by {id}: {} ({})", clean(reason), clean(owner)),
-        )?;
+        let text = format!("{action} by {id}: {} ({})", clean(reason), clean(owner));
+        rows.push(("exception", text));
     }
     if own.status == Status::Superseded {
         let ids: Vec<String> = own.superseded_by.iter().map(ToString::to_string).collect();
-        row("superseded", &format!("by {}", ids.join(", ")))?;
+        rows.push(("superseded", format!("by {}", ids.join(", "))));
     }
-    row("alert", &own.alert_id.to_string())?;
-    candidates(out, own)?;
-    timeline(out, alert)?;
-    if let Some(explanation) = explanation {
-        write_explanation(out, explanation)?;
-    }
-    writeln!(out)
+    rows
 }
 
 /// The protected host.
@@ -178,7 +178,7 @@ fn timeline(out: &mut impl Write, alert: &Document) -> io::Result<()> {
             out,
             "    {offset:>12}  {:<18}  {}",
             evidence.kind.to_string(),
-            tell(evidence)
+            describe_evidence(evidence)
         )?;
     }
     if let Some(omitted) = &alert.pipewarden.omitted
@@ -189,7 +189,7 @@ fn timeline(out: &mut impl Write, alert: &Document) -> io::Result<()> {
     Ok(())
 }
 
-fn tell(evidence: &Evidence) -> String {
+fn describe_evidence(evidence: &Evidence) -> String {
     let source = match (evidence.source_ip, evidence.source_port) {
         (Some(ip), Some(port)) => format!("from {ip} port {port}"),
         (Some(ip), None) => format!("from {ip}"),

@@ -1,4 +1,4 @@
-//! What a replay tells at its end.
+//! What a replay prints at its end.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::text::plural;
 /// How many undecodable lines are listed one by one.
 const LISTED: usize = 20;
 
-/// How many skipped events are told one by one, for each reason.
+/// How many skipped events are described one by one, for each reason.
 const EXAMPLES: usize = 5;
 
 /// Counts of one replay.
@@ -53,72 +53,34 @@ impl Summary {
         }
     }
 
-    /// Whether another example of events skipped for this reason will be told.
+    /// Whether another example of events skipped for this reason will be printed.
     pub(super) fn wants_example(&self, reason: &str) -> bool {
-        self.examples.get(reason).is_none_or(|told| told.len() < EXAMPLES)
+        self.examples
+            .get(reason)
+            .is_none_or(|examples| examples.len() < EXAMPLES)
     }
 
-    /// Notes a skipped event that could have mattered; `told` says what it was and what failed.
-    pub(super) fn example(&mut self, reason: &'static str, file: &str, line: u64, told: &str) {
+    /// Notes a skipped event that could have mattered; `description` is what it was and what failed.
+    pub(super) fn example(&mut self, reason: &'static str, file: &str, line: u64, description: &str) {
         let examples = self.examples.entry(reason).or_default();
-        examples.push(format!("{}:{line}: {told}", clean(file)));
+        examples.push(format!("{}:{line}: {description}", clean(file)));
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.listed {
-            writeln!(f, "{} {line}", "undecodable:".yellow())?;
-        }
-        if self.undecodable > self.listed.len() as u64 {
-            writeln!(
-                f,
-                "{} and {} more",
-                "undecodable:".yellow(),
-                self.undecodable - self.listed.len() as u64
-            )?;
-        }
-        let seconds = self.elapsed.as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a rate is read by people")]
-        let rate = if seconds > 0.0 {
-            self.events as f64 / seconds
-        } else {
-            0.0
-        };
+        self.fmt_undecodable(f)?;
         let files = plural(self.files, "file");
         writeln!(
             f,
             "{} events in {files}, {} undecodable",
             self.events, self.undecodable
         )?;
-        let kinds: Vec<String> = Kind::ALL
+        let kinds = Kind::ALL
             .iter()
-            .map(|kind| {
-                format!(
-                    "{kind} {}",
-                    self.observations.get(kind).copied().unwrap_or_default()
-                )
-            })
-            .collect();
-        writeln!(f, "observations: {}", kinds.join(", "))?;
-        if !self.skipped.is_empty() {
-            let skipped: Vec<String> = self
-                .skipped
-                .iter()
-                .map(|(reason, number)| format!("{reason} {number}"))
-                .collect();
-            writeln!(f, "skipped: {}", skipped.join(", "))?;
-        }
-        for (reason, examples) in &self.examples {
-            for example in examples {
-                writeln!(f, "  {reason}: {example}")?;
-            }
-            let told = examples.len() as u64;
-            let all = self.skipped.get(reason).copied().unwrap_or_default();
-            if all > told {
-                writeln!(f, "  {reason}: and {} more", all - told)?;
-            }
-        }
+            .map(|kind| (kind, count(&self.observations, kind)));
+        writeln!(f, "observations: {}", listed(kinds))?;
+        self.fmt_skipped(f)?;
         if self.conflicts > 0 {
             writeln!(
                 f,
@@ -126,11 +88,52 @@ impl fmt::Display for Summary {
                 self.conflicts
             )?;
         }
-        let alerts: Vec<String> = [Confidence::High, Confidence::Medium, Confidence::Low]
-            .iter()
-            .map(|how| format!("{how} {}", self.alerts.get(how).copied().unwrap_or_default()))
-            .collect();
-        writeln!(f, "alerts: {}", alerts.join(", "))?;
+        self.fmt_alerts(f)?;
+        let seconds = self.elapsed.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate is read by people")]
+        let rate = if seconds > 0.0 {
+            self.events as f64 / seconds
+        } else {
+            0.0
+        };
+        writeln!(f, "{seconds:.2} s, {rate:.0} events/s")
+    }
+}
+
+/// The parts of the text.
+impl Summary {
+    fn fmt_undecodable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.listed {
+            writeln!(f, "{} {line}", "undecodable:".yellow())?;
+        }
+        let listed = self.listed.len() as u64;
+        if self.undecodable > listed {
+            let more = self.undecodable - listed;
+            writeln!(f, "{} and {more} more", "undecodable:".yellow())?;
+        }
+        Ok(())
+    }
+
+    fn fmt_skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.skipped.is_empty() {
+            writeln!(f, "skipped: {}", listed(&self.skipped))?;
+        }
+        for (reason, examples) in &self.examples {
+            for example in examples {
+                writeln!(f, "  {reason}: {example}")?;
+            }
+            let (shown, all) = (examples.len() as u64, count(&self.skipped, reason));
+            if all > shown {
+                writeln!(f, "  {reason}: and {} more", all - shown)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fmt_alerts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let levels = [Confidence::High, Confidence::Medium, Confidence::Low];
+        let alerts = levels.iter().map(|level| (level, count(&self.alerts, level)));
+        writeln!(f, "alerts: {}", listed(alerts))?;
         if self.suppressed > 0 {
             writeln!(
                 f,
@@ -138,14 +141,21 @@ impl fmt::Display for Summary {
                 self.suppressed
             )?;
         }
-        let own = self
-            .exceptions
-            .iter()
-            .filter(|(id, hits)| **hits > 0 || !id.starts_with("builtin-"));
-        let exceptions: Vec<String> = own.map(|(id, hits)| format!("{id} {hits}")).collect();
+        let is_shown = |(id, hits): &(&String, &u64)| **hits > 0 || !id.starts_with("builtin-");
+        let exceptions = listed(self.exceptions.iter().filter(is_shown));
         if !exceptions.is_empty() {
-            writeln!(f, "alerts covered by exceptions: {}", exceptions.join(", "))?;
+            writeln!(f, "alerts covered by exceptions: {exceptions}")?;
         }
-        writeln!(f, "{seconds:.2} s, {rate:.0} events/s")
+        Ok(())
     }
+}
+
+fn count<K: Ord>(counts: &BTreeMap<K, u64>, key: &K) -> u64 {
+    counts.get(key).copied().unwrap_or(0)
+}
+
+fn listed(counts: impl IntoIterator<Item = (impl fmt::Display, impl fmt::Display)>) -> String {
+    let counts = counts.into_iter();
+    let items: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
+    items.join(", ")
 }

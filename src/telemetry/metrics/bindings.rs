@@ -34,7 +34,7 @@ pub(super) struct Bindings {
     read: IntCounterVec,
     published: IntCounterVec,
     dropped: IntCounterVec,
-    contradicted: IntCounter,
+    conflicts: IntCounter,
 }
 
 impl Bindings {
@@ -60,7 +60,7 @@ impl Bindings {
                 "Bindings that were dropped, by the bound that asked for it.",
                 &["reason"],
             ),
-            contradicted: make.counter(
+            conflicts: make.counter(
                 "binding_conflicts_total",
                 "Claims about an address that the inventory gives to another host; the inventory won.",
             ),
@@ -85,7 +85,7 @@ impl Metrics {
     }
 
     /// How many bindings a router worker has, and what has happened to them since this was last called.
-    pub fn bindings(&self, worker: &str, size: BindingsSize, dropped: Dropped, contradicted: u64) {
+    pub fn bindings(&self, worker: &str, size: BindingsSize, dropped: Dropped, conflicts: u64) {
         for (kind, number) in [("addresses", size.addresses), ("bindings", size.bindings)] {
             let number = i64::try_from(number).unwrap_or(i64::MAX);
             self.bindings.known.with_label_values(&[worker, kind]).set(number);
@@ -97,6 +97,6 @@ impl Metrics {
         ] {
             self.bindings.dropped.with_label_values(&[reason]).inc_by(number);
         }
-        self.bindings.contradicted.inc_by(contradicted);
+        self.bindings.conflicts.inc_by(conflicts);
     }
 }

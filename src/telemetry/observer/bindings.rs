@@ -54,7 +54,7 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Bin
         BindingFact::Table {
             size,
             dropped,
-            contradicted,
-        } => metrics.bindings(worker, size, dropped, contradicted),
+            conflicts,
+        } => metrics.bindings(worker, size, dropped, conflicts),
     }
 }

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,8 +21,7 @@ use testcontainers::core::{ContainerPort, WaitFor};
 use testcontainers::runners::SyncRunner as _;
 use testcontainers::{GenericImage, ImageExt as _};
 
-/// Kafka's version, as the pom and the image name it.
-const VERSION: &str = "4.1.0";
+use super::libraries::{VERSION, libraries};
 
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -366,38 +365,6 @@ auto.create.topics.enable=false
 ",
         data.display()
     )
-}
-
-/// Kafka's libraries, fetched once and kept below `target`. Test binaries that start at once wait for each other.
-fn libraries() -> Result<PathBuf, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let folder = target.join(format!("kafka-{VERSION}"));
-    std::fs::create_dir_all(&target).map_err(|error| error.to_string())?;
-    let lock = File::create(target.join("kafka.lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    // The pom that the libraries were fetched by stands beside them.
-    let (pom, fetched_by) = (
-        root.join("tests/broker/support/kafka/pom.xml"),
-        folder.join("pom.xml"),
-    );
-    let wanted = std::fs::read(&pom).map_err(|error| error.to_string())?;
-    if std::fs::read(&fetched_by).is_ok_and(|fetched| fetched == wanted) {
-        return Ok(folder.join("lib"));
-    }
-    eprintln!("fetching Apache Kafka {VERSION} from Maven Central");
-    let fetched = Command::new("mvn")
-        .args(["-q", "-B", "-f"])
-        .arg(&pom)
-        .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
-        .arg(format!("-DoutputDirectory={}", folder.join("lib").display()))
-        .output()
-        .map_err(|error| format!("mvn: {error}"))?;
-    if !fetched.status.success() {
-        return Err(format!("mvn: {}", String::from_utf8_lossy(&fetched.stdout)));
-    }
-    std::fs::write(&fetched_by, wanted).map_err(|error| error.to_string())?;
-    Ok(folder.join("lib"))
 }
 
 pub fn free_port() -> Result<u16, String> {

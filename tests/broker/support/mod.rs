@@ -4,6 +4,7 @@
 
 pub mod broker;
 pub mod chaos;
+mod libraries;
 pub mod proxy;
 pub mod service;
 pub mod topics;

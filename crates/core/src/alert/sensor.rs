@@ -5,7 +5,7 @@ use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline};
 use crate::detection::{Counts, Pipes, Resolution, Rule, SENSOR_BLIND, SensorBlind};
 use crate::event::Kind;
-use crate::time::{AppendTime, EventTime};
+use crate::time::EventTime;
 
 /// The rule of the document.
 pub fn sensor_rule() -> Rule {
@@ -40,8 +40,8 @@ pub(super) fn document(alert: &SensorBlind, frame: &Frame<'_>) -> Document {
         // Something is wrong with the host; nobody has intruded.
         category: &["host"],
         outcome: None,
-        first: on_log(alert.first),
-        last: on_log(alert.last),
+        first: EventTime::on_log(alert.first),
+        last: EventTime::on_log(alert.last),
         is_excepted: false,
         addresses: frame.asset.addresses.to_vec(),
         accesses: alert.accesses(),
@@ -75,9 +75,4 @@ fn title(alert: &SensorBlind, asset: &AssetFacts<'_>) -> String {
             format!("Resolved: too few accesses to {host} to tell whether {name} is missing")
         }
     }
-}
-
-/// An alert about a sensor concerns arrivals, so its times are those of the log's clock.
-fn on_log(time: AppendTime) -> EventTime {
-    EventTime::from_micros(time.as_millis().saturating_mul(1000))
 }

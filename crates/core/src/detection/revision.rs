@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{AccessAlert, Attribution, Confidence, Exception, SENSOR_BLIND, SWEEP, SensorBlind, Sweep};
 use crate::event::{AssetId, Observation};
 use crate::log::Offset;
+use crate::time::EventTime;
 
 /// The namespace of every identifier that Pipewarden derives.
 pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0x7a0e_6a54_4d0c_5d0b_9a35_3f1f_d8c6_51e8);
@@ -95,6 +96,16 @@ impl Revision {
             Body::Access(alert) => alert.content.status,
             Body::SensorBlind(sensor) => sensor.status(),
             Body::Sweep(sweep) => sweep.status(),
+        }
+    }
+
+    /// The event time of the first access; of a missing sensor, by the log's clock, when the first access arrived that it
+    /// should have logged.
+    pub fn start(&self) -> EventTime {
+        match &self.body {
+            Body::Access(alert) => alert.content.first,
+            Body::SensorBlind(sensor) => EventTime::on_log(sensor.first),
+            Body::Sweep(sweep) => sweep.first,
         }
     }
 

@@ -16,6 +16,12 @@ use crate::error::DriverError;
 use crate::group::{self, GroupConsumer, signed};
 use crate::observer::WorkerFact;
 
+/// The next record to read.
+struct SeekTarget {
+    partition: PartitionId,
+    offset: log::Offset,
+}
+
 impl CorrelatorMember {
     /// Does what the machine asks for, until it asks for nothing more. `starts` are the partitions of the assignment whose
     /// callback this is: their first offsets can still be set.
@@ -34,7 +40,10 @@ impl CorrelatorMember {
                     partition,
                     offset,
                     within,
-                } => self.seek(consumer, starts, (partition, offset), within),
+                } => {
+                    let to = SeekTarget { partition, offset };
+                    self.seek(consumer, starts, to, within);
+                }
                 Output::Pause(partitions) => self.pause(consumer, &partitions, true),
                 Output::Resume(partitions) => self.pause(consumer, &partitions, false),
                 Output::Publish {
@@ -50,7 +59,7 @@ impl CorrelatorMember {
                 Output::AppendTick { partition } => self.append_tick(partition),
                 Output::Forget(partitions) => {
                     for partition in partitions {
-                        self.tell(WorkerFact::Forgotten {
+                        self.report(WorkerFact::Forgotten {
                             topic: self.topic(partition.topic),
                             partition: partition.number.get(),
                             had_state: true,
@@ -110,9 +119,10 @@ impl CorrelatorMember {
         &mut self,
         consumer: &GroupConsumer<Self>,
         starts: Option<&TopicPartitionList>,
-        (partition, offset): (PartitionId, log::Offset),
+        to: SeekTarget,
         within: Duration,
     ) {
+        let SeekTarget { partition, offset } = to;
         let (topic, number) = (self.topic(partition.topic), number(partition));
         let place = Offset::Offset(offset.to_wire());
         let done = match starts.and_then(|starts| starts.find_partition(topic, number)) {

@@ -39,7 +39,7 @@ fn record(offset_delta: u8, value: &str) -> Vec<u8> {
     record
 }
 
-/// A gzip batch of message format 2 that says that it holds so many records.
+/// A gzip batch of message format 2 that claims to hold so many records.
 fn batch(records: i32, payload: &[u8]) -> Vec<u8> {
     let mut batch = vec![0; 8];
     batch.extend(i32::try_from(payload.len() + 49).unwrap().to_be_bytes());
@@ -87,7 +87,7 @@ fn lost(reason: BatchLossReason, batch: &[u8]) -> Result<String, LostBatch> {
 }
 
 #[test]
-fn a_refused_batch_is_one_marker_and_the_next_message_is_the_one_behind_it() {
+fn a_rejected_batch_is_one_marker_and_the_next_message_is_the_one_behind_it() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("input", 1, 1).unwrap();
     let servers = cluster.bootstrap_servers();
@@ -112,7 +112,7 @@ fn a_refused_batch_is_one_marker_and_the_next_message_is_the_one_behind_it() {
         ..Kafka::default()
     };
     let consumer: BaseConsumer = client::consumer(&kafka, "worker", "group", "0").create().unwrap();
-    // From within the refused batch on too: it is passed over then, and was counted when it was met.
+    // From within the rejected batch on too: it is skipped then, and was counted before.
     for (start, expected) in [(0, &expected[..]), (3, &expected[3..])] {
         let mut assignment = TopicPartitionList::new();
         assignment
@@ -158,18 +158,18 @@ fn dense_batches_that_come_at_once_wait_for_each_other_and_others_never_wait() {
         .flat_map(|number| number.to_string().into_bytes())
         .collect();
     let ordinary = gzip(&text);
-    let (began, mut read, mut refused) = (Instant::now(), 0_usize, 0);
+    let (began, mut read, mut rejected) = (Instant::now(), 0_usize, 0);
     while read < 4 && began.elapsed() < PATIENCE {
         match as_librdkafka_gets_it(&dense) {
             Some(content) => {
                 assert_eq!(content.len(), size);
                 read += 1;
             }
-            None => refused += 1,
+            None => rejected += 1,
         }
         assert_eq!(as_librdkafka_gets_it(&ordinary).as_ref(), Some(&text));
     }
-    assert_eq!(read, 4, "{refused} times refused");
+    assert_eq!(read, 4, "{rejected} times rejected");
     // Half a ceiling at once, the last may overdraw it, and half a ceiling a second.
     let ceiling = 128.0 * MIB as f64;
     let bound = ceiling / 2.0 + size as f64 + ceiling / 2.0 * began.elapsed().as_secs_f64();

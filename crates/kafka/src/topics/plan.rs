@@ -1,4 +1,4 @@
-//! What each topic must be like.
+//! The settings that each topic must have.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -15,14 +15,14 @@ const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(14 * 86_400);
 /// A segment of the bindings topic is closed after this long.
 const SEGMENT: Duration = Duration::from_secs(86_400);
 
-/// What one topic must be like.
+/// The partitions and settings that one topic must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicPlan {
     /// Its name.
     pub name: String,
     /// How many partitions it gets.
     pub partitions: NonZeroU16,
-    /// Whether it must have just that many.
+    /// Whether any other number is wrong.
     pub is_partition_count_fixed: bool,
     /// Settings it gets, and what must hold of them later.
     pub settings: Vec<Setting>,
@@ -33,48 +33,48 @@ pub struct TopicPlan {
 pub struct Setting {
     /// Kafka's name for it.
     pub key: &'static str,
-    /// What it gets when the topic is created.
+    /// The value when the topic is created.
     pub value: String,
     /// What must hold of it.
-    demand: Demand,
+    requirement: Requirement,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Demand {
+enum Requirement {
     /// Exactly the value.
     Equal,
     /// The value or more; -1 means without bound.
     AtLeast,
-    /// Whatever the operator likes better.
+    /// Any value: the operator may have changed it.
     Free,
 }
 
 impl Setting {
-    fn new(key: &'static str, value: impl Into<String>, demand: Demand) -> Self {
+    fn new(key: &'static str, value: impl Into<String>, requirement: Requirement) -> Self {
         Self {
             key,
             value: value.into(),
-            demand,
+            requirement,
         }
     }
 
     /// Whether a topic that has this value is right.
     fn is_met_by(&self, found: &str) -> bool {
-        match self.demand {
-            Demand::Equal => self.value == found,
-            Demand::AtLeast => match (self.value.parse::<i64>(), found.parse::<i64>()) {
+        match self.requirement {
+            Requirement::Equal => self.value == found,
+            Requirement::AtLeast => match (self.value.parse::<i64>(), found.parse::<i64>()) {
                 (Ok(least), Ok(found)) => found >= least || found == -1,
                 _ => false,
             },
-            Demand::Free => true,
+            Requirement::Free => true,
         }
     }
 
     /// What is wrong with a topic that has this value.
     pub(super) fn problem(&self, found: &str) -> Option<String> {
-        let word = match self.demand {
-            Demand::AtLeast => "at least ",
-            Demand::Equal | Demand::Free => "",
+        let word = match self.requirement {
+            Requirement::AtLeast => "at least ",
+            Requirement::Equal | Requirement::Free => "",
         };
         (!self.is_met_by(found)).then(|| format!("{} is {found} and must be {word}{}", self.key, self.value))
     }
@@ -119,35 +119,35 @@ pub fn plans(topics: &Topics, format: AlertFormat, horizon: Duration, with_input
 /// The log that state is rebuilt from.
 fn log_of_state(kept: Duration) -> Vec<Setting> {
     vec![
-        Setting::new("message.timestamp.type", "LogAppendTime", Demand::Equal),
+        Setting::new("message.timestamp.type", "LogAppendTime", Requirement::Equal),
         // Compaction would drop all but the last observation of a host.
-        Setting::new("cleanup.policy", "delete", Demand::Equal),
-        Setting::new("retention.ms", millis(kept), Demand::AtLeast),
-        Setting::new("retention.bytes", "-1", Demand::Equal),
+        Setting::new("cleanup.policy", "delete", Requirement::Equal),
+        Setting::new("retention.ms", millis(kept), Requirement::AtLeast),
+        Setting::new("retention.bytes", "-1", Requirement::Equal),
         max_record(),
     ]
 }
 
-/// Records for people, who may keep them for as long as they like.
+/// Topics that the operator may keep for any time.
 fn kept_for(span: Duration) -> Vec<Setting> {
     vec![
-        Setting::new("cleanup.policy", "delete", Demand::Free),
-        Setting::new("retention.ms", millis(span), Demand::Free),
+        Setting::new("cleanup.policy", "delete", Requirement::Free),
+        Setting::new("retention.ms", millis(span), Requirement::Free),
         max_record(),
     ]
 }
 
-/// The last record of each key is the table; any other policy would forget it.
+/// The last record of each key is the table; any other policy would delete parts of it.
 fn table() -> Vec<Setting> {
     vec![
-        Setting::new("cleanup.policy", "compact", Demand::Equal),
+        Setting::new("cleanup.policy", "compact", Requirement::Equal),
         // The segment that is written to is never compacted.
-        Setting::new("segment.ms", millis(SEGMENT), Demand::Free),
+        Setting::new("segment.ms", millis(SEGMENT), Requirement::Free),
     ]
 }
 
 fn max_record() -> Setting {
-    Setting::new("max.message.bytes", MAX_RECORD.to_string(), Demand::AtLeast)
+    Setting::new("max.message.bytes", MAX_RECORD.to_string(), Requirement::AtLeast)
 }
 
 fn millis(span: Duration) -> String {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_identities_topic_is_compacted() {
+    fn the_bindings_topic_is_compacted() {
         let plans = plans(&Topics::default(), AlertFormat::Ecs, Duration::ZERO, false);
         let plan = plans.iter().find(|plan| plan.name == "pipewarden.bindings");
         let policy = plan

@@ -103,7 +103,7 @@ fn a_transaction_without_errors_commits_and_the_next_one_too() {
 }
 
 #[test]
-fn what_a_rebalance_or_a_bad_record_causes_is_aborted_and_the_batch_can_be_tried_again() {
+fn what_a_rebalance_or_a_bad_record_causes_is_aborted_and_the_batch_can_be_repeated() {
     let causes = [
         (Api::TxnOffsetCommit, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
         (Api::TxnOffsetCommit, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID),
@@ -119,7 +119,7 @@ fn what_a_rebalance_or_a_bad_record_causes_is_aborted_and_the_batch_can_be_tried
             matches!(outcome, Err(Failure::Aborted(_))),
             "{api:?} {code:?}: {outcome:?}"
         );
-        // A refused record leaves a gap in the sequence, which costs one more abort.
+        // A rejected record leaves a gap in the sequence, which costs one more abort.
         let again = (0..3).map(|_| bench.transact()).find(Result::is_ok);
         assert!(again.is_some(), "after {api:?} {code:?}");
     }
@@ -226,7 +226,7 @@ fn a_failed_renewal_keeps_the_failure_that_ends_the_worker() {
 }
 
 #[test]
-fn what_passes_by_itself_is_waited_for() {
+fn a_transient_error_is_waited_out() {
     let causes: [(Api, &[Code]); 6] = [
         (Api::EndTxn, &[RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS; 3]),
         (Api::EndTxn, &[RD_KAFKA_RESP_ERR_NOT_COORDINATOR]),

@@ -9,20 +9,20 @@ use super::client::{self, Deliveries};
 use super::error::DriverError;
 use super::settings::Kafka;
 
-/// How long the broker may take for what is left at the end.
+/// How long the broker may take for the records that are left at the end.
 const FLUSH: Duration = Duration::from_secs(60);
 
-/// Writes to one input topic.
-pub struct Feeder {
+/// Publishes to one input topic.
+pub struct DocumentProducer {
     producer: BaseProducer<Deliveries>,
     topic: String,
 }
 
-impl Feeder {
-    /// For the first of `kafka.topics.input`. `compression` is librdkafka's word for it.
+impl DocumentProducer {
+    /// For the first of `kafka.topics.input`. `compression` is a value of librdkafka's `compression.type`.
     ///
     /// # Errors
-    /// A property that librdkafka refuses.
+    /// A property that librdkafka rejects.
     pub fn new(kafka: &Kafka, compression: &str) -> Result<Self, DriverError> {
         let producer = client::plain(kafka, "generate")
             .set("compression.type", compression)
@@ -51,23 +51,23 @@ impl Feeder {
     /// Publishes a document; waits where the broker is slower.
     ///
     /// # Errors
-    /// [`DriverError::Delivery`] where the broker has refused a document for good.
+    /// [`DriverError::Delivery`] where the broker has rejected a document for good.
     pub fn send(&mut self, document: &[u8]) -> Result<(), DriverError> {
         let mut record: BaseRecord<'_, (), [u8]> = BaseRecord::to(&self.topic).payload(document);
         loop {
             match self.producer.send(record) {
-                Ok(()) => return self.refused(),
+                Ok(()) => return self.check_rejected(),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), same)) => {
                     record = same;
                     self.producer.poll(Duration::from_millis(10));
-                    self.refused()?;
+                    self.check_rejected()?;
                 }
                 Err((problem, _)) => return Err(DriverError::delivery(&self.topic, problem)),
             }
         }
     }
 
-    /// Lets the client speak, for as long as there is nothing to publish.
+    /// Serves the client for this long, while there is nothing to publish.
     pub fn wait(&mut self, time: Duration) {
         self.producer.poll(time);
     }
@@ -80,17 +80,17 @@ impl Feeder {
         let deadline = Instant::now() + FLUSH;
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::from_millis(10));
-            self.refused()?;
+            self.check_rejected()?;
             if Instant::now() >= deadline {
                 let timed_out = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
                 return Err(DriverError::delivery(&self.topic, timed_out));
             }
         }
-        self.refused()
+        self.check_rejected()
     }
 
-    fn refused(&self) -> Result<(), DriverError> {
-        match self.producer.context().take_refused() {
+    fn check_rejected(&self) -> Result<(), DriverError> {
+        match self.producer.context().take_rejected() {
             Some((topic, problem)) => Err(DriverError::delivery(topic, problem)),
             None => Ok(()),
         }
