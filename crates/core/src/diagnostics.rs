@@ -1,10 +1,10 @@
-//! What is wrong with a file that people write: everything at once, each with its line.
+//! Problems of a file that people write: all of them at once, each with its line.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Why a file is refused. Every message names the file, the line and what to change.
+/// Why a file cannot be used. Every message names the file, the line and what to change.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The file cannot be read.
@@ -14,7 +14,7 @@ pub enum FileError {
         what: &'static str,
         /// The file.
         origin: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// It is not YAML of the right form.
@@ -22,7 +22,7 @@ pub enum FileError {
     Syntax {
         /// The file.
         origin: String,
-        /// What the parser says, with the line.
+        /// The message of the parser, with the line.
         message: String,
     },
     /// Its entries cannot be used.
@@ -40,7 +40,7 @@ pub enum FileError {
 pub struct Problems(Vec<(u64, String)>);
 
 impl Problems {
-    /// Notes one more.
+    /// Adds one.
     pub fn note(&mut self, line: u64, problem: String) {
         self.0.push((line, problem));
     }

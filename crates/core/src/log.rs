@@ -1,5 +1,4 @@
-//! Where a record is on a partitioned log: Kafka's coordinates as types, so that a partition is no offset and neither is
-//! negative.
+//! Kafka's coordinates of a record as types, so that partitions and offsets cannot be confused and neither is negative.
 
 use std::fmt;
 
@@ -83,10 +82,10 @@ impl Offset {
         i64::try_from(self.0).expect("Kafka's offsets have 63 bits")
     }
 
-    /// The place behind this one, where the next record may stand.
+    /// The place after this one, where the next record may be.
     ///
     /// # Panics
-    /// Behind the last one.
+    /// At the last one that Kafka can number.
     pub const fn next(self) -> Self {
         Self::new(self.0 + 1)
     }

@@ -1,4 +1,4 @@
-//! The document of an alert about a sensor that is missing, and what stands in for its rule.
+//! The document of an alert about a sensor that is missing, with a rule of its own.
 
 use super::Document;
 use super::document as doc;
