@@ -3,7 +3,7 @@
 //! Pure: a decision follows from the records and the times in them, and from nothing else. This crate reads no clock,
 //! opens no file and depends on no Kafka client, threads or command line; `.ci/checks/house` enforces that.
 //!
-//! One way through it: [`event::Decoder`] makes an [`event::Event`] of bytes; [`inventory::Identity`] finds the asset
+//! One way through it: [`event::Decoder`] makes an [`event::Event`] of bytes; [`inventory::Resolver`] finds the asset
 //! that it is about; [`detection::Join`] takes observations and gives [`detection::Revision`]s; [`alert::document`]
 //! makes a document of one.
 //!

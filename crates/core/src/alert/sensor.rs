@@ -8,7 +8,7 @@ use crate::event::Kind;
 use crate::time::{AppendTime, EventTime};
 
 /// The rule of the document.
-pub fn sensor_rule() -> Rule {
+pub(super) fn sensor_rule() -> Rule {
     Rule {
         id: SENSOR_BLIND.into(),
         name: "A sensor of a protected host is missing".to_owned(),
