@@ -281,7 +281,7 @@ fn a_wrong_record_is_rejected_with_its_reason() {
             "cannot be a binding",
         ),
         (key, "{}".to_owned(), "version"),
-        (key, "not json".to_owned(), "not an identity"),
+        (key, "not json".to_owned(), "not a binding"),
         (key, with("version", 2.into()), "version 2"),
         (key, with("address", "192.0.2.10".into()), "another binding"),
         (key, with("computer", "atlas".into()), "another binding"),
@@ -290,7 +290,7 @@ fn a_wrong_record_is_rejected_with_its_reason() {
             with("first_seen", "2024-10-24T15:02:07Z".into()),
             "before it was first seen",
         ),
-        (key, with("first_seen", "yesterday".into()), "not an identity"),
+        (key, with("first_seen", "yesterday".into()), "not a binding"),
     ] {
         let error = error(key, &value);
         assert!(error.contains(word), "{word}: {error}");

@@ -1,4 +1,4 @@
-//! What is wrong with a file that people write: everything at once, each with its line.
+//! Problems of a file that people write: all of them at once, each with its line.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -16,7 +16,7 @@ pub fn with_causes(error: &dyn StdError) -> String {
     line
 }
 
-/// Why a file is refused. Every message names the file, the line and what to change.
+/// Why a file cannot be used. Every message names the file, the line and what to change.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The file cannot be read.
@@ -26,7 +26,7 @@ pub enum FileError {
         what: &'static str,
         /// The file.
         origin: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// It is not YAML of the right form.
@@ -35,7 +35,7 @@ pub enum FileError {
     Syntax {
         /// The file.
         origin: String,
-        /// What the parser says, with the line.
+        /// The message of the parser, with the line.
         message: String,
     },
     /// Its entries cannot be used.
@@ -53,7 +53,7 @@ pub enum FileError {
 pub struct Problems(Vec<(u64, String)>);
 
 impl Problems {
-    /// Notes one more.
+    /// Adds one.
     pub fn note(&mut self, line: u64, problem: String) {
         self.0.push((line, problem));
     }

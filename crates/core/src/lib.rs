@@ -1,11 +1,11 @@
 //! The domain of Pipewarden: events as they arrive, the inventory, the rules and their join, the alert as a document.
 //!
-//! Pure: a decision follows from the records and the times in them, and from nothing else. This crate reads no clock, opens
-//! no file and depends on no Kafka client, threads or command line; `.ci/checks/house` enforces that.
+//! Pure: a decision follows from the records and the times in them, and from nothing else. This crate reads no clock,
+//! opens no file and depends on no Kafka client, threads or command line; `.ci/checks/house` enforces that.
 //!
-//! One way through it: [`event::Decoder`] makes an [`event::Event`] of bytes; [`inventory::Identity`] finds the asset that
-//! it is about; [`detection::Join`] takes observations and gives [`detection::Revision`]s; [`alert::document`] makes a
-//! document of one.
+//! One way through it: [`event::Decoder`] makes an [`event::Event`] of bytes; [`inventory::Resolver`] finds the asset
+//! that it is about; [`detection::Join`] takes observations and gives [`detection::Revision`]s; [`alert::document`]
+//! makes a document of one.
 //!
 //! ```
 //! use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Kafka's coordinates of a record as types, so that a partition is never taken for an offset and neither is negative.
+//! Kafka's coordinates of a record as types, so that partitions and offsets cannot be confused and neither is negative.
 
 use std::fmt;
 
@@ -96,10 +96,10 @@ impl Offset {
         i64::try_from(self.0).expect("Kafka's offsets have 63 bits")
     }
 
-    /// The offset after this one: the earliest of the next record, and what is committed once this record is done.
+    /// The place after this one, where the next record may be.
     ///
     /// # Panics
-    /// At the last one that there is.
+    /// At the last one that Kafka can number.
     pub const fn next(self) -> Self {
         Self::new(self.0 + 1)
     }

@@ -1,4 +1,4 @@
-//! Words for people.
+//! Text for people.
 
 /// `1 host`, `2 hosts`.
 pub fn plural(number: usize, noun: &str) -> String {

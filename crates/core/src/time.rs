@@ -3,7 +3,7 @@
 //! [`AppendTime`] is the broker's: it orders the log and decides deadlines, closing and expiry.
 //! [`EventTime`] is the logging host's: it is only ever compared with another event time, and once with
 //! the arrival of its own observation to tell timely from late. Nothing converts one into the other
-//! silently; the few places where they meet call [`EventTime::lateness_at`] or a named constructor.
+//! implicitly; the few places where they meet call [`EventTime::lateness_at`] or a named constructor.
 
 use std::fmt;
 use std::time::Duration;
@@ -137,7 +137,7 @@ impl EventTime {
         let clamped = self
             .0
             .clamp(Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
-        Timestamp::from_microsecond(clamped).unwrap_or(Timestamp::UNIX_EPOCH)
+        Timestamp::from_microsecond(clamped).expect("the calendar holds what is clamped to it")
     }
 }
 

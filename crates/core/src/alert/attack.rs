@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sub_technique_stands_below_its_technique_and_techniques_below_their_tactic() {
+    fn a_sub_technique_is_below_its_technique_and_techniques_below_their_tactic() {
         let attack = |tactic: &str, technique: &str| Attack {
             tactic: tactic.into(),
             technique: technique.into(),

@@ -135,7 +135,7 @@ pub struct Technique {
 pub struct Source {
     /// Its address.
     pub ip: IpAddr,
-    /// The address again, as ECS asks.
+    /// The address again, as ECS requires.
     pub address: String,
     /// Its port, where there is one and only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

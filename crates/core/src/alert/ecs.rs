@@ -24,8 +24,8 @@ pub struct AssetFacts<'a> {
     pub roles: &'a [&'a str],
 }
 
-/// The document of one revision, `asset` being [the one that it names](Revision::asset). `policy` is the id of the policy in
-/// force.
+/// The document of one revision, `asset` being [the one that it names](Revision::asset). `policy` is the id of the
+/// policy in force.
 pub fn document(revision: &Revision, asset: &AssetFacts<'_>, policy: &str) -> Document {
     let frame = |rule| Frame {
         revision,

@@ -20,5 +20,5 @@ pub use document::{
 pub use ecs::{AssetFacts, document, risk_score};
 pub use format::AlertFormat;
 pub use ocsf::detection_finding;
-pub use sensor::{sensor_name, sensor_rule};
+pub use sensor::sensor_name;
 pub use sweep::sweep_rule;

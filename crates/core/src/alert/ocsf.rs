@@ -152,8 +152,8 @@ fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
         title: ecs.message.clone(),
         desc: ecs.rule.description.clone(),
         created_time: first,
-        // When the latest observation of the revision happened, by the hosts' clocks: a replay must give the same document,
-        // so a clock of this process cannot be read here.
+        // When the latest observation of the revision happened, by the hosts' clocks: a replay must give the same
+        // document, so a clock of this process cannot be read here.
         modified_time: evidence.fold(last, i64::max),
         first_seen_time: first,
         last_seen_time: last,

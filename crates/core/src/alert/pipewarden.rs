@@ -76,7 +76,7 @@ pub struct ExceptionFields {
 pub struct SensorFields {
     /// The kind of observation that is missing.
     pub kind: Kind,
-    /// Why the finding has ended: `seen` where the sensor is back, `quiet` where there is too little to tell.
+    /// Why the alert has ended: `seen` where the sensor is back, `quiet` where there are too few accesses to judge by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The document of an alert about a sensor that is missing, and what stands in for its rule.
+//! The document of an alert about a sensor that is missing, with a rule of its own.
 
 use super::Document;
 use super::document as doc;
@@ -8,7 +8,7 @@ use crate::event::Kind;
 use crate::time::EventTime;
 
 /// The rule of the document.
-pub fn sensor_rule() -> Rule {
+pub(super) fn sensor_rule() -> Rule {
     Rule {
         id: SENSOR_BLIND.into(),
         name: "A sensor of a protected host is missing".to_owned(),

@@ -1,4 +1,4 @@
-//! The document of a sweep, and what stands in for its rule.
+//! The document of a sweep, with a rule of its own.
 
 use super::Document;
 use super::document as doc;

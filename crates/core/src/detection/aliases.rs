@@ -2,8 +2,8 @@
 
 use super::Rule;
 
-/// The pipe behind, and every name it goes by. Since Windows XP; in the telemetry that was seen, 5145 `samr`, `lsarpc`
-/// and `netlogon` stood beside 18 `lsass`, and `svcctl` beside `ntsvcs`.
+/// The pipe, and every name it goes by. Since Windows XP; in recorded telemetry, 5145 `samr`, `lsarpc` and `netlogon`
+/// occur together with 18 `lsass`, and `svcctl` with `ntsvcs`.
 const ALIASES: &[(&str, &[&str])] = &[
     (
         "lsass",
@@ -14,7 +14,7 @@ const ALIASES: &[(&str, &[&str])] = &[
 
 impl Rule {
     /// Pipes that the rule watches on the side of Sysmon 18 without all their names on the side of 5145, each with the
-    /// names it lacks. An access by such a name leaves its 18 unexplained, so that the rule takes it for its own.
+    /// names it lacks. An access by such a name leaves its 18 unexplained, and the rule would report that as an access.
     pub fn missing_aliases(&self) -> Vec<(&'static str, Vec<&'static str>)> {
         ALIASES
             .iter()

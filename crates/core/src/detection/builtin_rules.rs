@@ -1,4 +1,4 @@
-//! The rules that are built in, each as its files in `rules/` say it.
+//! The built-in rules, from their files in `rules/`.
 
 /// One built-in rule: its text and the text of its cases.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ macro_rules! pack {
     };
 }
 
-/// Every built-in rule. Which of them are on is a setting.
+/// Every built-in rule. A setting decides which of them are on.
 pub const BUILTIN_RULES: &[BuiltinRule] = pack![
     "detect-8", "atsvc", "efsrpc", "lsarpc", "lsass", "netdfs", "samr", "spoolss", "svcctl",
 ];

@@ -1,8 +1,8 @@
-//! What the join answers: revisions to write, and facts for metrics.
+//! The output of the join: revisions to write, and counters for metrics.
 
 use crate::detection::Revision;
 
-/// What became of one record.
+/// The disposition of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Disposition {
     /// It is in state.
@@ -13,7 +13,7 @@ pub enum Disposition {
     Unwatched,
     /// Its asset or partition has had too many destination-side observations: counted, not joined.
     Dropped,
-    /// It was a sighting: what the partition of a source is told of an access to an asset of another.
+    /// It was a sighting: an access by a source of this partition to an asset of any.
     Sighting,
     /// It was a tick: only time passed.
     Tick,
@@ -43,10 +43,10 @@ impl Disposition {
     }
 }
 
-/// Facts about a record that metrics tell and no decision hangs on.
+/// Facts about a record for metrics. No decision depends on them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Connections that a bound pushed out of state.
+    /// Connections that a bound evicted from state.
     pub evicted_session_evidence: u64,
     /// Accesses whose event time is too far from their arrival, either way.
     pub untimely: u64,
@@ -54,14 +54,14 @@ pub struct Counters {
     pub after_close: u64,
 }
 
-/// What came of applying one record.
+/// The output of one record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JoinOutput {
     /// Revisions to write: those of deadlines first, then those of the record itself.
     pub revisions: Vec<Revision>,
-    /// What became of the record.
+    /// The disposition of the record.
     pub disposition: Disposition,
-    /// What metrics tell of it.
+    /// Its counters.
     pub counters: Counters,
 }
 
@@ -74,7 +74,7 @@ pub struct StateSize {
     pub accesses: usize,
     /// Open alerts.
     pub alerts: usize,
-    /// Remembered seen_events.
+    /// Remembered events.
     pub seen_events: usize,
     /// Assets with anything in state.
     pub assets: usize,

@@ -109,7 +109,7 @@ impl Revision {
         }
     }
 
-    /// The id of the rule, or of what stands in its place.
+    /// The id of the rule.
     pub fn rule_id(&self) -> Arc<str> {
         match &self.body {
             Body::Access(alert) => Arc::clone(&alert.key.rule),

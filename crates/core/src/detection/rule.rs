@@ -1,4 +1,4 @@
-//! A detection rule: which pipes it watches on each side, and what an alert says of it.
+//! A detection rule: which pipes it watches on each side, and what its alerts are described by.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-/// One rule, as its file says it.
+/// One rule, as in its file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -19,7 +19,7 @@ pub struct Rule {
     /// Why it matters and what to do; optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Whether it is on where the setting `rules.enabled` says `default`. Default true.
+    /// Whether it is on where the setting `rules.enabled` is `default`. Default true.
     // What is serialised is what decisions follow from, and how a rule came to be on is no part of that.
     #[serde(default = "yes", skip_serializing)]
     pub enabled: bool,

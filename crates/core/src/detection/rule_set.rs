@@ -1,4 +1,4 @@
-//! The rules in force: from files, checked whole, in a stable order.
+//! The rules in force: parsed, validated, in a stable order.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::{Attack, BUILTIN_RULES, Pipes, Rule, SENSOR_BLIND, SWEEP};
 use crate::diagnostics::{FileError, did_you_mean};
 use crate::event::{WatchedPipes, normalise_pipe};
 
-/// In `rules.enabled`: the rules that say themselves that they are on.
+/// In `rules.enabled`: the rules that are enabled in their own files.
 pub const DEFAULT_RULES: &str = "default";
 /// In `rules.enabled`: every rule.
 pub const ALL_RULES: &str = "all";
@@ -20,13 +20,13 @@ pub struct RuleSet {
     rules: Vec<Rule>,
 }
 
-/// Why rules are refused. Every message names the file and what to change.
+/// Why rules cannot be used. Every message names the file and what to change.
 #[derive(Debug, Error)]
 pub enum RuleError {
     /// A file or folder cannot be read, or is not YAML of the right form.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A rule says something that cannot be.
+    /// A rule has a value that cannot be.
     #[error("{origin}: rule {id}: {problem}")]
     Invalid {
         /// The file.
@@ -114,7 +114,7 @@ impl RuleSet {
     }
 
     /// Puts rules together that [`parse_rule`] has read, on or not; `origin` names the whole of them in errors. They
-    /// stand in place of the built-in rules.
+    /// replace the built-in rules.
     ///
     /// # Errors
     /// [`RuleError`] for the first that cannot be used, and for an id that is used twice.
@@ -130,7 +130,7 @@ impl RuleSet {
     /// Reads one rule from YAML; `origin` names it in errors.
     ///
     /// # Errors
-    /// [`RuleError`], which says what is wrong.
+    /// [`RuleError`], where the rule cannot be used.
     pub fn parse(text: &str, origin: &str) -> Result<Self, RuleError> {
         parse(text, origin).map(|rule| Self { rules: vec![rule] })
     }
@@ -138,7 +138,7 @@ impl RuleSet {
     /// Checks rules and puts them in order.
     ///
     /// # Errors
-    /// [`RuleError::Invalid`] for a rule that says something that cannot be, or an id that is used twice.
+    /// [`RuleError::Invalid`] for a rule with a value that cannot be, or an id that is used twice.
     pub fn new(rules: Vec<Rule>) -> Result<Self, RuleError> {
         Self::of(
             rules
@@ -189,7 +189,7 @@ impl RuleSet {
 /// Reads one rule from YAML; `origin` names it in errors.
 ///
 /// # Errors
-/// [`RuleError`], which says what is wrong.
+/// [`RuleError`], where the rule cannot be used.
 pub fn parse(text: &str, origin: &str) -> Result<Rule, RuleError> {
     let rule: Rule = serde_saphyr::from_str(text).map_err(|error| FileError::Syntax {
         origin: origin.to_owned(),
@@ -288,8 +288,8 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_cannot_be_is_refused_with_its_id_and_what_would_be_right() {
-        for (from, to, said) in [
+    fn a_rule_that_cannot_be_is_an_error_with_its_id_and_what_would_be_right() {
+        for (from, to, expected) in [
             ("id: detect-8", "id: Detect 8", "lower-case"),
             ("id: detect-8", "id: all", "rules.enabled"),
             ("id: detect-8", "id: sensor-blind", "kept for findings"),
@@ -303,7 +303,7 @@ mod tests {
             let error = parse(&DETECT_8.replace(from, to), "test.yaml")
                 .unwrap_err()
                 .to_string();
-            assert!(error.contains(said) && error.contains("test.yaml"), "{error}");
+            assert!(error.contains(expected) && error.contains("test.yaml"), "{error}");
         }
     }
 

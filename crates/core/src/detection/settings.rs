@@ -69,16 +69,16 @@ pub struct Settle {
     pub none: Duration,
 }
 
-/// When a sensor of a listed asset counts as blind: others tell of its accesses, and it never does.
+/// When a sensor of a listed asset counts as blind: others log accesses to the asset, and it never does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SensorSettings {
     /// Whether sensors are judged. Default true.
     pub enabled: bool,
-    /// How many accesses another sensor must have told of within one horizon. Default 5.
+    /// How many accesses another sensor must have logged within one horizon. Default 5.
     pub min_accesses: u32,
     /// How far apart the first and the last of them must have arrived; not shorter than `allowed_lateness`, or what is
-    /// merely late looks like what is missing. Default 30 min, or half of what the horizon allows if that is shorter.
+    /// merely late is taken for missing. Default 30 min, or half of what the horizon allows if that is shorter.
     #[serde(serialize_with = "write_min_span", deserialize_with = "read_set")]
     #[schemars(with = "String")]
     pub min_span: Option<Duration>,
@@ -88,7 +88,7 @@ pub struct SensorSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SweepSettings {
-    /// Whether sweeps are told. Default true.
+    /// Whether sweeps are detected. Default true.
     pub enabled: bool,
     /// How many assets a source must touch. Default 3.
     pub min_assets: u32,
@@ -136,17 +136,17 @@ fn write_within<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// `network_connection`s of one asset in state; beyond it the oldest goes. Default 2,048.
+    /// `network_connection`s of one asset in state; beyond it the oldest is evicted. Default 2,048.
     pub session_evidence_per_asset: usize,
-    /// `network_connection`s of one partition in state; beyond it the oldest goes. Default 65,536.
+    /// `network_connection`s of one partition in state; beyond it the oldest is evicted. Default 65,536.
     pub session_evidence_per_partition: usize,
     /// Destination-side observations of one asset within the horizon; more are counted, not joined. One source may
     /// take a quarter of it, and those that name no source a half. Default 8,192.
     pub accesses_per_asset: usize,
-    /// Destination-side observations of one partition within the horizon; more are counted, not joined. As many hosts of
-    /// sources are remembered for sweeps. Default 32,768.
+    /// Destination-side observations of one partition within the horizon; more are counted, not joined. As many hosts
+    /// of sources are remembered for sweeps. Default 32,768.
     pub accesses_per_partition: usize,
-    /// Identities remembered by one partition to recognise copies; beyond it the oldest goes.
+    /// Events remembered by one partition to recognise copies; beyond it the oldest is evicted.
     /// Default 262,144.
     pub seen_events_per_partition: usize,
     /// Evidence entries in one document. Default 64.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::decoder::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
+use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
 use super::field::Scalar;
 use super::record::{Code, Record};
 use super::{
@@ -13,7 +13,25 @@ use crate::time::EventTime;
 
 const SMB_PORTS: [u16; 2] = [445, 139];
 
-/// Reads the payload of an event of ours.
+/// Why a payload gives no detail.
+enum Unusable {
+    Skipped(Skip),
+    Undecodable(DecodeError),
+}
+
+impl From<Skip> for Unusable {
+    fn from(skip: Skip) -> Self {
+        Self::Skipped(skip)
+    }
+}
+
+impl From<DecodeError> for Unusable {
+    fn from(error: DecodeError) -> Self {
+        Self::Undecodable(error)
+    }
+}
+
+/// Reads the payload of an event that can matter.
 pub(super) fn decode(
     record: &Record<'_, '_>,
     watched: &WatchedPipes,
@@ -21,12 +39,11 @@ pub(super) fn decode(
 ) -> Result<Decoded, DecodeError> {
     let mut claims = Vec::new();
     let detail = match record.code {
-        Code::NetworkConnection => network_connection(record, time.0, &mut claims)?,
-        Code::PipeConnected => pipe_connected(record, watched)?,
-        Code::ShareAccess => share_access(record, watched)?,
+        Code::NetworkConnection => network_connection(record, time.0, &mut claims),
+        Code::PipeConnected => pipe_connected(record, watched),
+        Code::ShareAccess => share_access(record, watched),
     };
     let outcome = match detail {
-        Err(skip) => Err(skip),
         Ok(detail) => Ok(Event {
             time: time.0,
             time_source: time.1,
@@ -35,6 +52,8 @@ pub(super) fn decode(
             record_id: record.record_id()?,
             detail,
         }),
+        Err(Unusable::Skipped(skip)) => Err(skip),
+        Err(Unusable::Undecodable(error)) => return Err(error),
     };
     Ok(Decoded { outcome, claims })
 }
@@ -57,30 +76,27 @@ fn network_connection(
     record: &Record<'_, '_>,
     time: EventTime,
     claims: &mut Vec<AddressClaim>,
-) -> Result<Result<Detail, Skip>, DecodeError> {
+) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
-    let transport = data.protocol.text().or(document.network.0.transport.text());
+    let transport = data.protocol.text().or(document.network.transport.text());
     if transport.is_some_and(|transport| !transport.eq_ignore_ascii_case("tcp")) {
-        return Ok(Err(Skip::OtherTransport));
+        return Err(Skip::OtherTransport.into());
     }
     let source = End {
-        ip: ip(either(&data.source_ip, &document.source.0.ip), "SourceIp")?,
-        port: port(either(&data.source_port, &document.source.0.port), "SourcePort")?,
-        host: host(either(&data.source_hostname, &document.source.0.domain)),
+        ip: ip(data.source_ip.or(&document.source.ip), "SourceIp")?,
+        port: port(data.source_port.or(&document.source.port), "SourcePort")?,
+        host: host(data.source_hostname.or(&document.source.domain)),
     };
     let destination = End {
-        ip: ip(
-            either(&data.destination_ip, &document.destination.0.ip),
-            "DestinationIp",
-        )?,
+        ip: ip(data.destination_ip.or(&document.destination.ip), "DestinationIp")?,
         port: port(
-            either(&data.destination_port, &document.destination.0.port),
+            data.destination_port.or(&document.destination.port),
             "DestinationPort",
         )?,
-        host: host(either(&data.destination_hostname, &document.destination.0.domain)),
+        host: host(data.destination_hostname.or(&document.destination.domain)),
     };
     let initiated = initiated(record)?;
-    // Some receivers log themselves as the source. Where nothing says who began, only the ports can tell.
+    // Some receivers log themselves as the source. Where nothing shows who began, the ports decide.
     let is_reversed = initiated != Some(true) && source.is_smb() && !destination.is_smb();
     let (client, server) = if is_reversed {
         (destination, source)
@@ -103,13 +119,13 @@ fn network_connection(
         });
     }
     let Some(destination_port) = server.port.filter(|_| server.is_smb()) else {
-        return Ok(Err(Skip::OtherPort));
+        return Err(Skip::OtherPort.into());
     };
     let source_ip = client.ip.ok_or(DecodeError::MissingField("SourceIp"))?;
     if names::is_local(source_ip) {
-        return Ok(Err(Skip::LocalAddress));
+        return Err(Skip::LocalAddress.into());
     }
-    Ok(Ok(Detail::NetworkConnection(NetworkConnection {
+    Ok(Detail::NetworkConnection(NetworkConnection {
         source_ip,
         source_port: client.port,
         source_host: if initiated { Some(computer) } else { client.host },
@@ -120,7 +136,7 @@ fn network_connection(
         process: process(record),
         user: user(record),
         utc_time: shared(&data.utc_time),
-    })))
+    }))
 }
 
 /// Who opened the connection: `Initiated`, or the direction that the Sysmon module makes of it.
@@ -142,42 +158,36 @@ fn initiated(record: &Record<'_, '_>) -> Result<Option<bool>, DecodeError> {
             expected: "true or false",
         });
     }
-    Ok(match record.document.network.0.direction.text() {
+    Ok(match record.document.network.direction.text() {
         Some("egress" | "outbound") => Some(true),
         Some("ingress" | "inbound") => Some(false),
         _ => None,
     })
 }
 
-fn pipe_connected(
-    record: &Record<'_, '_>,
-    watched: &WatchedPipes,
-) -> Result<Result<Detail, Skip>, DecodeError> {
+fn pipe_connected(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Detail, Unusable> {
     let data = record.data;
-    let name = either(&data.pipe_name, &record.document.file.0.name);
+    let name = data.pipe_name.or(&record.document.file.name);
     let pipe = watched_pipe(name, "PipeName", &watched.pipe_connected)?;
     let Some(pipe) = pipe else {
-        return Ok(Err(Skip::OtherPipe));
+        return Err(Skip::OtherPipe.into());
     };
-    let image = shared(either(&data.image, &record.document.process.0.executable));
+    let image = shared(data.image.or(&record.document.process.executable));
     // The redirector opens pipes for remote clients as `System`; any other known process runs on this very host.
     let is_remote = image.as_deref().is_none_or(|image| {
         image.eq_ignore_ascii_case("System") || image.eq_ignore_ascii_case("<unknown process>")
     });
     if !is_remote {
-        return Ok(Err(Skip::LocalClient));
+        return Err(Skip::LocalClient.into());
     }
-    Ok(Ok(Detail::PipeConnected(PipeConnected {
+    Ok(Detail::PipeConnected(PipeConnected {
         pipe,
         image,
         utc_time: shared(&data.utc_time),
-    })))
+    }))
 }
 
-fn share_access(
-    record: &Record<'_, '_>,
-    watched: &WatchedPipes,
-) -> Result<Result<Detail, Skip>, DecodeError> {
+fn share_access(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
     let share = data
         .share_name
@@ -188,22 +198,24 @@ fn share_access(
         .next()
         .is_some_and(|last| last.eq_ignore_ascii_case("IPC$"))
     {
-        return Ok(Err(Skip::OtherShare));
+        return Err(Skip::OtherShare.into());
     }
-    let name = either(&data.relative_target_name, &document.file.0.name);
+    let name = data.relative_target_name.or(&document.file.name);
     let pipe = watched_pipe(name, "RelativeTargetName", &watched.share_access)?;
     let Some(pipe) = pipe else {
-        return Ok(Err(Skip::OtherPipe));
+        return Err(Skip::OtherPipe.into());
     };
     // An access without a usable address is still an access: one without a named source.
-    let source_ip = either(&data.ip_address, &document.source.0.ip)
+    let source_ip = data
+        .ip_address
+        .or(&document.source.ip)
         .text()
         .and_then(names::address);
     if source_ip.is_some_and(names::is_local) {
-        return Ok(Err(Skip::LocalAddress));
+        return Err(Skip::LocalAddress.into());
     }
-    let source_port = port(either(&data.ip_port, &document.source.0.port), "IpPort")?;
-    Ok(Ok(Detail::ShareAccess(ShareAccess {
+    let source_port = port(data.ip_port.or(&document.source.port), "IpPort")?;
+    Ok(Detail::ShareAccess(ShareAccess {
         pipe,
         source_ip,
         source_port: source_port.filter(|_| source_ip.is_some()),
@@ -215,7 +227,7 @@ fn share_access(
         }),
         access_mask: shared(&data.access_mask),
         outcome: record.outcome(),
-    })))
+    }))
 }
 
 fn watched_pipe(
@@ -238,11 +250,13 @@ fn watched_pipe(
 
 /// The process on the logging computer.
 fn process(record: &Record<'_, '_>) -> Option<Process> {
-    let (data, moved) = (record.data, &record.document.process.0);
+    let (data, moved) = (record.data, &record.document.process);
     let process = Process {
-        image: shared(either(&data.image, &moved.executable)),
-        guid: shared(either(&data.process_guid, &moved.entity_id)),
-        pid: either(&data.process_id, &moved.pid)
+        image: shared(data.image.or(&moved.executable)),
+        guid: shared(data.process_guid.or(&moved.entity_id)),
+        pid: data
+            .process_id
+            .or(&moved.pid)
             .number()
             .and_then(|pid| u32::try_from(pid).ok()),
     };
@@ -250,13 +264,13 @@ fn process(record: &Record<'_, '_>) -> Option<Process> {
     is_named.then_some(process)
 }
 
-/// The user of that process. The top-level `user` of raw shapes is the account of the Sysmon service itself, so it
-/// counts only where the ends of the connection have been moved to the top level as well.
+/// The user of the process on the logging computer. The top-level `user` of raw shapes is the account of the Sysmon
+/// service itself, so it counts only where the ends of the connection have been moved to the top level as well.
 fn user(record: &Record<'_, '_>) -> Option<Arc<str>> {
     if let Some(user) = shared(&record.data.user) {
         return Some(user);
     }
-    let (moved, user) = (&record.document.source.0, &record.document.user.0);
+    let (moved, user) = (&record.document.source, &record.document.user);
     if !record.data.source_ip.is_empty() || moved.ip.is_empty() {
         return None;
     }
@@ -267,19 +281,17 @@ fn user(record: &Record<'_, '_>) -> Option<Arc<str>> {
     })
 }
 
-fn either<'d, 'a>(raw: &'d Scalar<'a>, moved: &'d Scalar<'a>) -> &'d Scalar<'a> {
-    if raw.is_empty() { moved } else { raw }
-}
-
-/// A text as it is kept. Memory is bounded by the number of observations, so each must be: what Windows writes is shorter.
+/// A text as it is kept. State is bounded by the number of observations, so the size of each must be bounded, too.
 fn shared(field: &Scalar<'_>) -> Option<Arc<str>> {
     field
         .text()
-        .map(|text| names::cut(&names::unescape_backslashes(text)).into())
+        .map(|text| names::truncate(&names::unescape_backslashes(text)).into())
 }
 
 fn host(field: &Scalar<'_>) -> Option<Arc<str>> {
-    field.text().map(|name| names::cut(&names::host(name)).into())
+    field
+        .text()
+        .map(|name| names::truncate(&names::host(name)).into())
 }
 
 fn ip(field: &Scalar<'_>, name: &'static str) -> Result<Option<IpAddr>, DecodeError> {

@@ -3,6 +3,8 @@
 //! One struct holds the fields of all shapes side by side, so that a message is parsed once. Every name is
 //! spelled as its shipper spells it; unknown fields are skipped without being built.
 
+use std::ops::Deref;
+
 use serde::Deserialize;
 
 use super::field::{Scalar, Section, Texts};
@@ -181,7 +183,15 @@ pub(super) struct Attributes<'a> {
 
 /// An event id: a number or, where the XML element has attributes, an object around it.
 #[derive(Debug, Default)]
-pub(super) struct EventId<'a>(pub(super) Scalar<'a>);
+pub(super) struct EventId<'a>(Scalar<'a>);
+
+impl<'a> Deref for EventId<'a> {
+    type Target = Scalar<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for EventId<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,8 +1,9 @@
-//! Fields as they come: a string here, a number there, an object where a string was before.
+//! Fields whose type differs by shape: a string here, a number there, an object elsewhere.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -15,7 +16,7 @@ pub(super) enum Scalar<'a> {
     Missing,
     Text(Cow<'a, str>),
     Unsigned(u64),
-    /// An object, a list, a fraction, a negative number: nothing that any shape writes here.
+    /// An object, a list, a fraction or a negative number, which no known shape writes here.
     Other,
 }
 
@@ -28,13 +29,18 @@ impl Scalar<'_> {
         }
     }
 
-    /// Whether there is anything that a reader would call a value.
+    /// Whether it holds no value: missing, empty or `-`.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Missing => true,
             Self::Text(_) => self.text().is_none(),
             Self::Unsigned(_) | Self::Other => false,
         }
+    }
+
+    /// This field unless it is empty, else the other.
+    pub(super) fn or<'f>(&'f self, other: &'f Self) -> &'f Self {
+        if self.is_empty() { other } else { self }
     }
 
     /// The number, written as one or as decimal digits.
@@ -102,7 +108,15 @@ impl<'de: 'a, 'a> Visitor<'de> for ScalarVisitor<'a> {
 
 /// An object that other shapes write as something else, or leave out: read as empty then.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Section<T>(pub(super) T);
+pub(super) struct Section<T>(T);
+
+impl<T> Deref for Section<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
 
 impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Section<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -147,7 +161,15 @@ impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for SectionVisitor<T> {
 
 /// Texts that one shape writes alone and another as a list.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Texts<'a>(pub(super) Vec<Scalar<'a>>);
+pub(super) struct Texts<'a>(Vec<Scalar<'a>>);
+
+impl<'a> Deref for Texts<'a> {
+    type Target = [Scalar<'a>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,6 +1,7 @@
-//! What arrives: every shape in which Winlogbeat and its neighbours publish a Windows event, decoded into
-//! one normalised [`Event`] or told to be none of ours.
+//! Input messages: every shape in which Winlogbeat and other shippers publish a Windows event, decoded into one
+//! normalised [`Event`] or skipped.
 
+mod decoded;
 mod decoder;
 mod details;
 mod document;
@@ -10,10 +11,12 @@ mod names;
 mod observation;
 mod observation_record;
 mod prefilter;
+pub mod providers;
 mod record;
 mod sighting;
 
-pub use decoder::{AddressClaim, DecodeError, Decoded, Decoder, Skip, WatchedPipes};
+pub use decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
+pub use decoder::Decoder;
 pub use evtx::{Record as EvtxRecord, read_evtx};
 pub(crate) use names::{is_kept_whole, is_routable};
 pub use names::{normalise_pipe, same_host};

@@ -9,19 +9,20 @@ pub fn normalise_pipe(name: &str) -> String {
     name.trim().trim_start_matches('\\').to_ascii_lowercase()
 }
 
-/// An address as Windows writes it: long-form IPv6, a zone behind `%`, IPv4 in IPv6 clothes.
+/// An address as Windows writes it: in long-form IPv6, with a zone behind `%`, or as IPv4-mapped IPv6, which becomes
+/// IPv4.
 pub(super) fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let text = text.split_once('%').map_or(text, |(address, _zone)| address);
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// Whether an address can only be this host itself: a local access has no remote source.
+/// Whether an address can only be the host itself: a local access has no remote source.
 pub(super) fn is_local(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified()
 }
 
-/// Whether an address can say which host it belongs to.
+/// Whether an address can belong to one host only.
 pub(crate) fn is_routable(address: IpAddr) -> bool {
     let automatic =
         matches!(address, IpAddr::V4(address) if address.is_link_local() || address.is_broadcast());
@@ -43,8 +44,8 @@ pub fn same_host(a: &str, b: &str) -> bool {
 /// The longest text that is kept of an event, in bytes. Paths and names that Windows writes are shorter.
 const LONGEST: usize = 512;
 
-/// The text, or its beginning and `..` where it is absurdly long.
-pub(super) fn cut(text: &str) -> Cow<'_, str> {
+/// The text, or its beginning and `..` where it is longer than any that Windows writes.
+pub(super) fn truncate(text: &str) -> Cow<'_, str> {
     if is_kept_whole(text) {
         Cow::Borrowed(text)
     } else {
@@ -52,7 +53,7 @@ pub(super) fn cut(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether [`cut`] leaves the text as it is.
+/// Whether [`truncate`] leaves the text as it is.
 pub(crate) const fn is_kept_whole(text: &str) -> bool {
     text.len() <= LONGEST
 }
@@ -103,9 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn an_absurdly_long_text_is_cut_between_two_characters() {
-        assert_eq!(cut("C:\\Windows"), "C:\\Windows");
-        let long = cut(&"é".repeat(1_000)).into_owned();
+    fn an_absurdly_long_text_is_truncated_between_two_characters() {
+        assert_eq!(truncate("C:\\Windows"), "C:\\Windows");
+        let long = truncate(&"é".repeat(1_000)).into_owned();
         assert!(long.len() <= LONGEST && long.ends_with("é.."), "{long}");
     }
 

@@ -1,5 +1,4 @@
-//! The vocabulary of what was seen: an [`Event`] as one host logged it, and an [`Observation`], which is
-//! an event whose destination is known.
+//! An [`Event`] as one host logged it, and an [`Observation`], which is an event whose destination is known.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -179,7 +178,7 @@ pub struct ShareAccess {
     /// The rights asked for, as Windows writes them: `0x12019f`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_mask: Option<Arc<str>>,
-    /// Granted or refused; missing where the shape does not say.
+    /// Granted or denied; missing where the shape does not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
 }
@@ -190,7 +189,7 @@ pub struct ShareAccess {
 pub enum Outcome {
     /// The access was granted.
     Success,
-    /// The access was refused: a probe.
+    /// The access was denied: a probe.
     Failure,
 }
 
@@ -243,7 +242,7 @@ impl fmt::Display for AssetId {
     }
 }
 
-/// Who an event is, however often and by whichever path it is shipped: 128 bits, 32 hex digits in JSON.
+/// The identity of an event, however often and by whichever path it is shipped: 128 bits, 32 hex digits in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObservationId(u128);
 
@@ -268,8 +267,8 @@ impl ObservationId {
             bytes.extend_from_slice(&event.time.as_micros().div_euclid(1_000_000).to_le_bytes());
         } else {
             bytes.extend_from_slice(&event.time.as_micros().to_le_bytes());
-            // Serialising plain structs of strings and numbers into memory has no way to fail.
-            serde_json::to_writer(&mut bytes, &event.detail).unwrap_or_default();
+            serde_json::to_writer(&mut bytes, &event.detail)
+                .expect("structs of strings and numbers are always JSON");
         }
         Self(xxh3_128(&bytes))
     }

@@ -1,32 +1,33 @@
-//! Is this message worth parsing?
+//! Decides without parsing whether a message can be an event that matters.
 //!
-//! Two gates, each sound by itself: what does not pass cannot be one of ours, and hostile text can only cost a parse,
-//! never hide an event. Both rest on how JSON may be written: an ASCII letter, digit, `_` or `#` inside a string stands
-//! there as itself or as `\u00XX` and in no other way.
+//! Two checks, each sound by itself: a message that fails one cannot be an event that matters, and hostile text can
+//! only cost a parse, never hide an event. Both rest on how JSON may be written: an ASCII letter, digit, `_` or `#`
+//! inside a string is written as itself or as `\u00XX` and in no other way.
 //!
-//! **The id.** An event of ours has the id 3, 18 or 5145 under one of the names `event_id`, `code`, `EventID` and
-//! `#text`, as a number or as digits in a string. So each place where such a name ends is looked at, wherever in the
-//! message it stands: if no value behind one can be such a number, and no letter is escaped, the message is none of ours.
-//! A look at the *first* such name alone would not be sound: values may hold it too, and order is free.
+//! **The id.** An event that matters has the id 3, 18 or 5145 under one of the names `event_id`, `code`, `EventID`
+//! and `#text`, as a number or as digits in a string. So every place in the message where such a name ends is
+//! examined: if no value after one can be such a number, and no letter of a name is escaped, the message is skipped.
+//! To examine only the *first* such name would not be sound: it may occur within a value too, and the order of fields
+//! is free.
 //!
-//! **The words.** Our events come from providers named `Microsoft-Windows-Sysmon` or carry the id 5145, so one that
-//! holds none of `Sysmon`, `5145` and `\u00` cannot be one of ours. This one is for the few that pass the first, and for
-//! what is cut off: that is to be told as undecodable, not to be skipped for want of an id.
+//! **The words.** An event that matters has a provider named `Microsoft-Windows-Sysmon` or the id 5145, so a message
+//! without any of `Sysmon`, `5145` and `\u00` is skipped. This check is for the few that pass the first, and for
+//! truncated messages: whatever their id, those are to become dead letters.
 
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
 
-/// Ends of the names behind which an id may stand, and the beginning of an escaped ASCII character. Four bytes each:
-/// what the vector search compares at once.
+/// Ends of the names of an id, and the beginning of an escaped ASCII character. Four bytes each, which is what the
+/// vector search compares at once.
 const ENDS: [&[u8]; 5] = [b"_id\"", b"ode\"", b"tID\"", b"ext\"", b"\\u00"];
 
-/// What stands before each end in the names themselves.
+/// The rest of each name, before its end.
 const BEGINNINGS: [&[u8]; 4] = [b"event", b"c", b"Even", b"#t"];
 
-/// Looks for what every event of ours holds.
+/// Searches for what every event that matters has.
 #[derive(Debug)]
 pub(super) struct Prefilter {
-    /// Missing on machines without vector instructions; the words must do there.
+    /// Missing on machines without vector instructions, where the words alone decide.
     ends: Option<Searcher>,
     words: [Finder<'static>; 3],
 }
@@ -39,36 +40,36 @@ impl Prefilter {
         }
     }
 
-    /// False only if the message cannot be one of ours.
+    /// False only if the message cannot be an event that matters.
     pub(super) fn can_matter(&self, message: &[u8]) -> bool {
-        // The end last: another core wrote the message, and a look ahead of the scan would wait for its memory.
-        let can_be_ours = self.can_have_our_id(message) || is_cut_off(message);
-        can_be_ours && self.has_our_words(message)
+        // The end comes last: another core wrote the message, and to read ahead of the scan would stall on its memory.
+        let may_have_id = self.may_have_id(message) || is_truncated(message);
+        may_have_id && self.has_a_word(message)
     }
 
-    fn has_our_words(&self, message: &[u8]) -> bool {
+    fn has_a_word(&self, message: &[u8]) -> bool {
         self.words.iter().any(|word| word.find(message).is_some())
     }
 
-    fn can_have_our_id(&self, message: &[u8]) -> bool {
+    fn may_have_id(&self, message: &[u8]) -> bool {
         let Some(ends) = &self.ends else { return true };
         ends.find_iter(message).any(|found| {
-            let (before, behind) = (&message[..found.start()], &message[found.end()..]);
+            let (before, after) = (&message[..found.start()], &message[found.end()..]);
             match BEGINNINGS.get(found.pattern().as_usize()) {
-                Some(beginning) => before.ends_with(beginning) && can_be_our_id(behind),
-                None => is_escape_of_a_name(behind),
+                Some(beginning) => before.ends_with(beginning) && can_be_an_id(after),
+                None => is_escape_of_a_name(after),
             }
         })
     }
 }
 
-fn is_cut_off(message: &[u8]) -> bool {
+fn is_truncated(message: &[u8]) -> bool {
     !message.trim_ascii_end().ends_with(b"}")
 }
 
-/// Whether what stands behind a name can be a colon and one of our ids.
-fn can_be_our_id(behind: &[u8]) -> bool {
-    let Some(value) = behind.trim_ascii_start().strip_prefix(b":") else {
+/// Whether a colon and one of the ids can follow a name.
+fn can_be_an_id(after: &[u8]) -> bool {
+    let Some(value) = after.trim_ascii_start().strip_prefix(b":") else {
         return false;
     };
     let value = value.trim_ascii_start();
@@ -80,7 +81,7 @@ fn can_be_our_id(behind: &[u8]) -> bool {
     let (digits, rest) = digits.split_at(length);
     let next = rest.first().copied();
     if is_text && next != Some(b'"') {
-        // A sign, blanks of any alphabet and escapes may stand around the digits of a text; anything else may not.
+        // Only a sign, blanks of any alphabet and escapes may surround the digits of a text.
         return next.is_some_and(|next| {
             matches!(next, b'+' | b'\\') || next.is_ascii_whitespace() || !next.is_ascii()
         });
@@ -89,7 +90,7 @@ fn can_be_our_id(behind: &[u8]) -> bool {
     matches!(&digits[zeros..], b"3" | b"18" | b"5145")
 }
 
-/// Whether the two digits of an escape name a character that stands in one of the names.
+/// Whether the two digits of an escape can be those of a character in one of the names.
 fn is_escape_of_a_name(digits: &[u8]) -> bool {
     let code = digits
         .get(..2)
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_write_an_id_of_ours_passes() {
+    fn every_way_to_write_an_id_that_matters_passes() {
         for id in [
             r#""event_id":3"#,
             r#""event_id" : "18""#,
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_not_skipped_for_want_of_an_id() {
+    fn a_truncated_message_is_not_skipped_for_want_of_an_id() {
         let whole = sysmon(r#""event_id":10"#);
         assert!(can_matter(&whole[..whole.len() - 1]));
         assert!(!can_matter(&whole[..40].replace("Sysmon", "Syslog")));

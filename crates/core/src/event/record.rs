@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::decoder::DecodeError;
-use super::document::{Document, EventData};
+use super::decoded::DecodeError;
+use super::document::{Document, EventData, System, Winlog};
 use super::field::{Scalar, Texts};
+use super::providers::{SECURITY, SECURITY_CHANNEL, SYSMON, SYSMON_CHANNEL};
 use super::{Outcome, TimeSource, names};
 use crate::time::EventTime;
 
-/// Which of our events it is.
+/// Which of the events that matter it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     /// Sysmon 3.
@@ -22,11 +23,18 @@ pub(super) enum Code {
     ShareAccess,
 }
 
-/// An event of ours: its header, its payload, and the document for what pipelines have moved elsewhere.
+/// An event that matters: its header, its payload, and the document for what pipelines have moved elsewhere.
 pub(super) struct Record<'d, 'a> {
     pub(super) code: Code,
     pub(super) document: &'d Document<'a>,
     pub(super) data: &'d EventData<'a>,
+    header: Header<'d, 'a>,
+}
+
+/// The header fields, wherever a shape has them.
+struct Header<'d, 'a> {
+    event_id: &'d Scalar<'a>,
+    provider: &'d Scalar<'a>,
     timestamp: &'d Scalar<'a>,
     computer: &'d Scalar<'a>,
     channel: &'d Scalar<'a>,
@@ -34,83 +42,35 @@ pub(super) struct Record<'d, 'a> {
     keywords: &'d Texts<'a>,
 }
 
-const SYSMON: &str = "Microsoft-Windows-Sysmon";
-const SYSMON_CHANNEL: &str = "Microsoft-Windows-Sysmon/Operational";
-const SECURITY: &str = "Microsoft-Windows-Security-Auditing";
-const SECURITY_CHANNEL: &str = "Security";
-
 impl<'d, 'a> Record<'d, 'a> {
-    /// Reads the header of whatever shape the document has; `None` if it is none of our events. `flat` is the
-    /// document's top level read as a payload, where a shape puts it there.
+    /// Reads the header of whatever shape the document has; `None` if it is none of the events that matter. `flat` is
+    /// the document's top level read as a payload, where a shape has it there.
     pub(super) fn of(document: &'d Document<'a>, flat: Option<&'d EventData<'a>>) -> Option<Self> {
-        let (code, provider, record) = if let Some(winlog) = &document.winlog {
-            let winlog = &winlog.0;
-            let event = &document.event.0;
-            let id = first(&winlog.event_id, &event.code);
-            let provider = first(&winlog.provider_name, &event.provider);
-            let header = (
-                &document.timestamp,
-                &winlog.computer_name,
-                &winlog.channel,
-                &winlog.record_id,
-            );
-            (id, provider, (header, &winlog.event_data.0, &winlog.keywords))
+        let (header, data) = if let Some(winlog) = &document.winlog {
+            (Header::of_winlog(document, winlog), &*winlog.event_data)
         } else if let Some(rendered) = &document.rendered {
-            let system = &rendered.0.system.0;
-            let time = &system.time_created.0.attributes.0.system_time;
-            let provider = &system.provider.0.attributes.0.name;
-            let header = (time, &system.computer, &system.channel, &system.event_record_id);
-            (
-                &system.event_id.0,
-                provider,
-                (header, &rendered.0.event_data.0, &system.keywords),
-            )
+            (Header::of_rendered(&rendered.system), &*rendered.event_data)
         } else if let Some(flat) = flat {
-            let header = (
-                &document.timestamp,
-                &document.nxlog_hostname,
-                &document.nxlog_channel,
-                &document.nxlog_record_number,
-            );
-            (
-                &document.nxlog_event_id,
-                &document.nxlog_source_name,
-                (header, flat, &document.keywords),
-            )
+            (Header::of_nxlog(document), flat)
         } else {
-            let header = (
-                &document.timestamp,
-                &document.computer_name,
-                &document.log_name,
-                &document.record_number,
-            );
-            (
-                &document.event_id,
-                &document.source_name,
-                (header, &document.event_data.0, &document.keywords),
-            )
+            (Header::of_winlogbeat_6(document), &*document.event_data)
         };
-        let ((timestamp, computer, channel, record_id), data, keywords) = record;
-        let code = code_of(code.number()?, provider, channel)?;
         Some(Self {
-            code,
+            code: header.code()?,
             document,
             data,
-            timestamp,
-            computer,
-            channel,
-            record_id,
-            keywords,
+            header,
         })
     }
 
     /// The host that logged the event, in lower case.
     pub(super) fn computer(&self) -> Result<Arc<str>, DecodeError> {
         let computer = self
+            .header
             .computer
             .text()
             .ok_or(DecodeError::MissingField("computer_name"))?;
-        Ok(names::cut(&names::host(computer)).into())
+        Ok(names::truncate(&names::host(computer)).into())
     }
 
     /// The event log, in lower case; the one its provider writes to where a shape leaves it out.
@@ -120,24 +80,25 @@ impl<'d, 'a> Record<'d, 'a> {
         } else {
             SYSMON_CHANNEL
         };
-        names::cut(&self.channel.text().unwrap_or(usual).to_ascii_lowercase()).into()
+        names::truncate(&self.header.channel.text().unwrap_or(usual).to_ascii_lowercase()).into()
     }
 
     pub(super) fn record_id(&self) -> Result<Option<u64>, DecodeError> {
-        if self.record_id.is_empty() {
+        if self.header.record_id.is_empty() {
             return Ok(None);
         }
         let bad = DecodeError::BadField {
             field: "record_id",
             expected: "a whole number",
         };
-        self.record_id.number().map(Some).ok_or(bad)
+        self.header.record_id.number().map(Some).ok_or(bad)
     }
 
-    /// When it happened. Where a shape has moved Sysmon's drifting clock into `@timestamp`, and that is further than
-    /// `allowed_lateness` from `event.created`, an event 3 takes the latter.
+    /// When it happened. Where a shape has moved Sysmon's own clock, which drifts, into `@timestamp`, and that is
+    /// farther than `allowed_lateness` from `event.created`, the latter is the time of an event 3.
     pub(super) fn time(&self, allowed_lateness: Duration) -> Result<(EventTime, TimeSource), DecodeError> {
         let text = self
+            .header
             .timestamp
             .text()
             .ok_or(DecodeError::MissingField("@timestamp"))?;
@@ -147,7 +108,7 @@ impl<'d, 'a> Record<'d, 'a> {
         })?;
         let clock_was_moved = self.code == Code::NetworkConnection && self.data.utc_time.is_empty();
         if clock_was_moved
-            && let Some(created) = self.document.event.0.created.text().and_then(instant)
+            && let Some(created) = self.document.event.created.text().and_then(instant)
             && created.distance(time) > allowed_lateness
         {
             return Ok((created, TimeSource::Created));
@@ -157,12 +118,12 @@ impl<'d, 'a> Record<'d, 'a> {
 
     /// Whether `host.ip` lists addresses of the host that logged the event: not so for what a collector forwards.
     pub(super) fn names_its_own_addresses(&self) -> bool {
-        let (name, computer) = (self.document.host.0.name.text(), self.computer.text());
+        let (name, computer) = (self.document.host.name.text(), self.header.computer.text());
         name.zip(computer)
             .is_some_and(|(name, computer)| names::same_host(name, computer))
     }
 
-    /// Granted or refused, where the shape says so: `event.outcome`, or the audit keywords as words or as bits.
+    /// Granted or denied, where the shape shows it: `event.outcome`, or the audit keywords as words or as bits.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         const AUDIT_FAILURE: u64 = 0x0010_0000_0000_0000;
         const AUDIT_SUCCESS: u64 = 0x0020_0000_0000_0000;
@@ -179,35 +140,78 @@ impl<'d, 'a> Record<'d, 'a> {
                 _ => None,
             }
         };
-        let keywords = self.keywords.0.iter().filter_map(Scalar::text);
-        self.document
-            .event
-            .0
-            .outcome
-            .text()
-            .into_iter()
-            .chain(keywords)
-            .find_map(|text| word(text).or_else(|| bits(text)))
+        let keywords = self.header.keywords.iter().filter_map(Scalar::text);
+        let outcome = self.document.event.outcome.text();
+        let mut texts = outcome.into_iter().chain(keywords);
+        texts.find_map(|text| word(text).or_else(|| bits(text)))
     }
 }
 
-fn first<'d, 'a>(one: &'d Scalar<'a>, other: &'d Scalar<'a>) -> &'d Scalar<'a> {
-    if one.is_empty() { other } else { one }
-}
+impl<'d, 'a> Header<'d, 'a> {
+    /// Winlogbeat 7 and later.
+    fn of_winlog(document: &'d Document<'a>, winlog: &'d Winlog<'a>) -> Self {
+        Self {
+            event_id: winlog.event_id.or(&document.event.code),
+            provider: winlog.provider_name.or(&document.event.provider),
+            timestamp: &document.timestamp,
+            computer: &winlog.computer_name,
+            channel: &winlog.channel,
+            record_id: &winlog.record_id,
+            keywords: &winlog.keywords,
+        }
+    }
 
-/// Which event an id means, which only its provider decides: Sysmon and Security share numbers with others. Names are
-/// taken as Windows spells them, since the prefilter looks for `Sysmon` in just this case. A shape without a provider
-/// is taken at its channel's word.
-fn code_of(id: u64, provider: &Scalar<'_>, channel: &Scalar<'_>) -> Option<Code> {
-    let by = |name: &str, log: &str| match provider.text() {
-        Some(provider) => provider == name,
-        None => channel.text() == Some(log),
-    };
-    match id {
-        3 if by(SYSMON, SYSMON_CHANNEL) => Some(Code::NetworkConnection),
-        18 if by(SYSMON, SYSMON_CHANNEL) => Some(Code::PipeConnected),
-        5145 if by(SECURITY, SECURITY_CHANNEL) => Some(Code::ShareAccess),
-        _ => None,
+    /// Rendered from EVTX.
+    fn of_rendered(system: &'d System<'a>) -> Self {
+        Self {
+            event_id: &system.event_id,
+            provider: &system.provider.attributes.name,
+            timestamp: &system.time_created.attributes.system_time,
+            computer: &system.computer,
+            channel: &system.channel,
+            record_id: &system.event_record_id,
+            keywords: &system.keywords,
+        }
+    }
+
+    fn of_nxlog(document: &'d Document<'a>) -> Self {
+        Self {
+            event_id: &document.nxlog_event_id,
+            provider: &document.nxlog_source_name,
+            timestamp: &document.timestamp,
+            computer: &document.nxlog_hostname,
+            channel: &document.nxlog_channel,
+            record_id: &document.nxlog_record_number,
+            keywords: &document.keywords,
+        }
+    }
+
+    fn of_winlogbeat_6(document: &'d Document<'a>) -> Self {
+        Self {
+            event_id: &document.event_id,
+            provider: &document.source_name,
+            timestamp: &document.timestamp,
+            computer: &document.computer_name,
+            channel: &document.log_name,
+            record_id: &document.record_number,
+            keywords: &document.keywords,
+        }
+    }
+
+    /// The event that the id means, which depends on its provider: Sysmon and Security share numbers with others.
+    /// Names are compared as Windows spells them, since the prefilter searches for `Sysmon` in just this case. Where
+    /// a shape has no provider, the channel decides.
+    fn code(&self) -> Option<Code> {
+        let is_from = |provider: &str, channel: &str| match self.provider.text() {
+            Some(name) => name == provider,
+            None => self.channel.text() == Some(channel),
+        };
+        match self.event_id.number()? {
+            3 if is_from(SYSMON, SYSMON_CHANNEL) => Some(Code::NetworkConnection),
+            18 if is_from(SYSMON, SYSMON_CHANNEL) => Some(Code::PipeConnected),
+            5145 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::ShareAccess),
+            _ => None,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A share access, as the partition of its source hears of it.
+//! A share access, as it is published to the partition of its source.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{AssetId, Detail, Observation, Outcome};
 use crate::time::EventTime;
 
-/// What the partition of a source is told of a share access. An observation stands in the partition of its asset, where
-/// nothing of other assets is known; sightings of one source stand together.
+/// The part of a share access that sweeps need, keyed by its source. Observations are partitioned by asset, so no
+/// partition has all accesses of one source; the sightings of a source are all in one partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
     /// The source that 5145 names.
@@ -23,7 +23,7 @@ pub struct Sighting {
     /// `DOMAIN\name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Arc<str>>,
-    /// Granted or refused.
+    /// Granted or denied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
 }

@@ -74,7 +74,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<Asset>, FileError> {
         .map_err(|problems| FileError::Entries { origin, problems })
 }
 
-/// Collects what is wrong, and who holds which name and address.
+/// Collects problems, and which asset has which name and address.
 #[derive(Default)]
 struct Check {
     problems: Problems,
@@ -160,7 +160,7 @@ impl Check {
         let known = Role::ALL.iter().copied().find(|role| role.as_str() == text.value);
         if known.is_none() {
             let words = Role::ALL.iter().map(|role| role.as_str());
-            let nearest = nearest(&text.value, words).unwrap_or_default();
+            let nearest = nearest(&text.value, words).expect("there are roles");
             self.complain(
                 text,
                 format!(

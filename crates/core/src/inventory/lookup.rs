@@ -78,7 +78,7 @@ impl Inventory {
             .map(|&index| &self.assets[index])
     }
 
-    /// The asset with this very name or alias, in any case.
+    /// The asset with exactly this name or alias, in any case.
     pub fn by_full_name(&self, name: &str) -> Option<&Asset> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         self.by_name.get(&name).map(|&index| &self.assets[index])

@@ -27,7 +27,7 @@ pub struct Asset {
     pub id: AssetId,
     /// Other names, in lower case, sorted.
     pub aliases: Vec<String>,
-    /// Its addresses, sorted; IPv4 in IPv6 clothes is IPv4.
+    /// Its addresses, sorted; IPv4-mapped IPv6 is kept as IPv4.
     pub addresses: Vec<IpAddr>,
     /// What it is for, sorted.
     pub roles: Vec<Role>,

@@ -8,7 +8,7 @@ use super::{Asset, BindingSettings, Inventory, UnlistedHosts};
 use crate::event::{AddressClaim, AssetId, Detail, Event, NetworkConnection};
 use crate::time::EventTime;
 
-/// The inventory and what the stream has taught.
+/// The inventory, and the bindings that the stream has shown.
 #[derive(Debug)]
 pub struct Resolver {
     inventory: Arc<Inventory>,
@@ -17,7 +17,7 @@ pub struct Resolver {
     contradicted: u64,
 }
 
-/// What an event is about.
+/// The asset of an event, and how it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
     /// The destination, or why the event does not matter.
@@ -28,16 +28,16 @@ pub struct Resolution {
     pub conflict: bool,
 }
 
-/// Where an event belongs.
+/// Which asset an event is about, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// To this asset.
+    /// This asset.
     Asset(AssetId),
-    /// To a host that is not listed, and those are ignored.
+    /// A host that is not listed, and those are ignored.
     Ignored,
-    /// Nowhere: its source is the asset itself.
+    /// None that matters: its source is the asset itself.
     Local,
-    /// Nowhere: nothing names the destination.
+    /// Unknown: nothing names the destination.
     Unresolved,
 }
 
@@ -50,9 +50,9 @@ pub enum ResolvedBy {
     FullName,
     /// Its short name in the inventory.
     ShortName,
-    /// A binding that the stream taught.
+    /// A binding.
     Binding,
-    /// Nothing: it is an unlisted host under the name the event gives it.
+    /// Nothing: it is an unlisted host under the name that the event gives it.
     Unlisted,
 }
 
@@ -76,7 +76,7 @@ enum Found<'a> {
 }
 
 impl Resolver {
-    /// Knows the inventory and nothing else. `unlisted_hosts` is the inventory's default where `None`.
+    /// With no bindings yet. `unlisted_hosts` is the inventory's default where `None`.
     pub fn new(inventory: Arc<Inventory>, unlisted_hosts: Option<UnlistedHosts>) -> Self {
         let unlisted_hosts = unlisted_hosts.unwrap_or_else(|| UnlistedHosts::default_for(&inventory));
         Self {
@@ -93,13 +93,13 @@ impl Resolver {
         self
     }
 
-    /// Puts another inventory in force. What the stream has taught stays: it never depends on the inventory.
+    /// Puts another inventory in force. Bindings stay: they never depend on the inventory.
     pub fn set_inventory(&mut self, inventory: Arc<Inventory>, unlisted_hosts: UnlistedHosts) {
         self.inventory = inventory;
         self.unlisted_hosts = unlisted_hosts;
     }
 
-    /// Takes a claim in.
+    /// Applies a claim to the bindings.
     pub fn apply_claim(&mut self, claim: &AddressClaim) {
         if let Some(asset) = self.inventory.by_address(claim.address) {
             let is_its_own =
@@ -109,18 +109,18 @@ impl Resolver {
         self.bindings.apply_claim(claim);
     }
 
-    /// What the stream has taught.
+    /// The bindings.
     pub fn bindings(&mut self) -> &mut Bindings {
         &mut self.bindings
     }
 
-    /// How many claims since this was last asked were about an address that the inventory gives to another host. The
+    /// How many claims since the last call were about an address that the inventory gives to another host. The
     /// inventory won.
     pub fn take_conflicts(&mut self) -> u64 {
         std::mem::take(&mut self.contradicted)
     }
 
-    /// Says which asset an event is about.
+    /// The asset that an event is about.
     pub fn resolve(&self, event: &Event) -> Resolution {
         let (found, conflict) = match &event.detail {
             Detail::NetworkConnection(connection) if connection.initiated => {
@@ -164,7 +164,7 @@ impl Resolver {
         }
     }
 
-    /// The destination of a connection that its client logged: by address, by name, by what the stream taught.
+    /// The destination of a connection that its client logged: by address, by name, by binding.
     fn destination(&self, connection: &NetworkConnection, time: EventTime) -> (Option<Found<'_>>, bool) {
         let name = connection.destination_host.as_deref();
         let named = name.and_then(|name| self.listed(name));
@@ -176,7 +176,7 @@ impl Resolver {
             return (Some(Found::Listed(asset, ResolvedBy::Address)), conflict);
         }
         let found = named
-            .or_else(|| self.taught(connection.destination_ip?, time))
+            .or_else(|| self.lookup(connection.destination_ip?, time))
             .or_else(|| Some(self.unlisted(name?)))
             .or_else(|| {
                 Some(Found::Unlisted(
@@ -187,8 +187,8 @@ impl Resolver {
         (found, false)
     }
 
-    /// The destination of a connection that its server logged is that server. Its address counts only where its name
-    /// says nothing.
+    /// The destination of a connection that its server logged is that server. Its address is used only where the
+    /// inventory does not list its name.
     fn logged_by_server(&self, event: &Event, connection: &NetworkConnection) -> Option<Found<'_>> {
         let by_address = || {
             let asset = self.inventory.by_address(connection.destination_ip?)?;
@@ -209,8 +209,8 @@ impl Resolver {
         found.map(|(asset, by)| Found::Listed(asset, by))
     }
 
-    /// By the computer that had the address at that time, through the inventory where it lists that.
-    fn taught(&self, address: IpAddr, time: EventTime) -> Option<Found<'_>> {
+    /// By the computer that had the address at that time: its asset, where the inventory lists it.
+    fn lookup(&self, address: IpAddr, time: EventTime) -> Option<Found<'_>> {
         let computer = self.bindings.host_at(address, time)?;
         Some(match self.listed(computer) {
             Some(Found::Listed(asset, _)) => Found::Listed(asset, ResolvedBy::Binding),
@@ -218,7 +218,7 @@ impl Resolver {
         })
     }
 
-    /// A host that is not listed, under its full name where the stream has taught it.
+    /// A host that is not listed, under its full name where a binding has it.
     fn unlisted(&self, name: &str) -> Found<'_> {
         let full = if name.contains('.') {
             None
@@ -232,7 +232,7 @@ impl Resolver {
     }
 
     /// Whether the source is the destination itself. For a listed asset only its inventory addresses are its own: a
-    /// binding may be stale or forged and must not silence an alert.
+    /// binding may be stale or forged and must not suppress an alert.
     fn is_local(&self, event: &Event, found: &Found<'_>) -> bool {
         let (source, destination) = match &event.detail {
             Detail::NetworkConnection(connection) => (Some(connection.source_ip), connection.destination_ip),
@@ -242,7 +242,7 @@ impl Resolver {
         let Some(source) = source else { return false };
         let is_own = match found {
             Found::Listed(asset, _) => asset.addresses.contains(&source),
-            // An address that the inventory gives to an asset is no other host's, whatever the bindings say.
+            // An address that the inventory gives to an asset is no other host's, whatever a binding shows.
             Found::Unlisted(name, _) => {
                 let host = self.bindings.host_at(source, event.time);
                 self.inventory.by_address(source).is_none()

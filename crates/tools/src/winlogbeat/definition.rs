@@ -1,5 +1,7 @@
 //! Providers and their events, as their manifests define them.
 
+use pipewarden_core::event::providers;
+
 use super::moves::Move;
 
 /// A provider of events and the log that it writes to.
@@ -16,15 +18,15 @@ pub struct Provider {
 impl Provider {
     /// Sysmon.
     pub const SYSMON: Self = Self {
-        name: "Microsoft-Windows-Sysmon",
+        name: providers::SYSMON,
         guid: Some("{5770385f-c22a-43e0-bf4c-06f5698ffbd9}"),
-        channel: "Microsoft-Windows-Sysmon/Operational",
+        channel: providers::SYSMON_CHANNEL,
     };
     /// The audits of Windows.
     pub const SECURITY: Self = Self {
-        name: "Microsoft-Windows-Security-Auditing",
+        name: providers::SECURITY,
         guid: Some("{54849625-5478-4994-a5ba-3e3b0328c30d}"),
-        channel: "Security",
+        channel: providers::SECURITY_CHANNEL,
     };
     /// PowerShell since Windows Vista.
     pub const POWERSHELL: Self = Self {

@@ -1,5 +1,5 @@
-//! The shape of a Detection Finding: the attributes of OCSF 1.8.0 that Pipewarden writes, and no others. Names, types and
-//! requirements are the published schema's; `schemas/ocsf-detection-finding.schema.json` is an excerpt of it.
+//! The shape of a Detection Finding: the attributes of OCSF 1.8.0 that Pipewarden writes, and no others. Names, types
+//! and requirements are the published schema's; `schemas/ocsf-detection-finding.schema.json` is an excerpt of it.
 
 use std::net::IpAddr;
 

@@ -42,7 +42,7 @@ struct ExceptionEntry {
     expires: Spanned<String>,
     /// What becomes of the alerts it covers.
     action: Action,
-    /// Whether one kind of selector is enough. Default false: at least two kinds are asked for.
+    /// Whether one kind of selector is enough. Default false: at least two kinds are required.
     #[serde(default)]
     broad: bool,
     /// Where accesses come from: any of these.
@@ -260,7 +260,7 @@ impl Check<'_> {
                     known.insert(word);
                 }
                 None => {
-                    let meant = nearest(&role.value, words()).unwrap_or_default();
+                    let meant = nearest(&role.value, words()).expect("there are roles");
                     self.complain(
                         role,
                         format!("unknown role {:?}; did you mean {meant}?", role.value),

@@ -1,6 +1,6 @@
 //! Exceptions: accesses that are known and answered for, by whom and until when.
 //!
-//! An exception covers an alert, not an access: it must hold for everything the alert says, so that a second account or
+//! An exception covers an alert, not an access: it must hold for everything in the alert, so that a second account or
 //! a second pipe in the same alert is never covered by an entry for the first. Whether it does follows from the alert's
 //! key and content alone, and so from the set of observations, whatever their order.
 //!
@@ -66,8 +66,8 @@ pub struct Exception {
     assets: Option<Assets>,
     /// Pipes, normalised.
     pipes: Option<BTreeSet<String>>,
-    /// The source is a site server in the inventory, the asset a system of its own site, and every account that is known
-    /// is the source's own computer account.
+    /// The source is a site server in the inventory, the asset a system of its own site, and every account that is
+    /// known is the source's own computer account.
     own_site: bool,
 }
 
@@ -138,7 +138,7 @@ impl Exceptions {
         Ok(Self { entries, ..self })
     }
 
-    /// The entries, in the order in which they are asked.
+    /// The entries, in order: the first that covers an alert decides.
     pub fn entries(&self) -> &[Arc<Exception>] {
         &self.entries
     }

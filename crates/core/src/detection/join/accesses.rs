@@ -38,7 +38,7 @@ pub(super) struct Accesses {
     pub(super) shares: BTreeMap<Slot, Share>,
     shares_by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
     pub(super) pipes: BTreeMap<Slot, Pipe>,
-    /// Accesses without a named source, which are few: every connection asks for those around it.
+    /// Accesses without a named source. They are few, and every connection is compared with those around it.
     unattributed: BTreeSet<Slot>,
 }
 

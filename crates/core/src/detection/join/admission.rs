@@ -1,4 +1,4 @@
-//! How many destination-side observations are taken in: the bound that turns a flood into a counter.
+//! The bound on destination-side observations: beyond it they are counted and dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ use crate::time::AppendTime;
 /// How many slots a horizon is divided into: the coarseness of forgetting.
 const SLOTS: u32 = 64;
 
-/// How many lanes the sources of one asset are spread over. A source shares its lane with few others, and what is counted
-/// of an asset stays small however many addresses an attacker has.
+/// How many lanes the sources of one asset are hashed to. A source shares its lane with few others, and the counters
+/// of an asset stay small however many addresses an attacker has.
 const LANES: u64 = 32;
 
 /// The lane of observations that name no source.
@@ -22,10 +22,10 @@ const NAMELESS: u8 = u8::MAX;
 /// The sources of one asset that are counted together.
 type Lane = (AssetId, u8);
 
-/// Counts arrivals over the last horizon, by asset and lane, refused ones and copies included.
+/// Counts arrivals over the last horizon, by asset and lane, dropped ones and copies included.
 ///
-/// Counting everything keeps the answer a function of one horizon of the log: were only admitted observations counted,
-/// each answer would hang on all earlier ones and no bounded rewind could rebuild it.
+/// Since everything counts, a decision is a function of one horizon of the log. If only admitted observations
+/// counted, each decision would depend on all earlier ones, and no bounded rewind could rebuild it.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     /// Oldest first.
@@ -58,7 +58,7 @@ impl Bounds {
 }
 
 impl Admission {
-    /// Counts one arrival and says whether all bounds leave room for it.
+    /// Counts one arrival. Whether all bounds leave room for it.
     pub(super) fn admits(
         &mut self,
         asset: &AssetId,
@@ -101,11 +101,12 @@ impl Admission {
     fn forget(&mut self, lane: Lane, count: usize, settings: &JoinSettings) {
         let bounds = Bounds::of(lane.1, settings);
         let asset = lane.0.clone();
-        let in_lane = self.by_lane.remove(&lane).unwrap_or_default();
-        let left_in_lane = in_lane.saturating_sub(count);
+        let in_lane = self.by_lane.remove(&lane).expect("its arrivals were counted");
+        let left_in_lane = in_lane - count;
         if left_in_lane > 0 {
             self.by_lane.insert(lane, left_in_lane);
         }
+        // Nothing is left of an asset whose bound is zero.
         let at_asset = self.by_asset.remove(&asset).unwrap_or_default();
         let left_at_asset = at_asset - (in_lane.min(bounds.lane) - left_in_lane.min(bounds.lane));
         if left_at_asset > 0 {
@@ -116,7 +117,7 @@ impl Admission {
 }
 
 fn lane_of(source: Option<IpAddr>) -> u8 {
-    let hash = |octets: &[u8]| u8::try_from(xxh3_64(octets) % LANES).unwrap_or_default();
+    let hash = |octets: &[u8]| u8::try_from(xxh3_64(octets) % LANES).expect("there are few lanes");
     match source {
         Some(IpAddr::V4(address)) => hash(&address.octets()),
         Some(IpAddr::V6(address)) => hash(&address.octets()),
@@ -156,7 +157,7 @@ mod tests {
         let just_before = AppendTime::from_millis(0)
             .plus(horizon)
             .minus(Duration::from_secs(1));
-        let answers: Vec<bool> = [
+        let admitted: Vec<bool> = [
             AppendTime::from_millis(0),
             AppendTime::from_millis(1),
             AppendTime::from_millis(2),
@@ -167,7 +168,7 @@ mod tests {
         .into_iter()
         .map(|now| admission.admits(&asset, source(1), now, &settings))
         .collect();
-        assert_eq!(answers, [true, true, false, false, true, false]);
+        assert_eq!(admitted, [true, true, false, false, true, false]);
     }
 
     #[test]

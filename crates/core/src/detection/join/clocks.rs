@@ -1,11 +1,12 @@
 //! How far the clock of a source is ahead of the clock of an asset.
 //!
-//! A `network_connection` that the client logged and a `share_access` of the same source address and port show one session
-//! by two clocks. The first access of a session comes after its connection, at once or after a wait: so the time of
-//! the connection, less that of its first access, is a sample of the offset that a wait can only lower. The median of
-//! several is not moved by a few long waits.
+//! A `network_connection` that the client logged and a `share_access` of the same source address and port show one
+//! session by two clocks. The first access of a session comes after its connection, at once or after a wait: so the
+//! time of the connection, less that of its first access, is a sample of the offset that a wait can only lower. The
+//! median of several is not moved by a few long waits.
 //!
-//! An offset ranks the candidates of an alert and does nothing else: windows compare the times of the events themselves.
+//! An offset ranks the candidates of an alert and does nothing else: windows compare the times of the events
+//! themselves.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -51,8 +52,8 @@ impl Join {
     }
 }
 
-/// How far the clock of `source` is ahead of the asset's, by the sessions that `is_near` holds for at both ends. `None` where
-/// they are too few.
+/// How far the clock of `source` is ahead of the asset's, by the sessions that `is_near` holds for at both ends.
+/// `None` where they are too few.
 pub(super) fn offset_of(
     source: IpAddr,
     asset: &AssetState,

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::stored::{Slot, Stored, around};
 use crate::time::EventTime;
 
-/// Connections in state. They leave in the order in which they came, by age or by a bound.
+/// Connections in state. They are removed in the order in which they came, by age or by a bound.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     by_time: BTreeMap<Slot, Stored>,
     by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
-    /// Oldest offset first: what a bound takes, and what expires.
+    /// Oldest offset first: the order in which a bound evicts and connections expire.
     order: VecDeque<Slot>,
 }
 
@@ -39,7 +39,7 @@ impl Connections {
         self.by_time.insert(slot, stored);
     }
 
-    /// Removes the one that came first.
+    /// Removes the one that arrived first.
     pub(super) fn evict_oldest(&mut self) {
         if let Some(slot) = self.order.pop_front()
             && let Some(stored) = self.by_time.remove(&slot)
@@ -49,8 +49,8 @@ impl Connections {
         }
     }
 
-    /// Removes the one at `offset`, which is the oldest unless a bound has taken it already. Says whether it
-    /// was still there.
+    /// Removes the one at `offset`, which is the oldest unless a bound has evicted it already. Whether it was still
+    /// there.
     pub(super) fn expire(&mut self, offset: u64) -> bool {
         let is_oldest = self.order.front().is_some_and(|slot| slot.1 == offset);
         if is_oldest {
@@ -61,7 +61,7 @@ impl Connections {
 
     /// Connections between two event times, both included, in order of time.
     pub(super) fn between(&self, from: EventTime, to: EventTime) -> impl DoubleEndedIterator<Item = &Stored> {
-        // A range whose start lies behind its end is empty here, where BTreeMap would panic.
+        // A range whose start is after its end is empty here; BTreeMap would panic.
         let range = (from <= to).then(|| self.by_time.range((from, 0)..=(to, u64::MAX)));
         range.into_iter().flatten().map(|(_, stored)| stored)
     }

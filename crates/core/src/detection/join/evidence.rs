@@ -37,7 +37,8 @@ pub(super) fn evidence(
         .collect()
 }
 
-/// The place of an observation in the order of evidence; equal only for events that nothing but their content separates.
+/// The place of an observation in the order of evidence; equal only for events that nothing but their content
+/// separates.
 fn order(stored: &Stored) -> (EventTime, Kind, &str, Option<u64>) {
     let event = &stored.observation.event;
     (

@@ -1,6 +1,6 @@
-//! Why an alert says what it says: a pure read of the state, which looks somewhat farther than the join does.
+//! Explains alerts: a pure read of the state, somewhat beyond the windows of the join.
 //!
-//! Every look is bounded by a constant, so that a flood costs an explanation its detail and nobody's time.
+//! Every search is bounded by a constant, so that a flood costs detail of an explanation and no time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use crate::time::EventTime;
 
 /// Accesses of one alert that are explained, the earliest.
 const ACCESSES: usize = 16;
-/// Near misses told for each access and each thing it lacks, the nearest; and of what it was joined with.
+/// Near misses reported for each access and each kind that it lacks, the nearest; and of what it was joined with.
 const NEAREST: usize = 3;
-/// How many times as far as a window is looked.
+/// How far a search goes, in widths of the window.
 const REACH: u32 = 3;
-/// Observations looked at on either side of an access where a look cannot be bounded by an index.
-const LOOKED_AT: usize = 128;
+/// Observations examined on either side of an access where no index bounds the search.
+const EXAMINED: usize = 128;
 /// The step of the clock of events.
 const TICK: Duration = Duration::from_micros(1);
 
 impl Join {
-    /// Why the alert says what it says now. `None` unless it is open and has accesses.
+    /// Explains the alert as it is now. `None` unless it is open and has accesses.
     pub fn explain(&self, id: AlertId) -> Option<Explanation> {
         let alert = self.alerts.get(&id)?;
         let asset = self.state.assets.get(&alert.key.asset)?;
@@ -54,7 +54,7 @@ impl Join {
         accesses.sort_by_key(|stored| (stored.time(), stored.observation.kind(), stored.observation.id));
         accesses.truncate(ACCESSES);
         let (content, _) = self.state.content_now(alert)?;
-        let look = Look {
+        let explainer = Explainer {
             asset,
             destination,
             settings: &self.state.settings,
@@ -70,12 +70,15 @@ impl Join {
                 action: exception.action,
             }),
             omitted_accesses: number - accesses.len(),
-            accesses: accesses.into_iter().map(|access| look.explain(access)).collect(),
+            accesses: accesses
+                .into_iter()
+                .map(|access| explainer.explain(access))
+                .collect(),
         })
     }
 
-    /// The alerts that close with a record of this append time, if they are still open: it is the last moment at which
-    /// they can be explained.
+    /// The open alerts that close with a record of this append time: this is the last moment at which they can be
+    /// explained.
     pub fn closing_by(&self, append_time: crate::time::AppendTime) -> impl Iterator<Item = AlertId> {
         let now = self.stream_time.max(append_time);
         self.closings
@@ -85,14 +88,14 @@ impl Join {
     }
 }
 
-/// What one access is held against.
-struct Look<'a> {
+/// What accesses are compared with.
+struct Explainer<'a> {
     asset: &'a AssetState,
     destination: &'a Accesses,
     settings: &'a JoinSettings,
 }
 
-impl<'a> Look<'a> {
+impl<'a> Explainer<'a> {
     fn explain(&self, access: &Stored) -> ExplainedAccess {
         let is_audited = access.share().is_some_and(|share| share.source_ip.is_some());
         let mut explained = ExplainedAccess {
@@ -145,7 +148,7 @@ impl<'a> Look<'a> {
             .accesses
             .values()
             .all(|accesses| accesses.pipes.is_empty());
-        self.tell(
+        self.report(
             explained,
             joined,
             missed,
@@ -167,7 +170,7 @@ impl<'a> Look<'a> {
             .values()
             .all(|accesses| accesses.shares.is_empty());
         let silent = is_silent.then_some(Kind::ShareAccess);
-        self.tell(explained, Nearest::to(pipe), missed, silent);
+        self.report(explained, Nearest::to(pipe), missed, silent);
     }
 
     /// The connections of an audited access, or those that nearly are.
@@ -218,7 +221,7 @@ impl<'a> Look<'a> {
                 within: self.settings.horizon(),
             })
         });
-        self.tell(explained, joined, missed, None);
+        self.report(explained, joined, missed, None);
         explained.missed.extend(silent);
     }
 
@@ -245,7 +248,7 @@ impl<'a> Look<'a> {
         }
         let before = connections.between(time.minus(reach(window)), time.minus(window).minus(TICK));
         let after = connections.between(time.plus(window).plus(TICK), time.plus(reach(window)));
-        for connection in before.rev().take(LOOKED_AT).chain(after.take(LOOKED_AT)) {
+        for connection in before.rev().take(EXAMINED).chain(after.take(EXAMINED)) {
             // One that connected within the window, too, is a candidate.
             let source = connection.connection().map(|connection| connection.source_ip);
             if !source.is_some_and(|ip| sources.contains_key(&ip)) {
@@ -264,17 +267,17 @@ impl<'a> Look<'a> {
         };
         let silent = connections.is_empty().then_some(Kind::NetworkConnection);
         missed.one_of_each_source = true;
-        self.tell(explained, joined, missed, silent);
+        self.report(explained, joined, missed, silent);
     }
 
     fn connections_around(&self, time: EventTime, window: Duration) -> impl Iterator<Item = &'a Stored> {
         let connections = &self.asset.connections;
         let before = connections.between(time.minus(window), time.minus(TICK));
         let after = connections.between(time, time.plus(window));
-        before.rev().take(LOOKED_AT).chain(after.take(LOOKED_AT))
+        before.rev().take(EXAMINED).chain(after.take(EXAMINED))
     }
 
-    /// What failed between an access and an observation that could have been joined by everything but time.
+    /// Adds an observation that only time has kept from being joined.
     fn add_unless_near(
         &self,
         missed: &mut Nearest<'a, '_>,
@@ -294,17 +297,17 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Adds what was found. What was missed matters only where nothing was joined.
-    fn tell(
+    /// Adds what was found. What was missed is of interest only where nothing was joined.
+    fn report(
         &self,
         explained: &mut ExplainedAccess,
         joined: Nearest<'_, '_>,
         missed: Nearest<'_, '_>,
         silent: Option<Kind>,
     ) {
-        let is_wanting = joined.is_empty() || missed.one_of_each_source;
+        let is_incomplete = joined.is_empty() || missed.one_of_each_source;
         explained.joined.extend(joined.findings());
-        if is_wanting {
+        if is_incomplete {
             explained.missed.extend(missed.findings());
             explained.missed.extend(silent.map(|silent| {
                 Finding::absent(Reason::SensorSilent {
@@ -341,7 +344,7 @@ impl<'a, 'b> Nearest<'a, 'b> {
         self.found.push((other, reason));
     }
 
-    /// The nearest, by what the observations say and never by when they came.
+    /// The nearest, by the content of observations and never by when they arrived.
     fn findings(self) -> Vec<Finding> {
         let mut found: Vec<_> = self
             .found
@@ -364,7 +367,7 @@ impl<'a, 'b> Nearest<'a, 'b> {
     }
 }
 
-/// What stands around `time`, from it outwards, a bounded number on either side.
+/// Observations around `time`, from it outwards, a bounded number on either side.
 fn walk<'a, V: 'a, I>(
     time: EventTime,
     reach: Duration,
@@ -375,15 +378,15 @@ where
 {
     let (from, to) = around(time, reach).into_inner();
     let until = (time.minus(TICK), u64::MAX);
-    // A range whose start lies behind its end makes BTreeMap panic.
-    let before = (from <= until).then(|| range(from..=until).rev().take(LOOKED_AT));
+    // BTreeMap panics at a range whose start is after its end.
+    let before = (from <= until).then(|| range(from..=until).rev().take(EXAMINED));
     before
         .into_iter()
         .flatten()
-        .chain(range((time, 0)..=to).take(LOOKED_AT))
+        .chain(range((time, 0)..=to).take(EXAMINED))
 }
 
-/// How far is looked beyond a window.
+/// How far beyond `time` a search goes.
 fn reach(window: Duration) -> Duration {
     window.saturating_mul(REACH)
 }

@@ -1,4 +1,4 @@
-//! Taking an observation in: where it goes in state, and which alerts it touches.
+//! Adds an observation to the state, and finds the alerts that it touches.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ impl Join {
     ) -> (Disposition, BTreeSet<AlertId>) {
         let nothing = BTreeSet::new();
         let kind = stored.observation.kind();
-        let rules = self.state.rules.watching(&stored.observation);
+        let rules = self.state.rules.watching(&stored.observation).to_vec();
         if kind != Kind::NetworkConnection {
             if rules.is_empty() {
                 return (Disposition::Unwatched, nothing);

@@ -66,8 +66,8 @@ pub struct Join {
     alerts: HashMap<AlertId, OpenAlert>,
     deadlines: BTreeSet<(AppendTime, AlertId)>,
     closings: BTreeSet<(AppendTime, AlertId)>,
-    /// Connections in the order of their offsets, in which they expire and the partition's bound evicts them. It may still
-    /// hold those that an asset's bound has evicted.
+    /// Connections in the order of their offsets, in which they expire and the partition's bound evicts them. It may
+    /// still hold those that an asset's bound has evicted.
     connections: VecDeque<Expiry>,
     /// How many connections are in state.
     live_connections: usize,
@@ -228,8 +228,8 @@ impl Join {
         output.revisions.extend(revisions);
     }
 
-    /// Judges the sensors of an observation's asset. A copy, or what a bound dropped, shows that its own sensor is alive,
-    /// but no access. A denied access never reaches the pipe, so no `pipe_connected` is due for it.
+    /// Judges the sensors of an observation's asset. A copy, or what a bound dropped, shows that its own sensor is
+    /// alive, but no access. A denied access never reaches the pipe, so no `pipe_connected` is due for it.
     fn judge_sensors(&mut self, stored: &Stored, disposition: Disposition, at: At) -> Option<Revision> {
         let observation = &stored.observation;
         let is_denied = stored

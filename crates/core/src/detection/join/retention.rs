@@ -23,7 +23,7 @@ impl Join {
         }
     }
 
-    /// After a connection to `asset` has come in: takes the oldest of the asset's, and then the oldest of the
+    /// After a connection to `asset` was added: evicts the oldest of the asset's, and then the oldest of the
     /// partition's, where there are too many.
     pub(super) fn bound_connections(&mut self, asset: &AssetId, counters: &mut Counters) {
         let limits = &self.state.settings.limits;
@@ -41,7 +41,7 @@ impl Join {
         while self.live_connections > per_partition {
             counters.evicted_session_evidence += u64::from(self.drop_oldest_connection());
         }
-        // What an asset's bound has taken leaves its place in the order behind.
+        // What an asset's bound has evicted is still in this queue.
         if self.connections.len() > 2 * per_partition {
             let assets = &self.state.assets;
             self.connections.retain(|expiry| {
@@ -52,7 +52,7 @@ impl Join {
         }
     }
 
-    /// Removes the first connection in order; says whether it was still in state.
+    /// Removes the first connection in order. Whether it was still in state.
     fn drop_oldest_connection(&mut self) -> bool {
         let Some(expiry) = self.connections.pop_front() else {
             return false;

@@ -56,8 +56,8 @@ impl Rules {
 
     /// Whether a rule that watches the pipe of an observation watches the other side too.
     pub(super) fn watch_both_sides(&self, observation: &Observation) -> bool {
-        let mut rules = self.watching(observation).into_iter();
-        rules.any(|rule| self.is_two_sided[rule])
+        let mut rules = self.watching(observation).iter();
+        rules.any(|&rule| self.is_two_sided[rule])
     }
 
     /// The rules that watch the pipe of a share access.
@@ -66,12 +66,12 @@ impl Rules {
     }
 
     /// The rules that watch the pipe of an observation; none for a connection, which serves all of them.
-    pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
+    pub(super) fn watching(&self, observation: &Observation) -> &[RuleIndex] {
         let rules = match &observation.event.detail {
             Detail::NetworkConnection(_) => None,
             Detail::PipeConnected(pipe) => self.pipe_connected.get(&pipe.pipe),
             Detail::ShareAccess(share) => self.share_access.get(&share.pipe),
         };
-        rules.cloned().unwrap_or_default()
+        rules.map_or(&[], Vec::as_slice)
     }
 }

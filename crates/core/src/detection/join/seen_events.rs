@@ -8,7 +8,7 @@ use hashlink::linked_hash_map::RawEntryMut;
 use crate::event::ObservationId;
 use crate::time::AppendTime;
 
-/// SeenEvents and when each arrived last, the least recent first.
+/// Identities of events, and when each arrived last, the least recent first.
 ///
 /// A copy renews the memory of its identity. So whether a record is a copy depends on one horizon of the
 /// log before it and on nothing older, which is what lets recovery rebuild it from a bounded rewind.
@@ -34,7 +34,7 @@ impl SeenEvents {
         }
     }
 
-    /// Remembers `id` as of `now` and says whether it was known. Beyond `limit`, the least recent goes.
+    /// Remembers `id` as of `now`. Whether it was known. Beyond `limit`, the least recent is evicted.
     pub(super) fn is_copy(&mut self, id: ObservationId, now: AppendTime, limit: usize) -> bool {
         let known = match self.last_arrival.raw_entry_mut().from_key(&id) {
             RawEntryMut::Occupied(mut entry) => {

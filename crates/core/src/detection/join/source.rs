@@ -142,7 +142,8 @@ fn candidate(ip: IpAddr, offset: Option<SignedDuration>, near: &[Near<'_>], list
         users: lists.bounded(client.users),
         processes: lists.bounded(client.processes),
         connections: count(near.len()),
-        nearest_ms: u64::try_from(nearest.as_millis()).unwrap_or(u64::MAX),
+        nearest_ms: u64::try_from(nearest.as_millis())
+            .expect("event times differ by 64 bits of microseconds at most"),
         clock_offset_ms: offset.and_then(|offset| i64::try_from(offset.as_millis()).ok()),
     }
 }

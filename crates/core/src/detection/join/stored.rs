@@ -7,7 +7,7 @@ use crate::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareA
 use crate::time::{AppendTime, EventTime};
 
 /// The place of an observation in an index by event time. The offset makes it unique; it never decides
-/// anything that an alert says.
+/// anything about an alert.
 pub(super) type Slot = (EventTime, u64);
 
 /// An observation and when it came.

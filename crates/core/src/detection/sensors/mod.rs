@@ -4,7 +4,8 @@
 //! *blind*: its log is not shipped, not switched on, or filtered. A judgement covers one horizon of the log:
 //!
 //! - a sensor has been seen if an observation of its kind arrived within the horizon, whatever became of it;
-//! - a sensor is blind if it has not been seen, while another, the *witness*, logged at least `min_accesses` accesses that
+//! - a sensor is blind if it has not been seen, while another, the *witness*, logged at least `min_accesses` accesses
+//!   that
 //!   it should have logged too, their arrivals spread over at least `min_span`, each of them at least `allowed_lateness` ago;
 //! - it is blind no longer once it is seen or, since nothing older than the horizon may be remembered, once too few
 //!   accesses are left within the horizon.

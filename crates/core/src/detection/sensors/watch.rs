@@ -126,8 +126,8 @@ impl Watch {
         !is_seen && self.witnessed.iter().any(shows_it)
     }
 
-    /// A blind sensor may cease to be one whenever a slot is forgotten; another may become blind whenever a slot begins to
-    /// count, once it has not been seen for a horizon.
+    /// A blind sensor may cease to be one whenever a slot is forgotten; another may become blind whenever a slot
+    /// begins to count, once it has not been seen for a horizon.
     pub(super) fn next_due(&self, now: AppendTime, spans: &Spans) -> Option<AppendTime> {
         let slots = self.witnessed.iter().flatten();
         if self.is_blind {

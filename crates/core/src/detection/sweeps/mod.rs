@@ -1,14 +1,15 @@
 //! Sweeps: one source that touches several protected assets within a time.
 //!
-//! An alert about accesses has one asset, and the partition of that asset knows nothing of others. So each audited access
-//! is published a second time, as a [`Sighting`], to the partition of its source. There, time is divided into halves of
-//! `within`, and every two adjacent halves are a *window*: each moment is in two windows, and what takes half of `within`
-//! lies whole in one of them.
+//! An alert about accesses has one asset, and the partition of that asset knows nothing of others. So each audited
+//! access is published a second time, as a [`Sighting`], to the partition of its source. There, time is divided into
+//! halves of `within`, and every two adjacent halves are a *window*: each moment is in two windows, and what takes
+//! half of `within` lies whole in one of them.
 //!
-//! A window *qualifies* if at least `min_assets` assets were touched in it by accesses that no exception covers. Of windows
-//! that overlap only one is an active sweep: one that begins at an odd half is active only if neither window beside it
-//! qualifies. So which sweeps are active in the end is a function of the set of accesses, in whatever order they came; a
-//! published sweep that is active no longer is superseded. Each doubling of the number of assets is published at once.
+//! A window *qualifies* if at least `min_assets` assets were touched in it by accesses that no exception covers. Of
+//! windows that overlap only one is an active sweep: one that begins at an odd half is active only if neither window
+//! beside it qualifies. So which sweeps are active in the end is a function of the set of accesses, in whatever order
+//! they came; a published sweep that is active no longer is superseded. Each doubling of the number of assets is
+//! published at once.
 
 mod sweep;
 mod touches;
@@ -177,8 +178,9 @@ impl Sweeps {
         })
     }
 
-    /// Decides whether a window writes a revision now, later or not at all. It compares numbers only, so that a flood of
-    /// accesses does not cost a pass over all assets for each. `has_changed` is whether the sweep's content may differ.
+    /// Decides whether a window writes a revision now, later or not at all. It compares numbers only, so that a flood
+    /// of accesses does not cost a pass over all assets for each. `has_changed` is whether the sweep's content may
+    /// differ.
     fn decide(
         &mut self,
         key: WindowKey,

@@ -1,4 +1,4 @@
-//! One computer's claim to one address: from when to when, and what the other processes know of it.
+//! One computer with one address: from when to when, and what of it has been published.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,20 +61,20 @@ impl Span {
     }
 }
 
-/// What stands on the bindings topic about a binding, as far as this process knows.
+/// What the bindings topic has of a binding, as far as this process knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    Nothing,
-    /// This was handed out to be written and has not been read back yet.
+enum Publication {
+    Never,
+    /// This was handed over for publishing and has not been read back yet.
     Sent {
         seen: Span,
         at: AppendTime,
     },
-    /// This is the last that was read.
-    Stands(Span),
+    /// This is the latest record that was read.
+    Published(Span),
 }
 
-/// What was handed out to be written and has not come back after this long is taken for lost.
+/// What was handed over for publishing and has not been read back after this long is taken for lost.
 const LOST_AFTER: Duration = Duration::from_secs(300);
 
 /// A computer that was seen with an address.
@@ -82,10 +82,10 @@ const LOST_AFTER: Duration = Duration::from_secs(300);
 pub(super) struct Binding {
     pub(super) computer: Arc<str>,
     pub(super) seen: Span,
-    /// When a claim or a record last spoke for it, by the clock of this process or of the topic: no host's clock can
-    /// make a binding old, or keep it young.
+    /// When a claim or a record last confirmed it, by the clock of this process or of the topic: no host's clock can
+    /// make a binding expire, or keep it from expiring.
     pub(super) confirmed: AppendTime,
-    told: Told,
+    publication: Publication,
 }
 
 impl Binding {
@@ -94,7 +94,7 @@ impl Binding {
             computer,
             seen,
             confirmed,
-            told: Told::Nothing,
+            publication: Publication::Never,
         }
     }
 
@@ -104,40 +104,41 @@ impl Binding {
         self.confirmed = self.confirmed.max(confirmed);
     }
 
-    /// A record about it was read. One that does not hold what this process has sent stands before that in the log.
+    /// A record about it was read. One that does not cover what this process has sent precedes that in the log.
     pub(super) fn note_record(&mut self, record: Span) {
-        match self.told {
-            Told::Sent { seen, .. } if !record.covers(seen) => {}
-            _ => self.told = Told::Stands(record),
+        match self.publication {
+            Publication::Sent { seen, .. } if !record.covers(seen) => {}
+            _ => self.publication = Publication::Published(record),
         }
     }
 
-    /// Whether the others know too little of it: nothing at all, or an end that has moved by `step` since. What is on
-    /// its way is waited for, so that there is at most one record of this process between the log and the table.
+    /// Whether it must be published: it never was, or an end has moved by `step` since. While a record is pending there
+    /// is no other, so that at most one record of this process is between the log and the table.
     pub(super) fn is_due(&self, step: Duration, now: AppendTime) -> bool {
-        match self.told {
-            Told::Nothing => true,
-            Told::Sent { at, .. } => now >= at.plus(LOST_AFTER),
-            Told::Stands(stands) => self.seen.exceeds(stands, step),
+        match self.publication {
+            Publication::Never => true,
+            Publication::Sent { at, .. } => now >= at.plus(LOST_AFTER),
+            Publication::Published(published) => self.seen.exceeds(published, step),
         }
     }
 
-    /// It is handed out to be written.
+    /// It is handed over for publishing.
     pub(super) fn sent(&mut self, at: AppendTime) {
-        self.told = Told::Sent { seen: self.seen, at };
+        let seen = self.seen;
+        self.publication = Publication::Sent { seen, at };
     }
 
-    /// Whether a record of it stands on the topic, or soon will.
+    /// Whether a record of it is on the topic, or soon will be.
     pub(super) fn is_published(&self) -> bool {
-        self.told != Told::Nothing
+        self.publication != Publication::Never
     }
 
-    /// Whether a record of it is on its way, and so stands behind whatever was read last.
-    pub(super) fn is_on_its_way(&self) -> bool {
-        matches!(self.told, Told::Sent { .. })
+    /// Whether a record of it is pending, and so follows whatever was read last.
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.publication, Publication::Sent { .. })
     }
 
-    /// How badly it answers whose the address was at this time; the least answers best.
+    /// How badly it fits the address at this time; the least fits best.
     pub(super) fn rank(&self, time: EventTime) -> (bool, Duration, &str) {
         let Span { first, last } = self.seen;
         let holds = self.seen.holds(time);
@@ -149,7 +150,8 @@ impl Binding {
         (!holds, measure, &self.computer)
     }
 
-    /// Which of two bindings of one address is kept: the one seen later, at the same time that of the lower name.
+    /// Decides which of two bindings of one address is kept: the one seen later, at the same time that of the lower
+    /// name.
     pub(super) fn worth(&self) -> (EventTime, std::cmp::Reverse<&str>) {
         (self.seen.last, std::cmp::Reverse(&self.computer))
     }

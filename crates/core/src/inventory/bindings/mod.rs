@@ -1,14 +1,14 @@
-//! What the stream has taught: which computer had which address, and when.
+//! Bindings: which computer had which address, and when, as the stream has shown it.
 //!
 //! An address has several bindings, one for each computer that was seen with it, each from a first to a last time. A
-//! lease that moved, and one that came back, resolve by the time of the event: the narrowest binding that holds it, else
-//! the nearest one, else the lower name. As long as no bound fires the table is a function of the *set* of claims, in
-//! whatever order and however often they come.
+//! lease that moved, and one that came back, resolve by the time of the event: the narrowest binding that holds it,
+//! else the nearest one, else the lower name. As long as no bound fires the table is a function of the *set* of
+//! claims, in whatever order and however often they come.
 //!
-//! Processes share what they learn through a compacted topic. This is the whole of it but for the reading and writing:
-//! claims and records in ([`Bindings::apply_claim`], [`Bindings::apply_record`]), records out ([`Bindings::take_records`]). Two records
-//! of one binding make their union, so nobody's knowledge is lost to another's; and whoever reads a record that says
-//! less than the table knows writes the union, so that the last record of a key, which compaction keeps, says it all.
+//! Processes share their bindings through a compacted topic. This is all of it but the I/O: claims and records in
+//! ([`Bindings::apply_claim`], [`Bindings::apply_record`]), records out ([`Bindings::take_records`]). Two records of
+//! one binding are united, so neither overwrites the other; and a process that reads a record that covers less than
+//! its own table publishes the union, so that the last record of a key, which compaction keeps, is complete.
 
 mod binding;
 mod names;
@@ -40,23 +40,23 @@ pub struct Bindings {
     oldest: BinaryHeap<Reverse<(EventTime, IpAddr)>>,
     now: AppendTime,
     sharing: Sharing,
-    /// What the others are to be told, by key: a later notice takes the place of an earlier one.
-    notices: BTreeMap<(IpAddr, Arc<str>), Option<Span>>,
+    /// Records to publish, by key: a later one replaces an earlier one.
+    pending: BTreeMap<(IpAddr, Arc<str>), Option<Span>>,
     dropped: Dropped,
 }
 
-/// Whether there are others to be told.
+/// Whether bindings are shared with other processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Sharing {
-    /// There are none, as in `replay`.
+    /// There are no others, as in `replay`.
     #[default]
     Off,
-    /// What they have told is still being read: nothing is known to be news yet.
+    /// The topic is still being read: what would be new on it is not known yet.
     Reading,
     On,
 }
 
-/// How many bindings have gone, and why.
+/// How many bindings were dropped, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// The table had too many, and their address was seen longest ago.
@@ -77,7 +77,7 @@ pub struct BindingsSize {
 }
 
 impl Bindings {
-    /// Knows nothing, with these bounds.
+    /// None yet, with these bounds.
     pub fn new(settings: BindingSettings) -> Self {
         Self {
             settings,
@@ -85,17 +85,17 @@ impl Bindings {
         }
     }
 
-    /// What the clock of this process says. It only ages bindings: no answer follows from it.
+    /// Sets the clock of this process. Bindings age by it, and nothing else depends on it.
     pub fn advance(&mut self, now: AppendTime) {
         self.now = self.now.max(now);
     }
 
-    /// From here on what others have told is read, from the beginning of the topic.
+    /// From here on the topic is read, from its beginning.
     pub fn begin_reading(&mut self) {
         self.sharing = Sharing::Reading;
     }
 
-    /// Everything that others have told has been read: from here on they are told what is news to them.
+    /// The topic has been read to its end: from here on what is new is published.
     pub fn begin_publishing(&mut self) {
         self.sharing = Sharing::On;
         let (step, now) = (self.settings.publish_after, self.now);
@@ -103,12 +103,12 @@ impl Bindings {
             for binding in bindings.iter_mut().filter(|binding| binding.is_due(step, now)) {
                 binding.sent(now);
                 let key = (address, Arc::clone(&binding.computer));
-                self.notices.insert(key, Some(binding.seen));
+                self.pending.insert(key, Some(binding.seen));
             }
         }
     }
 
-    /// Takes a claim in.
+    /// Applies a claim.
     pub fn apply_claim(&mut self, claim: &AddressClaim) {
         self.absorb(
             claim.address,
@@ -119,12 +119,12 @@ impl Bindings {
         );
     }
 
-    /// Takes in a record of the topic, written at `written`: another process's, or this one's own.
+    /// Applies a record of the topic, appended at `written`: another process's, or this one's own.
     pub fn apply_record(&mut self, record: &BindingRecord, written: AppendTime) {
         let key = (record.address, Arc::clone(&record.computer));
-        // What was to be dropped is dropped already, or has been told anew meanwhile.
-        if self.notices.get(&key).is_some_and(Option::is_none) {
-            self.notices.remove(&key);
+        // The binding to be dropped has been dropped by another process, or was published again meanwhile.
+        if self.pending.get(&key).is_some_and(Option::is_none) {
+            self.pending.remove(&key);
         }
         match record.seen {
             Some(seen) => self.absorb(record.address, &record.computer, seen, written, Some(seen)),
@@ -142,7 +142,7 @@ impl Bindings {
     ) {
         if find(&mut self.by_address, address, computer).is_none() {
             let mut binding = Binding::new(self.names.add(computer), seen, confirmed);
-            // A bound may take it away at once: what stands on the topic must go there too.
+            // A bound may drop it at once, and then its record must be dropped from the topic, too.
             if let Some(record) = record {
                 binding.note_record(record);
             }
@@ -158,7 +158,7 @@ impl Bindings {
         if self.sharing == Sharing::On && binding.is_due(self.settings.publish_after, self.now) {
             binding.sent(self.now);
             let key = (address, Arc::clone(&binding.computer));
-            self.notices.insert(key, Some(binding.seen));
+            self.pending.insert(key, Some(binding.seen));
         }
     }
 
@@ -175,16 +175,19 @@ impl Bindings {
             let least = (0..bindings.len()).min_by(|&a, &b| bindings[a].worth().cmp(&bindings[b].worth()));
             let gone = bindings.swap_remove(least.expect("there is one more than the bound"));
             self.dropped.limit_per_address += 1;
-            self.report_gone(address, &gone);
+            self.drop_record(address, &gone);
         }
         if self.bindings > self.settings.limit
             && let Some(address) = self.pop_oldest()
         {
-            let gone = self.by_address.remove(&address).unwrap_or_default();
+            let gone = self
+                .by_address
+                .remove(&address)
+                .expect("an address with an entry has bindings");
             self.dropped.limit += gone.len() as u64;
-            gone.iter().for_each(|binding| self.report_gone(address, binding));
+            gone.iter().for_each(|binding| self.drop_record(address, binding));
         }
-        // Addresses that were forgotten and came back have left entries behind.
+        // Addresses that were forgotten and came back have more than one entry.
         if self.oldest.len() > 2 * self.by_address.len() + 64 {
             let entries = self
                 .by_address
@@ -204,7 +207,7 @@ impl Bindings {
                 .and_then(|bindings| latest(bindings))
             {
                 Some(latest) if latest == last => return Some(address),
-                // It was seen again since; nothing that is younger than this entry is passed over.
+                // It was seen again since: put it back, and try the next oldest.
                 Some(latest) if latest > last => self.oldest.push(Reverse((latest, address))),
                 // Its latest binding was forgotten, which put another entry here; or it has gone altogether.
                 _ => {}
@@ -212,14 +215,14 @@ impl Bindings {
         }
     }
 
-    /// Another process has dropped a binding. If a record of it is on its way from here, that one will stand.
+    /// Another process has dropped a binding. If a record of it is pending here, that one will follow and be kept.
     fn forget(&mut self, address: IpAddr, computer: &str) {
         let Some(bindings) = self.by_address.get_mut(&address) else {
             return;
         };
         let found = bindings
             .iter()
-            .position(|binding| *binding.computer == *computer && !binding.is_on_its_way());
+            .position(|binding| *binding.computer == *computer && !binding.is_pending());
         if let Some(index) = found {
             bindings.swap_remove(index);
             match latest(bindings) {
@@ -253,31 +256,31 @@ impl Bindings {
         });
         self.dropped.max_age += gone.len() as u64;
         for (address, binding) in &gone {
-            self.report_gone(*address, binding);
+            self.drop_record(*address, binding);
         }
     }
 
-    /// A binding has gone: its name with it, and its record.
-    fn report_gone(&mut self, address: IpAddr, gone: &Binding) {
+    /// A binding was dropped: its name and its record go, too.
+    fn drop_record(&mut self, address: IpAddr, gone: &Binding) {
         self.bindings -= 1;
         self.names.remove(&gone.computer);
-        let may_tell = match self.sharing {
+        let publishes = match self.sharing {
             Sharing::Off => false,
-            // Many will turn out to be dropped already: what may wait here is bounded as the table is.
-            Sharing::Reading => self.notices.len() < self.settings.limit,
+            // Many will turn out to be dropped on the topic already; what is pending is bounded as the table is.
+            Sharing::Reading => self.pending.len() < self.settings.limit,
             Sharing::On => true,
         };
-        if may_tell && gone.is_published() {
-            self.notices.insert((address, Arc::clone(&gone.computer)), None);
+        if publishes && gone.is_published() {
+            self.pending.insert((address, Arc::clone(&gone.computer)), None);
         }
     }
 
-    /// What the others are to be told, in order of keys. To be written in this order.
+    /// Records to publish, in order of keys, which is the order to publish them in.
     pub fn take_records(&mut self) -> Vec<BindingRecord> {
-        if self.notices.is_empty() || self.sharing != Sharing::On {
+        if self.pending.is_empty() || self.sharing != Sharing::On {
             return Vec::new();
         }
-        std::mem::take(&mut self.notices)
+        std::mem::take(&mut self.pending)
             .into_iter()
             .map(|((address, computer), seen)| BindingRecord {
                 address,
@@ -320,7 +323,7 @@ impl Bindings {
         }
     }
 
-    /// How many bindings have gone since this was last asked.
+    /// How many bindings were dropped since the last call.
     pub fn take_dropped(&mut self) -> Dropped {
         std::mem::take(&mut self.dropped)
     }

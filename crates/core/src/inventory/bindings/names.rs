@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub(super) struct Names(BTreeMap<Arc<str>, u32>);
 
 impl Names {
-    /// A binding has come. Returns the one copy of the name that all bindings share.
+    /// Counts a binding in. Returns the one copy of the name that all bindings share.
     pub(super) fn add(&mut self, computer: &Arc<str>) -> Arc<str> {
         let known = self.0.get_key_value(computer).map(|(known, _)| known);
         let shared = Arc::clone(known.unwrap_or(computer));
@@ -18,7 +18,7 @@ impl Names {
         shared
     }
 
-    /// A binding has gone.
+    /// Counts a binding out.
     pub(super) fn remove(&mut self, computer: &str) {
         if let Some(bindings) = self.0.get_mut(computer) {
             *bindings -= 1;

@@ -1,4 +1,4 @@
-//! What stands on the bindings topic: a compacted record for each address and computer.
+//! The records of the bindings topic, which is compacted: one for each address and computer.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use crate::time::EventTime;
 /// The version of the document. A reader skips any other.
 const VERSION: u32 = 1;
 
-/// A binding as the other processes are told of it.
+/// A binding as it is published to the other processes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BindingRecord {
     /// The address.
@@ -33,15 +33,15 @@ pub enum BindingRecordError {
     #[error("the key {0:?} is not ADDRESS|computer")]
     Key(String),
     /// The value is not such a document.
-    #[error("the value is not an identity")]
+    #[error("the value is not a binding")]
     Value(#[from] serde_json::Error),
     /// A newer Pipewarden wrote it.
-    #[error("the identity is of version {0}, which this Pipewarden does not read")]
+    #[error("the binding is of version {0}, which this Pipewarden does not read")]
     Version(u32),
-    /// Key and value speak of different bindings.
+    /// Key and value are about different bindings.
     #[error("the value is about another binding than the key {0}")]
     Mismatch(String),
-    /// No host can be told by this address, or the name is none that a decoder would give.
+    /// The address can belong to several hosts, or the name is none that a decoder would give.
     #[error("{0} cannot be a binding")]
     Nonsense(String),
     /// It was last seen before it was first seen.
@@ -51,7 +51,7 @@ pub enum BindingRecordError {
 
 /// A record of the bindings topic: this computer had this address from then to then.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "Identity")]
+#[schemars(title = "Binding")]
 struct Document {
     /// The version of this document.
     #[schemars(extend("const" = VERSION))]
@@ -90,14 +90,14 @@ impl BindingRecord {
             first_seen: seen.first(),
             last_seen: seen.last(),
         };
-        // Serialising plain structs of strings and numbers into memory has no way to fail.
-        Some(serde_json::to_vec(&document).unwrap_or_default())
+        let value = serde_json::to_vec(&document);
+        Some(value.expect("structs of strings and numbers are always JSON"))
     }
 
     /// Reads a record.
     ///
     /// # Errors
-    /// [`BindingRecordError`], which says what is wrong with it.
+    /// [`BindingRecordError`], where the record cannot be used.
     pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self, BindingRecordError> {
         let text = String::from_utf8_lossy(key);
         let parts = text

@@ -6,7 +6,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `bindings`: which computer has which address, as the stream teaches it. The same for all processes of a service.
+/// `bindings`: which computer has which address, as the stream shows it. The same for all processes of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BindingSettings {
@@ -19,9 +19,10 @@ pub struct BindingSettings {
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub publish_after: Duration,
-    /// Bindings in the table; beyond it those of the address whose computers were seen longest ago go. Default 131072.
+    /// Bindings in the table; beyond it those of the address whose computers were seen longest ago are dropped.
+    /// Default 131072.
     pub limit: usize,
-    /// Computers of one address; beyond it the one seen longest ago goes. Default 8.
+    /// Computers of one address; beyond it the one seen longest ago is dropped. Default 8.
     pub limit_per_address: usize,
 }
 

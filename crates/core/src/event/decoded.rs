@@ -1,0 +1,134 @@
+//! What comes of a message: an event, the reason why it is skipped, or the reason why it cannot be read.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::Event;
+use crate::time::EventTime;
+
+/// The pipes that the rules in force watch, by side; names normalised as [`super::normalise_pipe`] does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchedPipes {
+    /// As Sysmon 18 names them.
+    pub pipe_connected: HashSet<Arc<str>>,
+    /// As Security 5145 names them.
+    pub share_access: HashSet<Arc<str>>,
+}
+
+/// An address belonged to a computer at a time, by an event of that computer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressClaim {
+    /// The address; never loopback, unspecified or multicast.
+    pub address: IpAddr,
+    /// The computer, in lower case.
+    pub computer: Arc<str>,
+    /// When it was seen, by the computer's clock.
+    pub time: EventTime,
+}
+
+/// Why a well-formed message is no event that can matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Skip {
+    /// Skipped unparsed: it lacks what every event that can matter has.
+    Prefiltered,
+    /// None of the three event ids, or not from their provider.
+    OtherEvent,
+    /// Sysmon 3 over another transport than TCP.
+    OtherTransport,
+    /// Sysmon 3 with no end on an SMB port.
+    OtherPort,
+    /// Sysmon 18 or Security 5145 on a pipe that no rule watches.
+    OtherPipe,
+    /// Security 5145 on another share than `IPC$`.
+    OtherShare,
+    /// Sysmon 18 by a process of the host itself.
+    LocalClient,
+    /// The source is a loopback or unspecified address.
+    LocalAddress,
+}
+
+impl Skip {
+    /// The word used in metrics and in `replay`'s summary.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prefiltered => "prefiltered",
+            Self::OtherEvent => "other_event",
+            Self::OtherTransport => "other_transport",
+            Self::OtherPort => "other_port",
+            Self::OtherPipe => "other_pipe",
+            Self::OtherShare => "other_share",
+            Self::LocalClient => "local_client",
+            Self::LocalAddress => "local_address",
+        }
+    }
+}
+
+/// A message that could be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The event, or why there is none.
+    pub outcome: Result<Event, Skip>,
+    /// Which addresses are whose by the message, whether it is kept or not.
+    pub claims: Vec<AddressClaim>,
+}
+
+impl Decoded {
+    pub(super) fn skipped(skip: Skip) -> Self {
+        Self {
+            outcome: Err(skip),
+            claims: Vec::new(),
+        }
+    }
+}
+
+/// Why a message cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// It is not UTF-8.
+    #[error("invalid UTF-8 after {valid_up_to} bytes")]
+    InvalidUtf8 {
+        /// How many bytes were sound.
+        valid_up_to: usize,
+    },
+    /// It is not JSON, or is truncated.
+    #[error("invalid JSON: {0}")]
+    InvalidJson(String),
+    /// An object names a field twice, so that readers disagree about its value.
+    #[error("duplicate key: {0}")]
+    DuplicateKey(String),
+    /// It is nested too deeply where a field that is read should be.
+    #[error("nested too deeply: {0}")]
+    TooDeep(String),
+    /// It is JSON and not an object.
+    #[error("not an object: {0}")]
+    NotAnObject(String),
+    /// An event that can matter lacks what it must have.
+    #[error("missing field {0}")]
+    MissingField(&'static str),
+    /// An event that can matter has a field of another type.
+    #[error("bad field {field}: expected {expected}")]
+    BadField {
+        /// The field, as Winlogbeat names it.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
+
+impl DecodeError {
+    /// The word used as a metric label and as a dead letter's reason.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::InvalidUtf8 { .. } => "invalid_utf8",
+            Self::InvalidJson(_) => "invalid_json",
+            Self::DuplicateKey(_) => "duplicate_key",
+            Self::TooDeep(_) => "too_deep",
+            Self::NotAnObject(_) => "not_an_object",
+            Self::MissingField(_) => "missing_field",
+            Self::BadField { .. } => "bad_field",
+        }
+    }
+}
