@@ -39,7 +39,7 @@ pub(crate) enum InputError {
     Read {
         /// The file.
         name: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A file that was named has no known ending.
@@ -54,7 +54,7 @@ pub(crate) enum InputError {
         /// The folder.
         name: String,
     },
-    /// A file is not what its ending says.
+    /// A file is not of the form that its ending names.
     #[error("cannot read {name}: {message}")]
     Format {
         /// The file.
@@ -232,7 +232,7 @@ fn read_lines(from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result
     Ok(())
 }
 
-/// One document over many lines, an array of documents, or one a line: the first line that holds anything tells.
+/// One document over many lines, an array of documents, or one a line: the first line that holds anything decides.
 fn read_json(mut from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
     let mut text = Vec::new();
     from.read_to_end(&mut text)?;

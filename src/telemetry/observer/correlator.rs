@@ -7,7 +7,7 @@ use crate::telemetry::metrics::{RebalanceEvent, TransactionOutcome};
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
 use crate::worker::{AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, WorkerState};
 
-/// A worker, and what is told of it. Each fact that is more than one call has a function of its own.
+/// Where facts of a worker go. Each fact that is more than one call has a function of its own.
 pub(super) struct Reported<'a> {
     pub(super) metrics: &'a Metrics,
     pub(super) status: &'a Status,
@@ -21,8 +21,11 @@ impl Reported<'_> {
             Fact::Applied(record) => self.applied(&record),
             Fact::Published(batch) => self.published(&batch),
             Fact::Aborted { problem, is_repeated } => self.aborted(&problem, is_repeated),
-            Fact::NoProducer { problem } => warn!(worker, "there is no new producer yet: {problem}"),
-            Fact::Recovered => info!(worker, "transactions are committed again"),
+            Fact::NoProducer { problem } => warn!(
+                worker,
+                "no new transactional producer yet; retrying until the broker accepts it: {problem}"
+            ),
+            Fact::Recovered => info!(worker, "transactions commit again"),
             Fact::Explained(all) => all.into_iter().for_each(|one| self.status.explain(one)),
             Fact::Ticked => self.metrics.tick(),
             Fact::NotTicked { partition, problem } => not_ticked(partition, &problem),
@@ -35,13 +38,13 @@ impl Reported<'_> {
             Fact::NotTakenOver(partitions) => {
                 info!(
                     worker,
-                    partitions, "partitions are not taken over: the service ends"
+                    partitions, "partitions are not taken over, because the service ends"
                 );
             }
 
             Fact::NotLocated { partition, problem } => self.not_located(partition, &problem),
             Fact::NotSought { partition, problem } => {
-                debug!(worker, %partition, "cannot go back yet: {problem}");
+                debug!(worker, %partition, "cannot seek yet; retrying: {problem}");
             }
             Fact::Loss { partition, loss } => self.loss(partition, &loss),
             Fact::PolicyDiffers { partition } => policy_differs(partition),
@@ -90,13 +93,16 @@ impl Reported<'_> {
                 "a transaction was aborted and will be repeated: {problem}"
             );
         } else {
-            warn!(worker, "the new owner repeats the last batch: {problem}");
+            warn!(
+                worker,
+                "a transaction was aborted as its partitions were revoked; their new owner repeats it: {problem}"
+            );
         }
     }
 }
 
 fn not_ticked(partition: PartitionId, problem: &str) {
-    warn!("a tick of {partition} could not be sent and will be repeated: {problem}");
+    warn!(%partition, "a tick was not sent and will be repeated: {problem}");
 }
 
 /// The worker's share of the partitions.
@@ -139,7 +145,7 @@ impl Reported<'_> {
         warn!(
             worker = self.worker,
             %partition,
-            "committed offsets or the log's ends cannot be read yet: {problem}"
+            "cannot read the committed offset or the log's ends; retrying: {problem}"
         );
     }
 
@@ -155,7 +161,10 @@ impl Reported<'_> {
                  may be written once more"
             ),
             Loss::UnreadableCheckpoint { low, problem } => {
-                warn!(partition, low, "the log is replayed from its start: {problem}");
+                warn!(
+                    partition,
+                    low, "the checkpoint cannot be read and the log is replayed from its start: {problem}"
+                );
             }
             Loss::LogTruncated { committed, high } => error!(
                 partition,
