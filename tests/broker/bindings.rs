@@ -179,7 +179,7 @@ fn an_address_that_moved_resolves_by_the_time_of_the_event_and_the_inventory_win
         broker.produce(input, &[(0, connection(computer, X, "198.51.100.1", minutes))]);
     }
     service.await_that("the claims are read", || consumed(&service) == 4.0);
-    // What a process has not told when it ends, the next does not know.
+    // What a process has not published when it ends, the next does not know.
     service.await_that("the claims are published", || {
         spans(broker, &settings) == [("a.example".to_owned(), 299), ("b.example".to_owned(), 100)].into()
     });
@@ -262,7 +262,7 @@ fn wrong_records_are_counted_and_an_emptied_topic_is_filled_again_by_what_is_sti
         destinations(broker, &settings, "client.example") == ["portal.example"]
     });
     broker.produce(input, &[(0, connection("portal.example", X, "198.51.100.1", 0))]);
-    service.await_that("who is seen again is told again", || {
+    service.await_that("who is seen again is published again", || {
         broker
             .read_all(bindings)
             .iter()
@@ -274,14 +274,14 @@ fn wrong_records_are_counted_and_an_emptied_topic_is_filled_again_by_what_is_sti
 #[test]
 fn without_the_topic_the_service_ends_and_names_the_command_that_creates_it() {
     let Some(broker) = broker() else { return };
-    let settings = two(broker, "untold");
+    let settings = two(broker, "unpublished");
     settings.create_topics();
     let settings = settings.with("kafka/topics/bindings", "nowhere.bindings".into());
     let (status, log) = Service::start(&settings).wait();
     assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap();
+    let message = log.last().unwrap()["message"].as_str().unwrap();
     assert!(
-        said.contains("nowhere.bindings") && said.contains("pipewarden topics create"),
-        "{said}"
+        message.contains("nowhere.bindings") && message.contains("pipewarden topics create"),
+        "{message}"
     );
 }
