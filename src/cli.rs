@@ -179,7 +179,7 @@ In PowerShell:
   Get-CMSite | Select-Object ServerName, SiteCode, Type | Export-Csv sites.csv
   Get-ADComputer -Filter * -Properties IPv4Address, PrimaryGroupID | Export-Csv computers.csv
 
-What each file is, its columns tell. Rows that cannot be used are told with file and line; the rest goes on.
+The columns of a file show what it is. Rows that cannot be used are listed with file and line; the rest is imported.
 
 Exit status: 0 done, 1 usage, 2 a file could not be read or nothing could be used (with --strict, any row).")]
 pub struct ImportArgs {

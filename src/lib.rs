@@ -19,7 +19,7 @@
 //! in-process log with the same rules. The processors never know which.
 //!
 //! This package is the program: arguments, settings, commands and metrics. What decides is in `pipewarden-core`, the
-//! processors are in `pipewarden-engine`, what runs them on Kafka is in `pipewarden-kafka`, what stands beside the service
+//! processors are in `pipewarden-engine`, what runs them on Kafka is in `pipewarden-kafka`, what is used beside the service
 //! in `pipewarden-tools`; most of their modules have their names here too.
 //!
 //! Start with [`config::Settings`], which reads what is in force, [`pipeline::Router`] and [`pipeline::Correlator`], and

@@ -9,25 +9,25 @@ use pipewarden_kafka::{ActivePolicy, DriverError, Service, Stop};
 use crate::config::Watch;
 use crate::telemetry::Reporter;
 
-/// Looks after the files that the settings name.
+/// Reloads the files that the settings name.
 pub(crate) struct Reload {
-    /// What has been read of them.
+    /// Detects their changes.
     pub(crate) watch: Watch,
-    /// What they made.
+    /// The policy that they make.
     pub(crate) active_policy: ActivePolicy,
-    /// How often they are looked at; never where it is zero.
+    /// How often they are checked; never where it is zero.
     pub(crate) interval: Duration,
-    /// Hears of every change.
+    /// Reports every change.
     pub(crate) reporter: Arc<Reporter>,
-    /// Ends it.
+    /// Ends the thread that checks them.
     pub(crate) stop: Stop,
 }
 
 impl Reload {
-    /// Runs the service, and looks after the files until it has ended.
+    /// Runs the service, and checks the files until it has ended.
     ///
     /// # Errors
-    /// What ended the service, or the thread that looks after the files.
+    /// What ended the service, or the thread that checks the files.
     pub(crate) fn beside(mut self, service: Service) -> Result<(), DriverError> {
         let stop = self.stop.clone();
         thread::scope(|scope| {
@@ -46,12 +46,12 @@ impl Reload {
 
     fn follow(&mut self) {
         while !self.interval.is_zero() && !self.stop.wait(self.interval) {
-            self.look();
+            self.check();
         }
     }
 
-    /// Looks once. What is wrong is told, and what was in force stays so.
-    fn look(&mut self) {
+    /// Checks once. An error is reported, and the policy in force stays.
+    fn check(&mut self) {
         match self.watch.changed() {
             None => {}
             Some(Ok(policy)) if policy.checkpoint_id() == self.active_policy.policy().checkpoint_id() => {}
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_taken_up_a_wrong_one_refused_once_and_one_that_changes_nothing_is_neither() {
+    fn a_change_is_taken_up_a_wrong_one_rejected_once_and_one_that_changes_nothing_is_neither() {
         const ONE: &str = "assets: [{name: atlas.aperture.local}]";
         const TWO: &str = "assets: [{name: atlas.aperture.local}, {name: glados.aperture.local}]";
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -111,7 +111,7 @@ mod tests {
             (&commented, (2, 1, 1)),
         ] {
             std::fs::write(file.path(), text).unwrap();
-            reload.look();
+            reload.check();
             let assets = reload.active_policy.policy().inventory.assets().len();
             let counted = (
                 assets,
@@ -123,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_ends_by_itself_ends_the_thread_that_looks_after_the_files() {
+    fn a_service_that_ends_by_itself_ends_the_thread_that_checks_the_files() {
         let mut settings = Settings::default();
-        // Refused before anything is connected.
+        // Rejected before anything is connected.
         let property = ("no.such.property".to_owned(), "1".to_owned());
         settings.kafka.client.extend([property]);
         settings.reload.interval = Duration::from_secs(86_400);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_to_end_wakes_the_thread_that_looks_after_the_files() {
+    fn a_request_to_end_wakes_the_thread_that_checks_the_files() {
         let mut settings = Settings::default();
         settings.reload.interval = Duration::from_secs(86_400);
         let (_, mut reload, _) = assembled(&settings);

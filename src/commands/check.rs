@@ -128,7 +128,7 @@ fn inventory(out: &mut impl Write, policy: &Policy) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every entry, and what is wrong with it that is no error: it has expired, or names a host that is not listed.
+/// Every exception, with warnings: it has expired, or names a host that is not listed.
 fn exceptions(out: &mut impl Write, policy: &Policy, hits: Option<&Hits>) -> io::Result<()> {
     writeln!(out, "\n{}", "exceptions".bold())?;
     let exceptions = &policy.exceptions;
@@ -147,7 +147,7 @@ fn exceptions(out: &mut impl Write, policy: &Policy, hits: Option<&Hits>) -> io:
             entry.owner,
             entry.reason
         )?;
-        // What has expired should go for that, however often it was hit.
+        // An expired one should be removed, however often it was hit.
         if let Some(hits) = hits.filter(|_| entry.expires.is_none_or(|expires| expires > now)) {
             writeln!(out, "    {}", hits.of(&entry.id, entry.expires.is_none()))?;
         }

@@ -1,4 +1,4 @@
-//! How often exceptions were hit, as running services tell on `/status`.
+//! How often exceptions were hit, as running services show on `/status`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::http_client::Endpoint;
 use crate::time::EventTime;
 
-/// What all services together know.
+/// The hits that all services together have counted.
 #[derive(Debug, Default)]
 pub(super) struct Hits {
     entries: BTreeMap<String, Entry>,
@@ -20,17 +20,17 @@ pub(super) struct Hits {
     pub(super) partitions: u64,
 }
 
-/// What they know of one entry.
+/// The hits of one exception.
 #[derive(Debug)]
 struct Entry {
     hits: u64,
-    /// From when on every one of those that have it has counted.
+    /// From when on every service that has it has counted.
     since: EventTime,
     /// How many of them have it.
     services: usize,
 }
 
-/// What is looked at of `/status`.
+/// The part of `/status` that is read.
 #[derive(Deserialize)]
 struct Answer {
     exceptions: Option<BTreeMap<String, Own>>,
@@ -57,17 +57,15 @@ pub(super) fn ask(endpoints: &[String]) -> anyhow::Result<Hits> {
     let mut all = Hits::default();
     for endpoint in endpoints {
         let endpoint = Endpoint::resolve(endpoint).context("--status")?;
-        let (status, body) = endpoint.ask("/status").context("--status")?;
+        let (status, body) = endpoint.get("/status").context("--status")?;
         if status != 200 {
             bail!("--status: {endpoint}/status answers {status}: is it Pipewarden?");
         }
         let answer: Answer = serde_json::from_str(&body).with_context(|| {
-            format!(
-                "--status: {endpoint}/status does not tell of exceptions: is it Pipewarden, of this version?"
-            )
+            format!("--status: {endpoint}/status shows no exceptions: is it Pipewarden, of this version?")
         })?;
         let Some(exceptions) = answer.exceptions else {
-            bail!("--status: {endpoint} runs no correlator (yet), so it knows of no hits; ask those that do");
+            bail!("--status: {endpoint} runs no correlator (yet), so it counts no hits; name those that do");
         };
         all.add(exceptions, &answer.workers);
     }
@@ -93,7 +91,7 @@ impl Hits {
         }
     }
 
-    /// What is to be said of an entry.
+    /// The line of an exception.
     pub(super) fn of(&self, id: &str, is_builtin: bool) -> String {
         match self.entries.get(id) {
             Some(entry) if entry.services < self.services => format!(

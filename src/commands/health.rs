@@ -22,7 +22,7 @@ pub fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
             reachable(settings.http.listen).into()
         }
     };
-    let (status, body) = endpoint.ask(if args.ready { "/readyz" } else { "/healthz" })?;
+    let (status, body) = endpoint.get(if args.ready { "/readyz" } else { "/healthz" })?;
     anstream::println!("{body}");
     Ok(if status == 200 { ExitCode::SUCCESS } else { USAGE })
 }

@@ -1,4 +1,4 @@
-//! One question to a running service, over HTTP.
+//! A client for the HTTP endpoints of a running service.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-/// How long the service may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the service may take to respond.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `/status` takes a few hundred bytes for each listed asset.
-const LONGEST_ANSWER: u64 = 64 << 20;
+const MAX_RESPONSE_BYTES: u64 = 64 << 20;
 
-/// Where a service listens.
+/// The address of a service.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
-    /// As it was named.
+    /// As the user gave it.
     name: String,
     addresses: Vec<SocketAddr>,
 }
@@ -28,7 +28,7 @@ impl Endpoint {
     /// Another form, or a host that cannot be resolved.
     pub(super) fn resolve(text: &str) -> anyhow::Result<Self> {
         if text.starts_with("https://") {
-            bail!("{text}: the service speaks plain HTTP; write http://HOST:PORT");
+            bail!("{text}: the service uses plain HTTP; write http://HOST:PORT");
         }
         let name = text.strip_prefix("http://").unwrap_or(text);
         let name = name.split('/').next().unwrap_or_default();
@@ -49,32 +49,32 @@ impl Endpoint {
         })
     }
 
-    /// Status and body of a path: one request, in the version of HTTP where the answer ends with the connection.
+    /// Status and body of a path, by HTTP 1.0, where the response ends with the connection.
     ///
     /// # Errors
-    /// No answer, or one that is not HTTP.
-    pub(super) fn ask(&self, path: &str) -> anyhow::Result<(u16, String)> {
+    /// No response, or one that is not HTTP.
+    pub(super) fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
         self.request(path).with_context(|| format!("{self}{path}"))
     }
 
     fn request(&self, path: &str) -> anyhow::Result<(u16, String)> {
         let mut stream = self.connect()?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.name)?;
-        let mut answer = String::new();
-        stream.take(LONGEST_ANSWER).read_to_string(&mut answer)?;
-        let Some((head, body)) = answer.split_once("\r\n\r\n") else {
-            bail!("the answer is not HTTP");
+        let mut response = String::new();
+        stream.take(MAX_RESPONSE_BYTES).read_to_string(&mut response)?;
+        let Some((head, body)) = response.split_once("\r\n\r\n") else {
+            bail!("the response is not HTTP");
         };
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        Ok((status.context("the answer is not HTTP")?, body.to_owned()))
+        Ok((status.context("the response is not HTTP")?, body.to_owned()))
     }
 
-    /// The first address that answers: `localhost` may have two, of which the service listens on one.
+    /// Connects to the first address that accepts: `localhost` may have two, of which the service listens on one.
     fn connect(&self) -> anyhow::Result<TcpStream> {
         let mut outcome = Err(anyhow::anyhow!("no address"));
         for address in &self.addresses {
-            outcome = TcpStream::connect_timeout(address, PATIENCE).map_err(Into::into);
+            outcome = TcpStream::connect_timeout(address, TIMEOUT).map_err(Into::into);
             if outcome.is_ok() {
                 break;
             }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_named_with_or_without_scheme_and_path() {
+    fn an_endpoint_is_named_with_or_without_scheme_and_path() {
         for text in [
             "127.0.0.1:9464",
             "http://127.0.0.1:9464",
@@ -114,12 +114,12 @@ mod tests {
                 "http://127.0.0.1:9464"
             );
         }
-        for (text, said) in [
+        for (text, hint) in [
             ("https://soc:9464", "plain HTTP"),
             ("nonsense", "write HOST:PORT"),
         ] {
             assert!(
-                Endpoint::resolve(text).unwrap_err().to_string().contains(said),
+                Endpoint::resolve(text).unwrap_err().to_string().contains(hint),
                 "{text}"
             );
         }

@@ -11,7 +11,7 @@ use super::{UNREADABLE, report};
 use crate::cli::{ImportArgs, InventoryAction, InventoryArgs};
 use crate::inventory::import::{Import, ImportError, WithoutRole};
 
-/// How many rows that cannot be used are told one by one.
+/// How many rows that cannot be used are listed one by one.
 const LISTED: usize = 20;
 
 /// Does what is to be done with an inventory.

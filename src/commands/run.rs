@@ -47,14 +47,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         info!(address = %listener.local_addr()?, "serving /metrics, /healthz, /readyz and /status");
         let (closed, closes) = tokio::sync::oneshot::channel::<()>();
         let served = tokio::spawn(telemetry::serve(listener, Arc::clone(&metrics), Arc::clone(&status), async {
-            // Whether the sender spoke or went away, the service has ended.
+            // With a value or without its sender, the service has ended.
             let _ = closes.await;
         }));
         let mut ended = tokio::task::spawn_blocking(move || reload.beside(service));
         let outcome = tokio::select! {
             outcome = &mut ended => outcome,
             signal = signalled() => {
-                info!("{} received: committing what was read and leaving the groups", signal?);
+                info!("{} received: committing what was read and leaving the consumer groups", signal?);
                 stop.set();
                 tokio::select! {
                     outcome = &mut ended => outcome,
@@ -68,8 +68,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         drop(closed);
         match served.await {
             Ok(Ok(())) => {}
-            Ok(Err(problem)) => error!("http: {problem}"),
-            Err(problem) => error!("http: {problem}"),
+            Ok(Err(problem)) => error!("the HTTP server has failed: {problem}"),
+            Err(problem) => error!("the HTTP server has failed: {problem}"),
         }
         outcome??;
         info!("pipewarden has ended");

@@ -9,7 +9,7 @@ use pipewarden_kafka::{TopicAdmin, TopicState, plans};
 use super::settings;
 use crate::cli::{TopicsAction, TopicsArgs};
 
-/// Creates what is missing, or says what is wrong. Fails if anything is wrong in the end.
+/// Creates missing topics, or prints what is wrong with the topics. Fails if anything is wrong in the end.
 ///
 /// # Errors
 /// Settings that are wrong, a broker that does not answer or refuses.

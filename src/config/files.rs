@@ -28,7 +28,7 @@ pub fn inventory(path: &Path) -> Result<Inventory, FileError> {
     Inventory::parse(&text, &origin)
 }
 
-/// Reads every rule of a folder, on or not. They stand in place of the built-in rules.
+/// Reads every rule of a folder, on or not. They replace the built-in rules.
 ///
 /// # Errors
 /// [`RuleError`] for the first file that cannot be used, in order of names.
@@ -40,7 +40,7 @@ pub fn rules(folder: &Path) -> Result<RuleSet, RuleError> {
 /// The rules of a folder, each with the test file beside it.
 ///
 /// # Errors
-/// [`RuleError`] for the first rule that cannot be read. Cases that cannot be read are told by their rule.
+/// [`RuleError`] for the first rule that cannot be read. Cases that cannot be read are an error of their rule.
 pub fn tested_rules(folder: &Path) -> Result<Vec<Tested>, RuleError> {
     rule_files(folder)?
         .iter()

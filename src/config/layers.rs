@@ -1,7 +1,7 @@
-//! Reading the layers, and saying which key of which layer is wrong.
+//! Reads the layers, and names the key and the layer that are wrong.
 //!
-//! The crate `config` parses the file and merges the layers; the defaults are those of the types. What it cannot say is
-//! said before that, layer by layer: which file or variable holds an unknown key, and what the key is called now.
+//! The crate `config` parses the file and merges the layers; the defaults are those of the types. Each layer is checked
+//! before that, since only then it is known which file or variable holds an unknown or renamed key.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::diagnostics::did_you_mean;
 /// The environment variables that set something begin so.
 const PREFIX: &str = "PIPEWARDEN_";
 
-/// Why settings are refused.
+/// Why settings are rejected.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read or is not of its format.
@@ -64,7 +64,7 @@ impl Settings {
     /// The defaults, then `file`, then the environment.
     ///
     /// # Errors
-    /// [`ConfigError`], which names the key and where it stands.
+    /// [`ConfigError`], which names the key and its origin.
     pub fn load(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
@@ -172,7 +172,7 @@ fn known_keys(
     walk(layer, known, "", origin, &keys(known))
 }
 
-/// What to say of a key that is none of `all`.
+/// The error of a key that is none of `all`.
 fn unknown(origin: &str, key: String, all: &[String]) -> ConfigError {
     let origin = origin.to_owned();
     match new_name(&key) {

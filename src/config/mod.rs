@@ -1,4 +1,4 @@
-//! Settings: defaults, then the file, then the environment. A layer says only what differs.
+//! Settings: defaults, then the file, then the environment. A layer holds only what differs.
 
 mod files;
 mod layers;
@@ -43,11 +43,11 @@ pub struct Settings {
     pub alerts: Alerts,
     /// The protected hosts.
     pub inventory: InventorySource,
-    /// What the stream teaches of addresses.
+    /// Bindings of addresses and computers that the stream shows.
     pub bindings: BindingSettings,
     /// The rules.
     pub rules: RuleSource,
-    /// What is known and answered for.
+    /// Accesses that are known and accepted.
     pub exceptions: ExceptionSource,
     /// Taking up changed files while the service runs.
     pub reload: Reload,
@@ -132,7 +132,7 @@ pub struct ExceptionSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reload {
-    /// How often rules, inventory and exceptions are looked at for changes; `0s` never. Default 10 s.
+    /// How often rules, inventory and exceptions are checked for changes; `0s` never. Default 10 s.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub interval: Duration,

@@ -1,4 +1,4 @@
-//! One word for everything that decisions follow from.
+//! The id of everything that decisions depend on.
 
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;

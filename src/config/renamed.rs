@@ -1,4 +1,4 @@
-//! Settings that bear another name than in earlier versions. An old name is refused with its new one: a setting that is
+//! Settings that have another name than in earlier versions. An old name is rejected with its new one: a setting that is
 //! silently ignored is worse than a start that fails.
 
 /// Old and new name of keys, and of sections whose keys kept their names. The first that matches decides.

@@ -1,7 +1,7 @@
-//! Noticing that the files behind the settings have changed.
+//! Detects changes of the files that the settings name.
 //!
 //! The files are read, not watched by the operating system: Kubernetes swaps a symbolic link above them, editors rename
-//! over them, network file systems tell nobody. They are small.
+//! over them, network file systems send no notification. They are small.
 
 use std::path::Path;
 
@@ -23,25 +23,25 @@ impl Watch {
     /// # Errors
     /// [`PolicyError`], which names the file and what to change.
     pub fn start(settings: Settings) -> Result<(Self, Policy), PolicyError> {
-        // Before the files are read: a change in between is noticed by the first look.
-        let seen = look(&settings);
+        // Before the files are read: a change in between is detected by the first check.
+        let seen = hash_files(&settings);
         let policy = settings.policy()?;
         Ok((Self { settings, seen }, policy))
     }
 
-    /// What the files make of it now, if any byte of them has changed since the last call.
+    /// The policy that the files make now, if any byte of them has changed since the last call.
     ///
     /// # Errors
-    /// [`PolicyError`] inside, once for each change: what was in force stays so.
+    /// [`PolicyError`] inside, once for each change: the policy in force stays.
     pub fn changed(&mut self) -> Option<Result<Policy, PolicyError>> {
-        let now = look(&self.settings);
+        let now = hash_files(&self.settings);
         let before = std::mem::replace(&mut self.seen, now);
         (now != before).then(|| self.settings.policy())
     }
 }
 
-/// A hash over all files. One that cannot be read counts as empty; reading it in earnest tells what is wrong.
-fn look(settings: &Settings) -> u128 {
+/// A hash over all files. One that cannot be read counts as empty; reading it for the policy gives the error.
+fn hash_files(settings: &Settings) -> u128 {
     let mut hash = Xxh3::new();
     let mut take = |path: &Path| {
         hash.update(path.as_os_str().as_encoded_bytes());
@@ -73,7 +73,7 @@ mod tests {
     const TWO: &str = "assets: [{name: atlas.aperture.local}, {name: glados.aperture.local}]";
 
     #[test]
-    fn a_change_is_told_once_whether_a_file_or_the_link_above_it_changes() {
+    fn a_change_is_reported_once_whether_a_file_or_the_link_above_it_changes() {
         let folder = tempfile::tempdir().unwrap();
         // As Kubernetes lays a ConfigMap: the file is a link into a folder that is a link.
         for (version, text) in [("one", ONE), ("two", TWO)] {
@@ -97,7 +97,7 @@ mod tests {
 
         std::fs::write(folder.path().join("two/hosts.yaml"), "assets: 7").unwrap();
         assert!(watch.changed().unwrap().is_err());
-        assert!(watch.changed().is_none(), "what is wrong is told once");
+        assert!(watch.changed().is_none(), "an error is reported once");
         std::fs::remove_file(folder.path().join("two/hosts.yaml")).unwrap();
         assert!(watch.changed().unwrap().is_err());
         std::fs::write(folder.path().join("two/hosts.yaml"), ONE).unwrap();

@@ -22,7 +22,7 @@ struct Shared {
 /// Answers until `until` is done.
 ///
 /// # Errors
-/// What the system says where the listener fails.
+/// The system's error where the listener fails.
 pub async fn serve(
     listener: TcpListener,
     metrics: Arc<Metrics>,

@@ -16,7 +16,7 @@ pub use status::{EXPLANATIONS, Readiness, Status, WorkerStatus};
 
 use crate::time::AppendTime;
 
-/// Now, by this machine's clock. Only for latencies and what people see: no decision about an alert may hang on it.
+/// Now, by this machine's clock. Only for latencies and what people see: no decision about an alert may depend on it.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the edge that the ban points to"

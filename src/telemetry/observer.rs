@@ -1,4 +1,4 @@
-//! What the service's facts become: metrics, `/status` and lines of the log, side by side for each fact.
+//! Facts of the service as metrics, `/status` and lines of the log, side by side for each fact.
 
 mod bindings;
 mod correlator;
@@ -63,7 +63,7 @@ impl Reporter {
         self.status.policy(policy.id());
     }
 
-    /// The files have changed, and workers take up what they make.
+    /// The files have changed, and workers take up the policy that they make.
     pub fn reloaded(&self, policy: &Policy) {
         info!(
             rules = policy.rules.rules().len(),
@@ -195,14 +195,14 @@ mod tests {
     #[test]
     fn a_worker_is_healthy_from_its_start_to_its_end_and_shows_what_failed() {
         let reporter = reporter();
-        let tell = |fact| reporter.worker("router-0", fact);
-        tell(WorkerFact::Started(WorkerRole::Router));
+        let report = |fact| reporter.worker("router-0", fact);
+        report(WorkerFact::Started(WorkerRole::Router));
         assert!(reporter.status.unhealthy().is_empty());
         let failure = DriverError::MissingTopic {
             topic: "pipewarden.bindings".to_owned(),
         };
-        tell(WorkerFact::Failed(&failure));
-        tell(WorkerFact::Ended);
+        report(WorkerFact::Failed(&failure));
+        report(WorkerFact::Ended);
         assert_eq!(reporter.status.unhealthy(), ["router-0 has ended"]);
         let shown = reporter.status.workers().remove("router-0").unwrap();
         assert_eq!(shown.error, Some(failure.to_string()));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_router_that_reads_the_identities_topic_is_not_ready() {
+    fn a_router_that_reads_the_bindings_topic_is_not_ready() {
         let reporter = reporter();
         reporter.worker("router-0", WorkerFact::Started(WorkerRole::Router));
         reporter.router("router-0", RouterFact::Owns(1));

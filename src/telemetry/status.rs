@@ -1,4 +1,4 @@
-//! What this process is doing: whether its workers live and are ready, and what is in force.
+//! The state of this process: its workers, their readiness, and what is in force.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,16 +19,16 @@ pub const EXPLANATIONS: usize = 20;
 const MOST_REPLACED: usize = 3;
 const REPLACED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What one worker is doing.
+/// The state of one worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WorkerStatus {
     /// What it does.
     pub role: WorkerRole,
     /// It runs; false once it has ended, for whatever reason.
     pub is_alive: bool,
-    /// It is still reading the bindings topic, and has not asked for a share yet.
+    /// It is still reading the bindings topic, and has not joined its group yet.
     pub is_reading_bindings: bool,
-    /// The group has given it its share, which may be empty.
+    /// The group has assigned partitions to it, or none.
     pub is_assigned: bool,
     /// How many partitions it owns.
     pub partitions: usize,
@@ -44,18 +44,18 @@ pub struct WorkerStatus {
 pub struct Readiness {
     /// Their sensors.
     pub sensors: Vec<SensorState>,
-    /// Their clocks, as far as sessions tell.
+    /// Their clocks, as far as sessions show them.
     pub clocks: Vec<ClockState>,
 }
 
-/// What this process is doing.
+/// The state of this process.
 #[derive(Debug, Default)]
 pub struct Status {
     /// By name.
     workers: Mutex<BTreeMap<String, WorkerStatus>>,
     /// The id of the policy in force.
     policy: Mutex<String>,
-    /// Of the alerts that were told last, the latest at the end.
+    /// Of the alerts that were published last, the latest at the end.
     explanations: Mutex<VecDeque<Explanation>>,
     /// By partition.
     readiness: Mutex<BTreeMap<u32, Readiness>>,
@@ -68,7 +68,7 @@ pub struct Status {
 /// How often an exception was hit.
 #[derive(Clone, Copy, Debug)]
 struct Hits {
-    /// When this process took it up, under the same id.
+    /// Since when this process has had it, under the same id.
     since: AppendTime,
     hits: u64,
 }
@@ -122,7 +122,7 @@ impl Status {
         version.clone_into(&mut self.policy.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Notes why an alert that has just been told says what it says. Only the latest of each alert is kept.
+    /// Keeps the explanation of an alert that has just been published. Only the latest of each alert is kept.
     pub fn explain(&self, explanation: Explanation) {
         let mut last = self.explanations.lock().unwrap_or_else(PoisonError::into_inner);
         last.retain(|other| other.alert_id != explanation.alert_id);
@@ -155,7 +155,7 @@ impl Status {
             .collect()
     }
 
-    /// The clocks of listed assets, as far as this process owns their partitions and sessions tell.
+    /// The clocks of listed assets, as far as this process owns their partitions and sessions show them.
     pub fn clocks(&self) -> Vec<ClockState> {
         let all = self.readiness();
         all.values()
@@ -181,10 +181,10 @@ impl Status {
         *all = Some(entries.collect());
     }
 
-    /// An exception has come to cover an alert.
+    /// An exception covers an alert that it did not cover before.
     pub fn hit(&self, exception: &Exception) {
         let mut all = self.exceptions.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is no longer in force may still be hit until the worker takes up what is.
+        // One that is no longer in force may still be hit until the worker has taken up the new policy.
         if let Some(own) = all.as_mut().and_then(|all| all.get_mut(&exception.id)) {
             own.hits += 1;
         }
@@ -246,7 +246,7 @@ impl Status {
             .collect()
     }
 
-    /// Why the process is not ready: some worker has no share yet, or has not caught up.
+    /// Why the process is not ready: some worker has no assignment yet, or has not caught up.
     pub fn unready(&self) -> Vec<String> {
         let workers = self.workers();
         let mut reasons = self.unhealthy();
@@ -293,7 +293,7 @@ mod tests {
     use crate::event::AssetId;
 
     #[test]
-    fn ready_means_that_every_worker_has_its_share_and_has_caught_up() {
+    fn ready_means_that_every_worker_has_its_assignment_and_has_caught_up() {
         let status = Status::default();
         assert!(!status.unready().is_empty());
         status.start("router-0", WorkerRole::Router);

@@ -90,21 +90,19 @@ fn what_one_process_has_learned_another_knows_and_a_restarted_one_from_its_first
             .all(|service| owned(service, "router-0") == 1)
     });
 
-    // Somebody reads partition 0 and so learns whose the address is; the other has partition 1.
+    // The owner of partition 0 learns from it whose the address is; the other process has partition 1.
     let input = settings.topic("input");
     broker.produce(input, &[(0, connection("portal.example", X, "198.51.100.1", 3))]);
-    let (taught, other) = {
-        second.await_that("the claim is read", || {
-            consumed(&first) + consumed(&second) == 1.0
-        });
-        if consumed(&first) == 1.0 {
-            (&first, &second)
-        } else {
-            (&second, &first)
-        }
+    second.await_that("the claim is read", || {
+        consumed(&first) + consumed(&second) == 1.0
+    });
+    let (owner, other) = if consumed(&first) == 1.0 {
+        (&first, &second)
+    } else {
+        (&second, &first)
     };
-    taught.await_that("the claim is published", || {
-        taught.metric("pipewarden_binding_records_published_total", "kind=\"binding\"") == 1.0
+    owner.await_that("the claim is published", || {
+        owner.metric("pipewarden_binding_records_published_total", "kind=\"binding\"") == 1.0
     });
     other.await_that("the claim is read elsewhere", || {
         other.metric("pipewarden_binding_records_read_total", "disposition=\"binding\"") == 1.0
@@ -118,10 +116,13 @@ fn what_one_process_has_learned_another_knows_and_a_restarted_one_from_its_first
     assert_eq!(consumed(other), 1.0);
 
     let records = broker.read_all(settings.topic("bindings"));
-    let told = records
+    let published = records
         .iter()
         .find(|record| record.key == format!("{X}|portal.example").as_bytes());
-    schema::assert_valid("binding", &serde_json::from_slice(&told.unwrap().value).unwrap());
+    schema::assert_valid(
+        "binding",
+        &serde_json::from_slice(&published.unwrap().value).unwrap(),
+    );
 
     end(first);
     // A member that leaves amid the rebalance of another's leaving can stay in the group until its session ends.
@@ -134,9 +135,19 @@ fn what_one_process_has_learned_another_knows_and_a_restarted_one_from_its_first
     broker.produce(input, &[(0, connection("late.example", "203.0.113.2", X, 0))]);
     let restarted = Service::start(&settings);
     restarted.await_ready();
-    let said = restarted.await_message("the bindings topic is read");
-    assert_eq!(said["bindings"], 2, "portal and client");
-    let log = restarted.log();
+    assert_routes_after_reading(&restarted, 2);
+    restarted.await_that("the destination has its name", || {
+        destinations(broker, &settings, "late.example") == ["portal.example"]
+    });
+    end(restarted);
+}
+
+/// A router takes no partition before it has read so many bindings.
+#[track_caller]
+fn assert_routes_after_reading(service: &Service, bindings: u64) {
+    let entry = service.await_message("the bindings topic is read");
+    assert_eq!(entry["bindings"], bindings);
+    let log = service.log();
     let first = |text: &str| {
         log.iter()
             .position(|entry| entry["worker"] == "router-0" && entry["message"] == text)
@@ -149,10 +160,6 @@ fn what_one_process_has_learned_another_knows_and_a_restarted_one_from_its_first
         read < taken && taken.is_some(),
         "it takes no message before it knows: {log:#?}"
     );
-    restarted.await_that("the destination has its name", || {
-        destinations(broker, &settings, "late.example") == ["portal.example"]
-    });
-    end(restarted);
 }
 
 #[test]
@@ -172,7 +179,7 @@ fn an_address_that_moved_resolves_by_the_time_of_the_event_and_the_inventory_win
         broker.produce(input, &[(0, connection(computer, X, "198.51.100.1", minutes))]);
     }
     service.await_that("the claims are read", || consumed(&service) == 4.0);
-    // What a process has not told when it ends, the next does not know.
+    // What a process has not published when it ends, the next does not know.
     service.await_that("the claims are published", || {
         spans(broker, &settings) == [("a.example".to_owned(), 299), ("b.example".to_owned(), 100)].into()
     });
@@ -255,7 +262,7 @@ fn wrong_records_are_counted_and_an_emptied_topic_is_filled_again_by_what_is_sti
         destinations(broker, &settings, "client.example") == ["portal.example"]
     });
     broker.produce(input, &[(0, connection("portal.example", X, "198.51.100.1", 0))]);
-    service.await_that("who is seen again is told again", || {
+    service.await_that("who is seen again is published again", || {
         broker
             .read_all(bindings)
             .iter()
@@ -267,14 +274,14 @@ fn wrong_records_are_counted_and_an_emptied_topic_is_filled_again_by_what_is_sti
 #[test]
 fn without_the_topic_the_service_ends_and_names_the_command_that_creates_it() {
     let Some(broker) = broker() else { return };
-    let settings = two(broker, "untold");
+    let settings = two(broker, "unpublished");
     settings.create_topics();
     let settings = settings.with("kafka/topics/bindings", "nowhere.bindings".into());
     let (status, log) = Service::start(&settings).wait();
     assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap();
+    let message = log.last().unwrap()["message"].as_str().unwrap();
     assert!(
-        said.contains("nowhere.bindings") && said.contains("pipewarden topics create"),
-        "{said}"
+        message.contains("nowhere.bindings") && message.contains("pipewarden topics create"),
+        "{message}"
     );
 }

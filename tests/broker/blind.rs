@@ -95,7 +95,7 @@ fn a_sensor_that_is_missed_is_shown_as_blind_until_it_is_seen_again() {
     assert_eq!(sensor(&service, "share_access")["is_blind"], false);
     assert!(sensor(&service, "share_access")["last_seen"].is_string());
     service.await_that("the finding", || {
-        // Accesses go on: without them it could not be told any more.
+        // Accesses go on: without them it could not be judged any more.
         access();
         findings(broker, &settings).first().map(String::as_str) == Some(r#""pipe_connected" "active" null"#)
     });

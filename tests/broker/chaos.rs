@@ -14,7 +14,7 @@ use crate::support::chaos::cluster::{Cluster, Ending, settings};
 const KILLS: [u64; 3] = [6, 20, 300];
 
 #[test]
-fn nothing_is_lost_and_nothing_is_told_twice_whatever_happens_to_processes_and_broker() {
+fn nothing_is_lost_and_nothing_is_published_twice_whatever_happens_to_processes_and_broker() {
     let kills = size::set_by("PIPEWARDEN_CHAOS_KILLS", KILLS);
     // A broker of its own, to be killed.
     let broker = match Jdk::start() {
@@ -25,7 +25,7 @@ fn nothing_is_lost_and_nothing_is_told_twice_whatever_happens_to_processes_and_b
     let servers = broker.servers();
     let scene = Scene::open(broker::at(&servers), settings(&servers, "chaos"), 1);
     let mut cluster = Cluster::start(scene, Some(broker), 3, 2);
-    let tell = |cluster: &Cluster| eprintln!("{:.0?}: {}", began.elapsed(), cluster.progress());
+    let report = |cluster: &Cluster| eprintln!("{:.0?}: {}", began.elapsed(), cluster.progress());
     // What must happen in every run; the rest is chance.
     let musts: [fn(&mut Cluster); 6] = [
         |cluster| cluster.freeze(),
@@ -38,11 +38,11 @@ fn nothing_is_lost_and_nothing_is_told_twice_whatever_happens_to_processes_and_b
     for must in musts {
         must(&mut cluster);
         cluster.await_ready();
-        tell(&cluster);
+        report(&cluster);
     }
     while cluster.faults("kill") < kills {
         cluster.hurt();
-        tell(&cluster);
+        report(&cluster);
     }
     // Everything that was sent comes out in the end.
     let Ending {
@@ -76,5 +76,5 @@ fn nothing_is_lost_and_nothing_is_told_twice_whatever_happens_to_processes_and_b
         began.elapsed()
     );
     assert!(verdict.is_faultless(), "{verdict:#?}");
-    assert!(verdict.alerts > 50, "there was something to tell");
+    assert!(verdict.alerts > 50, "there was something to find");
 }

@@ -1,7 +1,7 @@
 //! Batches of gzip are read as they were written, by the function that stands in for librdkafka's own; those that are
 //! damaged or too large are lost, and nothing else.
 
-// Without it nothing is refused, and some of what follows has no use.
+// Without it nothing is rejected, and some of what follows has no use.
 #![cfg_attr(not(feature = "libdeflate"), allow(dead_code, unused_imports))]
 
 use std::collections::BTreeSet;
@@ -173,13 +173,13 @@ fn a_batch_that_would_inflate_beyond_the_ceiling_is_lost_alone_and_only_once() {
         service.metric("pipewarden_dead_letters_total", "batch_too_large"),
         3.0
     );
-    let said: BTreeSet<i64> = service
+    let logged: BTreeSet<i64> = service
         .log()
         .iter()
         .filter(|entry| entry["level"] == "ERROR" && entry["topic"] == input && entry["partition"] == 0)
         .map(|entry| entry["offset"].as_i64().unwrap())
         .collect();
-    assert_eq!(said, BTreeSet::from([1, 3, 12]));
+    assert_eq!(logged, BTreeSet::from([1, 3, 12]));
     service.signal("TERM");
     assert!(service.wait().0.success());
 

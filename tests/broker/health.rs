@@ -10,8 +10,8 @@ fn health(arguments: &[&str]) -> (Output, String) {
         .args(arguments)
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout.clone()).unwrap();
-    (output, said)
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    (output, text)
 }
 
 #[test]
@@ -19,12 +19,12 @@ fn a_service_without_a_broker_is_healthy_and_not_ready() {
     let settings = Settings::new("127.0.0.1:1", "health");
     let service = Service::start(&settings);
     let address = service.address().to_string();
-    let (output, said) = health(&["--address", &address]);
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains(r#""ok":true"#), "{said}");
-    let (output, said) = health(&["--ready", "--address", &address]);
+    let (output, text) = health(&["--address", &address]);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains(r#""ok":true"#), "{text}");
+    let (output, text) = health(&["--ready", "--address", &address]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("no worker has started"), "{said}");
+    assert!(text.contains("no worker has started"), "{text}");
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn shuffled_samples_give_the_one_alert_that_replay_prints_and_wrong_messages_are
         last.len() == 1 && last.values().eq(&expected)
     };
     service.await_that("the last record is the document that replay prints", is_expected);
-    service.await_that("its status tells why", || {
+    service.await_that("its status shows why", || {
         let status: Value = serde_json::from_str(&service.get("/status").1).unwrap();
         let why = &status["explanations"][0];
         let joined = why["accesses"][0]["joined"].as_array().map(Vec::len);
@@ -218,9 +218,9 @@ fn each_format_has_a_topic_of_its_own_with_the_same_revisions_under_the_same_key
     let ocsf = quick(broker, "only-ocsf").with("alerts", json!({"format": "ocsf"}));
     ocsf.create_topics();
     let output = ocsf.command(&["topics", "check"]);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains(ocsf.topic("alerts_ocsf")), "{said}");
-    assert!(!said.contains(&format!("{}: ", ocsf.topic("alerts"))), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(ocsf.topic("alerts_ocsf")), "{text}");
+    assert!(!text.contains(&format!("{}: ", ocsf.topic("alerts"))), "{text}");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_restart_repeats_nothing_and_joins_what_it_left_open() {
     let first = Service::start(&settings);
     first.await_ready();
     produce(&share);
-    first.await_that("the access is told once its wait is over", || {
+    first.await_that("the access is published once its wait is over", || {
         alerts(broker, &settings).len() == 1
     });
     first.signal("TERM");

@@ -34,7 +34,7 @@ fn start(broker: &Broker, name: &str) -> (Settings, Service) {
 }
 
 #[test]
-fn a_source_that_touches_three_hosts_is_told_as_a_sweep_beside_the_alerts_of_each() {
+fn a_source_that_touches_three_hosts_is_a_sweep_beside_the_alerts_of_each() {
     let Some(broker) = broker() else { return };
     let (settings, service) = start(broker, "sweep");
     for host in HOSTS {
@@ -42,15 +42,15 @@ fn a_source_that_touches_three_hosts_is_told_as_a_sweep_beside_the_alerts_of_eac
         access["winlog"]["computer_name"] = host.into();
         send(broker, &settings, access, SignedDuration::ZERO);
     }
-    let told = || -> Vec<Value> {
+    let standing = || -> Vec<Value> {
         let records = broker.read_all(settings.topic("alerts")).into_iter();
         records
             .map(|record| serde_json::from_slice(&record.value).unwrap())
             .inspect(|document| schema::assert_valid("alert", document))
             .collect()
     };
-    service.await_that("the sweep and three alerts", || told().len() == 4);
-    let (sweeps, alerts): (Vec<Value>, Vec<Value>) = told()
+    service.await_that("the sweep and three alerts", || standing().len() == 4);
+    let (sweeps, alerts): (Vec<Value>, Vec<Value>) = standing()
         .into_iter()
         .partition(|document| document["rule"]["id"] == "sweep");
     let swept = sweeps[0]["pipewarden"]["sweep"]["assets"].as_array().unwrap();

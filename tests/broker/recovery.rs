@@ -75,7 +75,7 @@ fn alerts(broker: &Broker, settings: &Settings) -> usize {
         .len()
 }
 
-/// A service that has told of three accesses and has ended.
+/// A service that has published three accesses and has ended.
 fn three_alerts(broker: &Broker, settings: &Settings) {
     settings.create_topics();
     let service = Service::start(settings);
@@ -109,7 +109,7 @@ fn the_checkpoint_beside_the_offset_can_be_read_by_whoever_is_on_call() {
 }
 
 #[test]
-fn a_log_that_no_longer_reaches_back_two_horizons_is_told_loudly_and_the_service_goes_on() {
+fn a_log_that_no_longer_reaches_back_two_horizons_is_an_error_in_the_log_and_the_service_continues() {
     let Some(broker) = broker() else { return };
     let settings = quick(broker, "truncated");
     three_alerts(broker, &settings);
@@ -133,14 +133,14 @@ fn a_log_that_no_longer_reaches_back_two_horizons_is_told_loudly_and_the_service
     assert_eq!(
         records(broker, &settings).len(),
         before.len() + 1,
-        "nothing is told again"
+        "nothing is published again"
     );
 }
 
 #[test]
 fn a_checkpoint_that_cannot_be_read_is_not_guessed_at_and_the_log_is_replayed_from_its_start() {
     let Some(broker) = broker() else { return };
-    for (test, metadata, said) in [
+    for (test, metadata, message) in [
         ("unreadable", "by hand", "not a checkpoint"),
         ("newer", "pipewarden/9;everything=new", "newer version"),
     ] {
@@ -159,7 +159,7 @@ fn a_checkpoint_that_cannot_be_read_is_not_guessed_at_and_the_log_is_replayed_fr
         );
 
         let service = Service::start(&settings);
-        service.await_message(said);
+        service.await_message(message);
         service.await_ready();
         assert_eq!(
             service.metric("pipewarden_log_losses_total", "unreadable_checkpoint"),
@@ -171,13 +171,13 @@ fn a_checkpoint_that_cannot_be_read_is_not_guessed_at_and_the_log_is_replayed_fr
         assert_eq!(
             records(broker, &settings).len(),
             before.len() + 1,
-            "nothing is told again"
+            "nothing is published again"
         );
     }
 }
 
 #[test]
-fn records_without_a_committed_offset_are_all_read_and_that_is_told() {
+fn records_without_a_committed_offset_are_all_read_and_that_is_logged() {
     let Some(broker) = broker() else { return };
     let settings = quick(broker, "forgotten");
     three_alerts(broker, &settings);
@@ -194,7 +194,7 @@ fn records_without_a_committed_offset_are_all_read_and_that_is_told() {
 }
 
 #[test]
-fn a_topic_that_has_grown_is_refused() {
+fn a_topic_that_has_grown_is_rejected() {
     let Some(broker) = broker() else { return };
     let settings = quick(broker, "grown");
     three_alerts(broker, &settings);
@@ -257,7 +257,7 @@ fn a_second_process_takes_its_share_and_gives_it_back() {
     first.await_that("all partitions back", || owned(&first) == 6);
     attack(broker, &settings, 12);
     first.await_that("one more", || alerts(broker, &settings) == 12);
-    assert_eq!(records(broker, &settings).len(), 12, "each is told once");
+    assert_eq!(records(broker, &settings).len(), 12, "each is published once");
     assert_eq!(
         first.metric("pipewarden_transactions_total", "aborted"),
         0.0,
@@ -312,9 +312,9 @@ fn a_process_with_the_name_of_another_ends_it() {
     assert_eq!(records(broker, &settings).len(), 1);
     let (status, log) = first.wait();
     assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap();
+    let message = log.last().unwrap()["message"].as_str().unwrap();
     assert!(
-        said.contains("is there a second process with the same correlator.instance"),
-        "{said}"
+        message.contains("is there a second process with the same correlator.instance"),
+        "{message}"
     );
 }

@@ -53,7 +53,7 @@ fn attack(broker: &Broker, settings: &Settings, asset: &str, source: u8) {
     broker.produce(settings.topic("input"), &[(0, event.to_string().into_bytes())]);
 }
 
-fn told(broker: &Broker, topic: &str) -> Vec<Value> {
+fn published(broker: &Broker, topic: &str) -> Vec<Value> {
     let records = broker.read_all(topic).into_iter();
     let documents = records.map(|record| serde_json::from_slice(&record.value).unwrap());
     documents
@@ -87,21 +87,24 @@ fn an_exception_covers_open_alerts_from_its_change_on_and_nothing_is_lost() {
     let before = version(&service);
     let (alerts, suppressed) = (settings.topic("alerts"), settings.topic("suppressed"));
     attack(broker, &settings, "atlas.aperture.local", 1);
-    service.await_that("the alert", || told(broker, alerts).len() == 1);
-    assert_eq!(told(broker, alerts)[0]["pipewarden"]["policy"], before.as_str());
+    service.await_that("the alert", || published(broker, alerts).len() == 1);
+    assert_eq!(
+        published(broker, alerts)[0]["pipewarden"]["policy"],
+        before.as_str()
+    );
 
     replace(folder.path(), "exceptions.yaml", SCANNER);
     service.await_message("open alerts are written once more");
     service.await_that("the version in force", || version(&service) != before);
     attack(broker, &settings, "atlas.aperture.local", 2);
     service.await_that("an alert of another source", || {
-        sources(&told(broker, alerts)).contains(&"10.9.0.2")
+        sources(&published(broker, alerts)).contains(&"10.9.0.2")
     });
     // The open alert is covered now: both topics say so.
     service.await_that("the suppressed alert", || {
-        sources(&told(broker, suppressed)) == ["10.9.0.1"]
+        sources(&published(broker, suppressed)) == ["10.9.0.1"]
     });
-    let all = told(broker, alerts);
+    let all = published(broker, alerts);
     let last = all
         .iter()
         .rfind(|alert| alert["source"]["ip"] == "10.9.0.1")
@@ -111,7 +114,7 @@ fn an_exception_covers_open_alerts_from_its_change_on_and_nothing_is_lost() {
     assert_eq!(last["pipewarden"]["policy"], version(&service).as_str());
     assert_eq!(service.metric("pipewarden_policy_reloads_total", "applied"), 1.0);
 
-    // A source that is excepted from its start is never told as an alert.
+    // A source that is excepted from its start is never published as an alert.
     replace(
         folder.path(),
         "exceptions.yaml",
@@ -122,9 +125,9 @@ fn an_exception_covers_open_alerts_from_its_change_on_and_nothing_is_lost() {
     });
     attack(broker, &settings, "atlas.aperture.local", 3);
     service.await_that("its alert is suppressed", || {
-        sources(&told(broker, suppressed)).contains(&"10.9.0.3")
+        sources(&published(broker, suppressed)).contains(&"10.9.0.3")
     });
-    assert!(!sources(&told(broker, alerts)).contains(&"10.9.0.3"));
+    assert!(!sources(&published(broker, alerts)).contains(&"10.9.0.3"));
     // The alert that stood before the entry came is no hit of it.
     service.await_that("the hit", || {
         status(&service)["exceptions"]["scanner"]["hits"] == 1
@@ -150,13 +153,13 @@ fn a_host_that_is_listed_while_the_service_runs_is_protected_and_a_bad_file_chan
         "hosts.yaml",
         "assets: [{name: atlas.aperture.local, roles: [janitor]}]",
     );
-    let refused = service.await_message("a change is rejected and the policy in force stays");
+    let rejected = service.await_message("a change is rejected and the policy in force stays");
     assert!(
-        refused["message"]
+        rejected["message"]
             .as_str()
             .unwrap()
             .contains("unknown role \"janitor\""),
-        "{refused}"
+        "{rejected}"
     );
     assert_eq!(version(&service), first);
     // It is counted a moment after it is logged.
@@ -165,7 +168,7 @@ fn a_host_that_is_listed_while_the_service_runs_is_protected_and_a_bad_file_chan
     });
     attack(broker, &settings, "atlas.aperture.local", 1);
     let alerts = settings.topic("alerts");
-    service.await_that("the alert", || told(broker, alerts).len() == 1);
+    service.await_that("the alert", || published(broker, alerts).len() == 1);
 
     let both = format!("{ATLAS}  - {{name: glados.aperture.local, roles: [tier0]}}\n");
     replace(folder.path(), "hosts.yaml", &both);
@@ -174,7 +177,7 @@ fn a_host_that_is_listed_while_the_service_runs_is_protected_and_a_bad_file_chan
     // The router takes it up with its next commit.
     service.await_that("an alert of the new asset", || {
         attack(broker, &settings, "glados.aperture.local", 2);
-        told(broker, alerts)
+        published(broker, alerts)
             .iter()
             .any(|alert| alert["host"]["name"] == "glados.aperture.local")
     });

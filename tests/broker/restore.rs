@@ -58,7 +58,7 @@ fn observation(number: u32, now: i64) -> Vec<u8> {
 }
 
 #[test]
-fn after_a_kill_the_whole_log_of_two_horizons_is_replayed_and_nothing_is_told_again() {
+fn after_a_kill_the_whole_log_of_two_horizons_is_replayed_and_nothing_is_published_again() {
     let Some(broker) = broker() else { return };
     let retained = size::set_by("PIPEWARDEN_RESTORE", RETAINED);
     let settings = Settings::new(broker.servers(), &broker.prefix("restore"));
@@ -84,7 +84,7 @@ fn after_a_kill_the_whole_log_of_two_horizons_is_replayed_and_nothing_is_told_ag
     });
     first.signal("TERM");
     assert!(first.wait().0.success());
-    let told = broker.read_all(settings.topic("alerts")).len();
+    let published = broker.read_all(settings.topic("alerts")).len();
 
     let second = Service::start(&settings);
     second.await_ready();
@@ -93,17 +93,20 @@ fn after_a_kill_the_whole_log_of_two_horizons_is_replayed_and_nothing_is_told_ag
     let partitions = second.metric("pipewarden_restore_seconds_count", "");
     println!(
         "{restored} records of {partitions} partitions restored; {:.2} s on average from taking a partition over until it \
-         was caught up; {told} alert records before",
+         was caught up; {published} alert records before",
         seconds / partitions
     );
     assert!(restored >= all, "{restored} of {all} records are replayed");
     second.kill();
-    // Deadlines may have fallen since; nothing that was told is told again.
+    // Deadlines may have fallen since; nothing that was published is published again.
     let mut revisions = std::collections::BTreeSet::new();
     for record in broker.read_all(settings.topic("alerts")) {
         let alert: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
         let revision = alert["pipewarden"]["revision"].as_u64();
-        assert!(revisions.insert((record.key, revision)), "told twice: {alert:#}");
+        assert!(
+            revisions.insert((record.key, revision)),
+            "published twice: {alert:#}"
+        );
     }
-    assert!(revisions.len() >= told);
+    assert!(revisions.len() >= published);
 }

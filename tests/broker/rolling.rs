@@ -1,4 +1,4 @@
-//! A rolling update under load: processes stand for pods. Nothing is lost, nothing is told twice.
+//! A rolling update under load: processes stand for pods. Nothing is lost, nothing is published twice.
 
 use crate::support::broker::{self, broker};
 use crate::support::chaos::Scene;
@@ -24,5 +24,5 @@ fn a_rolling_update_of_two_replicas_loses_nothing_and_tells_nothing_twice() {
         verdict.wrong.len()
     );
     assert!(verdict.is_faultless(), "{verdict:#?}");
-    assert!(verdict.alerts > 20, "there was something to tell");
+    assert!(verdict.alerts > 20, "there was something to find");
 }

@@ -1,4 +1,4 @@
-//! The rule pack on a real broker: the service with every rule switched on tells of the rules' cases what `pipewarden test`
+//! The rule pack on a real broker: the service with every rule switched on finds in the rules' cases what `pipewarden test`
 //! expects of each, and nothing more of that rule.
 //!
 //! All cases run at once, each in a world of its own: its hosts and addresses are renamed on the way in, and back on the
@@ -162,7 +162,7 @@ fn with_every_rule_switched_on_the_service_tells_what_each_case_expects_and_noth
 
     let now = Timestamp::now();
     let mut messages: Vec<_> = worlds.iter().flat_map(|world| world.messages(now)).collect();
-    // It waits longer than all others: when it is told, everything is.
+    // It waits longer than all others: when it is published, everything is.
     let mut sentinel = winlogbeat::pipe(0);
     sentinel["@timestamp"] = format!("{now:.3}").into();
     sentinel["winlog"]["computer_name"] = format!("last.{DOMAIN}").into();
@@ -173,11 +173,11 @@ fn with_every_rule_switched_on_the_service_tells_what_each_case_expects_and_noth
         standing(broker, &settings).iter().any(is_last)
     });
 
-    let told = standing(broker, &settings);
+    let standing_alerts = standing(broker, &settings);
     let mut problems = Vec::new();
     let (mut fired, mut silent) = (0, 0);
     for world in &worlds {
-        let own = told.iter().filter(|alert| world.has(alert));
+        let own = standing_alerts.iter().filter(|alert| world.has(alert));
         let found: Vec<Document> = own.map(|alert| world.as_written(alert)).collect();
         if let Err(failure) = rule_tests::judge(&world.case.alerts, &found) {
             problems.push(format!("{}: {}: {failure}", world.rule.id, world.case.name));

@@ -32,19 +32,19 @@ fn a_missing_topic_ends_the_service_and_names_the_command_that_creates_it() {
     let settings = quick(broker, "missing");
     let (status, log) = Service::start(&settings).wait();
     assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap().to_owned();
+    let message = log.last().unwrap()["message"].as_str().unwrap().to_owned();
     assert!(
-        said.contains(settings.topic("input")) && said.contains("topics create --with-input"),
-        "{said}"
+        message.contains(settings.topic("input")) && message.contains("topics create --with-input"),
+        "{message}"
     );
 
     broker.create_topic(settings.topic("input"), 12, &[]);
     let (status, log) = Service::start(&settings).wait();
     assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap().to_owned();
+    let message = log.last().unwrap()["message"].as_str().unwrap().to_owned();
     assert!(
-        said.contains(settings.topic("observations")) && said.contains("pipewarden topics create"),
-        "{said}"
+        message.contains(settings.topic("observations")) && message.contains("pipewarden topics create"),
+        "{message}"
     );
 }
 
@@ -77,21 +77,21 @@ fn topics_are_created_once_with_the_right_settings_and_wrong_ones_are_named() {
     );
     let output = wrong.command(&["topics", "create", "--with-input"]);
     assert_eq!(output.status.code(), Some(1));
-    let said = text(&output);
+    let message = text(&output);
     for problem in [
         "has 5 partitions, kafka.topics.partitions says 3",
         "message.timestamp.type is CreateTime and must be LogAppendTime",
         "cleanup.policy is compact and must be delete",
         "retention.ms is 60000 and must be at least",
     ] {
-        assert!(said.contains(problem), "{said}");
+        assert!(message.contains(problem), "{message}");
     }
     let (status, log) = Service::start(&wrong).wait();
     assert_eq!(status.code(), Some(1));
-    let said = log.last().unwrap()["message"].as_str().unwrap().to_owned();
+    let message = log.last().unwrap()["message"].as_str().unwrap().to_owned();
     assert!(
-        said.contains("has 5 partitions and kafka.topics.partitions says 3"),
-        "{said}"
+        message.contains("has 5 partitions and kafka.topics.partitions says 3"),
+        "{message}"
     );
 }
 
@@ -110,6 +110,6 @@ fn records_that_carry_the_producers_time_end_the_service_and_name_the_topic_sett
     assert!(log.iter().any(|entry| {
         entry["message"]
             .as_str()
-            .is_some_and(|said| said.contains("message.timestamp.type=LogAppendTime"))
+            .is_some_and(|message| message.contains("message.timestamp.type=LogAppendTime"))
     }));
 }

@@ -20,11 +20,11 @@ fn secured(folder: &Path, port: u16) -> Result<Extra, String> {
             .args(arguments)
             .output()
             .map_err(|error| format!("keytool: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             Ok(())
         } else {
-            Err(format!("keytool: {said}"))
+            Err(format!("keytool: {text}"))
         }
     };
     let access = [
@@ -94,7 +94,7 @@ fn grant_what_the_page_says(broker: &Jdk) {
 }
 
 #[test]
-fn over_tls_and_scram_with_least_privilege_an_attack_is_told_and_the_password_is_not() {
+fn over_tls_and_scram_with_least_privilege_an_attack_is_found_and_the_password_is_not_shown() {
     let port = broker::free_port().unwrap();
     let mut certificate = None;
     let broker = Jdk::start_with(|folder| {
@@ -149,11 +149,11 @@ fn over_tls_and_scram_with_least_privilege_an_attack_is_told_and_the_password_is
     service.signal("TERM");
     let (status, log) = service.wait();
     assert!(status.success());
-    let said = Value::from(log).to_string();
+    let text = Value::from(log).to_string();
     let shown = settings.command(&["check"]);
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("SCRAM-SHA-512"), "{shown}");
-    for text in [said, shown, metrics] {
+    for text in [text, shown, metrics] {
         assert!(!text.contains(PASSWORD), "{text}");
     }
 }

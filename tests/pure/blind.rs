@@ -63,7 +63,7 @@ fn a_replay_says_which_sensor_of_which_host_is_missing_since_when_and_what_to_lo
             "  rule       A sensor of a protected host is missing (sensor-blind), risk 47",
             "  asset      atlas.aperture.local (primary-site-server, management-point)",
             "  missing    pipe_connected (Sysmon 18)",
-            "  told       6 accesses by share_access (Security 5145)",
+            "  seen       6 accesses by share_access (Security 5145)",
             "  since      2024-10-24T15:02:05.024Z at the latest, the first access without it; the last at \
          2024-10-24T15:52:05.024Z",
             "  next       does Sysmon's PipeEvent include the pipe, is Sysmon 18 shipped?",
@@ -92,7 +92,7 @@ fn each_sensor_that_is_missing_asks_for_something_else() {
             [connection as fn(i64) -> Value, pipe],
             [
                 "  missing    share_access (Security 5145)",
-                "  told       6 accesses by pipe_connected (Sysmon 18)",
+                "  seen       6 accesses by pipe_connected (Sysmon 18)",
                 "  next       is Detailed File Share audited, is Security 5145 shipped?",
             ],
         ),
@@ -100,7 +100,7 @@ fn each_sensor_that_is_missing_asks_for_something_else() {
             [pipe, share],
             [
                 "  missing    network_connection (Sysmon 3)",
-                "  told       6 accesses by pipe_connected (Sysmon 18), 6 accesses by share_access (Security 5145)",
+                "  seen       6 accesses by pipe_connected (Sysmon 18), 6 accesses by share_access (Security 5145)",
                 "  next       does Sysmon's NetworkConnect include port 445, is Sysmon 3 shipped by the host or its clients?",
             ],
         ),

@@ -87,15 +87,15 @@ fn check(status: &[String]) -> Output {
     command.output().unwrap()
 }
 
-/// What is said below the line of an entry.
-fn said_of(output: &Output, id: &str) -> String {
+/// The line below that of an entry.
+fn line_below(output: &Output, id: &str) -> String {
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let said = String::from_utf8(output.stdout.clone()).unwrap();
-    let mut lines = said
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let mut lines = text
         .lines()
         .skip_while(|line| !line.starts_with(&format!("  {id}: ")));
     lines.next().unwrap();
@@ -143,38 +143,41 @@ fn hits_of_all_services_are_summed_and_entries_without_any_are_named() {
         other.address.to_string(),
     ]);
     assert_eq!(
-        said_of(&output, "scanner"),
+        line_below(&output, "scanner"),
         "5 hits since 2026-09-21T14:14:20.000Z"
     );
     assert_eq!(
-        said_of(&output, "backup"),
+        line_below(&output, "backup"),
         "no hit counted since 2026-09-21T14:14:20.000Z: is it still needed?"
     );
-    let of_expired = said_of(&output, "forgotten");
+    let of_expired = line_below(&output, "forgotten");
     assert!(of_expired.starts_with("builtin-own-site: "), "{of_expired}");
-    let of_builtin = said_of(&output, "builtin-own-site");
+    let of_builtin = line_below(&output, "builtin-own-site");
     assert_eq!(of_builtin, "0 hits since 2026-09-21T14:14:20.000Z");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("partitions ("));
 }
 
 #[test]
-fn what_was_not_asked_or_is_not_in_force_everywhere_is_told() {
+fn what_was_not_asked_or_is_not_in_force_everywhere_is_shown() {
     let (one, other) = (Served::start(3), Served::start(1));
     let started = AppendTime::from_millis(NOW);
     one.status.exceptions(exceptions(EXCEPTIONS).entries(), started);
     let before = exceptions(&EXCEPTIONS.replace("id: backup", "id: renamed"));
     other.status.exceptions(before.entries(), started);
     let output = check(&[format!("{},{}", one.address, other.address)]);
-    assert_eq!(said_of(&output, "backup"), "in force at 1 of 2 services, 0 hits");
     assert_eq!(
-        said_of(&output, "scanner"),
+        line_below(&output, "backup"),
+        "in force at 1 of 2 services, 0 hits"
+    );
+    assert_eq!(
+        line_below(&output, "scanner"),
         "no hit counted since 2026-09-21T14:13:20.000Z: is it still needed?"
     );
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("own 4 of 6 partitions"), "{said}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("own 4 of 6 partitions"), "{text}");
 
     let output = check(&[other.address.to_string()]);
-    assert_eq!(said_of(&output, "backup"), "in force at none of the services");
+    assert_eq!(line_below(&output, "backup"), "in force at none of the services");
 }
 
 #[test]
@@ -189,7 +192,7 @@ fn a_service_that_cannot_tell_is_an_error_that_names_it() {
     ] {
         let output = check(std::slice::from_ref(&place));
         assert_eq!(output.status.code(), Some(1), "{place}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains(expected), "{place}: {said}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(expected), "{place}: {text}");
     }
 }

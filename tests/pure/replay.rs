@@ -185,16 +185,16 @@ fn revisions_of_an_alert_rise_and_end_on_the_final_view() {
 }
 
 #[test]
-fn pretty_output_tells_who_what_from_where_and_why_without_colours_in_a_pipe() {
+fn pretty_output_shows_who_what_from_where_and_why_without_colours_in_a_pipe() {
     let output = replay(&["--format", "pretty", "samples/detect-8.ndjson"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for said in [
+    for expected in [
         "HIGH  APERTURE\\TESTSUBJECT4 from 10.1.0.101 (sentry1.aperture.local) opened the winreg pipe",
         "from       10.1.0.101 port 49839 (sentry1.aperture.local), <unknown process> (pid 6392)",
         "sure       audited: 5145 names the source, and a second log agrees",
         "-0.519 s  network_connection  from 10.1.0.101 port 49839",
     ] {
-        assert!(text.contains(said), "{said} is missing in\n{text}");
+        assert!(text.contains(expected), "{expected} is missing in\n{text}");
     }
     assert!(!text.contains('\u{1b}'));
 }
@@ -217,7 +217,7 @@ fn a_tool_that_opens_winreg_fourteen_times_is_one_alert() {
 }
 
 #[test]
-fn findings_tell_what_alerts_tell_and_both_formats_come_alert_by_alert() {
+fn findings_say_what_alerts_say_and_both_formats_come_alert_by_alert() {
     for folder in ["samples/", "samples/variants/"] {
         let ecs = alerts(&["--format", "ndjson", folder]);
         let output = replay(&["--format", "ndjson", "--alerts", "ocsf", folder]);
@@ -247,7 +247,7 @@ fn findings_do_not_depend_on_the_order_of_delivery() {
         let text = String::from_utf8(output.stdout).unwrap();
         let lines = text.lines().map(|line| {
             let mut finding: Value = serde_json::from_str(line).unwrap();
-            // How often the alert was told before depends on the order; what it tells does not.
+            // How often the alert was published before depends on the order; its content does not.
             for (place, key) in [
                 ("", "activity_id"),
                 ("", "activity_name"),

@@ -136,7 +136,7 @@ fn whole_dumps_of_other_attacks_raise_nothing_and_every_line_is_read() {
 }
 
 #[test]
-fn a_damaged_event_log_is_refused_or_read_as_far_as_it_goes_and_never_crashes() {
+fn a_damaged_event_log_is_rejected_or_read_as_far_as_it_goes_and_never_crashes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("damaged.evtx");
     let published = root().join("../shared/data/evtx/donpapi-full-extraction.evtx");

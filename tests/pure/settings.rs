@@ -1,4 +1,4 @@
-//! Settings in layers, as operators write them, and what is said of those that are wrong.
+//! Settings in layers, as operators write them, and the errors of those that are wrong.
 
 use std::process::Command;
 use std::time::Duration;
@@ -16,10 +16,10 @@ fn load(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Settings
 }
 
 #[track_caller]
-fn refused(text: &str, environment: &[(&str, &str)], words: &[&str]) {
-    let said = load("pipewarden.yaml", text, environment).unwrap_err();
+fn rejected(text: &str, environment: &[(&str, &str)], words: &[&str]) {
+    let message = load("pipewarden.yaml", text, environment).unwrap_err();
     for word in words {
-        assert!(said.contains(word), "{said:?} does not say {word:?}");
+        assert!(message.contains(word), "{message:?} does not name {word:?}");
     }
 }
 
@@ -101,7 +101,7 @@ fn librdkafka_properties_pass_through_under_their_own_names() {
 
 #[test]
 fn an_unknown_key_is_named_with_the_nearest_known_one() {
-    refused(
+    rejected(
         "detection: {tuple_windw: 5min}",
         &[],
         &[
@@ -110,8 +110,8 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
             "detection.tuple_window",
         ],
     );
-    refused("kafak: {brokers: x}", &[], &["kafak", "kafka"]);
-    refused(
+    rejected("kafak: {brokers: x}", &[], &["kafak", "kafka"]);
+    rejected(
         "",
         &[("PIPEWARDEN_ROUTER__THREDS", "2")],
         &["PIPEWARDEN_ROUTER__THREDS", "router.threads"],
@@ -119,8 +119,8 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
-fn a_key_of_an_earlier_version_is_refused_with_its_new_name() {
-    refused(
+fn a_key_of_an_earlier_version_is_rejected_with_its_new_name() {
+    rejected(
         "detection: {limits: {identities_per_partition: 7}}",
         &[],
         &[
@@ -128,12 +128,12 @@ fn a_key_of_an_earlier_version_is_refused_with_its_new_name() {
             "detection.limits.seen_events_per_partition",
         ],
     );
-    refused(
+    rejected(
         "identities: {max_age: 7h}",
         &[],
         &["pipewarden.yaml: identities is called bindings now"],
     );
-    refused(
+    rejected(
         "",
         &[("PIPEWARDEN_IDENTITIES__MAX_AGE", "7h")],
         &["PIPEWARDEN_IDENTITIES__MAX_AGE: identities.max_age is called bindings.max_age now"],
@@ -141,7 +141,7 @@ fn a_key_of_an_earlier_version_is_refused_with_its_new_name() {
 }
 
 #[test]
-fn what_kubernetes_puts_into_the_environment_is_no_setting_and_an_underscore_too_few_is_told() {
+fn what_kubernetes_puts_into_the_environment_is_no_setting_and_an_underscore_too_few_is_an_error() {
     let environment = [
         ("PIPEWARDEN_SERVICE_HOST", "10.96.0.7"),
         ("PIPEWARDEN_PORT_9464_TCP", "tcp://10.96.0.7:9464"),
@@ -152,22 +152,22 @@ fn what_kubernetes_puts_into_the_environment_is_no_setting_and_an_underscore_too
         "PIPEWARDEN_KAFKA_BROKERS",
         "did you mean PIPEWARDEN_KAFKA__BROKERS?",
     ];
-    refused("", &[("PIPEWARDEN_KAFKA_BROKERS", "a:1")], &words);
+    rejected("", &[("PIPEWARDEN_KAFKA_BROKERS", "a:1")], &words);
 }
 
 #[test]
 fn a_value_of_the_wrong_form_is_named_by_its_key() {
-    refused("detection: {pair_window: 2}", &[], &["detection.pair_window"]);
-    refused("detection: {pair_window: soon}", &[], &["detection.pair_window"]);
-    refused("router: {threads: many}", &[], &["router.threads"]);
-    refused("http: {listen: nowhere}", &[], &["http.listen"]);
-    refused("", &[("PIPEWARDEN_ROUTER__THREADS", "many")], &["router.threads"]);
-    refused("kafka: [", &[], &["pipewarden.yaml"]);
+    rejected("detection: {pair_window: 2}", &[], &["detection.pair_window"]);
+    rejected("detection: {pair_window: soon}", &[], &["detection.pair_window"]);
+    rejected("router: {threads: many}", &[], &["router.threads"]);
+    rejected("http: {listen: nowhere}", &[], &["http.listen"]);
+    rejected("", &[("PIPEWARDEN_ROUTER__THREADS", "many")], &["router.threads"]);
+    rejected("kafka: [", &[], &["pipewarden.yaml"]);
 }
 
 #[test]
-fn values_that_cannot_work_are_refused_all_at_once() {
-    refused(
+fn values_that_cannot_work_are_rejected_all_at_once() {
+    rejected(
         "detection: {pair_window: 1h}\nrouter: {enabled: false, threads: 0}\ncorrelator: {enabled: false}",
         &[],
         &[
@@ -177,22 +177,22 @@ fn values_that_cannot_work_are_refused_all_at_once() {
             "nothing would run",
         ],
     );
-    refused(
+    rejected(
         "kafka: {topics: {input: [pipewarden.alerts]}}",
         &[],
         &["must be different topics"],
     );
-    refused(
+    rejected(
         "kafka: {topics: {alerts_ocsf: pipewarden.alerts}}",
         &[],
         &["must be different topics"],
     );
-    refused(
+    rejected(
         "{alerts: {format: both}, detection: {limits: {evidence: 401}}}",
         &[],
         &["detection.limits.evidence", "400"],
     );
-    refused(
+    rejected(
         "bindings: {publish_after: 2h, max_age: 1h, limit_per_address: 0}",
         &[],
         &[
@@ -200,7 +200,7 @@ fn values_that_cannot_work_are_refused_all_at_once() {
             "bindings.limit_per_address must be at least 1",
         ],
     );
-    refused(
+    rejected(
         "detection: {sensors: {min_accesses: 0, min_span: 2h}}",
         &[],
         &[
@@ -208,13 +208,13 @@ fn values_that_cannot_work_are_refused_all_at_once() {
             "detection.sensors.min_span must be shorter than the horizon less allowed_lateness",
         ],
     );
-    refused(
+    rejected(
         "kafka: {client: {group.id: mine}}",
         &[],
         &["kafka.client.group.id"],
     );
     for bytes in [(16 << 20) - 1, (1 << 30) + 1] {
-        refused(
+        rejected(
             &format!("kafka: {{max_inflated_batch_bytes: {bytes}}}"),
             &[],
             &["kafka.max_inflated_batch_bytes must be from 16777216"],
@@ -246,19 +246,19 @@ fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_yields_to_a_short
                 .as_millis(),
             fits.as_millis()
         );
-        let said = with(detection, limit + Duration::from_millis(1)).unwrap_err();
+        let message = with(detection, limit + Duration::from_millis(1)).unwrap_err();
         assert!(
-            said.contains("detection.sensors.min_span must be shorter"),
-            "{said}"
+            message.contains("detection.sensors.min_span must be shorter"),
+            "{message}"
         );
     }
     // Half an hour is longer than the short horizon: where nobody has set it, it is no mistake, and where somebody has, it is.
     let settings = load("c.yaml", &format!("detection: {{{short}}}"), &[]).unwrap();
     assert!(settings.detection.sensors.min_span() > settings.detection.sensor_span_limit());
-    let said = with(short, settings.detection.sensors.min_span()).unwrap_err();
+    let message = with(short, settings.detection.sensors.min_span()).unwrap_err();
     assert!(
-        said.contains("detection.sensors.min_span must be shorter"),
-        "{said}"
+        message.contains("detection.sensors.min_span must be shorter"),
+        "{message}"
     );
 }
 
@@ -275,7 +275,7 @@ fn what_is_left_out_is_shown_as_its_default_and_is_the_same_policy() {
         "detection: {sensors: {min_span: null}}",
         "detection: {sweep: {within: null}}",
     ] {
-        refused(nothing, &[], &["detection.s"]);
+        rejected(nothing, &[], &["detection.s"]);
     }
 }
 
@@ -283,7 +283,7 @@ fn what_is_left_out_is_shown_as_its_default_and_is_the_same_policy() {
 fn topics_have_at_least_one_partition_and_one_replica() {
     for key in ["partitions", "replication_factor"] {
         for number in ["0", "-1", "65536"] {
-            refused(
+            rejected(
                 &format!("kafka: {{topics: {{{key}: {number}}}}}"),
                 &[],
                 &[&format!("kafka.topics.{key}: "), number],
@@ -300,17 +300,17 @@ fn settings_of_sensors_are_read_from_all_layers() {
     assert!(!sensors.enabled);
     assert_eq!(sensors.min_accesses, 3);
     assert_eq!(sensors.min_span, Some(Duration::from_secs(45 * 60)));
-    refused(
+    rejected(
         "detection: {sensors: {min_acceses: 3}}",
         &[],
         &["detection.sensors.min_acceses", "detection.sensors.min_accesses"],
     );
-    refused(
+    rejected(
         "detection: {sensors: {min_span: long}}",
         &[],
         &["detection.sensors.min_span"],
     );
-    refused(
+    rejected(
         "detection: {sensors: {min_accesses: -1}}",
         &[],
         &["detection.sensors.min_accesses"],
@@ -336,9 +336,9 @@ fn check_prints_what_is_in_force_and_hides_secrets() {
         ])
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let message = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    assert!(!said.contains("swordfish"), "{said}");
+    assert!(!message.contains("swordfish"), "{message}");
     for word in [
         "SASL_SSL",
         "join_span: 50m",
@@ -347,6 +347,6 @@ fn check_prints_what_is_in_force_and_hides_secrets() {
         "atlas.aperture.local",
         "primary-site-server",
     ] {
-        assert!(said.contains(word), "{word}: {said}");
+        assert!(message.contains(word), "{word}: {message}");
     }
 }

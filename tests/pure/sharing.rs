@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pipewarden_core::diagnostics::with_causes;
 use pipewarden_core::event::AddressClaim;
 use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingSettings, Bindings};
 use pipewarden_core::time::AppendTime;
@@ -252,9 +253,7 @@ fn a_wrong_record_is_rejected_with_its_reason() {
     let key = "192.0.2.9|portal.example";
     assert!(BindingRecord::decode(key.as_bytes(), Some(sound().to_string().as_bytes())).is_ok());
     let error = |key: &str, value: &str| {
-        BindingRecord::decode(key.as_bytes(), Some(value.as_bytes()))
-            .unwrap_err()
-            .to_string()
+        with_causes(&BindingRecord::decode(key.as_bytes(), Some(value.as_bytes())).unwrap_err())
     };
     for (key, value, word) in [
         ("", sound().to_string(), "not ADDRESS|computer"),

@@ -53,6 +53,9 @@ const GRACE: u32 = 3;
 /// How long one request may take before it is repeated.
 const REQUEST: Duration = Duration::from_secs(5);
 
+/// The first and the next offset of partitions.
+type Ends = BTreeMap<i32, (i64, i64)>;
+
 /// One worker's consumer of the bindings topic.
 pub(super) struct BindingsReader {
     consumer: BaseConsumer<LogOnly>,
@@ -148,7 +151,7 @@ impl BindingsReader {
     }
 
     /// The ends of all partitions, once a broker answers. `None` if the service is to end before that.
-    fn await_ends(&self, topic: &str) -> Result<Option<BTreeMap<i32, (i64, i64)>>, DriverError> {
+    fn await_ends(&self, topic: &str) -> Result<Option<Ends>, DriverError> {
         let mut grace = GRACE;
         loop {
             match self.ends(topic) {
@@ -171,7 +174,7 @@ impl BindingsReader {
     }
 
     /// The first and the next offset of every partition; nothing if the topic does not exist.
-    fn ends(&self, topic: &str) -> Result<BTreeMap<i32, (i64, i64)>, DriverError> {
+    fn ends(&self, topic: &str) -> Result<Ends, DriverError> {
         (0..partition_count(self.consumer.client(), topic, REQUEST)?)
             .map(|number| {
                 let partition = Partition::new(number).to_wire();

@@ -6,15 +6,16 @@ use pipewarden_engine::PartitionsChanged;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
-/// An error of librdkafka. It has no source: its text ends with that of its error code.
+/// An error of librdkafka. It has no source: its text ends with that of its error code. Boxed, since every result of a
+/// worker has room for it.
 #[derive(Debug)]
-pub struct ClientError(KafkaError);
+pub struct ClientError(Box<KafkaError>);
 
 impl std::error::Error for ClientError {}
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &*self.0 {
             // The description names the property; the value may be a secret.
             KafkaError::ClientConfig(_, description, ..) => f.write_str(description),
             other => other.fmt(f),
@@ -24,7 +25,7 @@ impl fmt::Display for ClientError {
 
 impl From<KafkaError> for ClientError {
     fn from(error: KafkaError) -> Self {
-        Self(error)
+        Self(Box::new(error))
     }
 }
 

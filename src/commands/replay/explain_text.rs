@@ -14,10 +14,10 @@ use crate::pipeline::Reason;
 
 /// Skipped connections that are remembered, to be held against accesses.
 const UNRESOLVED: usize = 65_536;
-/// Those of them that are told for each access, the nearest.
+/// How many of them are printed for each access, the nearest.
 const NEAREST: usize = 3;
 
-/// Writes why an alert says what it says, below its block. A `+` joined, a `-` did not.
+/// Writes the explanation of an alert, below its block. A `+` joined, a `-` did not.
 pub(super) fn write_explanation(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
     writeln!(out, "  {}", "why".dimmed())?;
     if let Some(exception) = &explanation.exception {

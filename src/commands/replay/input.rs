@@ -48,7 +48,7 @@ pub(crate) enum InputError {
     Read {
         /// The file.
         name: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A file that was named has no known ending.
@@ -63,7 +63,7 @@ pub(crate) enum InputError {
         /// The folder.
         name: String,
     },
-    /// A file is not what its ending says.
+    /// A file is not of the form that its ending names.
     #[error("cannot read {name}: {message}")]
     Format {
         /// The file.
@@ -260,7 +260,7 @@ fn read_lines(from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result
     Ok(())
 }
 
-/// Documents over many lines, an array of them, or one a line: the first line that holds anything tells.
+/// Documents over many lines, an array of them, or one a line: the first line that holds anything decides.
 fn read_json(mut from: impl Read, visit: &mut dyn FnMut(Message<'_>)) -> io::Result<()> {
     let (head, line) = first_line(&mut from)?;
     let line = &head[line];

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_beyond_the_bound_is_told_and_the_next_is_read() {
+    fn a_line_beyond_the_bound_is_reported_and_the_next_is_read() {
         let mut text = vec![b'x'; LONGEST + 1];
         text.extend_from_slice(b"\nnext\n");
         assert_eq!(all(&text, 1 << 16), [b"too long".as_slice(), b"next"]);

@@ -136,10 +136,10 @@ fn describe(process: &Process) -> String {
 fn why(attribution: Attribution, confidence: Confidence) -> &'static str {
     match (attribution, confidence) {
         (Attribution::Audited, Confidence::High) => "audited: 5145 names the source, and a second log agrees",
-        (Attribution::Audited, _) => "audited: 5145 names the source; no second log tells of it",
+        (Attribution::Audited, _) => "audited: 5145 names the source; no second log confirms it",
         (Attribution::Inferred, _) => "inferred: the only host that connected within the window",
         (Attribution::Ambiguous, _) => "ambiguous: several hosts connected within the window",
-        (Attribution::None, _) => "no source: nothing tells who connected",
+        (Attribution::None, _) => "no source: nothing shows who connected",
     }
 }
 

@@ -1,4 +1,4 @@
-//! A finding about a sensor for people: it tells of no access, so it has no source and nobody who did it.
+//! A finding about a sensor for people: it is about no access, so it has no source and no account.
 
 use super::pretty::asset;
 use crate::alert::{Document, SensorFields, sensor_name};
@@ -12,9 +12,9 @@ pub(super) fn rows(finding: &Document, sensor: &SensorFields) -> Vec<(&'static s
     match sensor.resolution.as_deref() {
         None => rows.push(("missing", missing.to_owned())),
         Some("seen") => rows.push(("back", missing.to_owned())),
-        Some(_) => rows.push(("unknown", format!("{missing}: too few accesses to tell"))),
+        Some(_) => rows.push(("unknown", format!("{missing}: too few accesses to judge"))),
     }
-    let told: Vec<String> = [
+    let seen_by: Vec<String> = [
         (Kind::PipeConnected, own.observations.pipe_connected),
         (Kind::ShareAccess, own.observations.share_access),
     ]
@@ -22,9 +22,9 @@ pub(super) fn rows(finding: &Document, sensor: &SensorFields) -> Vec<(&'static s
     .filter(|(_, count)| *count > 0)
     .map(|(kind, count)| format!("{count} accesses by {}", sensor_name(kind)))
     .collect();
-    if !told.is_empty() {
+    if !seen_by.is_empty() {
         let (first, last) = (finding.event.start, finding.event.end);
-        rows.push(("told", told.join(", ")));
+        rows.push(("seen", seen_by.join(", ")));
         rows.push((
             "since",
             format!("{first} at the latest, the first access without it; the last at {last}"),
@@ -36,7 +36,7 @@ pub(super) fn rows(finding: &Document, sensor: &SensorFields) -> Vec<(&'static s
     rows
 }
 
-/// What to look at, in the words of docs/telemetry.md.
+/// The settings to check, as docs/telemetry.md names them.
 fn next(missing: Kind) -> &'static str {
     match missing {
         Kind::NetworkConnection => {

@@ -34,7 +34,7 @@ impl Sorter {
     /// Takes an item. Keys must differ for the order to be certain.
     ///
     /// # Errors
-    /// What the system says where a run cannot be written.
+    /// The system's error where a run cannot be written.
     pub(super) fn push(&mut self, key: Key, payload: Vec<u8>) -> io::Result<()> {
         self.held += payload.len() + size_of::<Item<Key>>();
         self.items.push((key, payload));
@@ -65,7 +65,7 @@ impl Sorter {
     /// Gives every item back, in order of keys.
     ///
     /// # Errors
-    /// What the system says where a run cannot be read, or what `visit` says.
+    /// The system's error where a run cannot be read, or that of `visit`.
     pub(super) fn finish<E: From<io::Error>>(
         mut self,
         mut visit: impl FnMut(Key, Vec<u8>) -> Result<(), E>,

@@ -56,16 +56,16 @@ impl Metrics {
 
     /// The service is about to judge sensors.
     pub fn init_sensor_series(&self) {
-        self.will_find(SENSOR_BLIND, AlertStatus::Resolved);
+        self.init_finding_series(SENSOR_BLIND, AlertStatus::Resolved);
     }
 
-    /// The service is about to tell sweeps.
+    /// The service is about to find sweeps.
     pub fn init_sweep_series(&self) {
-        self.will_find(SWEEP, AlertStatus::Superseded);
+        self.init_finding_series(SWEEP, AlertStatus::Superseded);
     }
 
     /// Findings of the join itself, which end with this status.
-    fn will_find(&self, rule: &str, end: AlertStatus) {
+    fn init_finding_series(&self, rule: &str, end: AlertStatus) {
         self.alerts
             .opened
             .with_label_values(&[rule, Confidence::High.as_str()]);

@@ -1,4 +1,4 @@
-//! What is told of the partitions that a process owns: how far behind they are, what they hold, how they came to it.
+//! Partitions that a process owns: assignment, restoring, lag and state.
 
 use pipewarden_kafka::gzip::BatchLossReason;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};

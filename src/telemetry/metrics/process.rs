@@ -1,4 +1,4 @@
-//! What is told of the process: what is in force, and whether it is ready.
+//! The process: what is in force, and whether it is ready.
 
 use prometheus::{IntCounterVec, IntGaugeVec};
 
@@ -40,7 +40,7 @@ impl Process {
 }
 
 impl Metrics {
-    /// What the endpoints say of workers, sensors and clocks at this moment.
+    /// Workers, sensors and clocks as the endpoints show them at this moment.
     pub fn status(&self, status: &Status) {
         self.set_sensors(status.sensors());
         self.set_clocks(status.clocks());

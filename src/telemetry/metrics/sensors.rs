@@ -1,4 +1,4 @@
-//! What is told of the sensors and the clocks of listed assets.
+//! Sensors and clocks of listed assets.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,7 @@ pub(super) struct Sensors {
     blind: IntGaugeVec,
     clock_offset: GaugeVec,
     /// Those that have gauges.
-    told: Mutex<BTreeSet<(AssetId, Kind)>>,
+    shown: Mutex<BTreeSet<(AssetId, Kind)>>,
 }
 
 impl Sensors {
@@ -38,13 +38,13 @@ impl Sensors {
                 "How far a listed asset's clock is ahead of its clients' clocks: the median over its sessions in state.",
                 &["asset"],
             ),
-            told: Mutex::default(),
+            shown: Mutex::default(),
         }
     }
 }
 
 impl Metrics {
-    /// A clock that no session tells of any more has no offset.
+    /// A clock of which no session is in state any more has no offset.
     pub(super) fn set_clocks(&self, clocks: Vec<ClockState>) {
         self.sensors.clock_offset.reset();
         for clock in clocks {
@@ -56,10 +56,10 @@ impl Metrics {
         }
     }
 
-    /// Assets come and go with the partitions: those of another process are its to tell.
+    /// Assets come and go with the partitions: those of another process are reported there.
     pub(super) fn set_sensors(&self, states: Vec<SensorState>) {
-        let mut told = self.sensors.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut gone = std::mem::take(&mut *told);
+        let mut shown = self.sensors.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = std::mem::take(&mut *shown);
         for state in states {
             let labels = [state.asset.as_str(), state.sensor.as_str()];
             if let Some(seen) = state.last_seen {
@@ -70,7 +70,7 @@ impl Metrics {
             self.sensors.blind.with_label_values(&labels).set(is_blind);
             let sensor = (state.asset, state.sensor);
             gone.remove(&sensor);
-            told.insert(sensor);
+            shown.insert(sensor);
         }
         for (asset, sensor) in gone {
             let labels = [asset.as_str(), sensor.as_str()];

@@ -1,4 +1,4 @@
-//! The bindings topic, as a router worker reads it and writes to it.
+//! The bindings topic, as a router worker reads it and publishes to it.
 
 use pipewarden_kafka::BindingFact;
 use tracing::{debug, info, warn};

@@ -12,7 +12,7 @@ use crate::worker::{
     AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, RenewalReason, WorkerState,
 };
 
-/// A worker, and what is told of it. Each fact that is more than one call has a function of its own.
+/// Where facts of a worker go. Each fact that is more than one call has a function of its own.
 pub(super) struct Reported<'a> {
     pub(super) metrics: &'a Metrics,
     pub(super) status: &'a Status,
@@ -27,8 +27,14 @@ impl Reported<'_> {
             Fact::Published(batch) => self.published(&batch),
             Fact::Aborted { problem, is_repeated } => self.aborted(&problem, is_repeated),
             Fact::ProducerReplaced(reason) => self.producer_replaced(reason),
-            Fact::NoProducer { problem } => warn!(worker, "there is no new producer yet: {problem}"),
-            Fact::Recovered => info!(worker, "fetching is resumed, with a new transactional producer"),
+            Fact::NoProducer { problem } => warn!(
+                worker,
+                "no new transactional producer yet; retrying until the broker accepts it: {problem}"
+            ),
+            Fact::Recovered => info!(
+                worker,
+                "a new transactional producer is ready: fetching is resumed"
+            ),
             Fact::Explained(all) => all.into_iter().for_each(|one| self.status.explain(one)),
             Fact::Ticked => self.metrics.tick(),
             Fact::TickFailed { partition, problem } => not_ticked(partition, &problem),
@@ -41,13 +47,13 @@ impl Reported<'_> {
             Fact::NotTakenOver(partitions) => {
                 info!(
                     worker,
-                    partitions, "partitions are not taken over: the service ends"
+                    partitions, "partitions are not taken over, because the service ends"
                 );
             }
 
             Fact::NotLocated { partition, problem } => self.not_located(partition, &problem),
             Fact::SeekFailed { partition, problem } => {
-                debug!(worker, %partition, "cannot go back yet: {problem}");
+                debug!(worker, %partition, "cannot seek yet; retrying: {problem}");
             }
             Fact::Loss { partition, loss } => self.loss(partition, &loss),
             Fact::PolicyDiffers { partition } => policy_differs(partition),
@@ -109,13 +115,16 @@ impl Reported<'_> {
                 "a transaction was aborted and will be repeated: {problem}"
             );
         } else {
-            warn!(worker, "the new owner repeats the last batch: {problem}");
+            warn!(
+                worker,
+                "a transaction was aborted as its partitions were revoked; their new owner repeats it: {problem}"
+            );
         }
     }
 }
 
 fn not_ticked(partition: PartitionId, problem: &str) {
-    warn!("a tick of {partition} could not be sent and will be repeated: {problem}");
+    warn!(%partition, "a tick was not sent and will be repeated: {problem}");
 }
 
 /// The worker's share of the partitions.
@@ -158,7 +167,7 @@ impl Reported<'_> {
         warn!(
             worker = self.worker,
             %partition,
-            "committed offsets or the log's ends cannot be read yet: {problem}"
+            "cannot read the committed offset or the log's ends; retrying: {problem}"
         );
     }
 
@@ -177,7 +186,7 @@ impl Reported<'_> {
                 warn!(
                     partition,
                     low = low.get(),
-                    "the log is replayed from its start: {problem}"
+                    "the checkpoint cannot be read and the log is replayed from its start: {problem}"
                 );
             }
             Loss::LogTruncated { committed, high } => error!(

@@ -33,12 +33,15 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Rou
             worker,
             "the broker takes no more records for now: reading is paused"
         ),
-        RouterFact::Resumed => info!(worker, "reading goes on"),
+        RouterFact::Resumed => info!(worker, "the broker takes records again: reading is resumed"),
         RouterFact::Committed => metrics.router_commit(),
         RouterFact::NotFlushed => warn!(
             worker,
-            "the broker has not taken all records yet: offsets are not committed"
+            "the broker has not acknowledged all records: offsets are committed later"
         ),
-        RouterFact::NotCommitted { problem } => warn!(worker, "offsets will be committed later: {problem}"),
+        RouterFact::NotCommitted { problem } => warn!(
+            worker,
+            "offsets are not committed; the next commit covers them: {problem}"
+        ),
     }
 }

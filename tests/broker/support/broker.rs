@@ -26,7 +26,7 @@ use super::libraries::{VERSION, libraries};
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What Java is told of a broker on the JDK: little memory, and a quick start, unless somebody sets it first.
+/// Options of Java for a broker on the JDK: little memory, and a quick start, unless somebody sets it first.
 pub static JAVA: OnceLock<&str> = OnceLock::new();
 const FOR_TESTS: &str = "-Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1";
 
@@ -213,7 +213,7 @@ impl Jdk {
         Self::start_with(|_| Ok(Extra::default()))
     }
 
-    /// The same, with more settings, which are told the broker's folder.
+    /// The same, with more settings, which are given the broker's folder.
     pub fn start_with(extra: impl FnOnce(&Path) -> Result<Extra, String>) -> Result<Self, String> {
         let (port, controller) = (free_port()?, free_port()?);
         let folder = tempfile::Builder::new()

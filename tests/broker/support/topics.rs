@@ -38,7 +38,7 @@ impl Broker {
         created.into_iter().for_each(|result| {
             result.unwrap();
         });
-        // The controller has it; the broker tells of it a moment later.
+        // The controller has it; the broker knows of it a moment later.
         let is_published = || {
             let metadata = admin.inner().fetch_metadata(Some(name), PATIENCE).unwrap();
             !metadata.topics()[0].partitions().is_empty()
@@ -135,7 +135,7 @@ impl Broker {
             .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
-            // That a partition is at its end is told when a fetch comes back empty.
+            // That a partition is at its end is known when a fetch comes back empty.
             .set("fetch.wait.max.ms", "1")
             .create()
             .unwrap();

@@ -17,6 +17,7 @@ use crate::group::{self, GroupConsumer, signed};
 use crate::observer::WorkerFact;
 
 /// The next record to read.
+#[derive(Clone, Copy)]
 struct SeekTarget {
     partition: PartitionId,
     offset: log::Offset,
@@ -68,7 +69,7 @@ impl CorrelatorMember {
                 }
                 Output::CallbackDone => {}
                 Output::Observe(fact) => self.context.observer.correlator(&self.name, fact),
-                Output::End(end) => self.end(end),
+                Output::End(end) => self.end(&end),
             }
         }
     }
@@ -162,11 +163,11 @@ impl CorrelatorMember {
         });
     }
 
-    fn end(&mut self, end: End) {
+    fn end(&mut self, end: &End) {
         let failure = match end {
-            End::PartitionsChanged(changed) => DriverError::PartitionsChanged(changed),
+            End::PartitionsChanged(changed) => DriverError::PartitionsChanged(*changed),
             End::TimestampType(topic) => DriverError::TimestampType {
-                topic: self.topic(topic).to_owned(),
+                topic: self.topic(*topic).to_owned(),
             },
             End::Producer { .. } => self.producer.take_failure(),
         };

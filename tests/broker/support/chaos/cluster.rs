@@ -19,7 +19,7 @@ const FROZEN: Duration = Duration::from_secs(9);
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// After the last fault, how long until everything must be told.
+/// After the last fault, how long until everything must be published.
 const FAREWELL: Duration = Duration::from_secs(180);
 
 /// Settings of seconds, so that deadlines, closing and expiry all happen within the run.

@@ -24,7 +24,7 @@ pub struct Verdict {
     pub records: usize,
     /// Alerts that stand.
     pub alerts: usize,
-    /// Attacks that no standing alert tells of, and records of an undisturbed run that are missing.
+    /// Attacks that no active alert is about, and records of an undisturbed run that are missing.
     pub lost: Vec<String>,
     /// Revisions that stand twice.
     pub duplicated: Vec<String>,
@@ -85,7 +85,7 @@ fn judge(settings: &Settings, log: &[Read], written: &[Read], truth: &Truth) -> 
     );
     let standing = standing(found);
     verdict.alerts = standing.len();
-    verdict.lost.extend(untold(&standing, truth));
+    verdict.lost.extend(missed(&standing, truth));
     verdict
 }
 
@@ -114,8 +114,8 @@ fn undisturbed(settings: &Settings, log: &[Read]) -> Records {
             append_time: AppendTime::from_millis(record.append_time.unwrap()),
             value: &record.value,
         });
-        let told = applied.alerts.iter().filter(|alert| alert.is_published);
-        records.extend(told.map(|alert| read(&alert.value)));
+        let found = applied.alerts.iter().filter(|alert| alert.is_published);
+        records.extend(found.map(|alert| read(&alert.value)));
     }
     records
 }
@@ -131,17 +131,17 @@ fn standing(records: Records) -> Vec<Value> {
         .collect()
 }
 
-/// Staged attacks that no alert tells of: an audited one by its source, any other by its asset.
-fn untold(standing: &[Value], truth: &Truth) -> Vec<String> {
-    let mut told = BTreeSet::new();
+/// Staged attacks that no alert is about: an audited one by its source, any other by its asset.
+fn missed(standing: &[Value], truth: &Truth) -> Vec<String> {
+    let mut found = BTreeSet::new();
     for alert in standing {
         let asset = alert["pipewarden"]["asset"]["id"].as_str().unwrap();
-        told.insert((asset, alert["source"]["ip"].as_str()));
-        told.insert((asset, None));
+        found.insert((asset, alert["source"]["ip"].as_str()));
+        found.insert((asset, None));
     }
-    let untold = truth.attacks.iter().filter(|attack| {
+    let missed = truth.attacks.iter().filter(|attack| {
         let source = attack.is_audited.then_some(attack.source.as_str());
-        !told.contains(&(attack.asset.as_str(), source))
+        !found.contains(&(attack.asset.as_str(), source))
     });
-    untold.map(|attack| format!("{attack:?}")).collect()
+    missed.map(|attack| format!("{attack:?}")).collect()
 }
