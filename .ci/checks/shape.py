@@ -52,17 +52,13 @@ What it cannot count it does not pass over:
 Traceback (most recent call last):
 ValueError: line 1: no end of the function odd at its own indentation
 
-One that is too long, and one that is allowed to be:
+Functions and files that are too long:
 
 >>> long = ["fn long() {"] + ["    work();"] * 69 + ["}"]
->>> list(breaches("src/a.rs", long, allowed={}))
+>>> list(breaches("src/a.rs", long))
 ['src/a.rs:1: the function long has 71 lines, and 70 are the most']
->>> list(breaches("src/a.rs", long, allowed={"src/a.rs": {"long"}}))
-[]
->>> list(breaches("src/a.rs", [""] * 401, allowed={}))
+>>> list(breaches("src/a.rs", [""] * 401))
 ['src/a.rs: 401 lines, and 400 are the most']
->>> list(breaches("src/a.rs", ["fn short() {", "}"], allowed={"src/a.rs": {"long", WHOLE_FILE}}))
-['src/a.rs: the allowance for long is not needed', 'src/a.rs: the allowance for its length is not needed']
 """
 
 import doctest
@@ -72,29 +68,6 @@ from pathlib import Path
 
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 70
-
-WHOLE_FILE = ""
-# By file: functions that may be longer, and WHOLE_FILE where the file may. One that is not needed is a breach, too.
-ALLOWED = {
-    "crates/core/src/alert/document.rs": {WHOLE_FILE},
-    "crates/core/src/detection/explanation.rs": {WHOLE_FILE},
-    "crates/core/src/detection/join/content.rs": {WHOLE_FILE, "current"},
-    "crates/core/src/detection/join/mod.rs": {WHOLE_FILE},
-    "crates/core/src/detection/sensors.rs": {WHOLE_FILE},
-    "crates/testkit/src/reference.rs": {"describe"},
-    "crates/testkit/src/simulation/verdict.rs": {"check"},
-    "src/cli.rs": {WHOLE_FILE},
-    "src/commands/check.rs": {"run"},
-    "src/commands/replay/pretty.rs": {"write_alert"},
-    "src/commands/replay/summary.rs": {"fmt"},
-    "src/config/validate.rs": {"problems"},
-    "tests/broker/bindings.rs": {
-        "what_one_process_has_learned_another_knows_and_a_restarted_one_from_its_first_message",
-    },
-    "tests/broker/kafka.rs": {WHOLE_FILE},
-    "tests/broker/support/broker.rs": {WHOLE_FILE},
-    "tests/pure/replay.rs": {WHOLE_FILE},
-}
 
 FUNCTION = re.compile(
     r'(?P<indent> *)(?:pub(?:\([^)]*\))? )?(?:default )?(?:const )?(?:async )?(?:unsafe )?(?:extern "[^"]*" )?fn (?P<name>\w+)'
@@ -137,26 +110,17 @@ def functions(lines):
         raise ValueError(f"line {first}: no end of the function {name} at its own indentation")
 
 
-def breaches(path, lines, allowed):
-    unused = set(allowed.get(path, ()))
+def breaches(path, lines):
     if len(lines) > MOST_LINES_OF_A_FILE:
-        if WHOLE_FILE in unused:
-            unused.remove(WHOLE_FILE)
-        else:
-            yield f"{path}: {len(lines)} lines, and {MOST_LINES_OF_A_FILE} are the most"
+        yield f"{path}: {len(lines)} lines, and {MOST_LINES_OF_A_FILE} are the most"
     for first, name, length in functions(lines):
         if length > MOST_LINES_OF_A_FUNCTION:
-            if name in allowed.get(path, ()):
-                unused.discard(name)
-            else:
-                yield f"{path}:{first}: the function {name} has {length} lines, and {MOST_LINES_OF_A_FUNCTION} are the most"
-    for name in sorted(unused, reverse=True):
-        yield f"{path}: the allowance for {name or 'its length'} is not needed"
+            yield f"{path}:{first}: the function {name} has {length} lines, and {MOST_LINES_OF_A_FUNCTION} are the most"
 
 
 def breaches_of_file(path):
     try:
-        return list(breaches(path, Path(path).read_text().splitlines(), ALLOWED))
+        return list(breaches(path, Path(path).read_text().splitlines()))
     except ValueError as error:
         return [f"{path}: {error}"]
 
@@ -166,7 +130,6 @@ def main():
         return 1
     paths = sys.argv[1:]
     found = [breach for path in paths for breach in breaches_of_file(path)]
-    found += [f"{path}: there is no such file to allow anything for" for path in ALLOWED if path not in paths]
     for breach in found:
         print(breach, file=sys.stderr)
     if len(paths) < 100:
