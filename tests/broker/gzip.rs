@@ -197,7 +197,7 @@ fn a_batch_that_would_inflate_beyond_the_ceiling_is_lost_alone_and_only_once() {
 
 #[cfg(feature = "libdeflate")]
 #[test]
-fn a_lost_batch_of_observations_or_identities_is_counted_and_the_rest_is_read() {
+fn a_lost_batch_of_observations_or_bindings_is_counted_and_the_rest_is_read() {
     let Some(broker) = broker() else { return };
     let settings = settings(broker, "bomb-inside");
     let (observations, bindings) = (settings.topic("observations"), settings.topic("bindings"));

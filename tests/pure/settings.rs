@@ -252,7 +252,7 @@ fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_yields_to_a_short
             "{message}"
         );
     }
-    // Half an hour is longer than the short horizon: where nobody has set it, it is no mistake, and where somebody has, it is.
+    // Half an hour is longer than the short horizon: a mistake only where somebody has set it.
     let settings = load("c.yaml", &format!("detection: {{{short}}}"), &[]).unwrap();
     assert!(settings.detection.sensors.min_span() > settings.detection.sensor_span_limit());
     let message = with(short, settings.detection.sensors.min_span()).unwrap_err();

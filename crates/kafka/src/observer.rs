@@ -1,7 +1,7 @@
 //! Facts that the service reports, for metrics, a status and log lines.
 //!
-//! Everything that an operator can count or look up is reported here, once. What only a log needs, librdkafka's own messages
-//! and requests that are repeated, is logged directly.
+//! Everything that an operator can count or look up is reported here, once. What only a log needs, librdkafka's own
+//! messages and requests that are repeated, is logged directly.
 
 use std::time::Duration;
 

@@ -98,8 +98,8 @@ impl TopicAdmin {
         }
     }
 
-    /// Waits until brokers know of a topic that the controller has: a service that starts sooner would miss it. A topic that
-    /// does not appear in time is reported by the caller's check.
+    /// Waits until brokers know of a topic that the controller has: a service that starts sooner would miss it. A topic
+    /// that does not appear in time is reported by the caller's check.
     async fn await_visible(&self, plan: &TopicPlan) -> Result<(), DriverError> {
         let deadline = tokio::time::Instant::now() + REQUEST;
         while self.partitions(plan)? == 0 && tokio::time::Instant::now() < deadline {

@@ -221,7 +221,7 @@ impl TransactionalProducer {
         }
     }
 
-    /// Why a transaction was aborted, with the ACL to grant where one is missing: the batch is repeated until it is there.
+    /// Why a transaction was aborted, with the ACL to grant where one is missing: the batch is repeated until then.
     fn describe_abort(&self, settings: &ServiceSettings, problem: &KafkaError) -> String {
         let code = problem.rdkafka_error_code();
         match code.and_then(|code| missing_acl(settings, &self.id, code)) {
