@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::settings;
 use crate::cli::RunArgs;
 use crate::config::{Settings, Watch};
-use crate::pipeline::Policy;
+use crate::engine::Policy;
 use crate::reload::Reload;
 use crate::telemetry::{self, EXPLANATIONS, Metrics, Reporter, Status};
 
@@ -118,12 +118,17 @@ fn service_settings(settings: &Settings) -> ServiceSettings {
             enabled: correlator.enabled,
             threads: correlator.threads,
             commit_interval: correlator.commit_interval,
-            instance: correlator.instance.clone(),
+            instance: correlator.instance.clone().unwrap_or_else(host_name),
         },
         bindings: settings.bindings.clone(),
         alert_format: settings.alerts.format,
         explanations: EXPLANATIONS,
     }
+}
+
+/// The host's name, as the kernel has it.
+fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
 }
 
 /// The name of the next signal that asks to end.

@@ -80,8 +80,8 @@ pub struct Correlator {
     /// Worker threads. Default 1.
     pub threads: usize,
     /// This process's name among its replicas: stable across restarts and unique, as a StatefulSet's pod name is.
-    /// Default `0`.
-    pub instance: String,
+    /// Default: the host's name.
+    pub instance: Option<String>,
     /// How long a transaction gathers records at most; alerts are written at once when nothing more comes. Default 100 ms.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
@@ -190,7 +190,7 @@ impl Default for Correlator {
         Self {
             enabled: true,
             threads: 1,
-            instance: "0".to_owned(),
+            instance: None,
             commit_interval: Duration::from_millis(100),
         }
     }

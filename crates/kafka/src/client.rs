@@ -62,6 +62,9 @@ pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -
         name,
         &[
             ("partition.assignment.strategy", "cooperative-sticky"),
+            // A member that is killed keeps its partitions for so long: with librdkafka's default, 45 s without detection.
+            ("session.timeout.ms", "6000"),
+            ("heartbeat.interval.ms", "1500"),
             ("auto.offset.reset", "earliest"),
             ("statistics.interval.ms", "2000"),
             ("queued.max.messages.kbytes", "32768"),
