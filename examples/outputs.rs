@@ -108,10 +108,15 @@ impl Run {
             partition: Partition::ZERO,
             offset,
         };
-        match self.router.read(message, origin) {
-            Ok(event) => self.route(event),
-            Err(NoEvent::DeadLetter(letter)) => self.lines.push(dead("router", Partition::ZERO, &letter)),
-            Err(NoEvent::Skipped(_)) => {}
+        let mut read = Vec::new();
+        self.router
+            .read_each(Some(message), origin, &mut |document| read.push(document));
+        for document in read {
+            match document {
+                Ok(event) => self.route(event),
+                Err(NoEvent::DeadLetter(letter)) => self.lines.push(dead("router", Partition::ZERO, &letter)),
+                Err(NoEvent::Skipped(_)) => {}
+            }
         }
         let bindings = self.router.resolver().bindings().take_records();
         let published = bindings.iter().map(|record| {

@@ -12,17 +12,17 @@
 //!         v
 //!   pipewarden.alerts          key = alert id; each record is a whole revision (upsert)
 //!
-//!   pipewarden.dead-letters    what could not be decoded: original bytes, reason, origin
+//!   pipewarden.dead-letters    what gives no observation though it may have to: original bytes, reason, origin
 //! ```
 //!
-//! Both halves are pure processors ([`pipeline`]): a record and a clock reading in, records out. Kafka runs them, or an
-//! in-process log with the same rules. The processors never know which.
+//! Both halves are pure ([`engine`]): records and the times that they bear in, records out. Workers on Kafka run them, or on an
+//! in-process log with the same rules; the halves never know which.
 //!
-//! This package is the program: arguments, settings, commands and metrics. What decides is in `pipewarden-core`, the
-//! processors are in `pipewarden-engine`, what runs them on Kafka is in `pipewarden-kafka`, what is used beside the service
-//! in `pipewarden-tools`; most of their modules have their names here too.
+//! This package is the program: arguments, settings, commands and metrics. What decides is in `pipewarden-core`, router,
+//! correlator and workers are in `pipewarden-engine`, the adapter to Kafka in `pipewarden-kafka`, what is used beside the
+//! service in `pipewarden-tools`; most of their modules have their names here too.
 //!
-//! Start with [`config::Settings`], which reads what is in force, [`pipeline::Router`] and [`pipeline::Correlator`], and
+//! Start with [`config::Settings`], which reads what is in force, [`engine::Router`] and [`engine::Correlator`], and
 //! [`detection::Join`].
 //!
 //! ```
@@ -35,7 +35,7 @@
 
 use pipewarden_core::text;
 pub use pipewarden_core::{alert, detection, diagnostics, event, time};
-pub use pipewarden_engine as pipeline;
+pub use pipewarden_engine as engine;
 pub use pipewarden_engine::worker;
 pub use pipewarden_tools::{export, generator, rule_tests};
 

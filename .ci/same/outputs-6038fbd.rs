@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use pipewarden::config::Settings;
 use pipewarden::event::{Event, Sighting, read_evtx};
-use pipewarden::pipeline::{DeadLetter, NoEvent, ObservationRecord, Origin, Program, Routed, Router};
+use pipewarden::engine::{DeadLetter, NoEvent, ObservationRecord, Origin, Program, Routed, Router};
 use pipewarden::time::AppendTime;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -250,7 +250,7 @@ mod drive {
     use std::sync::Arc;
 
     use pipewarden::driver::memory::{Broker, Layout, TopicPartition, Worker};
-    use pipewarden::pipeline::{DeadLetter, ObservationRecord, Origin, Program};
+    use pipewarden::engine::{DeadLetter, ObservationRecord, Origin, Program};
     use pipewarden::time::AppendTime;
 
     use super::{dead, line};

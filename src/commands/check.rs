@@ -14,7 +14,7 @@ use super::settings;
 use crate::cli::CheckArgs;
 use crate::config::tested_rules;
 use crate::detection::RuleSet;
-use crate::pipeline::Policy;
+use crate::engine::Policy;
 use crate::rule_tests::Tested;
 use crate::telemetry;
 use crate::time::AppendTime;

@@ -7,8 +7,8 @@ use thiserror::Error;
 use super::{Settings, files, policy_id};
 use crate::detection::{Exceptions, RuleError, RuleSet};
 use crate::diagnostics::FileError;
+use crate::engine::Policy;
 use crate::inventory::{Inventory, UnlistedHosts};
-use crate::pipeline::Policy;
 
 /// Which of the files is wrong, and what in it.
 #[derive(Debug, Error)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{PolicyError, Settings};
-use crate::pipeline::Policy;
+use crate::engine::Policy;
 
 /// Rules, inventory and exceptions as they were read last.
 #[derive(Debug)]

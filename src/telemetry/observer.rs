@@ -13,7 +13,7 @@ use super::metrics::ReloadOutcome;
 use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
-use crate::pipeline::{Origin, Policy, Routed};
+use crate::engine::{Origin, Policy, Routed};
 use crate::worker::{Fact, RouterFact};
 
 /// Takes the facts of every worker, and of the files behind what is in force.
@@ -87,8 +87,11 @@ impl Reporter {
 }
 
 impl Observer for Reporter {
-    fn routed(&self, topic: &str, routed: &Routed) {
+    fn consumed(&self, topic: &str) {
         self.consumed.count(topic);
+    }
+
+    fn routed(&self, routed: &Routed) {
         self.metrics.routed(routed);
     }
 
@@ -124,6 +127,7 @@ impl Observer for Reporter {
                 partition,
                 records,
             } => metrics.lag(topic, partition, records),
+            WorkerFact::OddFields { field, times } => metrics.odd_fields(field, times),
             WorkerFact::Forgotten {
                 topic,
                 partition,
@@ -162,8 +166,8 @@ mod tests {
     use pipewarden_kafka::{DriverError, WorkerRole};
 
     use super::*;
+    use crate::engine::Reason;
     use crate::event::Skip;
-    use crate::pipeline::Reason;
 
     fn reporter() -> Reporter {
         let settings = Settings::default();
@@ -181,7 +185,8 @@ mod tests {
         let reporter = reporter();
         let skipped = Routed::Skipped(Reason::Event(Skip::Prefiltered));
         for topic in ["winlogbeat", "other", "winlogbeat"] {
-            reporter.routed(topic, &skipped);
+            reporter.consumed(topic);
+            reporter.routed(&skipped);
         }
         for line in [
             r#"pipewarden_messages_consumed_total{topic="winlogbeat"} 2"#,

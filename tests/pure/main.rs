@@ -48,6 +48,7 @@ mod hostile_input;
 mod inventory;
 mod inventory_import;
 mod named_cases;
+mod odd_documents;
 mod order_free;
 mod recordings;
 mod replay;

@@ -68,9 +68,15 @@ impl Service {
             partition: Partition::ZERO,
             offset: Offset::ZERO,
         };
-        let Routed::Observation(observation) = self.router.route(event.to_string().as_bytes(), origin) else {
-            return;
-        };
+        let message = event.to_string();
+        let mut observations = Vec::new();
+        self.router
+            .route_each(Some(message.as_bytes()), origin, &mut |routed| {
+                if let Routed::Observation(observation) = routed {
+                    observations.push(observation);
+                }
+            });
+        let [observation] = <[_; 1]>::try_from(observations).unwrap();
         let partition = |key: &str| xxh3_64(key.as_bytes()) % PARTITIONS;
         let sighting = observation.sighting();
         let at_asset = partition(observation.key().as_str());

@@ -158,7 +158,7 @@ fn an_event_that_cannot_be_decoded_or_is_unlike_an_event_fails_its_case() {
         (
             "IpPort: 49839",
             "IpPort: 70000",
-            "event 1: cannot be decoded: bad field IpPort",
+            "event 1: IpPort cannot be what it should",
         ),
         (
             "RelativeTargetName: winreg",

@@ -21,6 +21,9 @@ pub struct DeadLetter {
     pub partition: Partition,
     /// Its offset.
     pub offset: Offset,
+    /// Which document of the original it is, from 0, if that held several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<u32>,
     /// How `payload` is written.
     pub payload_encoding: PayloadEncoding,
     /// The original bytes, whole unless `truncated`.
@@ -48,6 +51,12 @@ pub enum DeadLetterReason {
     MissingField,
     /// One of our events has a field that cannot be what it should.
     BadField,
+    /// The record has no value, as a tombstone has none.
+    NullValue,
+    /// The value has no bytes.
+    EmptyValue,
+    /// It is an object of none of the shapes that are read.
+    NotWinlogbeat,
     /// Its observation would not fit a record.
     ObservationTooLarge,
     /// It is a record of the observations topic and no observation.
@@ -60,7 +69,7 @@ pub enum DeadLetterReason {
 
 impl DeadLetterReason {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidUtf8,
         Self::InvalidJson,
         Self::DuplicateKey,
@@ -68,6 +77,9 @@ impl DeadLetterReason {
         Self::NotAnObject,
         Self::MissingField,
         Self::BadField,
+        Self::NullValue,
+        Self::EmptyValue,
+        Self::NotWinlogbeat,
         Self::ObservationTooLarge,
         Self::UndecodableObservation,
         Self::BatchTooLarge,
@@ -84,6 +96,9 @@ impl DeadLetterReason {
             Self::NotAnObject => "not_an_object",
             Self::MissingField => "missing_field",
             Self::BadField => "bad_field",
+            Self::NullValue => "null_value",
+            Self::EmptyValue => "empty_value",
+            Self::NotWinlogbeat => "not_winlogbeat",
             Self::ObservationTooLarge => "observation_too_large",
             Self::UndecodableObservation => "undecodable_observation",
             Self::BatchTooLarge => "batch_too_large",
@@ -100,6 +115,7 @@ impl From<&DecodeError> for DeadLetterReason {
             DecodeError::DuplicateKey(_) => Self::DuplicateKey,
             DecodeError::TooDeep(_) => Self::TooDeep,
             DecodeError::NotAnObject(_) => Self::NotAnObject,
+            DecodeError::NotWinlogbeat(_) => Self::NotWinlogbeat,
             DecodeError::MissingField(_) => Self::MissingField,
             DecodeError::BadField { .. } => Self::BadField,
         }
@@ -141,15 +157,27 @@ impl DeadLetter {
             topic: origin.topic.to_owned(),
             partition: origin.partition,
             offset: origin.offset,
+            element: None,
             payload_encoding,
             payload,
             truncated,
         }
     }
 
+    /// The same for one document of several in a message.
+    #[must_use]
+    pub fn of_element(mut self, element: Option<u32>) -> Self {
+        self.element = element;
+        self
+    }
+
     /// The Kafka key: the place of the original, so that a repeat after a crash is recognisable.
     pub fn key(&self) -> String {
-        format!("{}-{}-{}", self.topic, self.partition, self.offset)
+        let place = format!("{}-{}-{}", self.topic, self.partition, self.offset);
+        match self.element {
+            Some(element) => format!("{place}-{element}"),
+            None => place,
+        }
     }
 
     /// The record's value.

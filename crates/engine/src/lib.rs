@@ -43,14 +43,15 @@
 //!     "example".to_owned(),
 //! ));
 //! let origin = Origin { topic: "winlogbeat", partition: Partition::ZERO, offset: Offset::ZERO };
-//! let Routed::Observation(routed) = Router::new(&policy).route(message, origin) else {
-//!     panic!("an access to a watched pipe is an observation");
-//! };
-//!
 //! let mut replayer = Replayer::new(&policy);
 //! let mut view = FinalView::default();
-//! let arrival = AppendTime::at_event(routed.observation.event.time);
-//! replayer.observe(arrival, routed.observation);
+//! Router::new(&policy).route_each(Some(message), origin, &mut |routed| {
+//!     let Routed::Observation(routed) = routed else {
+//!         panic!("an access to a watched pipe is an observation");
+//!     };
+//!     let arrival = AppendTime::at_event(routed.observation.event.time);
+//!     replayer.observe(arrival, routed.observation);
+//! });
 //! replayer.finish().alerts.into_iter().for_each(|alert| view.upsert(alert));
 //! let rules: Vec<&str> = view.active().map(|alert| &*alert.rule).collect();
 //! assert_eq!(rules, ["detect-8"]);

@@ -1,12 +1,13 @@
 //! The router: messages of the input topics in, observations keyed by their destination host out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipewarden_core::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
 use pipewarden_core::inventory::{BindingSettings, Outcome, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
 
-use super::{DeadLetter, ObservationRecord, Policy};
+use super::{DeadLetter, DeadLetterReason, ObservationRecord, Policy};
 
 /// The place of a message.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +117,11 @@ impl Reason {
 pub struct Router {
     decoder: Decoder,
     resolver: Resolver,
+    odd_fields: BTreeMap<&'static str, u64>,
 }
+
+/// The most dead letters that one message gives by its elements: a megabyte of commas must not become a thousand of them.
+const MOST_LETTERS: u32 = 16;
 
 impl Router {
     /// A router without bindings yet, with their default bounds.
@@ -124,6 +129,7 @@ impl Router {
         Self {
             decoder: decoder(policy),
             resolver: Resolver::new(Arc::clone(&policy.inventory), Some(policy.unlisted_hosts)),
+            odd_fields: BTreeMap::new(),
         }
     }
 
@@ -145,43 +151,100 @@ impl Router {
         &mut self.resolver
     }
 
-    /// Routes one message.
-    pub fn route(&mut self, message: &[u8], origin: Origin<'_>) -> Routed {
-        match self.read(message, origin) {
-            Ok(event) => self.resolve(event),
-            Err(none) => none.into(),
-        }
+    /// Routes a message, which may hold several documents, and visits what comes of each.
+    pub fn route_each(&mut self, message: Option<&[u8]>, origin: Origin<'_>, visit: &mut dyn FnMut(Routed)) {
+        self.visit_each(message, origin, &mut |resolver, read| {
+            visit(match read {
+                Ok(event) => resolve(resolver, event),
+                Err(none) => none.into(),
+            });
+        });
     }
 
-    /// The first half of [`Router::route`]: decodes a message and takes in the bindings that it shows.
-    ///
-    /// # Errors
-    /// [`NoEvent`] for a message that gives none.
-    pub fn read(&mut self, message: &[u8], origin: Origin<'_>) -> Result<Event, NoEvent> {
-        let decoded = self
-            .decoder
-            .decode(message)
-            .map_err(|error| NoEvent::DeadLetter(DeadLetter::new(&error, origin, message)))?;
-        decoded
-            .claims
-            .iter()
-            .for_each(|claim| self.resolver.apply_claim(claim));
-        decoded.outcome.map_err(NoEvent::Skipped)
+    /// The first half of [`Router::route_each`]: decodes a message, takes in the bindings that it shows, and visits the
+    /// events in it or, for each document without one, the reason.
+    pub fn read_each(
+        &mut self,
+        message: Option<&[u8]>,
+        origin: Origin<'_>,
+        visit: &mut dyn FnMut(Result<Event, NoEvent>),
+    ) {
+        self.visit_each(message, origin, &mut |_, read| visit(read));
     }
 
     /// The second half: finds the asset that an event is about, by the bindings so far.
     pub fn resolve(&self, event: Event) -> Routed {
-        let resolution = self.resolver.resolve(&event);
-        match resolution.outcome {
-            Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
-                observation: Observation::new(asset, event),
-                resolved_by: resolution.resolved_by,
-                conflict: resolution.conflict,
-            }),
-            Outcome::Ignored => Routed::Skipped(Reason::UnlistedHost),
-            Outcome::Local => Routed::Skipped(Reason::LocalAccess),
-            Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
+        resolve(&self.resolver, event)
+    }
+
+    fn visit_each(
+        &mut self,
+        message: Option<&[u8]>,
+        origin: Origin<'_>,
+        visit: &mut dyn FnMut(&Resolver, Result<Event, NoEvent>),
+    ) {
+        let Self {
+            decoder,
+            resolver,
+            odd_fields,
+        } = self;
+        let letter = |reason, text: &str, element| {
+            let letter = DeadLetter::of(reason, text.to_owned(), origin, b"");
+            Err(NoEvent::DeadLetter(letter.of_element(element)))
+        };
+        let message = match message {
+            None => {
+                let reason = DeadLetterReason::NullValue;
+                return visit(resolver, letter(reason, "the record has no value", None));
+            }
+            Some([]) => {
+                let reason = DeadLetterReason::EmptyValue;
+                return visit(resolver, letter(reason, "the value is empty", None));
+            }
+            Some(message) => message,
+        };
+        let (mut letters, mut unwritten) = (0, 0_u64);
+        decoder.decode_each(message, &mut |element, text, decoded| match decoded {
+            Ok(decoded) => {
+                for claim in &decoded.claims {
+                    resolver.apply_claim(claim);
+                }
+                for field in decoded.odd_fields {
+                    *odd_fields.entry(field).or_default() += 1;
+                }
+                visit(resolver, decoded.outcome.map_err(NoEvent::Skipped));
+            }
+            Err(error) if letters < MOST_LETTERS => {
+                letters += 1;
+                let letter = DeadLetter::new(&error, origin, text).of_element(element);
+                visit(resolver, Err(NoEvent::DeadLetter(letter)));
+            }
+            Err(_) => unwritten += 1,
+        });
+        if unwritten > 0 {
+            let text = format!("{unwritten} more elements of the message cannot be read");
+            let reason = DeadLetterReason::NotWinlogbeat;
+            visit(resolver, letter(reason, &text, Some(u32::MAX)));
         }
+    }
+
+    /// How often which field could not be read and was left out, since this was last called.
+    pub fn take_odd_fields(&mut self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut self.odd_fields)
+    }
+}
+
+fn resolve(resolver: &Resolver, event: Event) -> Routed {
+    let resolution = resolver.resolve(&event);
+    match resolution.outcome {
+        Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
+            observation: Observation::new(asset, event),
+            resolved_by: resolution.resolved_by,
+            conflict: resolution.conflict,
+        }),
+        Outcome::Ignored => Routed::Skipped(Reason::UnlistedHost),
+        Outcome::Local => Routed::Skipped(Reason::LocalAccess),
+        Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
     }
 }
 
@@ -209,11 +272,15 @@ mod tests {
             partition: Partition::ZERO,
             offset: Offset::ZERO,
         };
-        match router.route(message.as_bytes(), origin) {
-            Routed::Observation(observation) => observation.key().to_string(),
-            Routed::Skipped(reason) => reason.as_str().to_owned(),
-            Routed::DeadLetter(letter) => letter.message,
-        }
+        let mut all = Vec::new();
+        router.route_each(Some(message.as_bytes()), origin, &mut |routed| {
+            all.push(match routed {
+                Routed::Observation(observation) => observation.key().to_string(),
+                Routed::Skipped(reason) => reason.as_str().to_owned(),
+                Routed::DeadLetter(letter) => letter.message,
+            });
+        });
+        all.join(", ")
     }
 
     #[test]

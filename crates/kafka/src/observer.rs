@@ -15,8 +15,11 @@ use super::gzip::BatchLossReason;
 
 /// Takes facts, on the thread of the worker that they are about: what it does delays that worker.
 pub trait Observer: Send + Sync {
-    /// A router worker has routed a message of this topic. The only one that is called for every message.
-    fn routed(&self, topic: &str, routed: &Routed);
+    /// A router worker has read a message of this topic. Called for every message.
+    fn consumed(&self, topic: &str);
+
+    /// A router worker has routed a document; a message may hold several. Called for every document.
+    fn routed(&self, routed: &Routed);
 
     /// A router worker's protocol.
     fn router(&self, worker: &str, fact: RouterFact);
@@ -88,6 +91,13 @@ pub enum WorkerFact<'a> {
         message: &'a str,
         /// Whether its records were a correlator's state.
         is_state: bool,
+    },
+    /// Fields of documents that could not be read, which count without them.
+    OddFields {
+        /// The field, as Winlogbeat names it.
+        field: &'static str,
+        /// How often.
+        times: u64,
     },
     /// A record goes to the dead letters though [its message](Observer::routed) could be decoded.
     DeadLetter {

@@ -145,12 +145,29 @@ impl RouterMember {
             partition: number(message.partition()),
             offset: offset(message.offset()),
         };
-        let payload = message.payload().unwrap_or_default();
-        if let Some(lost) = gzip::lost_batch(payload) {
+        let payload = message.payload();
+        if let Some(lost) = payload.and_then(gzip::lost_batch) {
             return self.skip_batch(lost, origin);
         }
-        let routed = self.router.route(payload, origin);
-        self.context.observer.routed(origin.topic, &routed);
+        self.context.observer.consumed(origin.topic);
+        let (observer, mut routed) = (&self.context.observer, Vec::new());
+        self.router.route_each(payload, origin, &mut |one| {
+            observer.routed(&one);
+            match one {
+                Routed::Skipped(_) => {}
+                one => routed.push(one),
+            }
+        });
+        for one in routed {
+            self.publish(one, origin, payload.unwrap_or_default());
+        }
+        self.note_routed(origin);
+        self.publish_bindings();
+        self.send();
+    }
+
+    /// Gives what comes of a document to the producer.
+    fn publish(&mut self, routed: Routed, origin: Origin<'_>, payload: &[u8]) {
         match routed {
             Routed::Skipped(_) => {}
             Routed::DeadLetter(letter) => self.queue.push(Outgoing::dead_letter(&letter)),
@@ -164,9 +181,6 @@ impl RouterMember {
                 self.queue.push(record);
             }
         }
-        self.note_routed(origin);
-        self.publish_bindings();
-        self.send();
     }
 
     /// The record of an observation, or the dead letter of a message whose observation would not fit a record.
@@ -232,6 +246,9 @@ impl RouterMember {
         }
         self.send();
         self.note_rejected();
+        for (field, times) in self.router.take_odd_fields() {
+            self.report(WorkerFact::OddFields { field, times });
+        }
         self.offer_policy();
         let has_room = self.queue.is_empty();
         self.hand_in(RouterInput::Timer { has_room });

@@ -92,14 +92,14 @@ impl Bench {
             offset: Offset::ZERO,
         };
         // As `replay` does: every binding is known before anything is resolved.
-        let events: Vec<Event> = messages
-            .iter()
-            .filter_map(|message| match router.read(message, origin) {
-                Ok(event) => Some(event),
+        let mut events: Vec<Event> = Vec::new();
+        for message in &messages {
+            router.read_each(Some(message), origin, &mut |read| match read {
+                Ok(event) => events.push(event),
                 Err(NoEvent::DeadLetter(letter)) => panic!("undecodable: {letter:?}"),
-                Err(NoEvent::Skipped(_)) => None,
-            })
-            .collect();
+                Err(NoEvent::Skipped(_)) => {}
+            });
+        }
         events
             .into_iter()
             .filter_map(|event| match router.resolve(event) {

@@ -11,8 +11,8 @@ use super::sorted::Key;
 use super::summary::Summary;
 use crate::cli::ReplayArgs;
 use crate::detection::{Explanation, Status};
+use crate::engine::{AlertRecord, Policy, Reason, Routed, Router};
 use crate::event::{Event, Observation};
-use crate::pipeline::{AlertRecord, Policy, Reason, Routed, Router};
 use crate::time::AppendTime;
 
 /// The engine, and what is kept of its answers until the end.

@@ -9,8 +9,8 @@ use owo_colors::OwoColorize as _;
 
 use super::pretty::clean;
 use crate::detection::{Explanation, Finding, Reason as Why, Seen};
+use crate::engine::Reason;
 use crate::event::{Detail, Event, Kind, NetworkConnection};
-use crate::pipeline::Reason;
 
 /// Skipped connections that are remembered, to be held against accesses.
 const UNRESOLVED: usize = 65_536;

@@ -31,7 +31,7 @@ use self::summary::Summary;
 use super::{UNREADABLE, settings};
 use crate::cli::{Format, ReplayArgs};
 use crate::detection::Explanation;
-use crate::pipeline::{AlertRecord, NoEvent, Origin, Router};
+use crate::engine::{AlertRecord, NoEvent, Origin, Router};
 use crate::time::{AppendTime, EventTime};
 
 /// Bytes of events held in memory before they are spilled to a temporary file.
@@ -105,6 +105,8 @@ impl Replay<'_> {
         let progress = progress(inputs);
         let mut sorter = Sorter::new(IN_MEMORY);
         let mut spilled = Ok(());
+        // Of one message: kept, since nearly every message holds one document.
+        let mut documents = Vec::new();
         for (file, input) in (0..).zip(inputs) {
             let read = input.read(&progress, &mut |message| {
                 self.summary.events += 1;
@@ -119,15 +121,21 @@ impl Replay<'_> {
                     partition: Partition::ZERO,
                     offset,
                 };
-                match self.router.read(content, origin) {
-                    Ok(event) => {
-                        let key = self.key(event.time, file, offset.to_wire());
-                        let payload = serde_json::to_vec(&event).unwrap_or_default();
-                        if spilled.is_ok() {
-                            spilled = sorter.push(key, payload);
+                self.router
+                    .read_each(Some(content), origin, &mut |document| documents.push(document));
+                // A message is an event, however many documents are in it.
+                self.summary.events += (documents.len() as u64).saturating_sub(1);
+                for document in documents.drain(..) {
+                    match document {
+                        Ok(event) => {
+                            let key = self.key(event.time, file, offset.to_wire());
+                            let payload = serde_json::to_vec(&event).expect("an event is JSON");
+                            if spilled.is_ok() {
+                                spilled = sorter.push(key, payload);
+                            }
                         }
+                        Err(none) => self.no_event(&input.name, none),
                     }
-                    Err(none) => self.no_event(&input.name, none),
                 }
             });
             if let Err(error) = read {
@@ -136,6 +144,7 @@ impl Replay<'_> {
             }
         }
         progress.finish_and_clear();
+        self.summary.odd_fields = self.router.take_odd_fields();
         spilled?;
         Ok(sorter)
     }
@@ -145,8 +154,14 @@ impl Replay<'_> {
         match none {
             NoEvent::Skipped(skip) => self.summary.skipped(skip.as_str()),
             NoEvent::DeadLetter(letter) => {
-                self.summary
-                    .undecodable(file, letter.offset.get(), &letter.message);
+                let line = letter.offset.get();
+                match letter.element {
+                    None => self.summary.undecodable(file, line, &letter.message),
+                    Some(element) => {
+                        let message = format!("element {element}: {}", letter.message);
+                        self.summary.undecodable(file, line, &message);
+                    }
+                }
             }
         }
     }

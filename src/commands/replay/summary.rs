@@ -30,6 +30,8 @@ pub(super) struct Summary {
     /// Examples of skipped events that could have mattered, by reason.
     pub(super) examples: BTreeMap<&'static str, Vec<String>>,
     pub(super) observations: BTreeMap<Kind, u64>,
+    /// Fields that could not be read, by name; their events count without them.
+    pub(super) odd_fields: BTreeMap<&'static str, u64>,
     pub(super) conflicts: u64,
     pub(super) alerts: BTreeMap<Confidence, u64>,
     pub(super) suppressed: usize,
@@ -81,6 +83,9 @@ impl fmt::Display for Summary {
             .map(|kind| (kind, count(&self.observations, kind)));
         writeln!(f, "observations: {}", listed(kinds))?;
         self.fmt_skipped(f)?;
+        if !self.odd_fields.is_empty() {
+            writeln!(f, "fields left out, unreadable: {}", listed(&self.odd_fields))?;
+        }
         if self.conflicts > 0 {
             writeln!(
                 f,

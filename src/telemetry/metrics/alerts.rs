@@ -7,7 +7,7 @@ use prometheus::{Histogram, IntCounterVec};
 use super::Metrics;
 use super::make::Make;
 use crate::detection::{Confidence, Exception, SENSOR_BLIND, SWEEP, Status as AlertStatus};
-use crate::pipeline::AlertRecord;
+use crate::engine::AlertRecord;
 use crate::time::AppendTime;
 
 /// Alerts, counted once they are committed.

@@ -4,8 +4,8 @@ use prometheus::{IntCounter, IntCounterVec};
 
 use super::Metrics;
 use super::make::{Make, at_zero};
-use crate::event::{Kind, Skip, TimeSource};
-use crate::pipeline::{DeadLetterReason, Reason, Routed};
+use crate::engine::{DeadLetterReason, Reason, Routed};
+use crate::event::{Kind, ODD_FIELDS, Skip, TimeSource};
 
 /// The router: from a message to an observation.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) struct Router {
     destination_conflicts: IntCounter,
     created_times: IntCounter,
     dead_letters: IntCounterVec,
+    odd_fields: IntCounterVec,
     commits: IntCounter,
 }
 
@@ -51,9 +52,15 @@ impl Router {
                 "Messages that could not be decoded, by reason.",
                 &["reason"],
             ),
+            odd_fields: make.counters(
+                "odd_fields_total",
+                "Fields that cannot be what they should, by name; their events count without them.",
+                &["field"],
+            ),
             commits: make.counter("router_commits_total", "Commits of input offsets."),
         };
         at_zero(&router.observations, Kind::ALL.iter().map(|kind| kind.as_str()));
+        at_zero(&router.odd_fields, ODD_FIELDS);
         at_zero(
             &router.dead_letters,
             DeadLetterReason::ALL.map(DeadLetterReason::as_str),
@@ -120,6 +127,11 @@ impl Metrics {
             .dead_letters
             .with_label_values(&[reason.as_str()])
             .inc();
+    }
+
+    /// Fields could not be read, and their events count without them.
+    pub fn odd_fields(&self, field: &str, times: u64) {
+        self.router.odd_fields.with_label_values(&[field]).inc_by(times);
     }
 
     /// The router has committed.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use pipewarden_core::log::Offset;
 use tracing::{debug, error, info, warn};
 
-use crate::pipeline::DeadLetterReason;
+use crate::engine::DeadLetterReason;
 use crate::telemetry::metrics::{RebalanceEvent, TransactionOutcome};
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
 use crate::worker::{

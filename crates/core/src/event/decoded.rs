@@ -73,6 +73,8 @@ pub struct Decoded {
     pub outcome: Result<Event, Skip>,
     /// Which addresses are whose by the message, whether it is kept or not.
     pub claims: Vec<AddressClaim>,
+    /// Fields that cannot be what they should, as Winlogbeat names them: the event counts without them.
+    pub odd_fields: Vec<&'static str>,
 }
 
 impl Decoded {
@@ -80,9 +82,23 @@ impl Decoded {
         Self {
             outcome: Err(skip),
             claims: Vec::new(),
+            odd_fields: Vec::new(),
         }
     }
 }
+
+/// All names that [`Decoded::odd_fields`] may hold; `text` stands for half a character in any text.
+pub const ODD_FIELDS: [&str; 9] = [
+    "SourceIp",
+    "SourcePort",
+    "DestinationIp",
+    "DestinationPort",
+    "Initiated",
+    "IpAddress",
+    "IpPort",
+    "record_id",
+    "text",
+];
 
 /// Why a message cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -105,6 +121,9 @@ pub enum DecodeError {
     /// It is JSON and not an object.
     #[error("not an object: {0}")]
     NotAnObject(String),
+    /// It is an object of none of the shapes that are read.
+    #[error("not a document of Winlogbeat, nor one that holds such documents: its keys are {0}")]
+    NotWinlogbeat(String),
     /// An event that can matter lacks what it must have.
     #[error("missing field {0}")]
     MissingField(&'static str),
@@ -116,19 +135,4 @@ pub enum DecodeError {
         /// What it should be.
         expected: &'static str,
     },
-}
-
-impl DecodeError {
-    /// The word used as a metric label and as a dead letter's reason.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::InvalidUtf8 { .. } => "invalid_utf8",
-            Self::InvalidJson(_) => "invalid_json",
-            Self::DuplicateKey(_) => "duplicate_key",
-            Self::TooDeep(_) => "too_deep",
-            Self::NotAnObject(_) => "not_an_object",
-            Self::MissingField(_) => "missing_field",
-            Self::BadField { .. } => "bad_field",
-        }
-    }
 }

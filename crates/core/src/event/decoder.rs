@@ -4,11 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
+
 use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
 use super::document::{Document, EventData};
 use super::prefilter::Prefilter;
 use super::record::Record;
-use super::{details, names};
+use super::{details, envelope, names, surrogates};
+
+/// What comes of a document: its place in the message from 0, if that holds several, its text, and what was read.
+pub type VisitDecoded<'v> = dyn FnMut(Option<u32>, &[u8], Result<Decoded, DecodeError>) + 'v;
 
 /// Reads messages.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ impl Decoder {
         }
     }
 
-    /// Reads one message, unparsed if it cannot matter.
+    /// Reads one document, unparsed if it cannot matter.
     ///
     /// # Errors
     /// [`DecodeError`] where a message that could matter cannot be read. A message that the prefilter skips may be
@@ -42,21 +47,73 @@ impl Decoder {
         }
     }
 
-    /// The plain path: parses every message. The reference for [`Decoder::decode`].
+    /// Reads a message that may hold several documents, and visits what comes of each: its place from 0, if the message is
+    /// no document itself, its text, and what was read.
+    pub fn decode_each(&self, message: &[u8], visit: &mut VisitDecoded<'_>) {
+        use DecodeError::{InvalidJson, NotAnObject, NotWinlogbeat};
+        let decoded = self.decode(message);
+        // Truncated in the midst of many, it still holds those before.
+        let may_hold_others = matches!(decoded, Err(NotAnObject(_) | NotWinlogbeat(_) | InvalidJson(_)));
+        let Some(text) = str::from_utf8(message).ok().filter(|_| may_hold_others) else {
+            return visit(None, message, decoded);
+        };
+        let mut next = 0;
+        let opened = envelope::open(text, &mut |document| {
+            let is_object = document.trim_ascii_start().starts_with('{');
+            let decoded = if is_object {
+                self.decode(document.as_bytes())
+            } else {
+                self.decode_unfiltered(document.as_bytes())
+            };
+            visit(Some(next), document.as_bytes(), decoded);
+            next += 1;
+        });
+        match opened {
+            Ok(true) => {}
+            Err(error) if next > 0 => visit(Some(next), message, Err(error_of(&error))),
+            Ok(false) | Err(_) => visit(None, message, decoded),
+        }
+    }
+
+    /// The plain path: parses every document. The reference for [`Decoder::decode`].
     ///
     /// # Errors
-    /// [`DecodeError`] where the message cannot be read.
+    /// [`DecodeError`] where the document cannot be read.
     pub fn decode_unfiltered(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
-        let text = std::str::from_utf8(message).map_err(|error| DecodeError::InvalidUtf8 {
+        let text = str::from_utf8(message).map_err(|error| DecodeError::InvalidUtf8 {
             valid_up_to: error.valid_up_to(),
         })?;
-        let document: Document<'_> = serde_json::from_str(text).map_err(|error| error_of(&error, text))?;
+        let decoded = self.decode_text(text);
+        // One half of a character in any text would cost the whole document.
+        if matches!(decoded, Err(DecodeError::InvalidJson(_)))
+            && let Some(mended) = surrogates::mended(text)
+        {
+            return self.decode_text(&mended).map(|mut decoded| {
+                decoded.odd_fields.push("text");
+                decoded
+            });
+        }
+        decoded
+    }
+
+    fn decode_text(&self, text: &str) -> Result<Decoded, DecodeError> {
+        // serde takes an array for a struct whose fields come in this order.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(match serde_json::from_str::<IgnoredAny>(text) {
+                Ok(_) => DecodeError::NotAnObject(text.trim_ascii_start().chars().take(20).collect()),
+                Err(error) => error_of(&error),
+            });
+        }
+        let document: Document<'_> = serde_json::from_str(text).map_err(|error| error_of(&error))?;
         // NXLog writes the payload at the top level: read that as one, which is rare enough for a second pass.
         let flat: Option<EventData<'_>> = if document.nxlog_event_id.is_empty() {
             None
         } else {
-            Some(serde_json::from_str(text).map_err(|error| error_of(&error, text))?)
+            Some(serde_json::from_str(text).map_err(|error| error_of(&error))?)
         };
+        if !document.has_known_shape() {
+            return Err(DecodeError::NotWinlogbeat(envelope::keys(text)));
+        }
         let Some(record) = Record::of(&document, flat.as_ref()) else {
             return Ok(Decoded::skipped(Skip::OtherEvent));
         };
@@ -81,15 +138,13 @@ impl Decoder {
     }
 }
 
-fn error_of(error: &serde_json::Error, text: &str) -> DecodeError {
+fn error_of(error: &serde_json::Error) -> DecodeError {
     let message = error.to_string();
     // serde_json distinguishes these two by their messages only.
     if message.starts_with("duplicate field") {
         DecodeError::DuplicateKey(message)
     } else if message.starts_with("recursion limit exceeded") {
         DecodeError::TooDeep(message)
-    } else if error.is_data() && !text.trim_start().starts_with('{') {
-        DecodeError::NotAnObject(message)
     } else {
         DecodeError::InvalidJson(message)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
 use super::field::Scalar;
-use super::record::{Code, Record};
+use super::record::{Code, OddFields, Record};
 use super::{
     Account, Detail, Event, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource, names,
 };
@@ -37,11 +37,11 @@ pub(super) fn decode(
     watched: &WatchedPipes,
     time: (EventTime, TimeSource),
 ) -> Result<Decoded, DecodeError> {
-    let mut claims = Vec::new();
+    let (mut claims, mut odd) = (Vec::new(), OddFields::default());
     let detail = match record.code {
-        Code::NetworkConnection => network_connection(record, time.0, &mut claims),
+        Code::NetworkConnection => network_connection(record, time.0, &mut claims, &mut odd),
         Code::PipeConnected => pipe_connected(record, watched),
-        Code::ShareAccess => share_access(record, watched),
+        Code::ShareAccess => share_access(record, watched, &mut odd),
     };
     let outcome = match detail {
         Ok(detail) => Ok(Event {
@@ -49,13 +49,17 @@ pub(super) fn decode(
             time_source: time.1,
             computer: record.computer()?,
             channel: record.channel(),
-            record_id: record.record_id()?,
+            record_id: record.record_id(&mut odd),
             detail,
         }),
         Err(Unusable::Skipped(skip)) => Err(skip),
         Err(Unusable::Undecodable(error)) => return Err(error),
     };
-    Ok(Decoded { outcome, claims })
+    Ok(Decoded {
+        outcome,
+        claims,
+        odd_fields: odd.0,
+    })
 }
 
 /// One end of a connection, before it is known which.
@@ -76,6 +80,7 @@ fn network_connection(
     record: &Record<'_, '_>,
     time: EventTime,
     claims: &mut Vec<AddressClaim>,
+    odd: &mut OddFields,
 ) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
     let transport = data.protocol.text().or(document.network.transport.text());
@@ -83,19 +88,24 @@ fn network_connection(
         return Err(Skip::OtherTransport.into());
     }
     let source = End {
-        ip: ip(data.source_ip.or(&document.source.ip), "SourceIp")?,
-        port: port(data.source_port.or(&document.source.port), "SourcePort")?,
+        ip: ip(data.source_ip.or(&document.source.ip), "SourceIp", odd),
+        port: port(data.source_port.or(&document.source.port), "SourcePort", odd),
         host: host(data.source_hostname.or(&document.source.domain)),
     };
     let destination = End {
-        ip: ip(data.destination_ip.or(&document.destination.ip), "DestinationIp")?,
+        ip: ip(
+            data.destination_ip.or(&document.destination.ip),
+            "DestinationIp",
+            odd,
+        ),
         port: port(
             data.destination_port.or(&document.destination.port),
             "DestinationPort",
-        )?,
+            odd,
+        ),
         host: host(data.destination_hostname.or(&document.destination.domain)),
     };
-    let initiated = initiated(record)?;
+    let initiated = initiated(record, odd);
     // Some receivers log themselves as the source. Where nothing shows who began, the ports decide.
     let is_reversed = initiated != Some(true) && source.is_smb() && !destination.is_smb();
     let (client, server) = if is_reversed {
@@ -119,9 +129,9 @@ fn network_connection(
         });
     }
     let Some(destination_port) = server.port.filter(|_| server.is_smb()) else {
-        return Err(Skip::OtherPort.into());
+        return Err(without_smb_port(&client, &server, odd));
     };
-    let source_ip = client.ip.ok_or(DecodeError::MissingField("SourceIp"))?;
+    let source_ip = client.ip.ok_or(missing("SourceIp", "an IP address", odd))?;
     if names::is_local(source_ip) {
         return Err(Skip::LocalAddress.into());
     }
@@ -139,35 +149,49 @@ fn network_connection(
     }))
 }
 
+/// A connection to another port matters to nobody, but one whose ports are missing or cannot be read may be to SMB.
+fn without_smb_port(client: &End, server: &End, odd: &OddFields) -> Unusable {
+    for name in ["DestinationPort", "SourcePort"] {
+        if odd.has(name) {
+            return missing(name, "a port from 0 to 65535", odd).into();
+        }
+    }
+    if client.port.is_none() && server.port.is_none() {
+        return DecodeError::MissingField("DestinationPort").into();
+    }
+    Skip::OtherPort.into()
+}
+
+/// Why a field that an event must have is not there.
+fn missing(field: &'static str, expected: &'static str, odd: &OddFields) -> DecodeError {
+    if odd.has(field) {
+        DecodeError::BadField { field, expected }
+    } else {
+        DecodeError::MissingField(field)
+    }
+}
+
 /// Who opened the connection: `Initiated`, or the direction that the Sysmon module makes of it.
-fn initiated(record: &Record<'_, '_>) -> Result<Option<bool>, DecodeError> {
+fn initiated(record: &Record<'_, '_>, odd: &mut OddFields) -> Option<bool> {
     let flag = &record.data.initiated;
-    if let Some(text) = flag.text() {
-        return match text.to_ascii_lowercase().as_str() {
-            "true" => Ok(Some(true)),
-            "false" => Ok(Some(false)),
-            _ => Err(DecodeError::BadField {
-                field: "Initiated",
-                expected: "true or false",
-            }),
-        };
-    }
-    if !flag.is_empty() {
-        return Err(DecodeError::BadField {
-            field: "Initiated",
-            expected: "true or false",
-        });
-    }
-    Ok(match record.document.network.direction.text() {
-        Some("egress" | "outbound") => Some(true),
-        Some("ingress" | "inbound") => Some(false),
-        _ => None,
-    })
+    let value = flag.text().and_then(|text| {
+        let is = |word: &str| text.eq_ignore_ascii_case(word);
+        (is("true") || is("false")).then(|| is("true"))
+    });
+    odd.unless_empty(flag, "Initiated", value)
+        .or_else(|| match record.document.network.direction.text()? {
+            "egress" | "outbound" => Some(true),
+            "ingress" | "inbound" => Some(false),
+            _ => None,
+        })
 }
 
 fn pipe_connected(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Detail, Unusable> {
     let data = record.data;
     let name = data.pipe_name.or(&record.document.file.name);
+    if name.is_empty() {
+        return Err(DecodeError::MissingField("PipeName").into());
+    }
     let pipe = watched_pipe(name, "PipeName", &watched.pipe_connected)?;
     let Some(pipe) = pipe else {
         return Err(Skip::OtherPipe.into());
@@ -187,7 +211,11 @@ fn pipe_connected(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Det
     }))
 }
 
-fn share_access(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Detail, Unusable> {
+fn share_access(
+    record: &Record<'_, '_>,
+    watched: &WatchedPipes,
+    odd: &mut OddFields,
+) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
     let share = data
         .share_name
@@ -206,15 +234,11 @@ fn share_access(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Detai
         return Err(Skip::OtherPipe.into());
     };
     // An access without a usable address is still an access: one without a named source.
-    let source_ip = data
-        .ip_address
-        .or(&document.source.ip)
-        .text()
-        .and_then(names::address);
+    let source_ip = ip(data.ip_address.or(&document.source.ip), "IpAddress", odd);
     if source_ip.is_some_and(names::is_local) {
         return Err(Skip::LocalAddress.into());
     }
-    let source_port = port(data.ip_port.or(&document.source.port), "IpPort")?;
+    let source_port = port(data.ip_port.or(&document.source.port), "IpPort", odd);
     Ok(Detail::ShareAccess(ShareAccess {
         pipe,
         source_ip,
@@ -294,28 +318,12 @@ fn host(field: &Scalar<'_>) -> Option<Arc<str>> {
         .map(|name| names::truncate(&names::host(name)).into())
 }
 
-fn ip(field: &Scalar<'_>, name: &'static str) -> Result<Option<IpAddr>, DecodeError> {
-    if field.is_empty() {
-        return Ok(None);
-    }
-    let address = field.text().and_then(names::address);
-    address.map(Some).ok_or(DecodeError::BadField {
-        field: name,
-        expected: "an IP address",
-    })
+fn ip(field: &Scalar<'_>, name: &'static str, odd: &mut OddFields) -> Option<IpAddr> {
+    odd.unless_empty(field, name, field.text().and_then(names::address))
 }
 
 /// A port; 0 is what Windows writes for none.
-fn port(field: &Scalar<'_>, name: &'static str) -> Result<Option<u16>, DecodeError> {
-    if field.is_empty() {
-        return Ok(None);
-    }
+fn port(field: &Scalar<'_>, name: &'static str, odd: &mut OddFields) -> Option<u16> {
     let port = field.number().and_then(|port| u16::try_from(port).ok());
-    match port {
-        Some(port) => Ok((port != 0).then_some(port)),
-        None => Err(DecodeError::BadField {
-            field: name,
-            expected: "a port from 0 to 65535",
-        }),
-    }
+    odd.unless_empty(field, name, port).filter(|&port| port != 0)
 }

@@ -50,6 +50,14 @@ pub(super) struct Document<'a> {
     pub(super) nxlog_record_number: Scalar<'a>,
 }
 
+impl Document<'_> {
+    /// Whether it has what documents of any shape that is read have.
+    pub(super) fn has_known_shape(&self) -> bool {
+        let ids = [&self.event_id, &self.nxlog_event_id];
+        self.winlog.is_some() || self.rendered.is_some() || ids.iter().any(|id| !id.is_empty())
+    }
+}
+
 /// `winlog` of Winlogbeat 7 and later.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]

@@ -16,7 +16,7 @@ pub(super) enum Scalar<'a> {
     Missing,
     Text(Cow<'a, str>),
     Unsigned(u64),
-    /// An object, a list, a fraction or a negative number, which no known shape writes here.
+    /// An object, a list of several, a fraction or a negative number, which no known shape writes here.
     Other,
 }
 
@@ -83,8 +83,22 @@ impl<'de: 'a, 'a> Visitor<'de> for ScalarVisitor<'a> {
         Ok(u64::try_from(number).map_or(Scalar::Other, Scalar::Unsigned))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Scalar::Other)
+    /// Some shippers turn every number into a double.
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        /// Doubles hold whole numbers exactly up to here.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let is_whole = number.fract() == 0.0 && (0.0..=EXACT).contains(&number);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is whole, positive and below the bound"
+        )]
+        let whole = number as u64;
+        Ok(if is_whole {
+            Scalar::Unsigned(whole)
+        } else {
+            Scalar::Other
+        })
     }
 
     fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
@@ -95,9 +109,14 @@ impl<'de: 'a, 'a> Visitor<'de> for ScalarVisitor<'a> {
         Ok(Scalar::Missing)
     }
 
+    /// Ingest pipelines write lists of one.
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
+        let first = items.next_element::<Scalar<'a>>()?;
+        let mut others = 0_u64;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            others += 1;
+        }
+        Ok(first.filter(|_| others == 0).unwrap_or(Scalar::Other))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {

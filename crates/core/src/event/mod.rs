@@ -1,10 +1,21 @@
 //! Input messages: every shape in which Winlogbeat and other shippers publish a Windows event, decoded into one
 //! normalised [`Event`] or skipped.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `prefilter` | skips unparsed what cannot matter |
+//! | `envelope` | opens messages that hold several documents |
+//! | `document`, `field` | the shapes as serde sees them, and fields whose type differs by shape |
+//! | `record` | the header of an event, whatever its shape; which event it is |
+//! | `details` | the fields of each kind |
+//! | `decoder`, `decoded` | the way through these, and what comes of a message |
+//! | `observation`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
 
 mod decoded;
 mod decoder;
 mod details;
 mod document;
+mod envelope;
 mod evtx;
 mod field;
 mod names;
@@ -14,9 +25,10 @@ mod prefilter;
 pub mod providers;
 mod record;
 mod sighting;
+mod surrogates;
 
-pub use decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
-pub use decoder::Decoder;
+pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, WatchedPipes};
+pub use decoder::{Decoder, VisitDecoded};
 pub use evtx::{Record as EvtxRecord, read_evtx};
 pub(crate) use names::{is_kept_whole, is_routable};
 pub use names::{normalise_pipe, same_host};

@@ -19,10 +19,15 @@ use memchr::memmem::Finder;
 
 /// Ends of the names of an id, and the beginning of an escaped ASCII character. Four bytes each, which is what the
 /// vector search compares at once.
-const ENDS: [&[u8]; 5] = [b"_id\"", b"ode\"", b"tID\"", b"ext\"", b"\\u00"];
+const ENDS: [&[u8]; 9] = [
+    b"_id\"", b"ode\"", b"tID\"", b"ext\"", b"_id\\", b"ode\\", b"tID\\", b"ext\\", b"\\u00",
+];
 
 /// The rest of each name, before its end.
-const BEGINNINGS: [&[u8]; 4] = [b"event", b"c", b"Even", b"#t"];
+const BEGINNINGS: [&[u8]; 8] = [b"event", b"c", b"Even", b"#t", b"event", b"c", b"Even", b"#t"];
+
+/// From here on the names are those of a document within a text, where a backslash precedes the quote.
+const WRAPPED: usize = 4;
 
 /// Searches for what every event that matters has.
 #[derive(Debug)]
@@ -55,8 +60,10 @@ impl Prefilter {
         let Some(ends) = &self.ends else { return true };
         ends.find_iter(message).any(|found| {
             let (before, after) = (&message[..found.start()], &message[found.end()..]);
-            match BEGINNINGS.get(found.pattern().as_usize()) {
-                Some(beginning) => before.ends_with(beginning) && can_be_an_id(after),
+            let name = found.pattern().as_usize();
+            match BEGINNINGS.get(name) {
+                Some(beginning) if name < WRAPPED => before.ends_with(beginning) && can_be_an_id(after),
+                Some(beginning) => before.ends_with(beginning) && ends_a_name_within_a_text(after),
                 None => is_escape_of_a_name(after),
             }
         })
@@ -67,12 +74,19 @@ fn is_truncated(message: &[u8]) -> bool {
     !message.trim_ascii_end().ends_with(b"}")
 }
 
+/// Whether what follows a backslash ends a name of a document within a text, or within a text of that.
+fn ends_a_name_within_a_text(after: &[u8]) -> bool {
+    after.iter().find(|byte| **byte != b'\\') == Some(&b'"')
+}
+
 /// Whether a colon and one of the ids can follow a name.
 fn can_be_an_id(after: &[u8]) -> bool {
     let Some(value) = after.trim_ascii_start().strip_prefix(b":") else {
         return false;
     };
+    // A list of one is read as its element.
     let value = value.trim_ascii_start();
+    let value = value.strip_prefix(b"[").unwrap_or(value).trim_ascii_start();
     let (digits, is_text) = match value.strip_prefix(b"\"") {
         Some(text) => (text, true),
         None => (value, false),
@@ -85,6 +99,10 @@ fn can_be_an_id(after: &[u8]) -> bool {
         return next.is_some_and(|next| {
             matches!(next, b'+' | b'\\') || next.is_ascii_whitespace() || !next.is_ascii()
         });
+    }
+    // Some shippers turn whole numbers into doubles.
+    if !is_text && next.is_some_and(|next| matches!(next, b'.' | b'e' | b'E')) {
+        return true;
     }
     let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
     matches!(&digits[zeros..], b"3" | b"18" | b"5145")
@@ -135,6 +153,12 @@ mod tests {
             r#""\u0065vent_id":3"#,
             r#""event_id":10,"x":{"code":"3"}"#,
             r##""EventID":{"#text":3}"##,
+            r#""event_id":[3]"#,
+            r#""event_id" : [ "18" ]"#,
+            r#""event_id":3.0"#,
+            r#""event_id":1.8e1"#,
+            r#""event_id":10,"x":"{\"event_id\":\"3\"}""#,
+            r#""event_id":10,"x":"{\"event_id\" : 3}""#,
             r#""EventID":{"\u0023text":3}"#,
         ] {
             assert!(can_matter(&sysmon(id)), "{id}");
@@ -148,9 +172,9 @@ mod tests {
             r#""event_id":"13""#,
             r#""event_id":"30","record_id":3"#,
             r#""event_id":null,"code":"x3""#,
-            r#""event_id":12,"note":"event_id\":3""#,
             r#""event_id":12,"note":"\u003cunknown process\u003e""#,
-            r#""event_id":[3]"#,
+            r#""event_id":[30]"#,
+            r#""note":"C:\\code\\3""#,
         ] {
             assert!(!can_matter(&sysmon(id)), "{id}");
         }

@@ -31,6 +31,29 @@ pub(super) struct Record<'d, 'a> {
     header: Header<'d, 'a>,
 }
 
+/// The fields of an event that cannot be what they should: it counts without them.
+#[derive(Debug, Default)]
+pub(super) struct OddFields(pub(super) Vec<&'static str>);
+
+impl OddFields {
+    /// The value that was read of a field; notes the field where it has a value that could not be read.
+    pub(super) fn unless_empty<T>(
+        &mut self,
+        field: &Scalar<'_>,
+        name: &'static str,
+        value: Option<T>,
+    ) -> Option<T> {
+        if value.is_none() && !field.is_empty() {
+            self.0.push(name);
+        }
+        value
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains(&name)
+    }
+}
+
 /// The header fields, wherever a shape has them.
 struct Header<'d, 'a> {
     event_id: &'d Scalar<'a>,
@@ -83,15 +106,9 @@ impl<'d, 'a> Record<'d, 'a> {
         names::truncate(&self.header.channel.text().unwrap_or(usual).to_ascii_lowercase()).into()
     }
 
-    pub(super) fn record_id(&self) -> Result<Option<u64>, DecodeError> {
-        if self.header.record_id.is_empty() {
-            return Ok(None);
-        }
-        let bad = DecodeError::BadField {
-            field: "record_id",
-            expected: "a whole number",
-        };
-        self.header.record_id.number().map(Some).ok_or(bad)
+    pub(super) fn record_id(&self, odd: &mut OddFields) -> Option<u64> {
+        let record_id = self.header.record_id;
+        odd.unless_empty(record_id, "record_id", record_id.number())
     }
 
     /// When it happened. Where a shape has moved Sysmon's own clock, which drifts, into `@timestamp`, and that is

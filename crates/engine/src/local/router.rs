@@ -118,21 +118,20 @@ impl RouterWorker {
             partition: partition.number,
             offset: record.offset,
         };
-        let outgoing = match self.router.route(&record.value, origin) {
-            Routed::Skipped(_) => None,
-            Routed::DeadLetter(letter) => {
-                Some((Self::dead_letters(), letter.key().into_bytes(), letter.encode()))
-            }
-            Routed::Observation(observation) => {
-                let key = observation.key().as_str().as_bytes().to_vec();
-                let number = key.iter().copied().map(u32::from).sum::<u32>() % self.observations;
-                Some((
-                    Self::observations(Partition::new(number)),
-                    key,
-                    observation.encode(),
-                ))
-            }
-        };
+        let (partitions, mut outgoing) = (self.observations, Vec::new());
+        self.router
+            .route_each(Some(&record.value), origin, &mut |routed| match routed {
+                Routed::Skipped(_) => {}
+                Routed::DeadLetter(letter) => {
+                    outgoing.push((Self::dead_letters(), letter.key().into_bytes(), letter.encode()));
+                }
+                Routed::Observation(observation) => {
+                    let key = observation.key().as_str().as_bytes().to_vec();
+                    let number = key.iter().copied().map(u32::from).sum::<u32>() % partitions;
+                    let place = Self::observations(Partition::new(number));
+                    outgoing.push((place, key, observation.encode()));
+                }
+            });
         self.machine
             .routed(&partition.topic, partition.number, record.offset);
         self.waiting.extend(outgoing);

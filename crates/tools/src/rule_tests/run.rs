@@ -101,7 +101,11 @@ fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String
             partition: Partition::ZERO,
             offset,
         };
-        read.push((offset, router.read(message, origin)));
+        router.read_each(Some(message), origin, &mut |event| read.push((offset, event)));
+        if let Some(field) = router.take_odd_fields().into_keys().next() {
+            let number = offset.next();
+            return Err(format!("event {number}: {field} cannot be what it should"));
+        }
     }
     let mut fates = Vec::new();
     let mut observations = Vec::new();

@@ -14,6 +14,8 @@
 //! alone, and replaying the log repeats it. The content of an alert is recomputed from the observations in state
 //! whenever one of them touches it; that is what makes the final alerts the same in whatever order the
 //! observations came.
+//!
+//! Who the source of an access is, and how sure, is decided in `source`; `content` puts an alert together.
 
 mod accesses;
 mod admission;
