@@ -70,6 +70,28 @@ fn doubles_and_lists_of_one_are_what_they_stand_for() {
 }
 
 #[test]
+fn nxlogs_own_time_will_do_where_nothing_has_made_a_timestamp_of_it() {
+    let own = json!({
+        "EventTime": "2026-03-02T10:15:04.302123+00:00", "Hostname": "cm01.example", "EventID": 5145,
+        "SourceName": "Microsoft-Windows-Security-Auditing", "Channel": "Security", "RecordNumber": 9001,
+        "ShareName": r"\\*\IPC$", "RelativeTargetName": "winreg", "IpAddress": "10.1.0.101", "IpPort": "49839",
+    });
+    let (event, _) = decoded(&own.to_string());
+    assert_eq!(event.time.as_micros(), 1_772_446_504_302_123);
+    let shipped = decoded(&with_timestamp(own, "2026-03-02T10:15:05Z").to_string()).0;
+    assert_eq!(
+        shipped.time.as_micros(),
+        1_772_446_505_000_000,
+        "what a shipper says goes first"
+    );
+}
+
+fn with_timestamp(mut document: Value, time: &str) -> Value {
+    document["@timestamp"] = time.into();
+    document
+}
+
+#[test]
 fn half_a_character_costs_no_more_than_itself() {
     let [_, _, share] = detect_8();
     let text = with(share, "SubjectUserName", json!("HALF")).to_string();

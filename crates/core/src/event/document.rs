@@ -48,6 +48,9 @@ pub(super) struct Document<'a> {
     pub(super) nxlog_hostname: Scalar<'a>,
     #[serde(rename = "RecordNumber")]
     pub(super) nxlog_record_number: Scalar<'a>,
+    /// Where nothing has made `@timestamp` of it.
+    #[serde(rename = "EventTime")]
+    pub(super) nxlog_event_time: Scalar<'a>,
 }
 
 impl Document<'_> {

@@ -195,7 +195,7 @@ impl<'d, 'a> Header<'d, 'a> {
         Self {
             event_id: &document.nxlog_event_id,
             provider: &document.nxlog_source_name,
-            timestamp: &document.timestamp,
+            timestamp: document.timestamp.or(&document.nxlog_event_time),
             computer: &document.nxlog_hostname,
             channel: &document.nxlog_channel,
             record_id: &document.nxlog_record_number,
