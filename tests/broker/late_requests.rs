@@ -5,6 +5,7 @@
 //! one that ends the *next* transaction of the same epoch (KIP-890).
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,8 +28,29 @@ struct Setup {
     _broker: Jdk,
 }
 
+/// Runs a test with the one broker that both share, one after the other: what is planned for a proxy is for one test.
+fn with_setup(test: impl FnOnce(&Setup)) {
+    static SETUP: OnceLock<Mutex<Option<Setup>>> = OnceLock::new();
+    let setup = SETUP.get_or_init(|| Mutex::new(Setup::find()));
+    let setup = setup.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(setup) = &*setup {
+        test(setup);
+    }
+}
+
 impl Setup {
-    fn start() -> Option<Self> {
+    /// A port that was free a moment ago may be another broker's by now: a second try has others.
+    fn find() -> Option<Self> {
+        match Self::start().or_else(|_| Self::start()) {
+            Ok(setup) => Some(setup),
+            Err(reason) => {
+                skip(&reason);
+                None
+            }
+        }
+    }
+
+    fn start() -> Result<Self, String> {
         let proxy = Proxy::listen();
         let port = broker::free_port().unwrap();
         proxy.forward_to(port);
@@ -40,23 +62,17 @@ inter.broker.listener.name=PLAINTEXT
 ",
             proxy.port()
         );
-        let started = Jdk::start_with(|_| {
+        let jdk = Jdk::start_with(|_| {
             Ok(Extra {
                 properties,
                 format: Vec::new(),
             })
-        });
-        match started {
-            Ok(jdk) => Some(Self {
-                plain: broker::at(&jdk.servers()),
-                proxy,
-                _broker: jdk,
-            }),
-            Err(reason) => {
-                skip(&reason);
-                None
-            }
-        }
+        })?;
+        Ok(Self {
+            plain: broker::at(&jdk.servers()),
+            proxy,
+            _broker: jdk,
+        })
     }
 
     fn servers(&self) -> String {
@@ -80,7 +96,10 @@ fn values(broker: &Broker, topic: &str) -> Vec<String> {
 /// Not the service: what makes its care necessary, and the proof that the proxy does what it says.
 #[test]
 fn a_late_request_of_a_producer_that_goes_on_commits_what_is_aborted_and_aborts_what_is_committed() {
-    let Some(setup) = Setup::start() else { return };
+    with_setup(late_requests_end_the_next_transaction);
+}
+
+fn late_requests_end_the_next_transaction(setup: &Setup) {
     for (id, late_is_commit) in [("commits", true), ("aborts", false)] {
         setup.plain.create_topic(id, 1, &[]);
         let producer: BaseProducer = ClientConfig::new()
@@ -138,7 +157,10 @@ fn revisions(setup: &Setup, settings: &Settings) -> BTreeMap<(String, u64), u32>
 
 #[test]
 fn a_commit_that_arrives_late_neither_loses_nor_repeats_an_alert_of_the_service() {
-    let Some(setup) = Setup::start() else { return };
+    with_setup(the_service_survives_a_late_commit);
+}
+
+fn the_service_survives_a_late_commit(setup: &Setup) {
     let settings = Settings::new(&setup.servers(), "late")
         .with("kafka/topics/partitions", 1.into())
         .with("correlator/commit_interval", "1s".into())
@@ -152,22 +174,22 @@ fn a_commit_that_arrives_late_neither_loses_nor_repeats_an_alert_of_the_service(
     let service = Service::start(&settings);
     service.await_ready();
     setup.proxy.keep_next(Api::END_TXN);
-    attack(&setup, &settings, 1);
-    service.await_that("the first alert", || revisions(&setup, &settings).len() == 1);
+    attack(setup, &settings, 1);
+    service.await_that("the first alert", || revisions(setup, &settings).len() == 1);
     setup.proxy.await_plans();
 
     // The first commit arrives once more when the records of the second alert are written, and the offsets never do.
     let alert = [settings.topic("alerts"), "10.9.0.2"];
     setup.proxy.release_and_block(Api::ADD_OFFSETS_TO_TXN, &alert);
-    attack(&setup, &settings, 2);
+    attack(setup, &settings, 2);
     setup.proxy.await_plans();
     service.kill();
     setup.proxy.unblock();
     let service = Service::start(&settings);
-    attack(&setup, &settings, 3);
-    service.await_that("all alerts", || revisions(&setup, &settings).len() == 3);
+    attack(setup, &settings, 3);
+    service.await_that("all alerts", || revisions(setup, &settings).len() == 3);
     service.signal("TERM");
     assert!(service.wait().0.success());
-    let revisions = revisions(&setup, &settings);
+    let revisions = revisions(setup, &settings);
     assert!(revisions.values().all(|times| *times == 1), "{revisions:?}");
 }
