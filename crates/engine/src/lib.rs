@@ -6,7 +6,7 @@
 //!
 //! | start here | for |
 //! |---|---|
-//! | [`Router::route`] | a message in; an observation, a dead letter, or a reason to skip it out |
+//! | [`Router::route_each`] | a message in; of each document in it an observation, a dead letter, or a reason to skip it out |
 //! | [`Correlator::apply`] | a record in, alerts out |
 //! | [`worker`] | the protocol around both: group, transactions, takeover, as machines that Kafka's adapter runs |
 //! | [`local`] | an in-process log with Kafka's rules that runs the same machines, for tests and simulation |

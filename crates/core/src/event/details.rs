@@ -76,17 +76,9 @@ impl End {
     }
 }
 
-fn network_connection(
-    record: &Record<'_, '_>,
-    time: EventTime,
-    claims: &mut Vec<AddressClaim>,
-    odd: &mut OddFields,
-) -> Result<Detail, Unusable> {
+/// Source and destination, as they are written.
+fn ends(record: &Record<'_, '_>, odd: &mut OddFields) -> (End, End) {
     let (data, document) = (record.data, record.document);
-    let transport = data.protocol.text().or(document.network.transport.text());
-    if transport.is_some_and(|transport| !transport.eq_ignore_ascii_case("tcp")) {
-        return Err(Skip::OtherTransport.into());
-    }
     let source = End {
         ip: ip(data.source_ip.or(&document.source.ip), "SourceIp", odd),
         port: port(data.source_port.or(&document.source.port), "SourcePort", odd),
@@ -105,6 +97,21 @@ fn network_connection(
         ),
         host: host(data.destination_hostname.or(&document.destination.domain)),
     };
+    (source, destination)
+}
+
+fn network_connection(
+    record: &Record<'_, '_>,
+    time: EventTime,
+    claims: &mut Vec<AddressClaim>,
+    odd: &mut OddFields,
+) -> Result<Detail, Unusable> {
+    let data = record.data;
+    let transport = data.protocol.text().or(record.document.network.transport.text());
+    if transport.is_some_and(|transport| !transport.eq_ignore_ascii_case("tcp")) {
+        return Err(Skip::OtherTransport.into());
+    }
+    let (source, destination) = ends(record, odd);
     let initiated = initiated(record, odd);
     // Some receivers log themselves as the source. Where nothing shows who began, the ports decide.
     let is_reversed = initiated != Some(true) && source.is_smb() && !destination.is_smb();
