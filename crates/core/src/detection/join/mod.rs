@@ -90,10 +90,11 @@ impl Join {
     pub fn new(rules: &[Rule], settings: JoinSettings) -> Self {
         Self {
             state: State {
+                horizon: settings.horizon(),
                 settings,
                 rules: Rules::new(rules),
                 exceptions: Arc::default(),
-                assets: HashMap::new(),
+                assets: HashMap::default(),
             },
             stream_time: AppendTime::MIN,
             seen_events: SeenEvents::default(),

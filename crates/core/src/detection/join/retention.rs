@@ -8,7 +8,7 @@ use crate::event::AssetId;
 impl Join {
     /// Forgets what has been in state for a whole horizon.
     pub(super) fn expire_observations(&mut self) {
-        let horizon = self.state.settings.horizon();
+        let horizon = self.state.horizon;
         let oldest_kept = self.stream_time.minus(horizon);
         self.seen_events.expire(self.stream_time, horizon);
         while self

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
 
 use super::asset::AssetState;
 use super::content::{Current, current};
@@ -15,9 +18,12 @@ use crate::time::AppendTime;
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) settings: JoinSettings,
+    /// That of the settings, which every record asks for.
+    pub(super) horizon: Duration,
     pub(super) rules: Rules,
     pub(super) exceptions: Arc<Exceptions>,
-    pub(super) assets: HashMap<AssetId, AssetState>,
+    /// Seeded at random like the standard hash, which costs several times as much for each record.
+    pub(super) assets: HashMap<AssetId, AssetState, RandomState>,
 }
 
 impl State {

@@ -173,6 +173,9 @@ impl Sensors {
         {
             due.insert((asset, sensor), due_at);
         }
+        if due.is_empty() {
+            return Vec::new();
+        }
         let spans = Spans::of(settings);
         let mut revisions = Vec::new();
         for ((asset, sensor), due_at) in due {
