@@ -92,6 +92,7 @@ fn three_open_alerts(broker: &mut Broker, layout: &Layout) -> AppendTime {
             account: 0,
             other_rule: false,
             client_side: false,
+            record: None,
         };
         let observation = seed.observation(u64::from(source));
         now = AppendTime::at_event(observation.event.time);

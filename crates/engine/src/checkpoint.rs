@@ -105,10 +105,9 @@ fn offset(text: &str) -> Option<Offset> {
     Offset::try_from(number).ok()
 }
 
-/// Remembers where in the log the last two horizons began.
+/// Remembers where in the log that began which a state is rebuilt from.
 #[derive(Debug)]
 pub(super) struct Marks {
-    /// Twice the horizon: one for what is in state, one for what decides which copy was the first.
     reach: Duration,
     /// Least stream time between two marks.
     spacing: Duration,
@@ -124,11 +123,11 @@ struct Mark {
 }
 
 impl Marks {
-    pub(super) fn new(horizon: Duration) -> Self {
-        // A mark a minute with the default horizon, and as many per horizon with any other.
+    pub(super) fn new(reach: Duration) -> Self {
+        // A mark a minute with the default windows, and as many with any other.
         Self {
-            reach: horizon * 2,
-            spacing: horizon / 115,
+            reach,
+            spacing: reach / 345,
             marks: VecDeque::new(),
         }
     }
@@ -148,7 +147,7 @@ impl Marks {
         }
     }
 
-    /// Where to rewind to: at or before the first record of the last two horizons. `next` if nothing passed.
+    /// Where to rewind to: at or before the first record that a state is rebuilt from. `next` if nothing passed.
     pub(super) fn rewind(&self, next: Offset, stream_time: AppendTime) -> (Offset, AppendTime) {
         self.marks
             .front()
@@ -221,11 +220,11 @@ mod tests {
         }
 
         #[test]
-        fn the_rewind_never_starts_after_the_first_record_of_the_last_two_horizons(
+        fn the_rewind_never_starts_after_the_first_record_that_a_state_is_rebuilt_from(
             steps in prop::collection::vec(0..40i64, 1..200)
         ) {
-            let horizon = Duration::from_millis(1150);
-            let mut marks = Marks::new(horizon);
+            let reach = Duration::from_millis(3450);
+            let mut marks = Marks::new(reach);
             let mut times = Vec::new();
             let mut now = AppendTime::MIN;
             for (number, step) in (0u64..).zip(&steps) {
@@ -235,7 +234,7 @@ mod tests {
                 marks.pass(offset, before, now);
                 times.push((before, now));
                 let (rewind, noted) = marks.rewind(offset.next(), now);
-                let exact = times.iter().position(|(_, at)| *at > now.minus(horizon * 2)).unwrap();
+                let exact = times.iter().position(|(_, at)| *at > now.minus(reach)).unwrap();
                 prop_assert!(rewind <= Offset::new(exact as u64));
                 prop_assert_eq!(noted, times[usize::try_from(rewind.get()).unwrap()].0);
             }

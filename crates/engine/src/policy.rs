@@ -95,7 +95,9 @@ impl Policy {
             Some(asset) => asset.roles.iter().map(|role| role.as_str()).collect(),
             None => vec!["unlisted"],
         };
+        let source = revision.source_ip().and_then(|ip| self.inventory.by_address(ip));
         let facts = AssetFacts {
+            source: source.map(|source| source.id.as_str()),
             id: id.as_str(),
             addresses: asset.map_or(&[], |asset| asset.addresses.as_slice()),
             roles: &roles,

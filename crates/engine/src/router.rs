@@ -94,8 +94,6 @@ pub enum Reason {
     Event(Skip),
     /// Its destination is not in the inventory, and unlisted hosts are ignored.
     UnlistedHost,
-    /// Its source is the asset itself.
-    LocalAccess,
     /// Nothing names its destination.
     UnresolvedDestination,
 }
@@ -106,7 +104,6 @@ impl Reason {
         match self {
             Self::Event(skip) => skip.as_str(),
             Self::UnlistedHost => "unlisted_host",
-            Self::LocalAccess => "local_access",
             Self::UnresolvedDestination => "unresolved_destination",
         }
     }
@@ -238,12 +235,11 @@ fn resolve(resolver: &Resolver, event: Event) -> Routed {
     let resolution = resolver.resolve(&event);
     match resolution.outcome {
         Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
-            observation: Observation::new(asset, event),
+            observation: Observation::new(asset, event).local_where(resolution.is_local),
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,
         }),
         Outcome::Ignored => Routed::Skipped(Reason::UnlistedHost),
-        Outcome::Local => Routed::Skipped(Reason::LocalAccess),
         Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
     }
 }

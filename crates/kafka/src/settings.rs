@@ -53,7 +53,7 @@ pub struct Topics {
     pub partitions: NonZeroU16,
     /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
     pub replication_factor: NonZeroU16,
-    /// How long an outage may last without losing state: the observations topic keeps two horizons plus this.
+    /// How long an outage may last without losing state: the observations topic keeps three horizons plus this.
     /// Default 24 h.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]

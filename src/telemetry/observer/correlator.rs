@@ -199,7 +199,7 @@ impl Reported<'_> {
                 partition,
                 rewind = rewind.get(),
                 low = low.get(),
-                "the log no longer reaches back two horizons: state is incomplete; raise retention.ms of the \
+                "the log no longer reaches back three horizons: state is incomplete; raise retention.ms of the \
                  observations topic"
             ),
         }

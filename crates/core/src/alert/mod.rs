@@ -13,11 +13,11 @@ mod title;
 
 pub use attack::attack_name;
 pub use document::{
-    AssetFields, Candidate, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File, Host,
-    Observer, PipewardenFields, Process, Related, RuleInfo, SensorFields, Source, SourceFields, SweepFields,
-    SweptAssetFields, Tactic, Technique, Threat, User,
+    AssetFields, Candidate, Conflict, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File,
+    Host, NamedBy, Observer, PipewardenFields, Process, Related, RuleInfo, SensorFields, Source,
+    SourceFields, SourceName, SuppressedBy, SweepFields, SweptAssetFields, Tactic, Technique, Threat, User,
 };
-pub use ecs::{AssetFacts, document, risk_score};
+pub use ecs::{AssetFacts, Weight, document, risk_score};
 pub use format::AlertFormat;
 pub use ocsf::detection_finding;
 pub use sensor::sensor_name;

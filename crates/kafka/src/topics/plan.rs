@@ -94,7 +94,7 @@ pub fn plans(topics: &Topics, format: AlertFormat, horizon: Duration, with_input
             is_partition_count_fixed: true,
             ..plan(
                 &topics.observations,
-                log_of_state(horizon * 2 + topics.longest_outage),
+                log_of_state(horizon * 3 + topics.longest_outage),
             )
         },
         plan(&topics.suppressed, kept_for(ALERTS_KEPT)),
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_observations_topic_keeps_two_horizons_and_the_longest_outage() {
+    fn the_observations_topic_keeps_three_horizons_and_the_longest_outage() {
         let horizon = Duration::from_secs(3_600);
         let plans = plans(&Topics::default(), AlertFormat::Ecs, horizon, false);
         let retention = plans[0]
@@ -167,7 +167,7 @@ mod tests {
             .iter()
             .find(|setting| setting.key == "retention.ms")
             .unwrap();
-        let millis = 2 * 3_600_000 + 86_400_000;
+        let millis = 3 * 3_600_000 + 86_400_000;
         assert_eq!(retention.value, millis.to_string());
         assert!(retention.is_met_by("-1") && retention.is_met_by(&millis.to_string()));
         assert!(!retention.is_met_by(&(millis - 1).to_string()) && !retention.is_met_by("unset"));

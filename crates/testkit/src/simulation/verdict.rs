@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pipewarden_core::alert::AlertFormat;
-use pipewarden_core::detection::{Content, JoinSettings, SENSOR_BLIND, SWEEP};
+use pipewarden_core::detection::{Content, JoinSettings, SENSOR_BLIND, SWEEP, Who};
 use pipewarden_core::event::AssetId;
 use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Broker, Layout, PollResult, TopicPartition, Worker};
@@ -171,14 +171,14 @@ fn compare_with_undisturbed(
 
 /// The alerts that are active or suppressed in the end are the reference's.
 fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<(), String> {
-    let mut expected: BTreeMap<Vec<u8>, (Content, Option<&str>)> = BTreeMap::new();
+    let mut expected: BTreeMap<Vec<u8>, (Who, Content, Option<(&str, &str)>)> = BTreeMap::new();
     for (key, content) in reference::final_alerts(&arrivals.observations, &world::rules(), setup.settings) {
         let exception = if setup.has_exceptions {
             reference::exception(&key, &content, setup.settings)
         } else {
             None
         };
-        expected.insert(key.id().to_string().into_bytes(), (content, exception));
+        expected.insert(key.id().to_string().into_bytes(), (key.who, content, exception));
     }
     if !found.keys().eq(expected.keys()) {
         let mut missing = expected.clone();
@@ -189,14 +189,16 @@ fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Re
             "the final alerts are not the reference's: missing {missing:#?}, surplus {surplus:#?}"
         ));
     }
-    for (document, (content, exception)) in found.values().zip(expected.values()) {
+    for (document, (who, content, exception)) in found.values().zip(expected.values()) {
         let own = &document["pipewarden"];
         let counts = serde_json::to_value(content.counts).expect("numbers are JSON");
         let same = own["confidence"] == content.confidence.as_str()
             && own["attribution"] == content.attribution.as_str()
             && own["observations"] == counts
             && own["accounts"].as_array().map(Vec::len) == Some(content.accounts.len())
-            && own["exception"]["id"].as_str() == *exception;
+            && own["who"] == who.as_str()
+            && own["exception"]["id"].as_str() == exception.map(|(id, _)| id)
+            && own["exception"]["action"].as_str() == exception.map(|(_, action)| action);
         if !same {
             return Err(format!(
                 "{document:#} is not {content:#?} with exception {exception:?}"
