@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use super::pipewarden::{
-    AssetFields, Candidate, Evidence, ExceptionFields, PipewardenFields, Process, SensorFields, SourceFields,
-    SweepFields, SweptAssetFields,
+    AssetFields, Candidate, Evidence, ExceptionFields, OmittedFields, PipewardenFields, Process,
+    SensorFields, SourceFields, SweepFields, SweptAssetFields,
 };
 use crate::time::EventTime;
 
