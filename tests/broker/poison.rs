@@ -3,13 +3,18 @@
 use pipewarden_engine::DeadLetter;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::winlogbeat;
 
 use crate::kafka::{as_if_now, quick};
 use crate::support::broker::{Broker, broker};
 use crate::support::service::{Service, Settings};
 use crate::support::topics::runtime;
+
+/// What is sent is as large on the wire as it is.
+fn uncompressed(broker: &Broker, test: &str) -> Settings {
+    quick(broker, test).with("kafka/client", json!({"compression.type": "none"}))
+}
 
 /// A topic that takes no larger records than this, before the service's own command would create it.
 fn create_limited(broker: &Broker, topic: &str, bytes: &str) {
@@ -55,7 +60,7 @@ fn documents(broker: &Broker, topic: &str) -> Vec<Value> {
 #[test]
 fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
     let Some(broker) = broker() else { return };
-    let settings = quick(broker, "poison");
+    let settings = uncompressed(broker, "poison");
     let alerts = settings.topic("alerts");
     create_limited(broker, alerts, "20000");
     let created = settings.command(&["topics", "create", "--with-input"]);
@@ -111,7 +116,7 @@ fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
 #[test]
 fn an_observation_and_a_dead_letter_that_their_topics_do_not_take_do_not_stop_a_router() {
     let Some(broker) = broker() else { return };
-    let settings = quick(broker, "poison-router");
+    let settings = uncompressed(broker, "poison-router");
     create_limited(broker, settings.topic("observations"), "2000");
     create_limited(broker, settings.topic("dead_letters"), "1500");
     settings.command(&["topics", "create", "--with-input"]);

@@ -184,9 +184,20 @@ impl TransactionalProducer {
                 Ended::QueueFull
             }
             Err(Failure::Aborted(problem)) => self.aborted(problem, batch, settings),
-            Err(Failure::Fatal(problem)) => Ended::Fatal {
-                problem: self.fail(settings, problem),
-            },
+            Err(Failure::Fatal(problem)) => self.fatal(problem, batch, settings),
+        }
+    }
+
+    /// The end of the producer. Where a record could not be delivered for good, that is the cause, and not what followed: an
+    /// abort fails where the broker knows of no partition of the transaction.
+    fn fatal(&mut self, problem: KafkaError, batch: &Batch, settings: &ServiceSettings) -> Ended {
+        let records = self.producer.context().take();
+        if let Some(Cause::Hopeless(record)) = records::cause(&records, batch) {
+            return self.hopeless(undelivered(&self.id, record));
+        }
+        match self.unknown_topic(&records) {
+            Some(topic) => self.hopeless(DriverError::MissingTopic { topic }),
+            None => self.hopeless(failure(settings, &self.id, problem)),
         }
     }
 
@@ -216,13 +227,16 @@ impl TransactionalProducer {
         Ended::Fatal { problem }
     }
 
-    /// A topic that no broker knows, and did not know after the last abort either: librdkafka itself waits for one for ever.
+    /// A topic of records that were waited for in vain, if no broker knows it.
+    fn unknown_topic(&self, records: &[Undelivered]) -> Option<String> {
+        let waited = records.iter().find(|record| record.is_timed_out())?;
+        let has = partition_count(self.producer.client(), &waited.topic, REQUEST);
+        matches!(has, Ok(0)).then(|| waited.topic.clone())
+    }
+
+    /// A topic that was unknown after the last abort as well: librdkafka itself waits for one for ever.
     fn missing_topic(&mut self, records: &[Undelivered]) -> Option<String> {
-        let waited = records.iter().find(|record| record.is_timed_out());
-        let missing = waited.map(|record| record.topic.clone()).filter(|topic| {
-            let has = partition_count(self.producer.client(), topic, REQUEST);
-            matches!(has, Ok(0))
-        });
+        let missing = self.unknown_topic(records);
         let before = std::mem::replace(&mut self.missing, missing);
         before.filter(|before| self.missing.as_ref() == Some(before))
     }

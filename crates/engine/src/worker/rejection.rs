@@ -136,9 +136,8 @@ impl Batch {
         };
         *earlier += 1;
         // What is short already is left out only where something short is rejected.
-        let is_rejected = |one: &Measured| {
-            one.id == rejected || (one.bytes >= least && (known.is_short || !one.is_short))
-        };
+        let is_rejected =
+            |one: &Measured| one.id == rejected || (one.bytes >= least && (known.is_short || !one.is_short));
         let mut all: Vec<Measured> = all.into_iter().filter(is_rejected).collect();
         // From the last on, since a dead letter that is left out moves those after it.
         all.sort_unstable_by_key(|one| one.id);
