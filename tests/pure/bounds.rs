@@ -192,7 +192,7 @@ proptest! {
 #[test]
 fn a_document_of_hostile_texts_is_cut_and_still_lists_every_kind_of_evidence() {
     let text = text(4, 600);
-    let mut documents = many_candidates(70, 6, &text);
+    let documents = many_candidates(70, 6, &text);
     let policy = policy(alert::DEFAULT_MAX_BYTES, Limits::default());
     let found = revisions(&policy, &documents);
     let ambiguous = found.iter().map(|record| parsed(&record.value));

@@ -163,8 +163,8 @@ impl DeadLetter {
         };
         Self {
             reason,
-            message: shortened(&message),
-            topic: shortened(origin.topic),
+            message: shortened(message),
+            topic: shortened(origin.topic.to_owned()),
             partition: origin.partition,
             offset: origin.offset,
             element: None,
@@ -219,8 +219,9 @@ impl DeadLetter {
     }
 }
 
-fn shortened(text: &str) -> String {
-    text[..text.floor_char_boundary(KEPT_TEXT)].to_owned()
+fn shortened(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(KEPT_TEXT));
+    text
 }
 
 /// Whether escaping makes a text more than a third longer, which is what base64 does.

@@ -243,6 +243,8 @@ impl TransactionalProducer {
 
     /// Begins a transaction, which borrows the producer: there is never a second one.
     fn begin(&mut self, within: Duration) -> Result<Transaction<'_>, Failure> {
+        // Reports of the last transaction say nothing of this one.
+        self.producer.context().take();
         self.producer.begin_transaction().map_err(Failure::Fatal)?;
         Ok(Transaction {
             producer: &self.producer,
