@@ -76,11 +76,6 @@ impl Policy {
         self
     }
 
-    /// The most that a document takes, as encoded.
-    pub fn max_bytes(&self) -> usize {
-        self.max_bytes
-    }
-
     fn set_checkpoint_id(&mut self) {
         self.checkpoint_id.clone_from(&self.id);
         if self.format != AlertFormat::Ecs {

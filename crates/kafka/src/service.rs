@@ -201,7 +201,7 @@ fn warn_of_topics(context: &WorkerContext) -> Result<(), DriverError> {
     let policy = context.active_policy.policy();
     let alerts = AlertOutput {
         format: settings.alert_format,
-        max_bytes: policy.max_bytes(),
+        max_bytes: settings.alert_max_bytes,
     };
     let admin = TopicAdmin::new(&settings.kafka)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -22,7 +22,7 @@ use super::error::DriverError;
 use super::group::signed;
 use super::metadata::partition_count;
 use super::rejected::{Numbered, Undelivered};
-use super::settings::{Kafka, ServiceSettings, Topics};
+use super::settings::{ServiceSettings, Topics};
 use super::stop::Stop;
 
 /// How long the broker keeps a transaction that nobody ends. Whoever takes the partition over waits no longer.
@@ -96,7 +96,7 @@ impl TransactionalProducer {
         id: &str,
         stop: &Stop,
     ) -> Result<Option<Self>, DriverError> {
-        let producer = create(&settings.kafka, name, id)?;
+        let producer = create(settings, name, id)?;
         while !stop.is_set() {
             match producer.init_transactions(REQUEST) {
                 Ok(()) => {
@@ -122,7 +122,7 @@ impl TransactionalProducer {
     /// Takes the place of itself: from now on nothing that the old producer has sent can end a transaction. Where there is
     /// no new one yet the old one stays, which must not be used.
     pub(super) fn renew(&mut self, settings: &ServiceSettings, name: &str) -> Renewed {
-        let producer = match create(&settings.kafka, name, &self.id) {
+        let producer = match create(settings, name, &self.id) {
             Ok(producer) => producer,
             Err(failure) => {
                 let problem = with_causes(&failure);
@@ -253,8 +253,15 @@ impl TransactionalProducer {
     }
 }
 
-fn create(kafka: &Kafka, name: &str, id: &str) -> Result<ThreadedProducer<Numbered>, DriverError> {
-    client::producer(kafka, name)
+fn create(
+    settings: &ServiceSettings,
+    name: &str,
+    id: &str,
+) -> Result<ThreadedProducer<Numbered>, DriverError> {
+    // A topic that takes the largest alert takes what is sent together.
+    let batch = (settings.alert_max_bytes + client::ROOM).min(client::BATCH);
+    client::producer(&settings.kafka, name)
+        .set("batch.size", batch.to_string())
         .set("transactional.id", id)
         .set("transaction.timeout.ms", TRANSACTION_TIMEOUT)
         // Ours, since it tells a clean transaction: `kafka.client` does not change it.

@@ -7,7 +7,7 @@ use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::inventory::BINDING_MAX_BYTES;
 use pipewarden_engine::OBSERVATION_MAX_BYTES;
 
-use crate::client::{MAX_RECORD, ROOM};
+use crate::client::{BATCH, MAX_RECORD, ROOM};
 use crate::settings::Topics;
 
 /// Alerts and dead letters are kept this long.
@@ -147,7 +147,7 @@ fn log_of_state(kept: Duration) -> Vec<Setting> {
             Requirement::AtLeast(kept.as_millis()),
         ),
         Setting::new("retention.bytes", "-1", Requirement::Equal),
-        max_record(OBSERVATION_MAX_BYTES + ROOM),
+        max_record(BATCH + ROOM),
     ]
 }
 
@@ -175,9 +175,12 @@ fn table() -> Vec<Setting> {
         Setting::new("cleanup.policy", "compact", Requirement::Equal),
         // The segment that is written to is never compacted.
         Setting::new("segment.ms", millis(SEGMENT), Requirement::Free),
-        max_record(BINDING_MAX_BYTES + ROOM),
+        max_record(BATCH + ROOM),
     ]
 }
+
+// What a router sends together is larger than any of its observations and bindings.
+const _: () = assert!(OBSERVATION_MAX_BYTES < BATCH && BINDING_MAX_BYTES < BATCH);
 
 /// New topics take what any client of ours writes; those that are there must take what is written to them.
 fn max_record(least: usize) -> Setting {
@@ -222,7 +225,7 @@ mod tests {
         assert!(problem("pipewarden.dead-letters", "1048588").is_some());
         for topic in ["pipewarden.observations", "pipewarden.bindings"] {
             assert_eq!(problem(topic, "1048588"), None);
-            assert!(problem(topic, "10000").is_some());
+            assert!(problem(topic, "1000000").is_some());
         }
     }
 

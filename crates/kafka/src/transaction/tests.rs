@@ -12,7 +12,7 @@ use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::inventory::BindingSettings;
 
 use super::*;
-use crate::settings::{CorrelatorSettings, RouterSettings};
+use crate::settings::{CorrelatorSettings, Kafka, RouterSettings};
 
 const TOPIC: &str = "alerts";
 
@@ -48,6 +48,7 @@ fn cluster() -> (MockCluster<'static, DefaultProducerContext>, ServiceSettings) 
         },
         bindings: BindingSettings::default(),
         alert_format: AlertFormat::Ecs,
+        alert_max_bytes: 256 << 10,
         explanations: 0,
     };
     (cluster, settings)
