@@ -122,6 +122,7 @@ fn service_settings(settings: &Settings) -> ServiceSettings {
         },
         bindings: settings.bindings.clone(),
         alert_format: settings.alerts.format,
+        alert_max_bytes: settings.alerts.max_bytes,
         explanations: EXPLANATIONS,
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
-use pipewarden_kafka::{TopicAdmin, TopicState, plans};
+use pipewarden_kafka::{AlertOutput, TopicAdmin, TopicState, plans};
 
 use super::settings;
 use crate::cli::{TopicsAction, TopicsArgs};
@@ -28,7 +28,10 @@ pub fn run(args: &TopicsArgs) -> anyhow::Result<ExitCode> {
     // Input topics are Winlogbeat's: when checking, they only have to be there.
     let plans = plans(
         &settings.kafka.topics,
-        settings.alerts.format,
+        AlertOutput {
+            format: settings.alerts.format,
+            max_bytes: settings.alerts.max_bytes,
+        },
         settings.detection.horizon(),
         with_input || !is_create,
     );

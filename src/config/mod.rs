@@ -23,7 +23,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 pub use watch::Watch;
 
-use crate::alert::AlertFormat;
+use crate::alert::{self, AlertFormat};
 use crate::detection::{DEFAULT_RULES, JoinSettings};
 use crate::inventory::{BindingSettings, UnlistedHosts};
 
@@ -89,12 +89,15 @@ pub struct Correlator {
 }
 
 /// `alerts`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alerts {
     /// `ecs` on `kafka.topics.alerts`, `ocsf` on `kafka.topics.alerts_ocsf`, or `both`, each on its own topic. Default
     /// `ecs`.
     pub format: AlertFormat,
+    /// The most bytes that a document takes, in either format, as it is encoded. A larger one is cut, longest texts and lists
+    /// first, and counts in `pipewarden.omitted` what is left out. Default 262144, which is 256 KiB.
+    pub max_bytes: usize,
 }
 
 /// `inventory`
@@ -192,6 +195,15 @@ impl Default for Correlator {
             threads: 1,
             instance: None,
             commit_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            format: AlertFormat::default(),
+            max_bytes: alert::DEFAULT_MAX_BYTES,
         }
     }
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use pipewarden_kafka::{BindingFact, Observer, WorkerFact};
 use tracing::{error, info};
 
+use self::correlator::REJECTED;
 use super::metrics::ReloadOutcome;
 use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
-use crate::engine::{Origin, Policy, Routed};
+use crate::engine::{DeadLetterReason, Origin, Policy, Routed};
 use crate::worker::{Fact, RouterFact};
 
 /// Takes the facts of every worker, and of the files behind what is in force.
@@ -157,6 +158,18 @@ impl Observer for Reporter {
                 }
             }
             WorkerFact::DeadLetter { reason } => metrics.dead_letter(reason),
+            WorkerFact::Rejected {
+                topic,
+                cause,
+                is_left_out,
+            } => {
+                metrics.rejected(topic, cause);
+                if !is_left_out {
+                    metrics.dead_letter(DeadLetterReason::RecordRejected);
+                }
+                let (cause, is_kept) = (cause.as_str(), !is_left_out);
+                error!(worker, topic, cause, is_kept, "{REJECTED}");
+            }
         }
     }
 }

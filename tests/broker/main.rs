@@ -18,6 +18,7 @@
 //! | `generate` | attacks that `pipewarden generate` writes to a broker |
 //! | `blind`, `live_findings` | sensors, clocks and sweeps as findings, gauges and on `/status` |
 //! | `late_requests` | requests of the transaction protocol that a proxy keeps back and lets arrive later |
+//! | `poison` | records that the broker will never take |
 //! | `wire` | TLS, SCRAM and the privileges of docs/security.md |
 //! | `dashboard` | every panel has data; needs Prometheus |
 //! | `health` | what `pipewarden health` says of a service without a broker |
@@ -51,6 +52,7 @@ mod health;
 mod kafka;
 mod late_requests;
 mod live_findings;
+mod poison;
 mod recovery;
 mod reload;
 mod restore;

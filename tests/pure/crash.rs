@@ -42,6 +42,7 @@ const REQUIRED: &[(&str, u64)] = &[
     ("sensor findings", 30),
     ("sweeps", 300),
     ("dead letters", 300),
+    ("stubs", 30),
     ("late requests", 10),
     ("log starts moved", 5),
     ("logs truncated", 5),
@@ -160,6 +161,10 @@ const IMPOSSIBLE: &[(&str, &[&str])] = &[
     ),
     (
         "ended.aborted",
+        &["failed", "assigning", "renewing", "waiting", "ready"],
+    ),
+    (
+        "ended.rejected",
         &["failed", "assigning", "renewing", "waiting", "ready"],
     ),
     (

@@ -7,6 +7,7 @@
 //! | `sweeps` | the same for sweeps |
 //! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
 //! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
+//! | `bounds` | every record that is written has a size that it never exceeds |
 //! | `hostile_input`, `gunzip` | whatever bytes arrive |
 //! | `winlogbeat_shapes` | every shape of a document is the same event |
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
@@ -34,6 +35,7 @@
 
 mod bindings;
 mod blind;
+mod bounds;
 mod clocks;
 mod crash;
 mod errors;

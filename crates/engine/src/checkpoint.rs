@@ -15,6 +15,12 @@ use thiserror::Error;
 /// The version this program writes, and the newest it reads.
 const VERSION: u32 = 2;
 
+/// The most that a metadata string takes; Kafka takes 4,096.
+pub const CHECKPOINT_MAX_BYTES: usize = 512;
+
+/// Longer than any id of a policy. What another program has committed is not carried on, or it might outgrow what Kafka takes.
+const LONGEST_POLICY: usize = 128;
+
 /// Where to rewind to, and under which conditions the state was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -90,7 +96,9 @@ impl FromStr for Checkpoint {
             partitions: field("partitions")?.parse().map_err(|_| unreadable())?,
             policy: field("policy")?.to_owned(),
         };
-        let is_plain = checkpoint.policy.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let policy = &checkpoint.policy;
+        let is_plain =
+            policy.len() <= LONGEST_POLICY && policy.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if parts.next().is_some() || !is_plain {
             Err(unreadable())
         } else {
@@ -190,6 +198,7 @@ mod tests {
             "pipewarden/2;rewind=-1;before=1;partitions=1;policy=a",
             "pipewarden/2;rewind=9223372036854775808;before=1;partitions=1;policy=a",
             &format!("{written};more=1"),
+            &format!("{written}{}", "a".repeat(113)),
             &written[..40],
         ] {
             assert!(
@@ -205,12 +214,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_checkpoint_survives_its_metadata_string(
-            rewind in (0..=i64::MAX).prop_map(i64::cast_unsigned), before: i64, partitions: u32, policy in "[0-9a-f]{1,32}"
+            rewind in (0..=i64::MAX).prop_map(i64::cast_unsigned), before: i64, partitions: u32, policy in "[0-9a-f]{1,128}"
         ) {
             let (rewind, before) = (Offset::new(rewind), AppendTime::from_millis(before));
             let checkpoint = Checkpoint { rewind, before, partitions, policy };
             let text = checkpoint.to_string();
-            prop_assert!(text.is_ascii() && text.len() < 4096);
+            prop_assert!(text.is_ascii() && text.len() <= CHECKPOINT_MAX_BYTES);
             prop_assert_eq!(text.parse::<Checkpoint>().unwrap(), checkpoint);
         }
 

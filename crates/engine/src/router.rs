@@ -87,6 +87,9 @@ impl RoutedObservation {
     }
 }
 
+/// The most that an observation takes as a record's value. Its texts are cut when it is decoded, so none takes half of it.
+pub const OBSERVATION_MAX_BYTES: usize = 64 << 10;
+
 /// Why a well-formed message is of no interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {

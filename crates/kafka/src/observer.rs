@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingsSize, Dropped};
-use pipewarden_engine::worker::{Fact, RouterFact};
+use pipewarden_engine::worker::{Fact, RejectionCause, RouterFact};
 use pipewarden_engine::{DeadLetterReason, Origin, Routed};
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +98,15 @@ pub enum WorkerFact<'a> {
         field: &'static str,
         /// How often.
         times: u64,
+    },
+    /// The broker rejects a record for good.
+    Rejected {
+        /// Its topic, by the key in `kafka.topics`.
+        topic: &'static str,
+        /// Why.
+        cause: RejectionCause,
+        /// Whether nothing takes its place; otherwise a dead letter does.
+        is_left_out: bool,
     },
     /// A record goes to the dead letters though [its message](Observer::routed) could be decoded.
     DeadLetter {

@@ -73,6 +73,8 @@ pub struct ServiceSettings {
     pub bindings: BindingSettings,
     /// In which formats alerts are written, each on its own topic.
     pub alert_format: AlertFormat,
+    /// The most bytes that an alert's document takes.
+    pub alert_max_bytes: usize,
     /// How many explanations are reported of the alerts of one transaction, at most.
     pub explanations: usize,
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-pub use plan::{Setting, TopicPlan, plans};
+pub use plan::{AlertOutput, Setting, TopicPlan, plans};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 

@@ -194,9 +194,9 @@ fn timeline(out: &mut impl Write, alert: &Document) -> io::Result<()> {
         )?;
     }
     if let Some(omitted) = &alert.pipewarden.omitted
-        && omitted.evidence > 0
+        && omitted.entries.evidence > 0
     {
-        writeln!(out, "                  and {} more", omitted.evidence)?;
+        writeln!(out, "                  and {} more", omitted.entries.evidence)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strings};
 use super::{Document, title};
-use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, Omitted, Status, Who};
+use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, Status, Who};
 use crate::event::{Detail, Observation, Outcome, Process};
 
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
@@ -63,7 +63,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.pipes = strings(&content.pipes);
     fields.candidates = content.candidates.iter().map(candidate).collect();
     fields.evidence = content.evidence.iter().map(|seen| evidence(seen)).collect();
-    fields.omitted = (content.omitted != Omitted::default()).then_some(content.omitted);
+    fields.omitted = doc::OmittedFields::of(content.omitted);
     document
 }
 

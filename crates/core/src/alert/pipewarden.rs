@@ -66,7 +66,32 @@ pub struct PipewardenFields {
     pub evidence: Vec<Evidence>,
     /// What the bounds of the document left out; absent where nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub omitted: Option<Omitted>,
+    pub omitted: Option<OmittedFields>,
+}
+
+/// `pipewarden.omitted.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OmittedFields {
+    /// How many entries the bounds of the document left out, by list.
+    #[serde(flatten)]
+    pub entries: Omitted,
+    /// How many bytes shorter the document is than it would be without `alerts.max_bytes`; absent where it needed no cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Why the broker rejected the whole document, which this one stands for; absent where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
+}
+
+impl OmittedFields {
+    /// What the bounds of lists left out; `None` where that is nothing.
+    pub(super) fn of(entries: Omitted) -> Option<Self> {
+        (entries != Omitted::default()).then_some(Self {
+            entries,
+            bytes: None,
+            rejected: None,
+        })
+    }
 }
 
 /// `pipewarden.suppressed_by`

@@ -76,7 +76,7 @@ pub(super) fn document(sweep: &Sweep, frame: &Frame<'_>) -> Document {
     fields.accounts = strings(&sweep.accounts);
     fields.pipes = strings(&sweep.pipes);
     fields.sweep = Some(sweep_fields(sweep));
-    fields.omitted = (sweep.omitted > 0).then_some(Omitted {
+    fields.omitted = doc::OmittedFields::of(Omitted {
         others: sweep.omitted,
         ..Omitted::default()
     });

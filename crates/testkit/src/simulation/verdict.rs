@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::arrivals::Arrivals;
 use super::cluster::Cluster;
+use super::stubs;
 use crate::{reference, reference_sweeps, schema, world};
 
 /// How a world was set up, as far as its output depends on it.
@@ -38,6 +39,8 @@ pub struct Verdict {
     pub sweeps: u64,
     /// Records that could not be read, kept once each.
     pub dead_letters: u64,
+    /// Documents that the broker rejected, each with a stub and a dead letter in its place.
+    pub stubs: u64,
 }
 
 /// Compares what a world published with an undisturbed run and with the reference.
@@ -48,6 +51,8 @@ pub fn check(cluster: &Cluster, arrivals: &Arrivals, setup: &Setup<'_>) -> Resul
     let mut published = Published::default();
     for &partition in &cluster.partitions {
         let found = outputs(&cluster.broker, &cluster.layout, partition);
+        let (found, stubs) = stubs::made_whole(found)?;
+        published.counts.stubs += stubs;
         compare_with_undisturbed(cluster, partition, &found)?;
         let [alerts, suppressed, letters] = &found;
         published.add_dead_letters(letters)?;
@@ -283,7 +288,7 @@ fn check_formats_agree(alerts: &Records, findings: &Records) -> Result<(), Strin
 }
 
 /// Keys and values of a partition, in order.
-type Records = Vec<(Vec<u8>, Vec<u8>)>;
+pub(super) type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Alerts, suppressed ones, and dead letters.
 fn outputs(broker: &Broker, layout: &Layout, partition: PartitionId) -> [Records; 3] {
