@@ -14,6 +14,7 @@ use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
 use crate::engine::{Origin, Policy, Routed};
+use crate::time::AppendTime;
 use crate::worker::{Fact, RouterFact};
 
 /// Takes the facts of every worker, and of the files behind what is in force.
@@ -128,6 +129,11 @@ impl Observer for Reporter {
                 records,
             } => metrics.lag(topic, partition, records),
             WorkerFact::OddFields { field, times } => metrics.odd_fields(field, times),
+            WorkerFact::InputRead { written } => {
+                metrics.input_read(AppendTime::from_millis(written), wall_clock());
+            }
+            WorkerFact::InputShape { shape, messages } => metrics.input_shape(shape, messages),
+            WorkerFact::UnknownInput(unknown) => router::unknown_input(worker, unknown),
             WorkerFact::Forgotten {
                 topic,
                 partition,

@@ -20,6 +20,7 @@
 //! | `late_requests` | requests of the transaction protocol that a proxy keeps back and lets arrive later |
 //! | `wire` | TLS, SCRAM and the privileges of docs/security.md |
 //! | `dashboard` | every panel has data; needs Prometheus |
+//! | `input_shapes` | input of unknown shapes, its age, and the time from event to alert |
 //! | `health` | what `pipewarden health` says of a service without a broker |
 //!
 //! # Sizes
@@ -48,6 +49,7 @@ mod dashboard;
 mod generate;
 mod gzip;
 mod health;
+mod input_shapes;
 mod kafka;
 mod late_requests;
 mod live_findings;

@@ -60,6 +60,7 @@
 mod checkpoint;
 mod correlator;
 mod dead_letter;
+mod input_shapes;
 pub mod local;
 mod policy;
 mod router;
@@ -68,6 +69,7 @@ pub mod worker;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};
 pub use dead_letter::{DeadLetter, DeadLetterReason};
+pub use input_shapes::UnknownInput;
 pub use pipewarden_core::event::ObservationRecord;
 pub use policy::Policy;
 pub use router::{NoEvent, Origin, Reason, Routed, RoutedObservation, Router};

@@ -4,6 +4,7 @@
 //! Back-pressure: a producer whose queue is full, because the broker is slow or does not answer, makes the machine pause
 //! the partitions. The worker continues to poll, as a member of the group must, and resumes when there is room.
 
+mod input;
 mod outgoing;
 mod publish_queue;
 
@@ -104,6 +105,8 @@ struct RouterMember {
     producer: BaseProducer<Deliveries>,
     /// Records that the producer had no room for.
     queue: PublishQueue,
+    /// The time that the last message since the last turn bears.
+    written: Option<i64>,
     /// Where the machine's time begins.
     began: Instant,
     failure: Option<DriverError>,
@@ -133,6 +136,7 @@ impl RouterMember {
             name: name.to_owned(),
             producer,
             queue: PublishQueue::default(),
+            written: None,
             began: Instant::now(),
             failure: None,
         }))
@@ -150,6 +154,7 @@ impl RouterMember {
             return self.skip_batch(lost, origin);
         }
         self.context.observer.consumed(origin.topic);
+        self.written = message.timestamp().to_millis().or(self.written);
         let (observer, mut routed) = (&self.context.observer, Vec::new());
         self.router.route_each(payload, origin, &mut |one| {
             observer.routed(&one);
@@ -246,9 +251,9 @@ impl RouterMember {
         }
         self.send();
         self.note_rejected();
-        for (field, times) in self.router.take_odd_fields() {
-            self.report(WorkerFact::OddFields { field, times });
-        }
+        input::report(&mut self.router, self.written.take(), &|fact| {
+            self.context.observer.worker(&self.name, fact);
+        });
         self.offer_policy();
         let has_room = self.queue.is_empty();
         self.hand_in(RouterInput::Timer { has_room });

@@ -9,6 +9,7 @@
 //! | `record` | the header of an event, whatever its shape; which event it is |
 //! | `details` | the fields of each kind |
 //! | `decoder`, `decoded` | the way through these, and what comes of a message |
+//! | `shape` | what a message that is not read looks like |
 //! | `observation`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
 
 mod decoded;
@@ -24,6 +25,7 @@ mod observation_record;
 mod prefilter;
 pub mod providers;
 mod record;
+mod shape;
 mod sighting;
 mod surrogates;
 
@@ -37,4 +39,5 @@ pub use observation::{
     PipeConnected, Process, ShareAccess, TimeSource,
 };
 pub use observation_record::ObservationRecord;
+pub use shape::Shape;
 pub use sighting::Sighting;
