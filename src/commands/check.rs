@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use owo_colors::OwoColorize as _;
 
 use super::exception_hits::{self, Hits};
+use super::http_client::Credentials;
 use super::settings;
 use crate::cli::CheckArgs;
 use crate::config::tested_rules;
@@ -31,8 +32,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             .into_iter()
             .try_for_each(Tested::demand_both)?;
     }
+    let credentials = Credentials::read(args.token_file.as_deref(), args.certificate_file.as_deref())?;
     let hits = (!args.status.is_empty())
-        .then(|| exception_hits::ask(&args.status))
+        .then(|| exception_hits::ask(&args.status, &credentials))
         .transpose()?;
     let mut out = anstream::stdout();
     writeln!(out, "{}", "settings".bold())?;

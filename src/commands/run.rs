@@ -14,7 +14,7 @@ use crate::cli::RunArgs;
 use crate::config::{Settings, Watch};
 use crate::engine::Policy;
 use crate::reload::Reload;
-use crate::telemetry::{self, EXPLANATIONS, Metrics, Reporter, Status};
+use crate::telemetry::{self, EXPLANATIONS, Metrics, Protection, Reporter, Status};
 
 /// Runs the service until a signal or a failure ends it.
 ///
@@ -24,6 +24,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
     let (watch, policy) = Watch::start(settings.clone())?;
     telemetry::init_logging(&settings.log).map_err(anyhow::Error::msg)?;
+    let protection = Protection::read(&settings.http)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -44,12 +45,23 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         let listener = TcpListener::bind(settings.http.listen)
             .await
             .with_context(|| format!("http.listen: cannot listen on {}", settings.http.listen))?;
-        info!(address = %listener.local_addr()?, "serving /metrics, /healthz, /readyz and /status");
+        let address = listener.local_addr()?;
+        let (tls, token) = (protection.has_tls(), protection.has_token());
+        info!(%address, tls, token, "serving /metrics, /healthz, /readyz and /status");
+        if token && !tls && !address.ip().is_loopback() {
+            warn!("the endpoints' token crosses the network as it is: set http.certificate_file and http.key_file");
+        }
         let (closed, closes) = tokio::sync::oneshot::channel::<()>();
-        let served = tokio::spawn(telemetry::serve(listener, Arc::clone(&metrics), Arc::clone(&status), async {
-            // With a value or without its sender, the service has ended.
-            let _ = closes.await;
-        }));
+        let served = tokio::spawn(telemetry::serve(
+            listener,
+            protection,
+            Arc::clone(&metrics),
+            Arc::clone(&status),
+            async {
+                // With a value or without its sender, the service has ended.
+                let _ = closes.await;
+            },
+        ));
         let mut ended = tokio::task::spawn_blocking(move || reload.beside(service));
         let outcome = tokio::select! {
             outcome = &mut ended => outcome,

@@ -145,6 +145,14 @@ pub struct Http {
     /// Where `/metrics`, `/healthz`, `/readyz` and `/status` listen. Default `127.0.0.1:9464`; in a container, `0.0.0.0:9464`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// A PEM file with the certificate of the endpoints and those between it and its authority: they speak TLS. Read again
+    /// as it changes. Default: none.
+    pub certificate_file: Option<PathBuf>,
+    /// A PEM file with the certificate's key.
+    pub key_file: Option<PathBuf>,
+    /// A file with the token of at least 16 characters that `/metrics` and `/status` ask for. Without one `/status` is off
+    /// where `listen` is not a loopback address. Default: none.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `log`
@@ -226,6 +234,9 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            certificate_file: None,
+            key_file: None,
+            token_file: None,
         }
     }
 }

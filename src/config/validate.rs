@@ -25,7 +25,7 @@ impl Problems {
 }
 
 /// One function for each group of settings, in the order in which problems are listed.
-const RULES: [fn(&Settings, &mut Problems); 9] = [
+const RULES: [fn(&Settings, &mut Problems); 10] = [
     spans,
     windows,
     sensors,
@@ -35,6 +35,7 @@ const RULES: [fn(&Settings, &mut Problems); 9] = [
     workers,
     brokers_and_topics,
     properties,
+    endpoints,
 ];
 
 impl Settings {
@@ -216,4 +217,12 @@ fn properties(settings: &Settings, problems: &mut Problems) {
             format!("kafka.client.{key} is set by Pipewarden itself: its guarantees depend on it"),
         );
     }
+}
+
+fn endpoints(settings: &Settings, problems: &mut Problems) {
+    let http = &settings.http;
+    problems.require(
+        http.certificate_file.is_some() == http.key_file.is_some(),
+        "http.certificate_file and http.key_file belong together: set both or neither",
+    );
 }

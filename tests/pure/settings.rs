@@ -213,6 +213,11 @@ fn values_that_cannot_work_are_rejected_all_at_once() {
         &[],
         &["kafka.client.group.id"],
     );
+    rejected(
+        "http: {certificate_file: own.crt}",
+        &[],
+        &["http.certificate_file and http.key_file belong together"],
+    );
     for bytes in [(16 << 20) - 1, (1 << 30) + 1] {
         rejected(
             &format!("kafka: {{max_inflated_batch_bytes: {bytes}}}"),
