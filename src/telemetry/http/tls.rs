@@ -73,16 +73,57 @@ struct Current {
     read: Instant,
 }
 
-impl ResolvesServerCert for Renewed {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+impl Renewed {
+    /// Reads the files first, if that is long ago.
+    fn current(&self, now: Instant) -> Arc<CertifiedKey> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.read.elapsed() >= READ_AGAIN {
-            current.read = Instant::now();
+        if now.saturating_duration_since(current.read) >= READ_AGAIN {
+            current.read = now;
             match read(&self.certificate, &self.key) {
                 Ok(key) => current.key = key,
                 Err(problem) => warn!("the certificate of the endpoints stays as it was: {problem:#}"),
             }
         }
-        Some(Arc::clone(&current.key))
+        Arc::clone(&current.key)
+    }
+}
+
+impl ResolvesServerCert for Renewed {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current(Instant::now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewed_certificate_is_used_a_minute_later_and_one_that_is_wrong_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        let renew = || {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(&certificate, made.cert.pem()).unwrap();
+            std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+            made.cert.der().clone()
+        };
+        let (first, began) = (renew(), Instant::now());
+        let resolver = Renewed {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            current: Mutex::new(Current {
+                key: read(&certificate, &key).unwrap(),
+                read: began,
+            }),
+        };
+        let used = |now: Instant| resolver.current(now).cert[0].clone();
+        let second = renew();
+        assert_eq!(used(began + READ_AGAIN / 2), first);
+        assert_eq!(used(began + READ_AGAIN), second);
+        std::fs::write(&key, "no key").unwrap();
+        assert_eq!(used(began + READ_AGAIN * 2), second);
+        let third = renew();
+        assert_eq!(used(began + READ_AGAIN * 3), third);
     }
 }
