@@ -4,26 +4,64 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pipewarden_kafka::{ActivePolicy, CorrelatorSettings, RouterSettings, Service, ServiceSettings, Stop};
+use pipewarden_kafka::{
+    ActivePolicy, CorrelatorSettings, DriverError, RouterSettings, Service, ServiceSettings, Stop,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::settings;
 use crate::cli::RunArgs;
-use crate::config::{Settings, Watch};
+use crate::config::{Log, Settings, Watch};
 use crate::engine::Policy;
 use crate::reload::Reload;
 use crate::telemetry::{self, EXPLANATIONS, Metrics, Reporter, Status};
 
-/// Runs the service until a signal or a failure ends it.
+/// Runs the service until a signal or a failure ends it. What is wrong goes to the log, which is read where the service runs.
 ///
 /// # Errors
-/// Settings, rules or inventory that are wrong, an address that cannot be listened on, or what ended the service.
+/// None but for a log that cannot be written.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let settings = settings(&args.settings)?;
-    let (watch, policy) = Watch::start(settings.clone())?;
-    telemetry::init_logging(&settings.log).map_err(anyhow::Error::msg)?;
+    let settings = settings(&args.settings);
+    let log = settings
+        .as_ref()
+        .map_or_else(|_| log_settings(), |settings| settings.log.clone());
+    telemetry::init_logging(&log).map_err(anyhow::Error::msg)?;
+    let outcome = settings.and_then(|settings| serve(&settings));
+    Ok(outcome.unwrap_or_else(|failure| {
+        if !is_logged(&failure) {
+            format!("{failure:#}").lines().for_each(|line| error!("{line}"));
+        }
+        super::USAGE
+    }))
+}
+
+/// How to log where the settings are wrong: as the environment says, by itself.
+fn log_settings() -> Log {
+    let own = std::env::vars().filter(|(name, _)| name.starts_with("PIPEWARDEN_LOG__"));
+    Settings::load(None, own).unwrap_or_default().log
+}
+
+/// Whether the service itself has told the failure that ended it.
+fn is_logged(failure: &anyhow::Error) -> bool {
+    let own = failure.downcast_ref::<DriverError>();
+    own.is_some_and(|failure| !matches!(failure, DriverError::Panicked { .. } | DriverError::Thread(_)))
+}
+
+/// # Errors
+/// Rules, inventory or properties of the client that are wrong, an address that cannot be listened on, or what ended the
+/// service.
+fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let read = Watch::start(settings.clone()).map_err(anyhow::Error::from);
+    let client = super::demand_sound_client(settings);
+    let (watch, policy) = match (read, client) {
+        (Ok(read), Ok(())) => read,
+        (read, client) => {
+            super::several(read.err().into_iter().chain(client.err()).collect())?;
+            return Ok(super::USAGE);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -39,7 +77,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         policy = policy.checkpoint_id(),
         "pipewarden starts"
     );
-    let (service, reload) = service(&settings, (watch, policy), &metrics, &status, &stop);
+    let (service, reload) = service(settings, (watch, policy), &metrics, &status, &stop);
     runtime.block_on(async {
         let listener = TcpListener::bind(settings.http.listen)
             .await
