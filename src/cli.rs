@@ -126,13 +126,17 @@ pub enum TopicsAction {
 #[command(after_help = "Examples:
   pipewarden check --config pipewarden.yaml
   pipewarden check --exceptions exceptions.yaml
+  pipewarden check --config pipewarden.yaml --connect       the brokers and the topics, too
   pipewarden check --config pipewarden.yaml --status pipewarden-0:9464,pipewarden-1:9464   exceptions that nothing hits
 
-Exit status: 0 sound, 1 something is wrong, or a service does not answer.")]
+Exit status: 0 sound, 1 something is wrong, or a broker or a service does not answer.")]
 pub struct CheckArgs {
     /// Where settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
+    /// Ask the brokers: whether each can be reached, and how the topics differ from what the service needs
+    #[arg(long)]
+    pub connect: bool,
     /// Ask these running services (HOST:PORT, also after http:// or https://) how often each exception was hit, and say which were
     /// not; name all replicas: each knows its own hits
     #[arg(long, value_name = "URL", value_delimiter = ',')]

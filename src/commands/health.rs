@@ -1,5 +1,6 @@
 //! `pipewarden health`: asks a running service. For containers, whose image has neither a shell nor curl.
 
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
@@ -30,7 +31,7 @@ pub fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let (status, body) = endpoint.get(if args.ready { "/readyz" } else { "/healthz" })?;
-    anstream::println!("{body}");
+    writeln!(anstream::stdout(), "{body}")?;
     Ok(if status == 200 { ExitCode::SUCCESS } else { USAGE })
 }
 

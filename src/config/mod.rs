@@ -2,6 +2,7 @@
 
 mod files;
 mod layers;
+mod log_level;
 mod policy;
 mod policy_id;
 mod renamed;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use files::{inventory as read_inventory, rules as read_rules, tested_rules};
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 pub use layers::ConfigError;
+pub(crate) use log_level::filter as log_filter;
 pub use pipewarden_kafka::{Kafka, Topics};
 pub use policy::PolicyError;
 pub use policy_id::policy_id;
@@ -161,7 +163,8 @@ pub struct Http {
 pub struct Log {
     /// One JSON object a line, or lines for people. Default: by whether stderr is a terminal.
     pub format: LogFormat,
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter by module as tracing takes it. Default `info`.
+    /// `error`, `warn`, `info`, `debug`, `trace` or `off`, or a filter by module as tracing takes it:
+    /// `info,pipewarden_kafka=debug`. Default `info`.
     pub level: String,
 }
 

@@ -25,7 +25,7 @@ impl Problems {
 }
 
 /// One function for each group of settings, in the order in which problems are listed.
-const RULES: [fn(&Settings, &mut Problems); 10] = [
+const RULES: [fn(&Settings, &mut Problems); 12] = [
     spans,
     windows,
     sensors,
@@ -34,8 +34,10 @@ const RULES: [fn(&Settings, &mut Problems); 10] = [
     bindings,
     workers,
     brokers_and_topics,
+    topic_names,
     properties,
     endpoints,
+    log,
 ];
 
 impl Settings {
@@ -201,6 +203,38 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed, dead_letters and bindings must be different \
          topics",
     );
+}
+
+/// What Kafka takes as a topic's name. An input that begins with `^` is a pattern.
+fn topic_names(settings: &Settings, problems: &mut Problems) {
+    let topics = &settings.kafka.topics;
+    let input = topics.input.iter().filter(|name| !name.starts_with('^'));
+    let own = [
+        ("observations", &topics.observations),
+        ("alerts", &topics.alerts),
+        ("alerts_ocsf", &topics.alerts_ocsf),
+        ("suppressed", &topics.suppressed),
+        ("dead_letters", &topics.dead_letters),
+        ("bindings", &topics.bindings),
+    ];
+    let is_sound = |name: &str| {
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (1..=249).contains(&name.len()) && name.bytes().all(is_legal) && !matches!(name, "." | "..")
+    };
+    for (key, name) in input.map(|name| ("input", name)).chain(own) {
+        problems.require(
+            is_sound(name),
+            format!(
+                "kafka.topics.{key}: {name:?} cannot be the name of a topic: Kafka takes 1 to 249 of a-z, A-Z, 0-9, dot, _ and -"
+            ),
+        );
+    }
+}
+
+fn log(settings: &Settings, problems: &mut Problems) {
+    if let Err(problem) = super::log_filter(&settings.log.level) {
+        problems.require(false, problem);
+    }
 }
 
 fn properties(settings: &Settings, problems: &mut Problems) {

@@ -328,8 +328,8 @@ fn check_prints_what_is_in_force_and_hides_secrets() {
     let path = folder.path().join("pipewarden.yaml");
     std::fs::write(
         &path,
-        "kafka: {client: {sasl.password: swordfish-1, ssl.key.password: swordfish-2, ssl.key.pem: swordfish-3, \
-         sasl.oauthbearer.client.secret: swordfish-4, security.protocol: SASL_SSL}}",
+        "kafka: {client: {sasl.password: swordfish-1, ssl.key.password: swordfish-2, ssl.keystore.password: swordfish-3, \
+         sasl.username: swordfish-4, sasl.mechanisms: PLAIN, security.protocol: SASL_SSL}}",
     )
     .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))

@@ -32,6 +32,18 @@ pub trait Observer: Send + Sync {
 
     /// The thread and the client of a worker of either role.
     fn worker(&self, worker: &str, fact: WorkerFact<'_>);
+
+    /// The brokers as the service finds them, beside its workers.
+    fn cluster(&self, fact: ClusterFact<'_>);
+}
+
+/// What the service finds of brokers and topics.
+#[derive(Clone, Copy, Debug)]
+pub enum ClusterFact<'a> {
+    /// Everything that keeps the service from working, in words; nothing where all is well. Reported every few seconds.
+    Checked(&'a [String]),
+    /// This keeps the service from starting its workers.
+    NotStarted(&'a DriverError),
 }
 
 /// What a worker does.
@@ -63,6 +75,8 @@ pub enum WorkerFact<'a> {
     Failed(&'a DriverError),
     /// It has ended, for whatever reason; so will all others.
     Ended,
+    /// It is not stuck: reported often, from wherever it may stay long.
+    Beat,
     /// One of its partitions is this far behind.
     Lag {
         /// Its topic.
@@ -71,6 +85,13 @@ pub enum WorkerFact<'a> {
         partition: u32,
         /// How many records there are between the next to read and the end.
         records: i64,
+        /// Where reading is, while there is something to read.
+        position: Option<i64>,
+    },
+    /// Of so many of its partitions the client has no connection to the broker that leads them: nothing can be read there.
+    Unconnected {
+        /// How many.
+        partitions: usize,
     },
     /// A partition is no longer the worker's: what was reported of it holds no more.
     Forgotten {

@@ -26,7 +26,7 @@ use super::bindings::BindingsReader;
 use super::client::{self, Deliveries, MAX_RECORD};
 use super::context::WorkerContext;
 use super::error::DriverError;
-use super::group::{self, GroupConsumer, GroupContext, Member, number, offset, signed};
+use super::group::{self, GroupConsumer, GroupContext, Member, Progress, number, offset, signed};
 use super::gzip::{self, LostBatch};
 use super::observer::{BindingFact, WorkerFact};
 
@@ -242,6 +242,7 @@ impl RouterMember {
 
     /// Everything that is not done for each message: bindings of other workers, rejected records, pauses and commits.
     fn turn(&mut self, consumer: &GroupConsumer<Self>) {
+        self.report(WorkerFact::Beat);
         self.producer.poll(Duration::ZERO);
         if self.queue.is_empty() {
             if let Err(failure) = self.bindings.follow(&mut self.router) {
@@ -349,6 +350,8 @@ impl RouterMember {
 }
 
 impl Member for RouterMember {
+    const COMMITS: bool = true;
+
     fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList) {
         self.hand_in(RouterInput::Assigned(partitions(list)));
         self.execute_all(consumer);
@@ -364,15 +367,15 @@ impl Member for RouterMember {
         self.execute_all(consumer);
     }
 
-    fn lag(&mut self, topic: &str, partition: i32, records: i64) {
+    fn progress(&mut self, topic: &str, partition: i32, progress: Progress) {
         let partition = number(partition);
         if self.machine.owns(topic, partition) {
-            self.report(WorkerFact::Lag {
-                topic,
-                partition: partition.get(),
-                records,
-            });
+            self.report(progress.fact(topic, partition));
         }
+    }
+
+    fn unconnected(&mut self, partitions: usize) {
+        self.report(WorkerFact::Unconnected { partitions });
     }
 }
 

@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tracing::{debug, info, warn};
 
 use super::active_policy::ActivePolicy;
-use super::client::LogOnly;
 use super::context::WorkerContext;
 use super::error::DriverError;
-use super::metadata::partition_count;
-use super::observer::{Observer, WorkerFact, WorkerRole};
+use super::metadata::Probe;
+use super::observer::{ClusterFact, Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
-use super::{client, correlator, router};
+use super::{correlator, monitor, router};
 
 /// The pause before a request is repeated that no broker answered: doubled each time, up to the second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -59,9 +57,15 @@ impl Service {
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
         let Self { context } = self;
-        if !await_topics(&context)? {
-            return Ok(());
-        }
+        let probe = match await_topics(&context) {
+            Ok(Some(probe)) => probe,
+            Ok(None) => return Ok(()),
+            Err(failure) => {
+                context.observer.cluster(ClusterFact::NotStarted(&failure));
+                return Err(failure);
+            }
+        };
+        let monitor = monitor::start(&context, probe)?;
         let mut workers = Vec::new();
         let settings = &context.settings;
         if settings.router.enabled {
@@ -82,7 +86,10 @@ impl Service {
                 .unwrap_or(Err(DriverError::Panicked { worker: name }));
             outcome = outcome.and(ended);
         }
-        outcome
+        let watched = monitor.join().map_err(|_| DriverError::Panicked {
+            worker: monitor::NAME.to_owned(),
+        });
+        outcome.and(watched)
     }
 }
 
@@ -127,16 +134,19 @@ impl Drop for EndsAll<'_> {
     }
 }
 
-/// Waits until a broker answers and all topics exist. False if the service is to end before that.
-fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
+/// Waits until a broker answers and all topics exist. `None` if the service is to end before that.
+fn await_topics(context: &WorkerContext) -> Result<Option<Probe>, DriverError> {
     let brokers = &context.settings.kafka.brokers;
-    let consumer = metadata_client(context)?;
+    let probe = Probe::new(&context.settings.kafka, "start")?;
     let (mut pause, mut grace) = (BACK_OFF.0, GRACE);
     while !context.stop.is_set() {
-        match check_topics(context, &consumer) {
-            Ok(()) => return Ok(true),
-            Err(DriverError::Admin { source, .. }) => {
-                warn!(brokers, "no broker answers ({source}); retrying in {pause:?}");
+        match check_topics(context, &probe) {
+            Ok(()) => return Ok(Some(probe)),
+            Err(none @ DriverError::NoBroker { .. }) => {
+                context
+                    .observer
+                    .cluster(ClusterFact::Checked(&[none.to_string()]));
+                warn!(brokers, "{none}; retrying in {pause:?}");
                 context.stop.wait(pause);
                 pause = (pause * 2).min(BACK_OFF.1);
             }
@@ -149,18 +159,16 @@ fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
             }
             Err(wrong) => return Err(wrong),
         }
-        // Drops what librdkafka has queued for its log.
-        let _ = consumer.poll(Duration::ZERO);
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// All topics must exist; the one that holds the state must have the partitions that the settings say.
-fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<LogOnly>) -> Result<(), DriverError> {
+fn check_topics(context: &WorkerContext, probe: &Probe) -> Result<(), DriverError> {
     let topics = &context.settings.kafka.topics;
     if context.settings.router.enabled {
         for topic in &topics.input {
-            if partition_count(consumer.client(), topic, REQUEST)? == 0 {
+            if probe.topic(topic, REQUEST)?.partitions == 0 {
                 return Err(DriverError::MissingInput { topic: topic.clone() });
             }
         }
@@ -170,7 +178,7 @@ fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<LogOnly>) -> Re
     let own = [&topics.observations, &topics.suppressed, &topics.dead_letters];
     let own = own.into_iter().chain(context.settings.alert_topics());
     for topic in own.chain(bindings) {
-        let has = partition_count(consumer.client(), topic, REQUEST)?;
+        let has = probe.topic(topic, REQUEST)?.partitions;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });
         }
@@ -189,11 +197,4 @@ fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<LogOnly>) -> Re
         "the broker answers and all topics exist"
     );
     Ok(())
-}
-
-fn metadata_client(context: &WorkerContext) -> Result<BaseConsumer<LogOnly>, DriverError> {
-    client::plain(&context.settings.kafka, "start")
-        .set("allow.auto.create.topics", "false")
-        .create_with_context(LogOnly)
-        .map_err(DriverError::client("client for metadata"))
 }

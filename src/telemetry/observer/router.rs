@@ -1,5 +1,7 @@
 //! A router worker's protocol.
 
+use std::time::Instant;
+
 use tracing::{info, warn};
 
 use crate::engine::UnknownInput;
@@ -11,6 +13,7 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Rou
     match fact {
         RouterFact::Assigned(partitions) => {
             metrics.rebalance(RebalanceEvent::Assigned);
+            status.update(worker, |status| status.is_assigned = true);
             if partitions > 0 {
                 info!(worker, partitions, "partitions are taken over");
             }
@@ -21,20 +24,24 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Rou
         }
         RouterFact::Lost(partitions) => {
             metrics.rebalance(RebalanceEvent::Lost);
+            status.update(worker, |status| status.is_assigned = false);
             warn!(
                 worker,
                 partitions, "partitions were lost; their new owner routes again what was not committed"
             );
         }
-        RouterFact::Owns(partitions) => status.update(worker, |status| {
-            status.is_assigned = true;
-            status.partitions = partitions;
-        }),
-        RouterFact::Paused => warn!(
-            worker,
-            "the broker takes no more records for now: reading is paused"
-        ),
-        RouterFact::Resumed => info!(worker, "the broker takes records again: reading is resumed"),
+        RouterFact::Owns(partitions) => status.update(worker, |status| status.partitions = partitions),
+        RouterFact::Paused => {
+            status.note(worker, |worker| worker.paused(true, Instant::now()));
+            warn!(
+                worker,
+                "the broker takes no more records for now: reading is paused"
+            );
+        }
+        RouterFact::Resumed => {
+            status.note(worker, |worker| worker.paused(false, Instant::now()));
+            info!(worker, "the broker takes records again: reading is resumed");
+        }
         RouterFact::Committed => metrics.router_commit(),
         RouterFact::NotFlushed => warn!(
             worker,
