@@ -29,7 +29,9 @@ fn a_topic_of_another_shape_is_told_once_by_its_keys_and_counted() {
         service.metric("pipewarden_input_shapes_total", "\"object\"") >= 16.0
     });
     assert!(service.metric("pipewarden_input_shapes_total", "\"known\"") < 1.0);
-    assert!(service.metric("pipewarden_input_age_seconds_count", "") >= 1.0);
+    service.await_that("its age is measured", || {
+        service.metric("pipewarden_input_age_seconds_count", "") >= 1.0
+    });
     service.signal("TERM");
     let (status, log) = service.wait();
     assert!(status.success());
@@ -51,7 +53,9 @@ fn an_alert_is_timed_from_its_event_and_the_process_shows_what_it_takes() {
     service.await_that("an alert is timed", || {
         service.metric("pipewarden_event_to_alert_seconds_count", "") >= 1.0
     });
-    assert!(service.metric("pipewarden_input_shapes_total", "\"known\"") >= 3.0);
+    service.await_that("all three events are looked at", || {
+        service.metric("pipewarden_input_shapes_total", "\"known\"") >= 3.0
+    });
     assert!(service.metric("process_resident_memory_bytes", "") > 0.0);
     service.signal("TERM");
     assert!(service.wait().0.success());
