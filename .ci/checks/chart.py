@@ -152,6 +152,8 @@ def main(program, *paths):
                     validate(document, version, definitions)
                 except Exception as problem:  # Both validators have their own kinds.
                     problems.append(f"{where}: {str(problem)[:600]}")
+                if document["kind"] == "NetworkPolicy" and not all(rule.get("from") for rule in document["spec"]["ingress"]):
+                    problems.append(f"{where}: anyone may reach the endpoints")
                 if pod := pod_of(document):
                     problems += [f"{where}: {broken}" for broken in restricted(pod)]
                     if values == openshift:
