@@ -126,17 +126,27 @@ pub enum TopicsAction {
 #[command(after_help = "Examples:
   pipewarden check --config pipewarden.yaml
   pipewarden check --exceptions exceptions.yaml
+  pipewarden check --config pipewarden.yaml --connect       the brokers and the topics, too
   pipewarden check --config pipewarden.yaml --status pipewarden-0:9464,pipewarden-1:9464   exceptions that nothing hits
 
-Exit status: 0 sound, 1 something is wrong, or a service does not answer.")]
+Exit status: 0 sound, 1 something is wrong, or a broker or a service does not answer.")]
 pub struct CheckArgs {
     /// Where settings come from.
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Ask these running services (HOST:PORT, or http://HOST:PORT) how often each exception was hit, and say which were
+    /// Ask the brokers: whether each can be reached, and how the topics differ from what the service needs
+    #[arg(long)]
+    pub connect: bool,
+    /// Ask these running services (HOST:PORT, also after http:// or https://) how often each exception was hit, and say which were
     /// not; name all replicas: each knows its own hits
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub status: Vec<String>,
+    /// File with the token that these services ask for
+    #[arg(long, value_name = "FILE", requires = "status")]
+    pub token_file: Option<PathBuf>,
+    /// PEM file with the certificate of these services or of its authority, for https
+    #[arg(long, value_name = "FILE", requires = "status")]
+    pub certificate_file: Option<PathBuf>,
 }
 
 /// `pipewarden test`
@@ -236,12 +246,15 @@ pub struct ExportArgs {
 
 Prints what the service answers. Exit status: 0 well, 1 not, or no answer.")]
 pub struct HealthArgs {
-    /// Settings file of the service, for http.listen; the environment comes after it
+    /// Settings file of the service, for http.listen and its certificate; the environment comes after it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where the service listens, in place of http.listen of the settings
     #[arg(long, value_name = "HOST:PORT")]
     pub address: Option<String>,
+    /// PEM file with the certificate of the service or of its authority, for an address that begins with https://
+    #[arg(long, value_name = "FILE")]
+    pub certificate_file: Option<PathBuf>,
     /// Ask whether it is ready, too: every worker has its partitions and has caught up
     #[arg(long)]
     pub ready: bool,

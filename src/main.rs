@@ -31,6 +31,10 @@ fn main() -> ExitCode {
         Command::Topics(args) => commands::topics::run(args),
     };
     outcome.unwrap_or_else(|error| {
+        // As `check | head` does: nobody is left to be told anything.
+        if commands::is_broken_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
         commands::report(&error);
         commands::USAGE
     })

@@ -54,7 +54,9 @@ impl Reload {
     fn check(&mut self) {
         match self.watch.changed() {
             None => {}
-            Some(Ok(policy)) if policy.checkpoint_id() == self.active_policy.policy().checkpoint_id() => {}
+            Some(Ok(policy)) if policy.checkpoint_id() == self.active_policy.policy().checkpoint_id() => {
+                self.reporter.unchanged();
+            }
             Some(Ok(policy)) => {
                 self.active_policy.replace(policy);
                 self.reporter.reloaded(&self.active_policy.policy());
@@ -78,7 +80,32 @@ mod tests {
     use super::*;
     use crate::commands::run::service;
     use crate::config::Settings;
-    use crate::telemetry::Metrics;
+    use crate::telemetry::{Metrics, Status};
+
+    #[test]
+    fn status_says_what_became_of_the_last_change_and_why() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "assets: [{name: atlas}]").unwrap();
+        let mut settings = Settings::default();
+        settings.inventory.file = Some(file.path().to_owned());
+        let (status, stop) = (Arc::<Status>::default(), Stop::default());
+        let read = Watch::start(settings.clone()).unwrap();
+        let (_, mut reload) = service(&settings, read, &Arc::default(), &status, &stop);
+        let last = |status: &Status| status.to_value()["last_reload"].clone();
+        assert!(last(&status).is_null());
+        for (text, outcome) in [
+            ("assets: 7", "rejected"),
+            ("assets: [{name: atlas}]", "withdrawn"),
+            ("assets: [{name: glados}]", "applied"),
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            reload.check();
+            let last = last(&status);
+            assert_eq!(last["outcome"], outcome);
+            assert_eq!(last["problem"].is_string(), outcome == "rejected", "{last}");
+        }
+        assert_eq!(status.to_value()["in_force"]["assets"], 1);
+    }
 
     fn assembled(settings: &Settings) -> (Service, Reload, Arc<Metrics>) {
         let (metrics, stop) = (Arc::new(Metrics::new()), Stop::default());
@@ -89,9 +116,13 @@ mod tests {
 
     fn reloads(metrics: &Metrics, outcome: &str) -> u32 {
         let line = format!("pipewarden_policy_reloads_total{{outcome=\"{outcome}\"}} ");
+        number(metrics, &line)
+    }
+
+    fn number(metrics: &Metrics, line: &str) -> u32 {
         let text = String::from_utf8(metrics.render()).unwrap();
-        let counted = text.lines().find_map(|found| found.strip_prefix(&line));
-        counted.map_or(0, |count| count.parse().unwrap())
+        let found = text.lines().find_map(|found| found.strip_prefix(line));
+        found.expect("the metric exists").parse().unwrap()
     }
 
     #[test]
@@ -105,10 +136,10 @@ mod tests {
         let (_, mut reload, metrics) = assembled(&settings);
         let commented = format!("# As before.\n{TWO}");
         for (text, expected) in [
-            (TWO, (2, 1, 0)),
-            ("assets: 7", (2, 1, 1)),
-            ("assets: 7", (2, 1, 1)),
-            (&commented, (2, 1, 1)),
+            (TWO, (2, 1, 0, 1)),
+            ("assets: 7", (2, 1, 1, 0)),
+            ("assets: 7", (2, 1, 1, 0)),
+            (&commented, (2, 1, 1, 1)),
         ] {
             std::fs::write(file.path(), text).unwrap();
             reload.check();
@@ -117,6 +148,7 @@ mod tests {
                 assets,
                 reloads(&metrics, "applied"),
                 reloads(&metrics, "rejected"),
+                number(&metrics, "pipewarden_config_last_reload_successful "),
             );
             assert_eq!(counted, expected, "{text}");
         }

@@ -10,29 +10,26 @@ use jiff::SignedDuration;
 use owo_colors::OwoColorize as _;
 
 use super::exception_hits::{self, Hits};
-use super::settings;
+use super::http_client::Credentials;
+use super::topics::Topics;
+use super::{demand_sound_client, settings, several};
 use crate::cli::CheckArgs;
-use crate::config::tested_rules;
+use crate::config::{Settings, tested_rules};
 use crate::detection::RuleSet;
 use crate::engine::Policy;
-use crate::rule_tests::Tested;
 use crate::telemetry;
 use crate::time::AppendTime;
 
-/// Validates settings, rules, inventory and exceptions, and prints them as they are in force.
+/// Validates settings, rules, inventory and exceptions, and prints them as they are in force; on request, asks the brokers.
 ///
 /// # Errors
-/// The first thing that is wrong; a layer's errors name everything that is wrong in it.
+/// Everything that is wrong, a line each.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
-    let policy = settings.policy()?;
-    if let Some(folder) = &settings.rules.directory {
-        tested_rules(folder)?
-            .into_iter()
-            .try_for_each(Tested::demand_both)?;
-    }
+    let policy = sound_policy(&settings)?;
+    let credentials = Credentials::read(args.token_file.as_deref(), args.certificate_file.as_deref())?;
     let hits = (!args.status.is_empty())
-        .then(|| exception_hits::ask(&args.status))
+        .then(|| exception_hits::ask(&args.status, &credentials))
         .transpose()?;
     let mut out = anstream::stdout();
     writeln!(out, "{}", "settings".bold())?;
@@ -52,7 +49,49 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         );
         writeln!(out, "  {}", warning.yellow())?;
     }
-    Ok(ExitCode::SUCCESS)
+    let is_fine = !args.connect || connect(&mut out, &settings)?;
+    Ok(if is_fine { ExitCode::SUCCESS } else { super::USAGE })
+}
+
+/// The policy, if it, the tests of its rules and the properties of the Kafka client are sound.
+fn sound_policy(settings: &Settings) -> anyhow::Result<Policy> {
+    let client = demand_sound_client(settings);
+    let policy = settings.policy().map_err(anyhow::Error::from);
+    let mut errors: Vec<anyhow::Error> = Vec::new();
+    // A rule that cannot be read has been named.
+    if let (Some(folder), Ok(_)) = (&settings.rules.directory, &policy) {
+        match tested_rules(folder) {
+            Ok(all) => errors.extend(
+                all.into_iter()
+                    .filter_map(|tested| tested.demand_both().err().map(Into::into)),
+            ),
+            Err(problem) => errors.push(problem.into()),
+        }
+    }
+    match (client, policy, errors.is_empty()) {
+        (Ok(()), Ok(policy), true) => Ok(policy),
+        (client, policy, _) => {
+            let all = client.err().into_iter().chain(policy.err()).chain(errors);
+            Err(several(all.collect())
+                .err()
+                .unwrap_or_else(|| anyhow::anyhow!("check has failed")))
+        }
+    }
+}
+
+/// Asks every broker and compares the topics; whether all is as it should be.
+fn connect(out: &mut impl Write, settings: &Settings) -> anyhow::Result<bool> {
+    let topics = Topics::new(settings)?;
+    let brokers = topics.brokers()?;
+    let mut is_fine = true;
+    writeln!(out, "\n{}", "brokers".bold())?;
+    for (address, problem) in brokers {
+        is_fine &= problem.is_none();
+        let word = problem.map_or_else(|| "ok".green().to_string(), |problem| problem.red().to_string());
+        writeln!(out, "  {address}: {word}")?;
+    }
+    writeln!(out, "\n{}", "topics".bold())?;
+    Ok(topics.all(false, true, out)? && is_fine)
 }
 
 /// What follows from the settings.

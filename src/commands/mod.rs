@@ -14,6 +14,8 @@ pub mod topics;
 
 use std::process::ExitCode;
 
+use pipewarden_kafka::client_problems;
+
 use crate::cli::SettingsArgs;
 use crate::config::Settings;
 
@@ -39,15 +41,35 @@ pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Prints an error and everything that led to it, as one line.
+/// # Errors
+/// Everything that is wrong with `kafka.client`, found without a broker.
+pub(crate) fn demand_sound_client(settings: &Settings) -> anyhow::Result<()> {
+    let problems = client_problems(&settings.kafka);
+    several(problems.into_iter().map(anyhow::Error::msg).collect())
+}
+
+/// # Errors
+/// All of these, a line each, if there are any.
+pub(crate) fn several(errors: Vec<anyhow::Error>) -> anyhow::Result<()> {
+    let lines: Vec<String> = errors.iter().map(|error| format!("{error:#}")).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    Err(anyhow::Error::msg(lines.join("\n")))
+}
+
+/// Prints an error and everything that led to it, as one line; several errors have a line each.
 pub fn report(error: &anyhow::Error) {
     use owo_colors::OwoColorize as _;
-    anstream::eprintln!("{} {error:#}", "error:".red().bold());
+    for line in format!("{error:#}").lines() {
+        anstream::eprintln!("{} {line}", "error:".red().bold());
+    }
 }
 
 /// Whether whoever reads standard output has gone away.
-pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let is_it = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
     error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(is_it))
 }

@@ -1,29 +1,69 @@
 //! `pipewarden run`: the service.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pipewarden_kafka::{ActivePolicy, CorrelatorSettings, RouterSettings, Service, ServiceSettings, Stop};
+use pipewarden_kafka::{
+    ActivePolicy, CorrelatorSettings, DriverError, RouterSettings, Service, ServiceSettings, Stop,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::settings;
 use crate::cli::RunArgs;
-use crate::config::{Settings, Watch};
+use crate::config::{Log, Settings, Watch};
 use crate::engine::Policy;
 use crate::reload::Reload;
-use crate::telemetry::{self, EXPLANATIONS, Metrics, Reporter, Status};
+use crate::telemetry::{self, EXPLANATIONS, Metrics, Protection, Reporter, Status};
 
-/// Runs the service until a signal or a failure ends it.
+/// Runs the service until a signal or a failure ends it. What is wrong goes to the log, which is read where the service runs.
 ///
 /// # Errors
-/// Settings, rules or inventory that are wrong, an address that cannot be listened on, or what ended the service.
+/// None but for a log that cannot be written.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let settings = settings(&args.settings)?;
-    let (watch, policy) = Watch::start(settings.clone())?;
-    telemetry::init_logging(&settings.log).map_err(anyhow::Error::msg)?;
+    let settings = settings(&args.settings);
+    let log = settings
+        .as_ref()
+        .map_or_else(|_| log_settings(), |settings| settings.log.clone());
+    telemetry::init_logging(&log).map_err(anyhow::Error::msg)?;
+    let outcome = settings.and_then(|settings| serve(&settings));
+    Ok(outcome.unwrap_or_else(|failure| {
+        if !is_logged(&failure) {
+            format!("{failure:#}").lines().for_each(|line| error!("{line}"));
+        }
+        super::USAGE
+    }))
+}
+
+/// How to log where the settings are wrong: as the environment says, by itself.
+fn log_settings() -> Log {
+    let own = std::env::vars().filter(|(name, _)| name.starts_with("PIPEWARDEN_LOG__"));
+    Settings::load(None, own).unwrap_or_default().log
+}
+
+/// Whether the service itself has told the failure that ended it.
+fn is_logged(failure: &anyhow::Error) -> bool {
+    let own = failure.downcast_ref::<DriverError>();
+    own.is_some_and(|failure| !matches!(failure, DriverError::Panicked { .. } | DriverError::Thread(_)))
+}
+
+/// # Errors
+/// Rules, inventory or properties of the client that are wrong, an address that cannot be listened on, or what ended the
+/// service.
+fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let read = Watch::start(settings.clone()).map_err(anyhow::Error::from);
+    let client = super::demand_sound_client(settings);
+    let ((watch, policy), protection) = match (read, client, Protection::read(&settings.http)) {
+        (Ok(read), Ok(()), Ok(protection)) => (read, protection),
+        (read, client, protection) => {
+            let all = [read.err(), client.err(), protection.err()];
+            super::several(all.into_iter().flatten().collect())?;
+            return Ok(super::USAGE);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -39,17 +79,23 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         policy = policy.checkpoint_id(),
         "pipewarden starts"
     );
-    let (service, reload) = service(&settings, (watch, policy), &metrics, &status, &stop);
+    let (service, reload) = service(settings, (watch, policy), &metrics, &status, &stop);
     runtime.block_on(async {
         let listener = TcpListener::bind(settings.http.listen)
             .await
             .with_context(|| format!("http.listen: cannot listen on {}", settings.http.listen))?;
-        info!(address = %listener.local_addr()?, "serving /metrics, /healthz, /readyz and /status");
+        announce(listener.local_addr()?, &protection);
         let (closed, closes) = tokio::sync::oneshot::channel::<()>();
-        let served = tokio::spawn(telemetry::serve(listener, Arc::clone(&metrics), Arc::clone(&status), async {
-            // With a value or without its sender, the service has ended.
-            let _ = closes.await;
-        }));
+        let served = tokio::spawn(telemetry::serve(
+            listener,
+            protection,
+            Arc::clone(&metrics),
+            Arc::clone(&status),
+            async {
+                // With a value or without its sender, the service has ended.
+                let _ = closes.await;
+            },
+        ));
         let mut ended = tokio::task::spawn_blocking(move || reload.beside(service));
         let outcome = tokio::select! {
             outcome = &mut ended => outcome,
@@ -75,6 +121,17 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         info!("pipewarden has ended");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Says where the endpoints are, and how they are protected.
+fn announce(address: SocketAddr, protection: &Protection) {
+    let (tls, token) = (protection.has_tls(), protection.has_token());
+    info!(%address, tls, token, "serving /metrics, /healthz, /readyz and /status");
+    if token && !tls && !address.ip().is_loopback() {
+        warn!(
+            "the endpoints' token crosses the network as it is: set http.certificate_file and http.key_file"
+        );
+    }
 }
 
 /// The service, and what looks after the files beside it. `read` is what [`Watch::start`] gave.

@@ -37,6 +37,12 @@ pub fn rules(folder: &Path) -> Result<RuleSet, RuleError> {
     RuleSet::collect(files.iter().map(|path| rule(path)), &folder.display().to_string())
 }
 
+/// What is wrong with each rule file of a folder, by itself.
+pub(super) fn rule_errors(folder: &Path) -> Vec<RuleError> {
+    let files = rule_files(folder).unwrap_or_default();
+    files.iter().filter_map(|path| rule(path).err()).collect()
+}
+
 /// The rules of a folder, each with the test file beside it.
 ///
 /// # Errors

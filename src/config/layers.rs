@@ -56,42 +56,101 @@ pub enum ConfigError {
         message: String,
     },
     /// Values that cannot work, alone or together.
-    #[error("{}", .0.join("; "))]
+    #[error("{}", .0.join("\n"))]
     Invalid(Vec<String>),
+    /// Several of these, a line each.
+    #[error("{}", lines(.0))]
+    Several(Vec<Self>),
+}
+
+fn lines(errors: &[ConfigError]) -> String {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 impl Settings {
     /// The defaults, then `file`, then the environment.
     ///
     /// # Errors
-    /// [`ConfigError`], which names the key and its origin.
+    /// [`ConfigError`], which names each key that is wrong and its origin.
     pub fn load(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let defaults = tree(&Self::default());
-        let mut layers = Vec::new();
+        let (mut layers, mut errors) = (Vec::new(), Vec::new());
         if let Some(path) = file {
-            let mut layer = read_file(path)?;
-            stringify_properties(&mut layer);
-            known_keys(&layer, &defaults, &path.display().to_string())?;
-            layers.push(layer);
+            match read_file(path) {
+                Ok(mut layer) => {
+                    stringify_properties(&mut layer);
+                    errors.extend(take_unknown(&mut layer, &defaults, &path.display().to_string()));
+                    layers.push(layer);
+                }
+                Err(unreadable) => errors.push(unreadable),
+            }
         }
         for (name, value) in environment {
-            layers.extend(from_environment(&name, &value, &defaults)?);
+            match from_environment(&name, &value, &defaults) {
+                Ok(layer) => layers.extend(layer),
+                Err(error) => errors.push(error),
+            }
         }
-        let settings: Self =
-            serde_path_to_error::deserialize(merged(layers)).map_err(|error| ConfigError::Value {
-                key: error.path().to_string(),
-                message: error.inner().to_string(),
-            })?;
+        let settings = match read(merged(layers), &defaults) {
+            Ok(settings) => settings,
+            Err(unread) => {
+                errors.extend(unread);
+                Self::default()
+            }
+        };
+        // Of values that could be read only together with others that could not nothing can be said.
         let problems = settings.problems();
-        if problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(ConfigError::Invalid(problems))
+        if !problems.is_empty() {
+            errors.push(ConfigError::Invalid(problems));
+        }
+        if errors.len() > 1 {
+            return Err(ConfigError::Several(errors));
+        }
+        errors.pop().map_or(Ok(settings), Err)
+    }
+}
+
+/// The settings, or an error for each value that is of the wrong type or form.
+fn read(merged: Value, defaults: &Map<String, Value>) -> Result<Settings, Vec<ConfigError>> {
+    let first = match deserialized(merged.clone()) {
+        Ok(settings) => return Ok(settings),
+        Err(error) => error,
+    };
+    let mut errors = Vec::new();
+    if let Value::Object(merged) = merged {
+        for (path, value) in leaves(&merged, defaults) {
+            errors.extend(deserialized(Value::Object(nested(&path, value))).err());
         }
     }
+    Err(if errors.is_empty() { vec![first] } else { errors })
+}
+
+fn deserialized(tree: Value) -> Result<Settings, ConfigError> {
+    serde_path_to_error::deserialize(tree).map_err(|error| ConfigError::Value {
+        key: error.path().to_string(),
+        message: error.inner().to_string(),
+    })
+}
+
+/// Each value by its path, as deep as the defaults have sections.
+fn leaves(tree: &Map<String, Value>, defaults: &Map<String, Value>) -> Vec<(Vec<String>, Value)> {
+    let mut all = Vec::new();
+    for (key, value) in tree {
+        match (value, defaults.get(key)) {
+            (Value::Object(below), Some(Value::Object(known))) if !known.is_empty() => {
+                all.extend(leaves(below, known).into_iter().map(|(mut path, value)| {
+                    path.insert(0, key.clone());
+                    (path, value)
+                }));
+            }
+            _ => all.push((vec![key.clone()], value.clone())),
+        }
+    }
+    all
 }
 
 /// The settings as a tree of JSON values.
@@ -140,36 +199,41 @@ fn is_free(path: &str) -> bool {
     path == "kafka.client"
 }
 
-fn known_keys(
-    layer: &Map<String, Value>,
+/// Takes out keys that do not exist, with an error for each.
+fn take_unknown(
+    layer: &mut Map<String, Value>,
     known: &Map<String, Value>,
     origin: &str,
-) -> Result<(), ConfigError> {
+) -> Vec<ConfigError> {
     fn walk(
-        layer: &Map<String, Value>,
+        layer: &mut Map<String, Value>,
         known: &Map<String, Value>,
-        path: &str,
-        origin: &str,
-        all: &[String],
-    ) -> Result<(), ConfigError> {
-        for (key, value) in layer {
-            let path = if path.is_empty() {
+        above: &str,
+        note: &mut impl FnMut(String),
+    ) {
+        layer.retain(|key, value| {
+            let path = if above.is_empty() {
                 key.clone()
             } else {
-                format!("{path}.{key}")
+                format!("{above}.{key}")
             };
             let Some(expected) = known.get(key) else {
-                return Err(unknown(origin, path, all));
+                note(path);
+                return false;
             };
             if let (Value::Object(value), Value::Object(expected)) = (value, expected)
                 && !is_free(&path)
             {
-                walk(value, expected, &path, origin, all)?;
+                walk(value, expected, &path, note);
             }
-        }
-        Ok(())
+            true
+        });
     }
-    walk(layer, known, "", origin, &keys(known))
+    let (all, mut errors) = (keys(known), Vec::new());
+    walk(layer, known, "", &mut |path| {
+        errors.push(unknown(origin, path, &all))
+    });
+    errors
 }
 
 /// The error of a key that is none of `all`.

@@ -2,6 +2,7 @@
 
 mod files;
 mod layers;
+mod log_level;
 mod policy;
 mod policy_id;
 mod renamed;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use files::{inventory as read_inventory, rules as read_rules, tested_rules};
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 pub use layers::ConfigError;
+pub(crate) use log_level::filter as log_filter;
 pub use pipewarden_kafka::{Kafka, Topics};
 pub use policy::PolicyError;
 pub use policy_id::policy_id;
@@ -148,6 +150,14 @@ pub struct Http {
     /// Where `/metrics`, `/healthz`, `/readyz` and `/status` listen. Default `127.0.0.1:9464`; in a container, `0.0.0.0:9464`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// A PEM file with the certificate of the endpoints and those between it and its authority: they speak TLS. Read again
+    /// as it changes. Default: none.
+    pub certificate_file: Option<PathBuf>,
+    /// A PEM file with the certificate's key.
+    pub key_file: Option<PathBuf>,
+    /// A file with the token of at least 16 characters that `/metrics` and `/status` ask for. Without one `/status` is off
+    /// where `listen` is not a loopback address. Default: none.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `log`
@@ -156,7 +166,8 @@ pub struct Http {
 pub struct Log {
     /// One JSON object a line, or lines for people. Default: by whether stderr is a terminal.
     pub format: LogFormat,
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter by module as tracing takes it. Default `info`.
+    /// `error`, `warn`, `info`, `debug`, `trace` or `off`, or a filter by module as tracing takes it:
+    /// `info,pipewarden_kafka=debug`. Default `info`.
     pub level: String,
 }
 
@@ -238,6 +249,9 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            certificate_file: None,
+            key_file: None,
+            token_file: None,
         }
     }
 }

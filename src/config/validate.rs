@@ -26,7 +26,7 @@ impl Problems {
 }
 
 /// One function for each group of settings, in the order in which problems are listed.
-const RULES: [fn(&Settings, &mut Problems); 10] = [
+const RULES: [fn(&Settings, &mut Problems); 13] = [
     spans,
     windows,
     sensors,
@@ -36,7 +36,10 @@ const RULES: [fn(&Settings, &mut Problems); 10] = [
     bindings,
     workers,
     brokers_and_topics,
+    topic_names,
     properties,
+    endpoints,
+    log,
 ];
 
 impl Settings {
@@ -228,6 +231,38 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
     );
 }
 
+/// What Kafka takes as a topic's name. An input that begins with `^` is a pattern.
+fn topic_names(settings: &Settings, problems: &mut Problems) {
+    let topics = &settings.kafka.topics;
+    let input = topics.input.iter().filter(|name| !name.starts_with('^'));
+    let own = [
+        ("observations", &topics.observations),
+        ("alerts", &topics.alerts),
+        ("alerts_ocsf", &topics.alerts_ocsf),
+        ("suppressed", &topics.suppressed),
+        ("dead_letters", &topics.dead_letters),
+        ("bindings", &topics.bindings),
+    ];
+    let is_sound = |name: &str| {
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (1..=249).contains(&name.len()) && name.bytes().all(is_legal) && !matches!(name, "." | "..")
+    };
+    for (key, name) in input.map(|name| ("input", name)).chain(own) {
+        problems.require(
+            is_sound(name),
+            format!(
+                "kafka.topics.{key}: {name:?} cannot be the name of a topic: Kafka takes 1 to 249 of a-z, A-Z, 0-9, dot, _ and -"
+            ),
+        );
+    }
+}
+
+fn log(settings: &Settings, problems: &mut Problems) {
+    if let Err(problem) = super::log_filter(&settings.log.level) {
+        problems.require(false, problem);
+    }
+}
+
 fn properties(settings: &Settings, problems: &mut Problems) {
     for key in [
         "bootstrap.servers",
@@ -242,4 +277,12 @@ fn properties(settings: &Settings, problems: &mut Problems) {
             format!("kafka.client.{key} is set by Pipewarden itself: its guarantees depend on it"),
         );
     }
+}
+
+fn endpoints(settings: &Settings, problems: &mut Problems) {
+    let http = &settings.http;
+    problems.require(
+        http.certificate_file.is_some() == http.key_file.is_some(),
+        "http.certificate_file and http.key_file belong together: set both or neither",
+    );
 }

@@ -4,19 +4,15 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, log_filter};
 
 /// Writes the log to stderr from now on, in the format and at the level that the settings ask for.
 ///
 /// # Errors
 /// What is wrong with the level.
 pub fn init(settings: &Log) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&settings.level).map_err(|error| {
-        format!(
-            "log.level {:?}: {error}; write info, or pipewarden=debug",
-            settings.level
-        )
-    })?;
+    let level = log_filter(&settings.level)?;
+    let filter = EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
     let is_terminal = std::io::stderr().is_terminal();
     let is_json = match settings.format {
         LogFormat::Auto => !is_terminal,

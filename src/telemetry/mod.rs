@@ -8,11 +8,11 @@ mod status;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use http::serve;
+pub use http::{Protection, serve};
 pub use logging::init as init_logging;
 pub use metrics::{Consumed, Metrics};
 pub use observer::Reporter;
-pub use status::{EXPLANATIONS, Readiness, Status, WorkerStatus};
+pub use status::{EXPLANATIONS, InForce, Readiness, Status, WorkerStatus};
 
 use crate::time::AppendTime;
 

@@ -5,16 +5,20 @@ mod correlator;
 mod router;
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use pipewarden_kafka::{BindingFact, Observer, WorkerFact};
+use pipewarden_kafka::{BindingFact, ClusterFact, Observer, WorkerFact};
+use serde_json::{Map, Value};
 use tracing::{error, info};
 
 use self::correlator::REJECTED;
 use super::metrics::ReloadOutcome;
+use super::status::{InForce, main_settings};
 use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
 use crate::engine::{DeadLetterReason, Origin, Policy, Routed};
+use crate::time::AppendTime;
 use crate::worker::{Fact, RouterFact};
 
 /// Takes the facts of every worker, and of the files behind what is in force.
@@ -23,6 +27,10 @@ pub struct Reporter {
     status: Arc<Status>,
     consumed: Consumed,
     is_correlating: bool,
+    /// As `/status` shows them.
+    main_settings: Map<String, Value>,
+    /// Of the observations topic.
+    partitions: u32,
 }
 
 impl Reporter {
@@ -49,6 +57,8 @@ impl Reporter {
             status,
             consumed,
             is_correlating,
+            main_settings: main_settings(settings),
+            partitions: u32::from(topics.partitions.get()),
         };
         reporter.set_policy(policy);
         reporter
@@ -59,9 +69,13 @@ impl Reporter {
             let exceptions = policy.exceptions.entries();
             self.metrics.init_exception_series(exceptions);
             self.status.exceptions(exceptions, wall_clock());
+            let assets = policy.inventory.assets().iter();
+            let ids = assets.map(|asset| asset.id.clone());
+            self.status.listed(ids.collect(), self.partitions);
         }
         self.metrics.policy(policy.id());
-        self.status.policy(policy.id());
+        let in_force = InForce::new(&self.main_settings, policy, wall_clock());
+        self.status.policy(in_force);
     }
 
     /// The files have changed, and workers take up the policy that they make.
@@ -74,16 +88,24 @@ impl Reporter {
             "rules, inventory or exceptions have changed and are taken up"
         );
         self.metrics.reload(ReloadOutcome::Applied);
+        self.status.reloaded(wall_clock());
         self.set_policy(policy);
+    }
+
+    /// The files have changed, and make the policy in force: a change that was rejected is gone, or only a comment differs.
+    pub fn unchanged(&self) {
+        if self.status.withdrawn(wall_clock()) {
+            info!("the files make the policy in force again: the change that was rejected is withdrawn");
+        }
+        self.metrics.reload_is_sound();
     }
 
     /// The files have changed, and one of them is wrong.
     pub fn rejected(&self, problem: &PolicyError) {
-        error!(
-            "a change is rejected and the policy in force stays: {}",
-            with_causes(problem)
-        );
+        let problem = with_causes(problem).replace('\n', "; ");
+        error!("a change is rejected and the policy in force stays: {problem}");
         self.metrics.reload(ReloadOutcome::Rejected);
+        self.status.rejected(&problem, wall_clock());
     }
 }
 
@@ -94,6 +116,9 @@ impl Observer for Reporter {
 
     fn routed(&self, routed: &Routed) {
         self.metrics.routed(routed);
+        if let Routed::DeadLetter(letter) = routed {
+            self.status.dead_letter(letter, wall_clock());
+        }
     }
 
     fn router(&self, worker: &str, fact: RouterFact) {
@@ -123,18 +148,34 @@ impl Observer for Reporter {
                 status.update(worker, |status| status.error = Some(failure));
             }
             WorkerFact::Ended => status.update(worker, |status| status.is_alive = false),
+            WorkerFact::Beat => status.note(worker, |worker| worker.beat(Instant::now())),
             WorkerFact::Lag {
                 topic,
                 partition,
                 records,
-            } => metrics.lag(topic, partition, records),
+                position,
+            } => {
+                metrics.lag(topic, partition, records);
+                status.note(worker, |worker| {
+                    worker.lag(topic, partition, records, position, Instant::now());
+                });
+            }
+            WorkerFact::Unconnected { partitions } => {
+                status.note(worker, |worker| worker.unconnected(partitions, Instant::now()));
+            }
             WorkerFact::OddFields { field, times } => metrics.odd_fields(field, times),
+            WorkerFact::InputRead { written } => {
+                metrics.input_read(AppendTime::from_millis(written), wall_clock());
+            }
+            WorkerFact::InputShape { shape, messages } => metrics.input_shape(shape, messages),
+            WorkerFact::UnknownInput(unknown) => router::unknown_input(worker, unknown),
             WorkerFact::Forgotten {
                 topic,
                 partition,
                 had_state,
             } => {
                 metrics.forget(topic, partition);
+                status.note(worker, |worker| worker.forget(topic, partition));
                 if had_state {
                     status.forget_readiness(partition);
                 }
@@ -170,6 +211,13 @@ impl Observer for Reporter {
                 let (cause, is_kept) = (cause.as_str(), !is_left_out);
                 error!(worker, topic, cause, is_kept, "{REJECTED}");
             }
+        }
+    }
+
+    fn cluster(&self, fact: ClusterFact<'_>) {
+        match fact {
+            ClusterFact::Checked(problems) => self.status.cluster(problems),
+            ClusterFact::NotStarted(failure) => error!("{}", with_causes(failure)),
         }
     }
 }
@@ -231,15 +279,18 @@ mod tests {
         let reporter = reporter();
         let (topic, partition) = ("winlogbeat", 3);
         let line = r#"pipewarden_partition_lag_records{partition="3",topic="winlogbeat"} 7"#;
+        reporter.worker("router-0", WorkerFact::Started(WorkerRole::Router));
         reporter.worker(
             "router-0",
             WorkerFact::Lag {
                 topic,
                 partition,
                 records: 7,
+                position: Some(1),
             },
         );
         assert!(shows(&reporter, line));
+        assert_eq!(reporter.status.workers()["router-0"].lag["winlogbeat"], 7);
         reporter.worker(
             "router-0",
             WorkerFact::Forgotten {
@@ -255,6 +306,7 @@ mod tests {
     fn a_router_that_reads_the_bindings_topic_is_not_ready() {
         let reporter = reporter();
         reporter.worker("router-0", WorkerFact::Started(WorkerRole::Router));
+        reporter.router("router-0", RouterFact::Assigned(1));
         reporter.router("router-0", RouterFact::Owns(1));
         assert!(reporter.status.unready().is_empty());
         reporter.bindings("router-0", BindingFact::ReadingBegan);
@@ -271,5 +323,22 @@ mod tests {
             },
         );
         assert!(reporter.status.unready().is_empty());
+    }
+
+    #[test]
+    fn a_router_whose_partitions_are_lost_is_not_ready_before_it_has_a_share_again() {
+        let reporter = reporter();
+        reporter.worker("router-0", WorkerFact::Started(WorkerRole::Router));
+        for (fact, is_ready) in [
+            (RouterFact::Assigned(2), true),
+            (RouterFact::Revoked(1), true),
+            (RouterFact::Lost(1), false),
+            (RouterFact::Owns(0), false),
+            // A share may be empty.
+            (RouterFact::Assigned(0), true),
+        ] {
+            reporter.router("router-0", fact.clone());
+            assert_eq!(reporter.status.unready().is_empty(), is_ready, "{fact:?}");
+        }
     }
 }

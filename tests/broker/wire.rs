@@ -10,10 +10,10 @@ use testkit::winlogbeat;
 use crate::support::broker::{self, Extra, Jdk, skip};
 use crate::support::service::{Service, Settings};
 
-const PASSWORD: &str = "swordfish";
+pub(crate) const PASSWORD: &str = "swordfish";
 
 /// A certificate for the loopback address, and a listener that wants TLS and SCRAM and asks an authorizer.
-fn secured(folder: &Path, port: u16) -> Result<Extra, String> {
+pub(crate) fn secured(folder: &Path, port: u16) -> Result<Extra, String> {
     let (store, certificate) = (folder.join("broker.p12"), folder.join("ca.pem"));
     let keytool = |arguments: &[&str]| {
         let output = Command::new("keytool")
@@ -93,6 +93,26 @@ fn grant_what_the_page_says(broker: &Jdk) {
     }
 }
 
+/// By `topics check`, without any privilege and with those of the page, which grants them.
+fn missing_rights_are_named(broker: &Jdk, settings: &Settings) {
+    let denied = String::from_utf8(settings.command(&["topics", "check"]).stderr).unwrap();
+    assert!(
+        denied.contains("Describe on topic pipewarden.observations"),
+        "{denied}"
+    );
+    grant_what_the_page_says(broker);
+    let output = settings.command(&["topics", "check"]);
+    let checked = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "what may not be compared is not wrong: {checked}"
+    );
+    assert!(
+        checked.contains("DescribeConfigs") && !checked.contains("unset"),
+        "{checked}"
+    );
+}
+
 #[test]
 fn over_tls_and_scram_with_least_privilege_an_attack_is_found_and_the_password_is_not_shown() {
     let port = broker::free_port().unwrap();
@@ -128,7 +148,7 @@ fn over_tls_and_scram_with_least_privilege_an_attack_is_found_and_the_password_i
         "without privileges there is nothing to run on: {log:#?}"
     );
 
-    grant_what_the_page_says(&broker);
+    missing_rights_are_named(&broker, &settings);
     let service = Service::start(&settings);
     service.await_ready();
     let plain = broker::at(&broker.servers());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A command that must fail, and what its error must name.
 type Case = (&'static str, &'static [&'static str]);
@@ -30,6 +30,12 @@ const CASES: &[Case] = &[
     ("run --config invalid.yaml", &["router.threads", "kafka.brokers"]),
     ("run --config property.yaml", &["kafka.client", "no.such.property"]),
     ("topics check --config property.yaml", &["kafka.client", "no.such.property"]),
+    ("check --config property.yaml", &["kafka.client", "no.such.property"]),
+    ("check --config level.yaml", &["log.level", "\"warnig\"", "did you mean warn?"]),
+    ("check --config pattern.yaml", &["kafka.topics.input", "winlogbeat-*"]),
+    ("check --config several.yaml", &["router.thread;", "router.threads", "kafka.topics.retention", "correlator.enabled"]),
+    ("check --config client.yaml --inventory missing.yaml", &["security.protcol", "compression.type", "missing/ca.pem", "missing.yaml"]),
+    ("check --inventory bad-inventory.yaml --exceptions bad-exceptions.yaml --rules bad-rules", &["bad-inventory.yaml", "bad-exceptions.yaml", "bad-rules/svc.yaml"]),
     ("replay missing.ndjson", &["missing.ndjson", MISSING]),
     ("replay broken.csv", &["broken.csv", ".ndjson"]),
     ("replay broken.ndjson.gz", &["broken.ndjson.gz"]),
@@ -80,6 +86,16 @@ fn write_files(folder: &Path) {
             "property.yaml",
             b"kafka: {client: {no.such.property: 1}}\nhttp: {listen: '127.0.0.1:0'}\n",
         ),
+        ("level.yaml", b"log: {level: warnig}\n"),
+        ("pattern.yaml", b"kafka: {topics: {input: ['winlogbeat-*']}}\n"),
+        (
+            "several.yaml",
+            b"router: {thread: 1, threads: many}\nkafka: {topics: {retention: 7}}\ncorrelator: {enabled: perhaps}\n",
+        ),
+        (
+            "client.yaml",
+            b"kafka: {client: {security.protcol: swordfish, ssl.ca.location: missing/ca.pem, compression.type: catfish}}\n",
+        ),
         ("broken.ndjson.gz", b"\x1f\x8b\x08\x00nothing of gzip"),
         ("utf-16.ndjson", b"\xff\xfe{\x00}\x00"),
         ("broken.evtx", b"ElfFile\x00"),
@@ -104,6 +120,45 @@ fn an_error_names_the_thing_and_says_nothing_twice() {
         for line in text.lines() {
             assert_eq!(repeated(line), None, "{command}: {line}");
         }
+    }
+}
+
+#[test]
+fn the_value_of_a_property_that_is_rejected_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    write_files(folder.path());
+    for command in ["check", "topics check", "run"] {
+        let output = run(&format!("{command} --config client.yaml"), folder.path());
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(text.contains("security.protcol"), "{text}");
+        assert!(!text.contains("fish"), "{text}");
+    }
+}
+
+#[test]
+fn several_errors_have_a_line_each() {
+    let folder = tempfile::tempdir().unwrap();
+    write_files(folder.path());
+    let output = run("check --config several.yaml", folder.path());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert!(text.lines().all(|line| line.starts_with("error: ")), "{text}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_command_quietly() {
+    for command in ["check", "export --rule detect-8 --to sigma", "test"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+            .args(command.split(' '))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{command}: {text}");
+        assert_eq!(text, "", "{command}");
     }
 }
 

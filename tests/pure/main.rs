@@ -13,6 +13,7 @@
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
+//! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
 //! | `errors` | what a command says that fails |
 //!
 //! # Sizes
@@ -38,6 +39,7 @@ mod blind;
 mod bounds;
 mod clocks;
 mod crash;
+mod endpoints;
 mod errors;
 mod exception_hits;
 mod exceptions;

@@ -213,6 +213,11 @@ fn values_that_cannot_work_are_rejected_all_at_once() {
         &[],
         &["kafka.client.group.id"],
     );
+    rejected(
+        "http: {certificate_file: own.crt}",
+        &[],
+        &["http.certificate_file and http.key_file belong together"],
+    );
     for bytes in [(16 << 20) - 1, (1 << 30) + 1] {
         rejected(
             &format!("kafka: {{max_inflated_batch_bytes: {bytes}}}"),
@@ -323,8 +328,8 @@ fn check_prints_what_is_in_force_and_hides_secrets() {
     let path = folder.path().join("pipewarden.yaml");
     std::fs::write(
         &path,
-        "kafka: {client: {sasl.password: swordfish-1, ssl.key.password: swordfish-2, ssl.key.pem: swordfish-3, \
-         sasl.oauthbearer.client.secret: swordfish-4, security.protocol: SASL_SSL}}",
+        "kafka: {client: {sasl.password: swordfish-1, ssl.key.password: swordfish-2, ssl.keystore.password: swordfish-3, \
+         sasl.username: swordfish-4, sasl.mechanisms: PLAIN, security.protocol: SASL_SSL}}",
     )
     .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))

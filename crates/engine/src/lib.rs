@@ -60,6 +60,7 @@
 mod checkpoint;
 mod correlator;
 mod dead_letter;
+mod input_shapes;
 pub mod local;
 mod policy;
 mod router;
@@ -68,6 +69,7 @@ pub mod worker;
 pub use checkpoint::{CHECKPOINT_MAX_BYTES, Checkpoint, CheckpointError};
 pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};
 pub use dead_letter::{DEAD_LETTER_MAX_BYTES, DeadLetter, DeadLetterReason};
+pub use input_shapes::UnknownInput;
 pub use pipewarden_core::event::ObservationRecord;
 pub use policy::Policy;
 pub use router::{NoEvent, OBSERVATION_MAX_BYTES, Origin, Reason, Routed, RoutedObservation, Router};

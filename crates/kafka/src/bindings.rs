@@ -31,7 +31,7 @@ use super::error::DriverError;
 use super::group;
 use super::gzip;
 use super::metadata::partition_count;
-use super::observer::BindingFact;
+use super::observer::{BindingFact, WorkerFact};
 
 /// How long to wait for a record while there is nothing else to do.
 const WAIT: Duration = Duration::from_millis(100);
@@ -42,6 +42,9 @@ const RECORDS_AT_ONCE: usize = 2_000;
 
 /// How often bindings that are too old are dropped.
 const EXPIRE: Duration = Duration::from_secs(600);
+
+/// How often the worker says that it is not stuck.
+const BEAT: Duration = Duration::from_millis(500);
 
 /// How often progress is reported.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -87,7 +90,7 @@ impl BindingsReader {
     /// Reads the topic to its present end. False if the service is to end before that.
     pub(super) fn read_to_end(&mut self, router: &mut Router) -> Result<bool, DriverError> {
         self.report(BindingFact::ReadingBegan);
-        let (began, mut reported) = (Instant::now(), Instant::now());
+        let (began, mut reported, mut beaten) = (Instant::now(), Instant::now(), Instant::now());
         let mut open = self.assign()?;
         let (mut records, bindings) = (0_u64, router.resolver().bindings());
         bindings.begin_reading();
@@ -106,6 +109,10 @@ impl BindingsReader {
                 }
                 Some(Err(problem)) => self.check_fatal(problem)?,
                 None => {}
+            }
+            if beaten.elapsed() >= BEAT {
+                beaten = Instant::now();
+                self.context.observer.worker(&self.worker, WorkerFact::Beat);
             }
             if reported.elapsed() >= PROGRESS {
                 reported = Instant::now();
@@ -167,6 +174,7 @@ impl BindingsReader {
                     warn!(worker = self.worker, "{problem}; retrying in {BACK_OFF:?}");
                 }
             }
+            self.context.observer.worker(&self.worker, WorkerFact::Beat);
             if self.context.stop.wait(BACK_OFF) {
                 return Ok(None);
             }

@@ -12,8 +12,8 @@ use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 use tracing::{debug, error, trace, warn};
 
-use super::gzip;
 use super::settings::Kafka;
+use super::{connection, gzip};
 
 /// The largest record that any client writes or takes, in bytes: a dead letter holds a whole message.
 pub(super) const MAX_RECORD: usize = 8 << 20;
@@ -125,16 +125,21 @@ pub(super) fn producer(kafka: &Kafka, name: &str) -> ClientConfig {
     config
 }
 
-/// Writes librdkafka's own log. Messages of broken connections are for debugging: the service logs an unreachable broker
-/// once for all clients.
-pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+/// Writes librdkafka's own log. What it says of connections that fail goes to [`connection`], which has each reason once for
+/// all clients. `is_told` where whoever polls this client tells the reason itself.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str, is_told: bool) {
     use RDKafkaLogLevel as Level;
-    let is_connection = matches!(facility, "FAIL" | "ERROR" | "CONFWARN");
-    match level {
-        Level::Emerg | Level::Alert | Level::Critical | Level::Error | Level::Warning if !is_connection => {
-            warn!(facility, "librdkafka: {message}");
-        }
-        Level::Debug => trace!(facility, "librdkafka: {message}"),
+    let is_problem = matches!(
+        level,
+        Level::Emerg | Level::Alert | Level::Critical | Level::Error | Level::Warning
+    );
+    match facility {
+        // A broker that closes the connection is no problem to librdkafka, though it may say why that was.
+        "FAIL" if is_problem || connection::is_explained(message) => connection::failed(message, is_told),
+        // The same, once more, of all brokers; and properties of the one kind of client that the other does not know.
+        "FAIL" | "ERROR" | "CONFWARN" => debug!(facility, "librdkafka: {message}"),
+        _ if is_problem => warn!(facility, "librdkafka: {message}"),
+        _ if matches!(level, Level::Debug) => trace!(facility, "librdkafka: {message}"),
         _ => debug!(facility, "librdkafka: {message}"),
     }
 }
@@ -145,18 +150,18 @@ pub(super) fn log_transient(code: Option<RDKafkaErrorCode>, reason: &str) {
         Some(RDKafkaErrorCode::AllBrokersDown) => warn_of_no_broker(),
         // Readers ask for it, and get it here as well as where they poll.
         Some(RDKafkaErrorCode::PartitionEOF) => {}
+        // The log of the client has the reason.
         Some(
             RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::Resolve
-            | RDKafkaErrorCode::OperationTimedOut,
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::SSL,
         ) => debug!("{reason}"),
         Some(RDKafkaErrorCode::BadCompression) => warn!(
             "{reason}; the batch is fetched again: too many dense batches of gzip came at once, or one of another codec is \
              damaged or too large"
         ),
-        Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
-            error!("the broker rejects this client; check the security settings of kafka.client: {reason}");
-        }
         Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed) => {
             error!("the broker denies access; grant the principal of kafka.client an ACL: {reason}");
         }
@@ -181,7 +186,7 @@ pub(super) struct LogOnly;
 
 impl ClientContext for LogOnly {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        log(level, facility, message, false);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -209,7 +214,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        log(level, facility, message, false);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

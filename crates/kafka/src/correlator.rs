@@ -28,7 +28,7 @@ use super::client::{self, Deliveries};
 use super::clock::wall_clock;
 use super::context::WorkerContext;
 use super::error::DriverError;
-use super::group::{self, GroupConsumer, GroupContext, Member};
+use super::group::{self, GroupConsumer, GroupContext, Member, Progress};
 use super::gzip;
 use super::observer::WorkerFact;
 use super::rejected::{Verdict, verdict};
@@ -190,6 +190,7 @@ impl CorrelatorMember {
     fn check_policy(&mut self) {
         if self.policy_checked.elapsed() >= POLICY_CHECK {
             self.policy_checked = Instant::now();
+            self.report(WorkerFact::Beat);
             if let Some(policy) = self.context.active_policy.other_than(self.machine.policy()) {
                 self.hand_in(Input::PolicyChanged(policy));
             }
@@ -224,6 +225,7 @@ impl CorrelatorMember {
         self.execute_all(consumer, starts);
         while self.machine.is_in_callback() {
             let is_stopping = self.context.stop.wait(self.wait());
+            self.report(WorkerFact::Beat);
             self.hand_in(if is_stopping { Input::Stop } else { Input::Timer });
             self.execute_all(consumer, starts);
         }
@@ -231,6 +233,8 @@ impl CorrelatorMember {
 }
 
 impl Member for CorrelatorMember {
+    const COMMITS: bool = false;
+
     fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList) {
         let input = Input::Assigned {
             partitions: ids(list),
@@ -253,15 +257,15 @@ impl Member for CorrelatorMember {
         self.call_back(consumer, input, None);
     }
 
-    fn lag(&mut self, topic: &str, partition: i32, records: i64) {
+    fn progress(&mut self, topic: &str, partition: i32, progress: Progress) {
         let id = observations(partition);
         if self.machine.partitions().any(|own| own == id) {
-            self.report(WorkerFact::Lag {
-                topic,
-                partition: id.number.get(),
-                records,
-            });
+            self.report(progress.fact(topic, id.number));
         }
+    }
+
+    fn unconnected(&mut self, partitions: usize) {
+        self.report(WorkerFact::Unconnected { partitions });
     }
 }
 

@@ -6,6 +6,8 @@ use pipewarden_engine::PartitionsChanged;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
+use super::client_check::property_problem;
+
 /// An error of librdkafka. It has no source: its text ends with that of its error code. Boxed, since every result of a
 /// worker has room for it.
 #[derive(Debug)]
@@ -16,8 +18,11 @@ impl std::error::Error for ClientError {}
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            // The description names the property; the value may be a secret.
-            KafkaError::ClientConfig(_, description, ..) => f.write_str(description),
+            // librdkafka's own description may have the value, which may be a secret.
+            KafkaError::ClientConfig(result, description, property, _) => {
+                f.write_str(&property_problem(*result, description, property))
+            }
+            KafkaError::ClientCreation(description) => f.write_str(description),
             other => other.fmt(f),
         }
     }
@@ -40,16 +45,24 @@ pub enum DriverError {
         /// What librdkafka reports.
         source: ClientError,
     },
+    /// None of the brokers answers.
+    #[error("no broker answers: {reason}")]
+    NoBroker {
+        /// Why, in words.
+        reason: String,
+    },
     /// A topic that is Pipewarden's own does not exist.
-    #[error("topic {topic} does not exist; create it with: pipewarden topics create")]
+    #[error(
+        "topic {topic} does not exist (or this user may not see it); create it with: pipewarden topics create"
+    )]
     MissingTopic {
         /// Its name.
         topic: String,
     },
     /// A topic that Winlogbeat should publish to does not exist.
     #[error(
-        "input topic {topic} does not exist; correct kafka.topics.input, or create it with: pipewarden topics create \
-         --with-input"
+        "input topic {topic} does not exist (or this user may not see it); correct kafka.topics.input, or create it with: \
+         pipewarden topics create --with-input"
     )]
     MissingInput {
         /// Its name.
@@ -198,7 +211,7 @@ mod tests {
         let created: Result<BaseConsumer, KafkaError> = config.create();
         let failure = DriverError::client("consumer")(created.err().unwrap());
         let text = with_causes(&failure);
-        assert!(text.contains("ssl.key.pasword"), "{text}");
+        assert!(text.contains("ssl.key.pasword is no property"), "{text}");
         assert!(!text.contains("swordfish"), "{text}");
     }
 

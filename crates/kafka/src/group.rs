@@ -1,5 +1,6 @@
 //! Membership of a consumer group: callbacks become calls of the member, which owns all state.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pipewarden_core::log::{Offset, Partition};
@@ -7,11 +8,12 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Broker, Partition as Figures, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tracing::{error, warn};
 
 use super::client;
+use super::observer::WorkerFact;
 
 /// A consumer whose rebalances go to its member.
 pub(super) type GroupConsumer<M> = BaseConsumer<GroupContext<M>>;
@@ -19,6 +21,9 @@ pub(super) type GroupConsumer<M> = BaseConsumer<GroupContext<M>>;
 /// What a worker does when its share of the partitions changes. The consumer starts to fetch, or stops, only after the
 /// call has returned: who needs another offset sets it in `list`, who has something to commit does it here.
 pub(super) trait Member: Sized + Send {
+    /// Whether its consumer commits, and not a transactional producer.
+    const COMMITS: bool;
+
     /// These partitions are this member's from now on. With the cooperative protocol the list holds only the new
     /// ones, and is empty where nothing changed but the generation.
     fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList);
@@ -27,8 +32,79 @@ pub(super) trait Member: Sized + Send {
     /// committed for them.
     fn revoked(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList, lost: bool);
 
-    /// A partition is this many records behind.
-    fn lag(&mut self, topic: &str, partition: i32, records: i64);
+    /// How far the reading of a partition has come.
+    fn progress(&mut self, topic: &str, partition: i32, progress: Progress);
+
+    /// Of so many of its partitions there is no connection to the broker that leads them.
+    fn unconnected(&mut self, partitions: usize);
+}
+
+/// How far the reading of a partition has come, as librdkafka's statistics have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Records between the next to read, or to commit, and the end.
+    pub(super) lag: i64,
+    /// One more than the offset of the last record that was polled.
+    pub(super) position: i64,
+    /// Whether there is something to read.
+    pub(super) waits: bool,
+}
+
+impl Progress {
+    /// `None` where librdkafka does not know yet. `is_committed` where the consumer commits by itself: of offsets that a
+    /// producer commits librdkafka does not know.
+    fn of(figures: &Figures, is_committed: bool) -> Option<Self> {
+        let (next, end) = (figures.next_offset, figures.ls_offset);
+        if end < 0 || next < 0 {
+            return None;
+        }
+        // An offset may belong to no record but to a marker of a transaction, which nobody polls.
+        let waits = next < end || figures.fetchq_cnt > 0;
+        let polled = figures.app_offset;
+        let known = if is_committed { figures.consumer_lag } else { -1 };
+        let lag = match known {
+            0.. => known,
+            _ if !waits => 0,
+            _ => end - if polled >= 0 { polled } else { next },
+        };
+        Some(Self {
+            lag: lag.max(0),
+            position: if polled >= 0 { polled } else { next },
+            waits,
+        })
+    }
+}
+
+impl Progress {
+    /// As it is reported.
+    pub(super) fn fact(self, topic: &str, partition: Partition) -> WorkerFact<'_> {
+        let Self { lag, position, waits } = self;
+        WorkerFact::Lag {
+            topic,
+            partition: partition.get(),
+            records: lag,
+            position: waits.then_some(position),
+        }
+    }
+}
+
+/// Of how many partitions that are being fetched there is no connection to the leader.
+fn unconnected(statistics: &Statistics) -> usize {
+    let is_connected = |broker: &&Broker| matches!(&*broker.state, "UP" | "REAUTH");
+    let connected: BTreeSet<i32> = statistics
+        .brokers
+        .values()
+        .filter(is_connected)
+        .map(|broker| broker.nodeid)
+        .collect();
+    let partitions = statistics
+        .topics
+        .values()
+        .flat_map(|topic| topic.partitions.values());
+    let fetched = partitions.filter(|figures| figures.partition >= 0 && figures.fetch_state != "none");
+    fetched
+        .filter(|figures| !connected.contains(&figures.leader))
+        .count()
 }
 
 /// Holds a member where librdkafka's callbacks find it.
@@ -55,7 +131,7 @@ impl<M> GroupContext<M> {
 
 impl<M: Member> ClientContext for GroupContext<M> {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+        client::log(level, facility, message, false);
     }
 
     /// `poll` hands the same error to the worker.
@@ -65,12 +141,15 @@ impl<M: Member> ClientContext for GroupContext<M> {
         let mut member = self.member();
         for (name, topic) in &statistics.topics {
             for (partition, figures) in &topic.partitions {
-                // -1 where librdkafka does not know, and for its own catch-all partition.
-                if *partition >= 0 && figures.consumer_lag >= 0 {
-                    member.lag(name, *partition, figures.consumer_lag);
+                // -1 is librdkafka's own catch-all partition.
+                if *partition >= 0
+                    && let Some(progress) = Progress::of(figures, M::COMMITS)
+                {
+                    member.progress(name, *partition, progress);
                 }
             }
         }
+        member.unconnected(unconnected(&statistics));
     }
 }
 
@@ -118,4 +197,41 @@ pub(super) fn signed(partition: Partition) -> i32 {
 /// The offset of a record. Those that are negative mean something else, and are dealt with before.
 pub(super) fn offset(raw: i64) -> Offset {
     Offset::from_wire(raw).expect("an offset of a record is not negative")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lag_of_a_member_whose_producer_commits_is_from_its_position_to_the_end() {
+        let idle = Figures {
+            next_offset: 7,
+            ls_offset: 7,
+            app_offset: -1001,
+            consumer_lag: -1,
+            ..Figures::default()
+        };
+        let lag =
+            |figures: &Figures, commits| Progress::of(figures, commits).map(|found| (found.lag, found.waits));
+        assert_eq!(lag(&idle, false), Some((0, false)));
+        let behind = Figures {
+            app_offset: 3,
+            fetchq_cnt: 4,
+            ..idle.clone()
+        };
+        assert_eq!(lag(&behind, false), Some((4, true)));
+        let uncommitted = Figures {
+            consumer_lag: 5,
+            ..behind.clone()
+        };
+        assert_eq!(lag(&uncommitted, true), Some((5, true)));
+        // What was committed before the partition was assigned, as far as the consumer knows.
+        assert_eq!(lag(&uncommitted, false), Some((4, true)));
+        let unknown = Figures {
+            ls_offset: -1001,
+            ..idle
+        };
+        assert_eq!(lag(&unknown, false), None);
+    }
 }

@@ -4,6 +4,8 @@
 //! ```text
 //!   service    waits for the broker, checks the topics, starts the workers, ends with them
 //!     |
+//!     +-- monitor            asks the brokers every few seconds: do they answer, can all topics be written
+//!     |
 //!     +-- router worker      a consumer of the input topics, an idempotent producer
 //!     |                      read the bindings topic to its end, then
 //!     |                      route .. route .. flush, then commit the offsets
@@ -60,7 +62,9 @@
 mod active_policy;
 mod bindings;
 mod client;
+mod client_check;
 mod clock;
+mod connection;
 mod context;
 mod correlator;
 mod document_producer;
@@ -68,7 +72,9 @@ mod error;
 mod group;
 pub mod gzip;
 mod metadata;
+mod monitor;
 mod observer;
+mod partitioner;
 mod rejected;
 mod router;
 mod service;
@@ -78,9 +84,11 @@ mod topics;
 mod transaction;
 
 pub use active_policy::ActivePolicy;
+pub use client_check::client_problems;
 pub use document_producer::DocumentProducer;
 pub use error::DriverError;
-pub use observer::{BindingFact, Observer, WorkerFact, WorkerRole};
+pub use observer::{BindingFact, ClusterFact, Observer, WorkerFact, WorkerRole};
+pub use partitioner::partition_of;
 pub use service::Service;
 pub use settings::{CorrelatorSettings, Kafka, RouterSettings, ServiceSettings, Topics};
 pub use stop::Stop;

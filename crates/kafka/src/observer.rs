@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingsSize, Dropped};
 use pipewarden_engine::worker::{Fact, RejectionCause, RouterFact};
-use pipewarden_engine::{DeadLetterReason, Origin, Routed};
+use pipewarden_engine::{DeadLetterReason, Origin, Routed, UnknownInput};
 use serde::{Deserialize, Serialize};
 
 use super::error::DriverError;
@@ -32,6 +32,18 @@ pub trait Observer: Send + Sync {
 
     /// The thread and the client of a worker of either role.
     fn worker(&self, worker: &str, fact: WorkerFact<'_>);
+
+    /// The brokers as the service finds them, beside its workers.
+    fn cluster(&self, fact: ClusterFact<'_>);
+}
+
+/// What the service finds of brokers and topics.
+#[derive(Clone, Copy, Debug)]
+pub enum ClusterFact<'a> {
+    /// Everything that keeps the service from working, in words; nothing where all is well. Reported every few seconds.
+    Checked(&'a [String]),
+    /// This keeps the service from starting its workers.
+    NotStarted(&'a DriverError),
 }
 
 /// What a worker does.
@@ -63,6 +75,8 @@ pub enum WorkerFact<'a> {
     Failed(&'a DriverError),
     /// It has ended, for whatever reason; so will all others.
     Ended,
+    /// It is not stuck: reported often, from wherever it may stay long.
+    Beat,
     /// One of its partitions is this far behind.
     Lag {
         /// Its topic.
@@ -71,6 +85,13 @@ pub enum WorkerFact<'a> {
         partition: u32,
         /// How many records there are between the next to read and the end.
         records: i64,
+        /// Where reading is, while there is something to read.
+        position: Option<i64>,
+    },
+    /// Of so many of its partitions the client has no connection to the broker that leads them: nothing can be read there.
+    Unconnected {
+        /// How many.
+        partitions: usize,
     },
     /// A partition is no longer the worker's: what was reported of it holds no more.
     Forgotten {
@@ -108,6 +129,20 @@ pub enum WorkerFact<'a> {
         /// Whether nothing takes its place; otherwise a dead letter does.
         is_left_out: bool,
     },
+    /// A message was read: one of every few.
+    InputRead {
+        /// The time that it bears, in milliseconds since 1970: Winlogbeat's `@timestamp`, or that of its append.
+        written: i64,
+    },
+    /// Messages were looked at for their shape.
+    InputShape {
+        /// A word of [`Shape`](pipewarden_core::event::Shape).
+        shape: &'static str,
+        /// How many had it.
+        messages: u64,
+    },
+    /// Input flows, and nothing in it is a document of a shape that is read. At most once for each worker.
+    UnknownInput(&'a UnknownInput),
     /// A record goes to the dead letters though [its message](Observer::routed) could be decoded.
     DeadLetter {
         /// The reason that the letter gives.

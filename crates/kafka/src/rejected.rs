@@ -99,7 +99,7 @@ impl Numbered {
 
 impl ClientContext for Numbered {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+        client::log(level, facility, message, false);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

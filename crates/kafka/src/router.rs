@@ -5,6 +5,7 @@
 //! the partitions. The worker continues to poll, as a member of the group must, and resumes when there is room.
 
 mod delivery;
+mod input;
 mod outgoing;
 mod publish_queue;
 
@@ -28,7 +29,7 @@ use super::bindings::BindingsReader;
 use super::client;
 use super::context::WorkerContext;
 use super::error::DriverError;
-use super::group::{self, GroupConsumer, GroupContext, Member, number, offset, signed};
+use super::group::{self, GroupConsumer, GroupContext, Member, Progress, number, offset, signed};
 use super::gzip::{self, LostBatch};
 use super::observer::{BindingFact, WorkerFact};
 
@@ -104,6 +105,8 @@ struct RouterMember {
     producer: BaseProducer<Undelivered>,
     /// Records that the producer had no room for, and those that are sent again on their own.
     queue: PublishQueue,
+    /// The time that the last message since the last turn bears.
+    written: Option<i64>,
     /// Where the machine's time begins.
     began: Instant,
     failure: Option<DriverError>,
@@ -133,6 +136,7 @@ impl RouterMember {
             name: name.to_owned(),
             producer,
             queue: PublishQueue::default(),
+            written: None,
             began: Instant::now(),
             failure: None,
         }))
@@ -150,6 +154,7 @@ impl RouterMember {
             return self.skip_batch(lost, origin);
         }
         self.context.observer.consumed(origin.topic);
+        self.written = message.timestamp().to_millis().or(self.written);
         let (observer, mut routed) = (&self.context.observer, Vec::new());
         self.router.route_each(payload, origin, &mut |one| {
             observer.routed(&one);
@@ -235,6 +240,7 @@ impl RouterMember {
 
     /// Everything that is not done for each message: bindings of other workers, rejected records, pauses and commits.
     fn turn(&mut self, consumer: &GroupConsumer<Self>) {
+        self.report(WorkerFact::Beat);
         self.producer.poll(Duration::ZERO);
         if self.queue.is_empty() {
             if let Err(failure) = self.bindings.follow(&mut self.router) {
@@ -244,9 +250,9 @@ impl RouterMember {
         }
         self.note_undelivered();
         self.send();
-        for (field, times) in self.router.take_odd_fields() {
-            self.report(WorkerFact::OddFields { field, times });
-        }
+        input::report(&mut self.router, self.written.take(), &|fact| {
+            self.context.observer.worker(&self.name, fact);
+        });
         self.offer_policy();
         let has_room = self.queue.is_empty();
         self.hand_in(RouterInput::Timer { has_room });
@@ -320,6 +326,8 @@ impl RouterMember {
 }
 
 impl Member for RouterMember {
+    const COMMITS: bool = true;
+
     fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList) {
         self.hand_in(RouterInput::Assigned(partitions(list)));
         self.execute_all(consumer);
@@ -335,15 +343,15 @@ impl Member for RouterMember {
         self.execute_all(consumer);
     }
 
-    fn lag(&mut self, topic: &str, partition: i32, records: i64) {
+    fn progress(&mut self, topic: &str, partition: i32, progress: Progress) {
         let partition = number(partition);
         if self.machine.owns(topic, partition) {
-            self.report(WorkerFact::Lag {
-                topic,
-                partition: partition.get(),
-                records,
-            });
+            self.report(progress.fact(topic, partition));
         }
+    }
+
+    fn unconnected(&mut self, partitions: usize) {
+        self.report(WorkerFact::Unconnected { partitions });
     }
 }
 

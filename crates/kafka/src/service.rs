@@ -5,19 +5,17 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pipewarden_core::diagnostics::with_causes;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tracing::{debug, info, warn};
 
 use super::active_policy::ActivePolicy;
-use super::client::LogOnly;
 use super::context::WorkerContext;
 use super::error::DriverError;
-use super::metadata::partition_count;
-use super::observer::{Observer, WorkerFact, WorkerRole};
+use super::metadata::Probe;
+use super::observer::{ClusterFact, Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
 use super::topics::{AlertOutput, TopicAdmin, TopicState, plans};
-use super::{client, correlator, router};
+use super::{correlator, monitor, router};
 
 /// The pause before a request is repeated that no broker answered: doubled each time, up to the second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -61,10 +59,16 @@ impl Service {
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
         let Self { context } = self;
-        if !await_topics(&context)? {
-            return Ok(());
-        }
+        let probe = match await_topics(&context) {
+            Ok(Some(probe)) => probe,
+            Ok(None) => return Ok(()),
+            Err(failure) => {
+                context.observer.cluster(ClusterFact::NotStarted(&failure));
+                return Err(failure);
+            }
+        };
         warn_of_topics(&context)?;
+        let monitor = monitor::start(&context, probe)?;
         let mut workers = Vec::new();
         let settings = &context.settings;
         if settings.router.enabled {
@@ -85,7 +89,10 @@ impl Service {
                 .unwrap_or(Err(DriverError::Panicked { worker: name }));
             outcome = outcome.and(ended);
         }
-        outcome
+        let watched = monitor.join().map_err(|_| DriverError::Panicked {
+            worker: monitor::NAME.to_owned(),
+        });
+        outcome.and(watched)
     }
 }
 
@@ -130,16 +137,19 @@ impl Drop for EndsAll<'_> {
     }
 }
 
-/// Waits until a broker answers and all topics exist. False if the service is to end before that.
-fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
+/// Waits until a broker answers and all topics exist. `None` if the service is to end before that.
+fn await_topics(context: &WorkerContext) -> Result<Option<Probe>, DriverError> {
     let brokers = &context.settings.kafka.brokers;
-    let consumer = metadata_client(context)?;
+    let probe = Probe::new(&context.settings.kafka, "start")?;
     let (mut pause, mut grace) = (BACK_OFF.0, GRACE);
     while !context.stop.is_set() {
-        match check_topics(context, &consumer) {
-            Ok(()) => return Ok(true),
-            Err(DriverError::Admin { source, .. }) => {
-                warn!(brokers, "no broker answers ({source}); retrying in {pause:?}");
+        match check_topics(context, &probe) {
+            Ok(()) => return Ok(Some(probe)),
+            Err(none @ DriverError::NoBroker { .. }) => {
+                context
+                    .observer
+                    .cluster(ClusterFact::Checked(&[none.to_string()]));
+                warn!(brokers, "{none}; retrying in {pause:?}");
                 context.stop.wait(pause);
                 pause = (pause * 2).min(BACK_OFF.1);
             }
@@ -152,18 +162,16 @@ fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
             }
             Err(wrong) => return Err(wrong),
         }
-        // Drops what librdkafka has queued for its log.
-        let _ = consumer.poll(Duration::ZERO);
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// All topics must exist; the one that holds the state must have the partitions that the settings say.
-fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<LogOnly>) -> Result<(), DriverError> {
+fn check_topics(context: &WorkerContext, probe: &Probe) -> Result<(), DriverError> {
     let topics = &context.settings.kafka.topics;
     if context.settings.router.enabled {
         for topic in &topics.input {
-            if partition_count(consumer.client(), topic, REQUEST)? == 0 {
+            if probe.topic(topic, REQUEST)?.partitions == 0 {
                 return Err(DriverError::MissingInput { topic: topic.clone() });
             }
         }
@@ -173,7 +181,7 @@ fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<LogOnly>) -> Re
     let own = [&topics.observations, &topics.suppressed, &topics.dead_letters];
     let own = own.into_iter().chain(context.settings.alert_topics());
     for topic in own.chain(bindings) {
-        let has = partition_count(consumer.client(), topic, REQUEST)?;
+        let has = probe.topic(topic, REQUEST)?.partitions;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });
         }
@@ -214,7 +222,7 @@ fn warn_of_topics(context: &WorkerContext) -> Result<(), DriverError> {
                 "the topic is not as it should be: {}",
                 problems.join("; ")
             ),
-            Ok(TopicState::Created | TopicState::Right | TopicState::Missing) => {}
+            Ok(TopicState::Created | TopicState::Right | TopicState::Unseen | TopicState::Missing) => {}
             Err(problem) => {
                 info!(
                     "the settings of topics are not compared with what is needed: {}; pipewarden topics check does so with an \
@@ -226,11 +234,4 @@ fn warn_of_topics(context: &WorkerContext) -> Result<(), DriverError> {
         }
     }
     Ok(())
-}
-
-fn metadata_client(context: &WorkerContext) -> Result<BaseConsumer<LogOnly>, DriverError> {
-    client::plain(&context.settings.kafka, "start")
-        .set("allow.auto.create.topics", "false")
-        .create_with_context(LogOnly)
-        .map_err(DriverError::client("client for metadata"))
 }

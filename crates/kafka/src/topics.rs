@@ -3,7 +3,6 @@
 mod plan;
 
 use std::fmt;
-use std::num::NonZeroU16;
 use std::time::Duration;
 
 pub use plan::{AlertOutput, Setting, TopicPlan, plans};
@@ -12,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::client::{self, LogOnly};
 use super::error::DriverError;
-use super::metadata::partition_count;
+use super::metadata::Probe;
 use super::settings::Kafka;
 
 const REQUEST: Duration = Duration::from_secs(15);
@@ -27,6 +26,8 @@ pub enum TopicState {
     Created,
     /// It is there and right.
     Right,
+    /// It is there; its settings cannot be compared, because this user may not read them.
+    Unseen,
     /// It is there, and this is wrong with it.
     Wrong(Vec<String>),
     /// It is not there.
@@ -38,8 +39,11 @@ impl fmt::Display for TopicState {
         match self {
             Self::Created => f.write_str("created"),
             Self::Right => f.write_str("ok"),
+            Self::Unseen => f.write_str(
+                "there; its settings are not compared, since this user may not read them (DescribeConfigs on the topic)",
+            ),
             Self::Wrong(problems) => f.write_str(&problems.join("; ")),
-            Self::Missing => f.write_str("missing"),
+            Self::Missing => f.write_str("missing (or this user may not see it)"),
         }
     }
 }
@@ -47,7 +51,9 @@ impl fmt::Display for TopicState {
 /// An administrator of topics.
 pub struct TopicAdmin {
     admin: AdminClient<LogOnly>,
-    replication: NonZeroU16,
+    /// Asked first: it knows why no broker answers.
+    probe: Probe,
+    kafka: Kafka,
 }
 
 impl TopicAdmin {
@@ -61,7 +67,8 @@ impl TopicAdmin {
             .map_err(DriverError::client("administration client"))?;
         Ok(Self {
             admin,
-            replication: kafka.topics.replication_factor,
+            probe: Probe::new(kafka, "topics")?,
+            kafka: kafka.clone(),
         })
     }
 
@@ -70,10 +77,11 @@ impl TopicAdmin {
     /// # Errors
     /// A request that the broker rejects or does not answer.
     pub async fn create(&self, plan: &TopicPlan) -> Result<TopicState, DriverError> {
+        self.partitions(plan)?;
         let topic = NewTopic::new(
             &plan.name,
             i32::from(plan.partitions.get()),
-            TopicReplication::Fixed(i32::from(self.replication.get())),
+            TopicReplication::Fixed(i32::from(self.kafka.topics.replication_factor.get())),
         );
         let topic = plan
             .settings
@@ -90,6 +98,15 @@ impl TopicAdmin {
                 self.await_visible(plan).await?;
                 self.check(plan).await
             }
+            Some(Err((
+                _,
+                code @ (RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed),
+            ))) => Err(DriverError::NotAuthorized {
+                client: "administration client".to_owned(),
+                acl: format!("Create on topic {}", plan.name),
+                source: KafkaError::AdminOp(code).into(),
+            }),
             Some(Err((_, code))) => Err(failed(KafkaError::AdminOp(code))),
             _ => {
                 self.await_visible(plan).await?;
@@ -108,8 +125,18 @@ impl TopicAdmin {
         Ok(())
     }
 
+    /// Every broker by its address, with why it cannot be reached from here if so: one that answers at `kafka.brokers` may give
+    /// others, or itself, an address that is only known elsewhere.
+    ///
+    /// # Errors
+    /// [`DriverError::NoBroker`] where none answers.
+    pub fn brokers(&self) -> Result<Vec<(String, Option<String>)>, DriverError> {
+        self.probe.brokers(&self.kafka)
+    }
+
     fn partitions(&self, plan: &TopicPlan) -> Result<u32, DriverError> {
-        partition_count(self.admin.inner(), &plan.name, REQUEST)
+        let found = self.probe.topic(&plan.name, REQUEST)?;
+        Ok(found.partitions)
     }
 
     /// Compares a topic with its plan.
@@ -136,10 +163,18 @@ impl TopicAdmin {
             .await
             .map_err(failed)?;
         match described.into_iter().next() {
+            // So librdkafka shows that the broker has denied it.
+            Some(Ok(config)) if config.entries.is_empty() && problems.is_empty() => {
+                return Ok(TopicState::Unseen);
+            }
+            Some(Ok(config)) if config.entries.is_empty() => {}
             Some(Ok(config)) => problems.extend(plan.settings.iter().filter_map(|setting| {
                 let found = config.get(setting.key).and_then(|entry| entry.value.as_deref());
                 setting.problem(found.unwrap_or("unset"))
             })),
+            Some(Err(RDKafkaErrorCode::TopicAuthorizationFailed)) if problems.is_empty() => {
+                return Ok(TopicState::Unseen);
+            }
             Some(Err(code)) => return Err(failed(KafkaError::AdminOp(code))),
             None => {}
         }

@@ -53,6 +53,8 @@ pub(in crate::telemetry) enum ReloadOutcome {
 }
 
 impl ReloadOutcome {
+    pub(super) const ALL: [Self; 2] = [Self::Applied, Self::Rejected];
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",

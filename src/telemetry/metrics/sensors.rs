@@ -1,6 +1,6 @@
 //! Sensors and clocks of listed assets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use prometheus::{GaugeVec, IntGaugeVec};
@@ -9,10 +9,12 @@ use super::Metrics;
 use super::make::Make;
 use crate::detection::{ClockState, SensorState};
 use crate::event::{AssetId, Kind};
+use crate::time::AppendTime;
 
 /// Sensors of listed assets.
 #[derive(Debug)]
 pub(super) struct Sensors {
+    asset_seen: IntGaugeVec,
     seen: IntGaugeVec,
     blind: IntGaugeVec,
     clock_offset: GaugeVec,
@@ -23,6 +25,11 @@ pub(super) struct Sensors {
 impl Sensors {
     pub(super) fn new(make: &Make<'_>) -> Self {
         Self {
+            asset_seen: make.gauges(
+                "asset_last_seen_timestamp_seconds",
+                "When an observation of a listed asset arrived last, as far back as the log has been read; 0 if none has.",
+                &["asset"],
+            ),
             seen: make.gauges(
                 "sensor_last_seen_timestamp_seconds",
                 "When an observation of a listed asset arrived last, by kind, as far back as the log has been read.",
@@ -44,6 +51,16 @@ impl Sensors {
 }
 
 impl Metrics {
+    /// Assets come and go with the partitions, and with the inventory.
+    pub(super) fn set_assets(&self, assets: BTreeMap<AssetId, Option<AppendTime>>) {
+        let gauges = &self.sensors.asset_seen;
+        gauges.reset();
+        for (asset, seen) in assets {
+            let seconds = seen.map_or(0, |seen| seen.as_millis().div_euclid(1000));
+            gauges.with_label_values(&[asset.as_str()]).set(seconds);
+        }
+    }
+
     /// A clock of which no session is in state any more has no offset.
     pub(super) fn set_clocks(&self, clocks: Vec<ClockState>) {
         self.sensors.clock_offset.reset();

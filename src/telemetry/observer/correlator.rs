@@ -7,6 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::engine::{DeadLetter, DeadLetterReason};
 use crate::telemetry::metrics::{RebalanceEvent, TransactionOutcome};
+use crate::telemetry::status::Worker;
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
 use crate::worker::{
     AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, RenewalReason, Replacement, WorkerState,
@@ -32,10 +33,7 @@ impl Reported<'_> {
             Fact::Aborted { problem, is_repeated } => self.aborted(&problem, is_repeated),
             Fact::Replaced(records) => self.replaced(&records),
             Fact::ProducerReplaced(reason) => self.producer_replaced(reason),
-            Fact::NoProducer { problem } => warn!(
-                worker,
-                "no new transactional producer yet; retrying until the broker accepts it: {problem}"
-            ),
+            Fact::NoProducer { problem } => self.no_producer(&problem),
             Fact::Recovered => info!(
                 worker,
                 "a new transactional producer is ready: fetching is resumed"
@@ -89,6 +87,7 @@ impl Reported<'_> {
 
     fn published(&self, batch: &Batch) {
         self.metrics.transaction(TransactionOutcome::Committed);
+        self.status.note(self.worker, Worker::nothing_waits);
         for record in &batch.replaced {
             self.metrics.rejected(record.destination.as_str(), record.cause);
         }
@@ -117,7 +116,8 @@ impl Reported<'_> {
 
     fn producer_replaced(&self, reason: RenewalReason) {
         self.metrics.producer_replaced(reason);
-        self.status.producer_replaced(self.worker, Instant::now());
+        self.status
+            .note(self.worker, |worker| worker.producer_replaced(Instant::now()));
         if reason != RenewalReason::Aborted {
             let (worker, reason) = (self.worker, reason.as_str());
             warn!(
@@ -128,15 +128,26 @@ impl Reported<'_> {
         }
     }
 
+    fn no_producer(&self, problem: &str) {
+        let worker = self.worker;
+        self.status.note(worker, |worker| worker.aborted(problem));
+        warn!(
+            worker,
+            "no new transactional producer yet; retrying until the broker accepts it: {problem}"
+        );
+    }
+
     fn aborted(&self, problem: &str, is_repeated: bool) {
         self.metrics.transaction(TransactionOutcome::Aborted);
         let worker = self.worker;
         if is_repeated {
+            self.status.note(worker, |worker| worker.aborted(problem));
             warn!(
                 worker,
                 "a transaction was aborted and will be repeated: {problem}"
             );
         } else {
+            self.status.note(worker, Worker::nothing_waits);
             warn!(
                 worker,
                 "a transaction was aborted as its partitions were revoked; their new owner repeats it: {problem}"
@@ -176,6 +187,7 @@ impl Reported<'_> {
 
     fn lost(&self, partitions: usize) {
         self.metrics.rebalance(RebalanceEvent::Lost);
+        self.status.note(self.worker, Worker::nothing_waits);
         warn!(
             worker = self.worker,
             partitions, "partitions were lost; their new owner repeats what was not committed"

@@ -1,7 +1,10 @@
 //! A router worker's protocol.
 
+use std::time::Instant;
+
 use tracing::{info, warn};
 
+use crate::engine::UnknownInput;
 use crate::telemetry::metrics::RebalanceEvent;
 use crate::telemetry::{Metrics, Status};
 use crate::worker::RouterFact;
@@ -10,6 +13,7 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Rou
     match fact {
         RouterFact::Assigned(partitions) => {
             metrics.rebalance(RebalanceEvent::Assigned);
+            status.update(worker, |status| status.is_assigned = true);
             if partitions > 0 {
                 info!(worker, partitions, "partitions are taken over");
             }
@@ -20,20 +24,24 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Rou
         }
         RouterFact::Lost(partitions) => {
             metrics.rebalance(RebalanceEvent::Lost);
+            status.update(worker, |status| status.is_assigned = false);
             warn!(
                 worker,
                 partitions, "partitions were lost; their new owner routes again what was not committed"
             );
         }
-        RouterFact::Owns(partitions) => status.update(worker, |status| {
-            status.is_assigned = true;
-            status.partitions = partitions;
-        }),
-        RouterFact::Paused => warn!(
-            worker,
-            "the broker takes no more records for now: reading is paused"
-        ),
-        RouterFact::Resumed => info!(worker, "the broker takes records again: reading is resumed"),
+        RouterFact::Owns(partitions) => status.update(worker, |status| status.partitions = partitions),
+        RouterFact::Paused => {
+            status.note(worker, |worker| worker.paused(true, Instant::now()));
+            warn!(
+                worker,
+                "the broker takes no more records for now: reading is paused"
+            );
+        }
+        RouterFact::Resumed => {
+            status.note(worker, |worker| worker.paused(false, Instant::now()));
+            info!(worker, "the broker takes records again: reading is resumed");
+        }
         RouterFact::Committed => metrics.router_commit(),
         RouterFact::NotFlushed => warn!(
             worker,
@@ -44,4 +52,17 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Rou
             "offsets are not committed; the next commit covers them: {problem}"
         ),
     }
+}
+
+/// Input flows, and nothing in it is a document of a shape that is read: said once, since it looks like a quiet day.
+pub(super) fn unknown_input(worker: &str, unknown: &UnknownInput) {
+    let messages = unknown.messages;
+    let seen = unknown.seen.join("; ");
+    warn!(
+        worker,
+        messages,
+        seen,
+        "nothing can be detected: none of the messages that were looked at is a document of Winlogbeat; docs/telemetry.md \
+         (Shapes) shows which are read"
+    );
 }

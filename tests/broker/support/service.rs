@@ -220,17 +220,23 @@ impl Service {
         self.await_that("the service is ready", || self.get("/readyz").0 == 200);
     }
 
-    /// The sum of all samples of a metric whose labels contain the text.
+    /// The sum of all samples of a metric whose labels contain the text. There must be one.
+    #[track_caller]
     pub fn metric(&self, name: &str, label: &str) -> f64 {
+        let found = self.metric_if_any(name, label);
+        found.unwrap_or_else(|| panic!("there is no metric {name} with {label:?}"))
+    }
+
+    /// The same of a metric that may not be there yet.
+    pub fn metric_if_any(&self, name: &str, label: &str) -> Option<f64> {
         let (_, text) = self.get("/metrics");
-        text.lines()
-            .filter(|line| {
-                line.strip_prefix(name)
-                    .is_some_and(|rest| rest.starts_with(['{', ' ']))
-                    && line.contains(label)
-            })
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-            .sum()
+        let samples = text.lines().filter(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && line.contains(label)
+        });
+        let values = samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap());
+        values.fold(None, |sum, value| Some(sum.unwrap_or_default() + value))
     }
 
     /// Asks again and again until it is so.

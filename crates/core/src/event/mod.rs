@@ -10,6 +10,7 @@
 //! | `details` | the fields of each kind |
 //! | `decoder`, `decoded` | the way through these, and what comes of a message |
 //! | `identity` | what makes two messages copies of one event |
+//! | `shape` | what a message that is not read looks like |
 //! | `observation`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
 
 mod decoded;
@@ -26,6 +27,7 @@ mod observation_record;
 mod prefilter;
 pub mod providers;
 mod record;
+mod shape;
 mod sighting;
 mod surrogates;
 
@@ -40,4 +42,5 @@ pub use observation::{
     ShareAccess, TimeSource,
 };
 pub use observation_record::ObservationRecord;
+pub use shape::Shape;
 pub use sighting::Sighting;

@@ -150,7 +150,7 @@ impl Undelivered {
 
 impl ClientContext for Undelivered {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+        client::log(level, facility, message, false);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

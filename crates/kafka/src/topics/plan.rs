@@ -129,6 +129,9 @@ pub fn plans(topics: &Topics, alerts: AlertOutput, horizon: Duration, with_input
         partitions: NonZeroU16::MIN,
         ..plan(&topics.bindings, table())
     });
+    for plan in &mut plans {
+        plan.settings.push(min_insync(topics.replication_factor));
+    }
     if with_input {
         plans.extend(topics.input.iter().map(|name| plan(name, Vec::new())));
     }
@@ -177,6 +180,17 @@ fn table() -> Vec<Setting> {
         Setting::new("segment.ms", millis(SEGMENT), Requirement::Free),
         max_record(BATCH + ROOM),
     ]
+}
+
+/// With the default of 1 a leader may acknowledge alone and take records and committed offsets with it when it fails.
+/// Two of three lets one broker be away.
+fn min_insync(replication: NonZeroU16) -> Setting {
+    let least = replication.get().saturating_sub(1).clamp(1, 2);
+    Setting::new(
+        "min.insync.replicas",
+        least.to_string(),
+        Requirement::AtLeast(u128::from(least)),
+    )
 }
 
 // What a router sends together is larger than any of its observations and bindings.
@@ -259,6 +273,33 @@ mod tests {
             let names = planned.iter().map(|plan| plan.name.as_str());
             let names: Vec<&str> = names.filter(|name| name.contains("alerts")).collect();
             assert_eq!(names, expected);
+        }
+    }
+
+    #[test]
+    fn a_record_is_acknowledged_by_two_brokers_where_one_of_them_may_be_away() {
+        for (replicas, expected) in [(1, "1"), (2, "1"), (3, "2"), (5, "2")] {
+            let topics = Topics {
+                replication_factor: NonZeroU16::new(replicas).unwrap(),
+                ..Topics::default()
+            };
+            let both = AlertOutput {
+                format: AlertFormat::Both,
+                ..WRITTEN
+            };
+            for plan in plans(&topics, both, Duration::ZERO, true) {
+                let own = plan
+                    .settings
+                    .iter()
+                    .find(|setting| setting.key == "min.insync.replicas");
+                let is_input = topics.input.contains(&plan.name);
+                assert_eq!(
+                    own.map(|own| &*own.value),
+                    (!is_input).then_some(expected),
+                    "{}",
+                    plan.name
+                );
+            }
         }
     }
 

@@ -1,43 +1,30 @@
 //! The state of this process: its workers, their readiness, and what is in force.
 
+mod in_force;
+mod listed;
+mod refused;
+mod worker;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+pub use in_force::InForce;
+pub(super) use in_force::main_settings;
+use listed::Listed;
 use pipewarden_kafka::WorkerRole;
-use serde::Serialize;
+use refused::Refused;
 use serde_json::{Value, json};
+pub(super) use worker::Worker;
+pub use worker::WorkerStatus;
 
 use crate::detection::{ClockState, Exception, Explanation, SensorState};
+use crate::engine::DeadLetter;
+use crate::event::AssetId;
 use crate::time::{AppendTime, EventTime};
 
 /// How many explanations are kept, the latest.
 pub const EXPLANATIONS: usize = 20;
-
-/// A worker that replaces more transactional producers than this within [`REPLACED_WITHIN`] is not ready: the cluster is too
-/// slow for it, or requests get lost.
-const MOST_REPLACED: usize = 3;
-const REPLACED_WITHIN: Duration = Duration::from_secs(60);
-
-/// The state of one worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct WorkerStatus {
-    /// What it does.
-    pub role: WorkerRole,
-    /// It runs; false once it has ended, for whatever reason.
-    pub is_alive: bool,
-    /// It is still reading the bindings topic, and has not joined its group yet.
-    pub is_reading_bindings: bool,
-    /// The group has assigned partitions to it, or none.
-    pub is_assigned: bool,
-    /// How many partitions it owns.
-    pub partitions: usize,
-    /// How many of those are still being restored from the log.
-    pub restoring: usize,
-    /// Why it ended, if it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
 
 /// How ready the telemetry of the listed assets of one partition is.
 #[derive(Debug, Default)]
@@ -52,15 +39,16 @@ pub struct Readiness {
 #[derive(Debug, Default)]
 pub struct Status {
     /// By name.
-    workers: Mutex<BTreeMap<String, WorkerStatus>>,
-    /// The id of the policy in force.
-    policy: Mutex<String>,
+    workers: Mutex<BTreeMap<String, Worker>>,
+    /// What keeps the service from working beside what its workers say, in words.
+    cluster: Mutex<Vec<String>>,
+    in_force: Mutex<InForce>,
+    refused: Mutex<Refused>,
     /// Of the alerts that were published last, the latest at the end.
     explanations: Mutex<VecDeque<Explanation>>,
     /// By partition.
     readiness: Mutex<BTreeMap<u32, Readiness>>,
-    /// By worker, when its transactional producer was replaced, the latest at the end.
-    replaced: Mutex<BTreeMap<String, VecDeque<Instant>>>,
+    listed: Mutex<Listed>,
     /// By id, those in force; `None` where nothing is correlated, and nothing can be hit.
     exceptions: Mutex<Option<BTreeMap<Arc<str>, Hits>>>,
 }
@@ -76,55 +64,62 @@ struct Hits {
 impl Status {
     /// A worker is about to start.
     pub fn start(&self, worker: &str, role: WorkerRole) {
-        let status = WorkerStatus {
-            role,
-            is_alive: true,
-            is_reading_bindings: false,
-            is_assigned: false,
-            partitions: 0,
-            restoring: 0,
-            error: None,
-        };
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.insert(worker.to_owned(), status);
+        locked(&self.workers).insert(worker.to_owned(), Worker::new(role));
     }
 
     /// Changes the status of a worker that has been started.
     pub fn update(&self, worker: &str, change: impl FnOnce(&mut WorkerStatus)) {
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = workers.get_mut(worker);
-        debug_assert!(status.is_some(), "{worker} is started before its status changes");
-        if let Some(status) = status {
-            change(status);
+        self.note(worker, |worker| change(&mut worker.status));
+    }
+
+    /// Notes something about a worker that has been started.
+    pub(super) fn note(&self, worker: &str, note: impl FnOnce(&mut Worker)) {
+        let mut workers = locked(&self.workers);
+        let known = workers.get_mut(worker);
+        debug_assert!(known.is_some(), "{worker} is started before its status changes");
+        if let Some(known) = known {
+            note(known);
         }
     }
 
-    /// Notes that a worker's transactional producer was replaced.
-    pub fn producer_replaced(&self, worker: &str, now: Instant) {
-        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = replaced.entry(worker.to_owned()).or_default();
-        times.push_back(now);
-        if times.len() > MOST_REPLACED + 1 {
-            times.pop_front();
-        }
+    /// Notes what keeps the service from working beside what its workers say, in words; nothing where all is well.
+    pub fn cluster(&self, problems: &[String]) {
+        problems.clone_into(&mut locked(&self.cluster));
     }
 
-    /// Whether a worker has replaced too many producers lately.
-    fn replaces_many(&self, worker: &str, now: Instant) -> bool {
-        let replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = replaced.get(worker).into_iter().flatten();
-        let lately = times.filter(|time| now.saturating_duration_since(**time) < REPLACED_WITHIN);
-        lately.count() > MOST_REPLACED
+    /// Notes which settings, rules, inventory and exceptions are in force.
+    pub fn policy(&self, in_force: InForce) {
+        *locked(&self.in_force) = in_force;
     }
 
-    /// Notes which version of settings, rules, inventory and exceptions is in force.
-    pub fn policy(&self, version: &str) {
-        version.clone_into(&mut self.policy.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Notes which assets are listed, where their observations go to so many partitions.
+    pub fn listed(&self, assets: Vec<AssetId>, partitions: u32) {
+        *locked(&self.listed) = Listed::new(assets, partitions);
+    }
+
+    /// Notes that changed files were taken up.
+    pub(super) fn reloaded(&self, now: AppendTime) {
+        locked(&self.refused).reloaded(now);
+    }
+
+    /// Notes that changed files were rejected, and why.
+    pub(super) fn rejected(&self, problem: &str, now: AppendTime) {
+        locked(&self.refused).rejected(problem, now);
+    }
+
+    /// Notes that the files make the policy in force; returns whether a change had been rejected before.
+    pub(super) fn withdrawn(&self, now: AppendTime) -> bool {
+        locked(&self.refused).withdrawn(now)
+    }
+
+    /// Notes a message that could not be decoded.
+    pub(super) fn dead_letter(&self, letter: &DeadLetter, now: AppendTime) {
+        locked(&self.refused).dead_letter(letter, now);
     }
 
     /// Keeps the explanation of an alert that has just been published. Only the latest of each alert is kept.
     pub fn explain(&self, explanation: Explanation) {
-        let mut last = self.explanations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = locked(&self.explanations);
         last.retain(|other| other.alert_id != explanation.alert_id);
         last.push_back(explanation);
         if last.len() > EXPLANATIONS {
@@ -143,7 +138,7 @@ impl Status {
     }
 
     fn readiness(&self) -> MutexGuard<'_, BTreeMap<u32, Readiness>> {
-        self.readiness.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.readiness)
     }
 
     /// What is known of the sensors of listed assets, as far as this process owns their partitions.
@@ -172,7 +167,7 @@ impl Status {
 
     /// Notes which exceptions are in force from `now` on. The hits of one that stays, by its id, are kept.
     pub fn exceptions(&self, entries: &[Arc<Exception>], now: AppendTime) {
-        let mut all = self.exceptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locked(&self.exceptions);
         let before = all.take().unwrap_or_default();
         let entries = entries.iter().map(|entry| {
             let new = Hits { since: now, hits: 0 };
@@ -183,7 +178,7 @@ impl Status {
 
     /// An exception covers an alert that it did not cover before.
     pub fn hit(&self, exception: &Exception) {
-        let mut all = self.exceptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locked(&self.exceptions);
         // One that is no longer in force may still be hit until the worker has taken up the new policy.
         if let Some(own) = all.as_mut().and_then(|all| all.get_mut(&exception.id)) {
             own.hits += 1;
@@ -191,7 +186,7 @@ impl Status {
     }
 
     fn exceptions_value(&self) -> Value {
-        let all = self.exceptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = locked(&self.exceptions);
         let shown = all.as_ref().map(|all| {
             let own = |hits: &Hits| json!({ "hits": hits.hits, "since": moment(hits.since) });
             all.iter()
@@ -212,17 +207,49 @@ impl Status {
         json!(assets)
     }
 
+    /// When each listed asset was last seen, as far as this process owns their partitions; `None` for one of which nothing
+    /// has been seen. Empty while partitions are restored.
+    pub fn assets(&self) -> BTreeMap<AssetId, Option<AppendTime>> {
+        if self.workers().values().any(|worker| worker.restoring > 0) {
+            return BTreeMap::new();
+        }
+        let readiness = self.readiness();
+        let mut all: BTreeMap<AssetId, Option<AppendTime>> = locked(&self.listed)
+            .within(readiness.keys())
+            .map(|asset| (asset.clone(), None))
+            .collect();
+        for state in readiness.values().flat_map(|readiness| &readiness.sensors) {
+            let seen = all.entry(state.asset.clone()).or_default();
+            *seen = (*seen).max(state.last_seen);
+        }
+        all
+    }
+
+    fn assets_value(&self) -> Value {
+        let word = |seen: Option<AppendTime>| seen.map_or(json!("never seen"), |seen| json!(moment(seen)));
+        let assets = self.assets().into_iter();
+        let words = assets.map(|(asset, seen)| (asset.to_string(), word(seen)));
+        json!(words.collect::<BTreeMap<String, Value>>())
+    }
+
     /// Everything, as `/status` shows it.
     pub fn to_value(&self) -> Value {
-        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        let explanations = self.explanations.lock().unwrap_or_else(PoisonError::into_inner);
+        let unready = self.unready();
+        let in_force = locked(&self.in_force).clone();
+        let refused = locked(&self.refused);
+        let explanations = locked(&self.explanations);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "policy": *policy,
-            "ready": self.unready().is_empty(),
+            "policy": in_force.id,
+            "in_force": in_force,
+            "last_reload": refused.last_reload(),
+            "ready": unready.is_empty(),
+            "reasons": unready,
             "workers": self.workers(),
+            "dead_letters": refused.dead_letters(),
             "explanations": explanations.iter().rev().collect::<Vec<_>>(),
             "exceptions": self.exceptions_value(),
+            "assets": self.assets_value(),
             "sensors": self.sensors_value(),
             "clock_offset_seconds": self.clocks_value(),
         })
@@ -230,55 +257,41 @@ impl Status {
 
     /// What is known of every worker.
     pub fn workers(&self) -> BTreeMap<String, WorkerStatus> {
-        self.workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Why the process is not healthy: some worker has ended.
-    pub fn unhealthy(&self) -> Vec<String> {
-        let workers = self.workers();
+        let workers = locked(&self.workers);
         workers
             .iter()
-            .filter(|(_, worker)| !worker.is_alive)
-            .map(|(name, _)| format!("{name} has ended"))
+            .map(|(name, worker)| (name.clone(), worker.shown()))
             .collect()
     }
 
-    /// Why the process is not ready: some worker has no assignment yet, or has not caught up.
+    /// Why the process is not healthy: some worker has ended, or is stuck.
+    pub fn unhealthy(&self) -> Vec<String> {
+        let now = Instant::now();
+        let workers = locked(&self.workers);
+        workers
+            .iter()
+            .filter_map(|(name, worker)| worker.unhealthy(name, now))
+            .collect()
+    }
+
+    /// Why the process is not ready: no broker answers, a topic is missing, or some worker has no partitions, has not caught
+    /// up, does not move or cannot write.
     pub fn unready(&self) -> Vec<String> {
-        let workers = self.workers();
-        let mut reasons = self.unhealthy();
-        for (name, worker) in &workers {
-            if worker.is_reading_bindings {
-                reasons.push(format!("{name} is reading the bindings topic"));
-            } else if !worker.is_assigned {
-                reasons.push(format!("{name} waits for its partitions"));
-            } else if worker.restoring > 0 {
-                let WorkerStatus {
-                    restoring,
-                    partitions,
-                    ..
-                } = worker;
-                reasons.push(format!(
-                    "{name} is restoring {restoring} of {partitions} partitions"
-                ));
-            }
-        }
-        for name in workers
-            .keys()
-            .filter(|name| self.replaces_many(name, Instant::now()))
-        {
-            reasons.push(format!(
-                "{name} has replaced its transactional producer more than {MOST_REPLACED} times within a minute"
-            ));
+        let now = Instant::now();
+        let mut reasons = locked(&self.cluster).clone();
+        let workers = locked(&self.workers);
+        for (name, worker) in &*workers {
+            reasons.extend(worker.unready(name, now));
         }
         if workers.is_empty() {
             reasons.push("no worker has started".to_owned());
         }
         reasons
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As documents write it.
@@ -315,22 +328,43 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_replaces_more_than_three_producers_within_a_minute_is_not_ready() {
+    fn what_the_cluster_lacks_is_a_reason_until_it_is_there() {
         let status = Status::default();
-        status.start("correlator-0", WorkerRole::Correlator);
-        status.update("correlator-0", |worker| worker.is_assigned = true);
-        let Some(long_ago) = Instant::now().checked_sub(REPLACED_WITHIN) else {
-            return;
-        };
-        for time in [long_ago, Instant::now(), Instant::now(), Instant::now()] {
-            status.producer_replaced("correlator-0", time);
-        }
-        assert!(status.unready().is_empty());
-        status.producer_replaced("correlator-0", Instant::now());
+        status.start("router-0", WorkerRole::Router);
+        status.update("router-0", |worker| worker.is_assigned = true);
+        status.cluster(&["no broker answers: b:1: nothing listens there".to_owned()]);
         assert_eq!(
             status.unready(),
-            ["correlator-0 has replaced its transactional producer more than 3 times within a minute"]
+            ["no broker answers: b:1: nothing listens there"]
         );
+        assert!(status.unhealthy().is_empty());
+        assert_eq!(status.to_value()["reasons"], json!(status.unready()));
+        status.cluster(&[]);
+        assert!(status.unready().is_empty());
+    }
+
+    #[test]
+    fn a_listed_asset_that_never_sent_anything_is_named_where_its_partition_is_owned() {
+        let status = Status::default();
+        status.listed(vec![AssetId::new("atlas"), AssetId::new("glados")], 1);
+        assert_eq!(
+            status.to_value()["assets"],
+            json!({}),
+            "its partition is not owned"
+        );
+        let seen = SensorState {
+            asset: AssetId::new("atlas"),
+            sensor: crate::event::Kind::ShareAccess,
+            last_seen: Some(AppendTime::from_millis(1_000)),
+            is_blind: false,
+        };
+        let readiness = Readiness {
+            sensors: vec![seen],
+            clocks: Vec::new(),
+        };
+        status.set_readiness(0, readiness);
+        let expected = json!({"atlas": "1970-01-01T00:00:01.000Z", "glados": "never seen"});
+        assert_eq!(status.to_value()["assets"], expected);
     }
 
     #[test]
