@@ -1,5 +1,6 @@
 //! Every record that the service writes has a bound, whatever the texts are that an event may hold.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipewarden_core::alert::{self, AlertFormat, STUB_MAX_BYTES};
@@ -183,6 +184,14 @@ proptest! {
                 let name = if whole == finding { "ocsf-detection-finding" } else { "alert" };
                 schema::assert_valid(name, &parsed(&stub));
             }
+        }
+        // A revision says something that the one before it did not, however much of either is cut.
+        let mut last: BTreeMap<String, Value> = BTreeMap::new();
+        for revision in &found {
+            let mut document = parsed(&revision.value);
+            document["pipewarden"]["revision"] = Value::Null;
+            let before = last.insert(revision.key.clone(), document.clone());
+            prop_assert!(before.as_ref() != Some(&document), "{document:#}");
         }
         // Cut alike, whoever cuts.
         prop_assert_eq!(found, revisions(&policy, &documents));

@@ -228,6 +228,24 @@ fn values_that_cannot_work_are_rejected_all_at_once() {
 }
 
 #[test]
+fn a_document_is_neither_too_small_for_an_alert_nor_larger_than_what_the_client_sends() {
+    for bytes in [16_383, 8_000_001] {
+        rejected(
+            &format!("alerts: {{max_bytes: {bytes}}}"),
+            &[],
+            &["alerts.max_bytes must be from 16384 to 8000000"],
+        );
+    }
+    rejected(
+        "kafka: {client: {message.max.bytes: '100000'}}",
+        &[],
+        &["kafka.client.message.max.bytes is 100000 and must be at least 266240"],
+    );
+    let smaller = "{alerts: {max_bytes: 65536}, kafka: {client: {message.max.bytes: '100000'}}}";
+    load("settings.yaml", smaller, &[]).unwrap();
+}
+
+#[test]
 fn a_span_of_sensors_must_fit_into_the_horizon_and_its_default_yields_to_a_short_one() {
     let with = |detection: &str, min_span: Duration| {
         let text = format!(
