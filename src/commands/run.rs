@@ -4,9 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pipewarden_kafka::{
-    ActivePolicy, CorrelatorSettings, DriverError, RouterSettings, Service, ServiceSettings, Stop,
-};
+use pipewarden_kafka::{ActivePolicy, CorrelatorSettings, RouterSettings, Service, ServiceSettings, Stop};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -30,9 +28,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     telemetry::init_logging(&log).map_err(anyhow::Error::msg)?;
     let outcome = settings.and_then(|settings| serve(&settings));
     Ok(outcome.unwrap_or_else(|failure| {
-        if !is_logged(&failure) {
-            format!("{failure:#}").lines().for_each(|line| error!("{line}"));
-        }
+        format!("{failure:#}").lines().for_each(|line| error!("{line}"));
         super::USAGE
     }))
 }
@@ -41,12 +37,6 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 fn log_settings() -> Log {
     let own = std::env::vars().filter(|(name, _)| name.starts_with("PIPEWARDEN_LOG__"));
     Settings::load(None, own).unwrap_or_default().log
-}
-
-/// Whether the service itself has told the failure that ended it.
-fn is_logged(failure: &anyhow::Error) -> bool {
-    let own = failure.downcast_ref::<DriverError>();
-    own.is_some_and(|failure| !matches!(failure, DriverError::Panicked { .. } | DriverError::Thread(_)))
 }
 
 /// # Errors
@@ -58,7 +48,7 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     let (watch, policy) = match (read, client) {
         (Ok(read), Ok(())) => read,
         (read, client) => {
-            super::several(read.err().into_iter().chain(client.err()).collect())?;
+            super::several(read.err().into_iter().chain(client.err()))?;
             return Ok(super::USAGE);
         }
     };

@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(lag(&behind, false), Some((4, true)));
         let uncommitted = Figures {
             consumer_lag: 5,
-            ..behind.clone()
+            ..behind
         };
         assert_eq!(lag(&uncommitted, true), Some((5, true)));
         // What was committed before the partition was assigned, as far as the consumer knows.
