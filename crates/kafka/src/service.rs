@@ -10,7 +10,7 @@ use super::active_policy::ActivePolicy;
 use super::context::WorkerContext;
 use super::error::DriverError;
 use super::metadata::Probe;
-use super::observer::{ClusterFact, Observer, WorkerFact, WorkerRole};
+use super::observer::{Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
 use super::{correlator, monitor, router};
@@ -57,13 +57,8 @@ impl Service {
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
         let Self { context } = self;
-        let probe = match await_topics(&context) {
-            Ok(Some(probe)) => probe,
-            Ok(None) => return Ok(()),
-            Err(failure) => {
-                context.observer.cluster(ClusterFact::NotStarted(&failure));
-                return Err(failure);
-            }
+        let Some(probe) = await_topics(&context)? else {
+            return Ok(());
         };
         let monitor = monitor::start(&context, probe)?;
         let mut workers = Vec::new();
@@ -143,9 +138,7 @@ fn await_topics(context: &WorkerContext) -> Result<Option<Probe>, DriverError> {
         match check_topics(context, &probe) {
             Ok(()) => return Ok(Some(probe)),
             Err(none @ DriverError::NoBroker { .. }) => {
-                context
-                    .observer
-                    .cluster(ClusterFact::Checked(&[none.to_string()]));
+                context.observer.cluster(&[none.to_string()]);
                 warn!(brokers, "{none}; retrying in {pause:?}");
                 context.stop.wait(pause);
                 pause = (pause * 2).min(BACK_OFF.1);
