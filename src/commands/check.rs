@@ -72,7 +72,7 @@ fn sound_policy(settings: &Settings) -> anyhow::Result<Policy> {
         (Ok(()), Ok(policy), true) => Ok(policy),
         (client, policy, _) => {
             let all = client.err().into_iter().chain(policy.err()).chain(errors);
-            Err(several(all.collect())
+            Err(several(all)
                 .err()
                 .unwrap_or_else(|| anyhow::anyhow!("check has failed")))
         }

@@ -45,13 +45,13 @@ pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
 /// Everything that is wrong with `kafka.client`, found without a broker.
 pub(crate) fn demand_sound_client(settings: &Settings) -> anyhow::Result<()> {
     let problems = client_problems(&settings.kafka);
-    several(problems.into_iter().map(anyhow::Error::msg).collect())
+    several(problems.into_iter().map(anyhow::Error::msg))
 }
 
 /// # Errors
 /// All of these, a line each, if there are any.
-pub(crate) fn several(errors: Vec<anyhow::Error>) -> anyhow::Result<()> {
-    let lines: Vec<String> = errors.iter().map(|error| format!("{error:#}")).collect();
+pub(crate) fn several(errors: impl IntoIterator<Item = anyhow::Error>) -> anyhow::Result<()> {
+    let lines: Vec<String> = errors.into_iter().map(|error| format!("{error:#}")).collect();
     if lines.is_empty() {
         return Ok(());
     }

@@ -5,9 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pipewarden_kafka::{
-    ActivePolicy, CorrelatorSettings, DriverError, RouterSettings, Service, ServiceSettings, Stop,
-};
+use pipewarden_kafka::{ActivePolicy, CorrelatorSettings, RouterSettings, Service, ServiceSettings, Stop};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -31,9 +29,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     telemetry::init_logging(&log).map_err(anyhow::Error::msg)?;
     let outcome = settings.and_then(|settings| serve(&settings));
     Ok(outcome.unwrap_or_else(|failure| {
-        if !is_logged(&failure) {
-            format!("{failure:#}").lines().for_each(|line| error!("{line}"));
-        }
+        format!("{failure:#}").lines().for_each(|line| error!("{line}"));
         super::USAGE
     }))
 }
@@ -42,12 +38,6 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 fn log_settings() -> Log {
     let own = std::env::vars().filter(|(name, _)| name.starts_with("PIPEWARDEN_LOG__"));
     Settings::load(None, own).unwrap_or_default().log
-}
-
-/// Whether the service itself has told the failure that ended it.
-fn is_logged(failure: &anyhow::Error) -> bool {
-    let own = failure.downcast_ref::<DriverError>();
-    own.is_some_and(|failure| !matches!(failure, DriverError::Panicked { .. } | DriverError::Thread(_)))
 }
 
 /// # Errors
@@ -60,7 +50,7 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
         (Ok(read), Ok(()), Ok(protection)) => (read, protection),
         (read, client, protection) => {
             let all = [read.err(), client.err(), protection.err()];
-            super::several(all.into_iter().flatten().collect())?;
+            super::several(all.into_iter().flatten())?;
             return Ok(super::USAGE);
         }
     };

@@ -7,9 +7,9 @@ mod router;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pipewarden_kafka::{BindingFact, ClusterFact, Observer, WorkerFact};
+use pipewarden_kafka::{BindingFact, Observer, WorkerFact};
 use serde_json::{Map, Value};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use self::correlator::REJECTED;
 use super::metrics::ReloadOutcome;
@@ -144,7 +144,11 @@ impl Observer for Reporter {
             WorkerFact::Started(role) => status.start(worker, role),
             WorkerFact::Failed(failure) => {
                 let failure = with_causes(failure);
-                error!(worker, "{failure}");
+                // Whoever runs the service gets the failure itself, and tells it.
+                warn!(
+                    worker,
+                    "a worker has failed: all others end, and so does the service"
+                );
                 status.update(worker, |status| status.error = Some(failure));
             }
             WorkerFact::Ended => status.update(worker, |status| status.is_alive = false),
@@ -214,11 +218,8 @@ impl Observer for Reporter {
         }
     }
 
-    fn cluster(&self, fact: ClusterFact<'_>) {
-        match fact {
-            ClusterFact::Checked(problems) => self.status.cluster(problems),
-            ClusterFact::NotStarted(failure) => error!("{}", with_causes(failure)),
-        }
+    fn cluster(&self, problems: &[String]) {
+        self.status.cluster(problems);
     }
 }
 

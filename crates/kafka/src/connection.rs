@@ -3,7 +3,7 @@
 //! All clients of a process have the same brokers and the same properties, so what one has met the others meet, too: a
 //! reason is logged once for all of them, and kept for whoever has to say that no broker answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -139,30 +139,42 @@ impl Cause {
 pub(super) struct Reason {
     broker: String,
     cause: Cause,
+    /// Nobody said so: the broker has closed the connection in a moment in which it does so for this cause, or as it ends.
+    is_guess: bool,
     said: String,
 }
 
 impl Reason {
-    /// Of a message of facility FAIL: `[thrd:X]: sasl_ssl://HOST:PORT/bootstrap: TEXT (after 3ms in state Y)`.
+    /// Of a message of facility FAIL: `[thrd:X]: sasl_ssl://HOST:PORT/bootstrap: TEXT (after 3ms in state Y)`, or of a
+    /// coordinator `GroupCoordinator: HOST:PORT: TEXT (..)`.
     fn parse(message: &str) -> Self {
         let message = match message.split_once("]: ") {
             Some((thread, rest)) if thread.starts_with("[thrd:") => rest,
             _ => message,
         };
-        let (broker, said) = message.split_once(": ").unwrap_or(("", message));
-        let (protocol, broker) = broker.split_once("://").unwrap_or(("plaintext", broker));
+        let (name, said) = message.split_once(": ").unwrap_or(("", message));
+        let (name, said) = match said.split_once(": ") {
+            Some((address, said)) if !name.contains(':') && is_address(address) => (address, said),
+            _ => (name, said),
+        };
+        let (protocol, broker) = name.split_once("://").unwrap_or(("plaintext", name));
         let broker = broker.split_once('/').map_or(broker, |(broker, _)| broker);
         let (said, state) = said.rsplit_once(" (after ").unwrap_or((said, ""));
-        let cause = match Cause::of(said) {
-            Cause::Other if said.starts_with("Disconnected") => Cause::of_disconnect(protocol, state),
-            cause => cause,
+        let (cause, is_guess) = match Cause::of(said) {
+            Cause::Other if said.starts_with("Disconnected") => (Cause::of_disconnect(protocol, state), true),
+            cause => (cause, false),
         };
         Self {
             broker: broker.to_owned(),
             cause,
+            is_guess,
             said: said.to_owned(),
         }
     }
+}
+
+fn is_address(text: &str) -> bool {
+    text.contains(':') && !text.contains(' ')
 }
 
 impl Reason {
@@ -183,9 +195,19 @@ impl fmt::Display for Reason {
 struct Failures {
     latest: Option<(Instant, Reason)>,
     logged: BTreeMap<(String, Cause), Instant>,
+    /// Brokers to which there has been a connection: their port and protocol are right.
+    reached: BTreeSet<String>,
 }
 
 impl Failures {
+    fn reason(&self, message: &str) -> Reason {
+        let mut reason = Reason::parse(message);
+        if reason.is_guess && self.reached.contains(&reason.broker) {
+            reason.cause = Cause::Other;
+        }
+        reason
+    }
+
     /// Keeps the reason; whether it is to be logged.
     fn note(&mut self, reason: &Reason, now: Instant) -> bool {
         self.keep(reason, now);
@@ -221,18 +243,20 @@ impl Failures {
 static FAILURES: Mutex<Failures> = Mutex::new(Failures {
     latest: None,
     logged: BTreeMap::new(),
+    reached: BTreeSet::new(),
 });
 
 /// Whether librdkafka says more than that a connection has ended.
 pub(super) fn is_explained(message: &str) -> bool {
-    Reason::parse(message).cause != Cause::Other
+    let failures = FAILURES.lock().unwrap_or_else(PoisonError::into_inner);
+    failures.reason(message).cause != Cause::Other
 }
 
 /// Takes what librdkafka says of a connection that has failed. `is_told` by whoever asked for the connection, where the
 /// log need not have it as well.
 pub(super) fn failed(message: &str, is_told: bool) {
-    let reason = Reason::parse(message);
     let mut failures = FAILURES.lock().unwrap_or_else(PoisonError::into_inner);
+    let reason = failures.reason(message);
     if is_told {
         failures.keep(&reason, Instant::now());
     } else if !failures.note(&reason, Instant::now()) {
@@ -241,6 +265,14 @@ pub(super) fn failed(message: &str, is_told: bool) {
         error!("{reason}");
     } else {
         warn!("{reason}");
+    }
+}
+
+/// There is a connection to this broker, `HOST:PORT`.
+pub(super) fn reached(broker: &str) {
+    let mut failures = FAILURES.lock().unwrap_or_else(PoisonError::into_inner);
+    if !failures.reached.contains(broker) {
+        failures.reached.insert(broker.to_owned());
     }
 }
 
@@ -257,95 +289,4 @@ pub(super) fn answered() {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cause(message: &str) -> Cause {
-        Reason::parse(message).cause
-    }
-
-    #[test]
-    fn each_reason_that_librdkafka_gives_has_its_cause() {
-        for (message, expected) in [
-            (
-                "[thrd:sasl_ssl://b:9093/bootstrap]: sasl_ssl://b:9093/bootstrap: SASL authentication error: Authentication \
-                 failed during authentication due to invalid credentials with SASL mechanism SCRAM-SHA-512 (after 309ms in \
-                 state AUTH_REQ)",
-                Cause::Credentials,
-            ),
-            (
-                "ssl://b:9093/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker \
-                 certificate could not be verified, verify that ssl.ca.location is correctly configured (after 5ms in state \
-                 SSL_HANDSHAKE)",
-                Cause::Authority,
-            ),
-            (
-                "ssl://b:9092/bootstrap: SSL handshake failed: error:0A00010B:SSL routines::wrong version number: connecting \
-                 to a PLAINTEXT broker listener? (after 5ms in state SSL_HANDSHAKE)",
-                Cause::PlainPort,
-            ),
-            (
-                "b:9093/bootstrap: Disconnected: requesting ApiVersion: might be caused by incorrect security.protocol \
-                 configuration (connecting to a SSL listener?) or broker version is < 0.10 (see api.version.request) (after \
-                 6ms in state APIVERSION_QUERY)",
-                Cause::TlsPort,
-            ),
-            (
-                "nosuch:9092/bootstrap: Failed to resolve 'nosuch:9092': Name or service not known (after 9ms in state CONNECT)",
-                Cause::UnknownHost,
-            ),
-            (
-                "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)",
-                Cause::Refused,
-            ),
-            (
-                "b:9092/1: Connection setup timed out in state CONNECT (after 30029ms in state CONNECT)",
-                Cause::Silent,
-            ),
-            (
-                "b:9092/1: Receive failed: Broken pipe (after 7ms in state UP)",
-                Cause::Other,
-            ),
-        ] {
-            assert_eq!(cause(message), expected, "{message}");
-        }
-    }
-
-    #[test]
-    fn a_reason_names_the_broker_as_the_settings_do_and_leaves_out_what_changes_each_time() {
-        let reason = Reason::parse(
-            "[thrd:ssl://127.0.0.1:1/bootstrap]: ssl://127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection \
-             refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)",
-        );
-        let text = reason.to_string();
-        assert!(text.starts_with("127.0.0.1:1: nothing listens there;"), "{text}");
-        assert!(
-            text.ends_with("(Connect to ipv4#127.0.0.1:1 failed: Connection refused)"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn one_reason_of_one_broker_is_logged_once_a_minute() {
-        let (mut failures, began) = (Failures::default(), Instant::now());
-        let refused =
-            |broker: &str| Reason::parse(&format!("{broker}/1: Connect to x failed: Connection refused"));
-        assert!(failures.note(&refused("a:1"), began));
-        assert!(!failures.note(&refused("a:1"), began + AGAIN / 2));
-        assert!(failures.note(&refused("b:1"), began + AGAIN / 2));
-        assert!(failures.note(&refused("a:1"), began + AGAIN));
-    }
-
-    #[test]
-    fn what_only_a_changed_setting_mends_is_not_hidden_by_what_passes() {
-        let (mut failures, began) = (Failures::default(), Instant::now());
-        let password = Reason::parse("a:1/1: SASL authentication error: no");
-        failures.note(&password, began);
-        failures.note(
-            &Reason::parse("a:1/1: Connect to x failed: Connection refused"),
-            began,
-        );
-        assert_eq!(failures.latest(began), Some(password));
-        assert_eq!(failures.latest(began + KEPT), None);
-    }
-}
+mod tests;

@@ -83,8 +83,9 @@ pub enum DriverError {
     },
     /// Records of the observations topic carry the producer's time.
     #[error(
-        "topic {topic} does not stamp records with the time of their append; set message.timestamp.type=LogAppendTime on \
-         it (pipewarden topics check lists every wrong setting)"
+        "topic {topic} holds records that are not stamped with the time of their append; set \
+         message.timestamp.type=LogAppendTime on it (pipewarden topics check lists every wrong setting). Records that are \
+         already there keep their stamp: delete them with kafka-delete-records.sh, or switch to a new topic"
     )]
     TimestampType {
         /// Its name.

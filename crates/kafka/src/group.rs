@@ -12,8 +12,8 @@ use rdkafka::statistics::{Broker, Partition as Figures, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tracing::{error, warn};
 
-use super::client;
 use super::observer::WorkerFact;
+use super::{client, connection};
 
 /// A consumer whose rebalances go to its member.
 pub(super) type GroupConsumer<M> = BaseConsumer<GroupContext<M>>;
@@ -88,13 +88,16 @@ impl Progress {
     }
 }
 
+fn is_connected(broker: &Broker) -> bool {
+    matches!(&*broker.state, "UP" | "REAUTH")
+}
+
 /// Of how many partitions that are being fetched there is no connection to the leader.
 fn unconnected(statistics: &Statistics) -> usize {
-    let is_connected = |broker: &&Broker| matches!(&*broker.state, "UP" | "REAUTH");
     let connected: BTreeSet<i32> = statistics
         .brokers
         .values()
-        .filter(is_connected)
+        .filter(|broker| is_connected(broker))
         .map(|broker| broker.nodeid)
         .collect();
     let partitions = statistics
@@ -150,6 +153,9 @@ impl<M: Member> ClientContext for GroupContext<M> {
             }
         }
         member.unconnected(unconnected(&statistics));
+        for broker in statistics.brokers.values().filter(|broker| is_connected(broker)) {
+            connection::reached(&broker.nodename);
+        }
     }
 }
 
@@ -223,7 +229,7 @@ mod tests {
         assert_eq!(lag(&behind, false), Some((4, true)));
         let uncommitted = Figures {
             consumer_lag: 5,
-            ..behind.clone()
+            ..behind
         };
         assert_eq!(lag(&uncommitted, true), Some((5, true)));
         // What was committed before the partition was assigned, as far as the consumer knows.

@@ -87,7 +87,7 @@ pub use active_policy::ActivePolicy;
 pub use client_check::client_problems;
 pub use document_producer::DocumentProducer;
 pub use error::DriverError;
-pub use observer::{BindingFact, ClusterFact, Observer, WorkerFact, WorkerRole};
+pub use observer::{BindingFact, Observer, WorkerFact, WorkerRole};
 pub use partitioner::partition_of;
 pub use service::Service;
 pub use settings::{CorrelatorSettings, Kafka, RouterSettings, ServiceSettings, Topics};

@@ -1,6 +1,6 @@
 //! What the brokers know of topics, or why none of them answers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
@@ -16,7 +16,7 @@ use super::{client, connection};
 const DRAIN: Duration = Duration::from_millis(20);
 const EVENTS: usize = 5;
 
-/// How long an answer is waited for before the reasons are read.
+/// How long an answer is waited for before the reasons are read for the first time.
 const STEP: Duration = Duration::from_secs(1);
 
 /// How long one request may take.
@@ -102,26 +102,24 @@ impl Probe {
     /// # Errors
     /// [`DriverError::NoBroker`] with the reason where none answers, or [`DriverError::NotAuthorized`].
     pub(super) fn topic(&self, topic: &str, within: Duration) -> Result<TopicMetadata, DriverError> {
-        let deadline = Instant::now() + within;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let source = match topic_metadata(self.consumer.client(), topic, left.min(STEP)) {
-                Err(DriverError::Admin { source, .. }) => source,
+        // Not all at once: what only a changed setting mends is not waited for. Nor in many steps: a slow broker would answer
+        // none of them.
+        for step in [STEP.min(within), within.saturating_sub(STEP)] {
+            match topic_metadata(self.consumer.client(), topic, step) {
+                Err(DriverError::Admin { .. }) => self.drain(),
                 other => {
                     connection::answered();
                     return other;
                 }
-            };
-            self.drain();
-            let reason = connection::latest();
-            // What only a changed setting mends is not waited for.
-            let is_over = left <= STEP || reason.as_ref().is_some_and(connection::Reason::is_lasting);
-            if is_over {
-                return Err(DriverError::NoBroker {
-                    reason: reason.map_or_else(|| source.to_string(), |reason| reason.to_string()),
-                });
+            }
+            if connection::latest().is_some_and(|reason| reason.is_lasting()) {
+                break;
             }
         }
+        let reason = connection::latest().map(|reason| reason.to_string());
+        Err(DriverError::NoBroker {
+            reason: reason.unwrap_or_else(|| format!("no answer within {within:?}")),
+        })
     }
 
     /// Every broker by the address that it gives, with why it cannot be reached there if so.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::context::WorkerContext;
 use super::error::DriverError;
 use super::metadata::Probe;
-use super::observer::ClusterFact;
 
 /// The thread's name.
 pub(super) const NAME: &str = "monitor";
@@ -17,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(1);
 
 /// How long one request may take.
-const REQUEST: Duration = Duration::from_secs(3);
+const REQUEST: Duration = Duration::from_secs(5);
 
 /// Starts the thread, which ends when the service does.
 pub(super) fn start(context: &WorkerContext, probe: Probe) -> Result<JoinHandle<()>, DriverError> {
@@ -30,7 +29,7 @@ pub(super) fn start(context: &WorkerContext, probe: Probe) -> Result<JoinHandle<
             let is_new = !had_problems && !problems.is_empty();
             had_problems = !problems.is_empty();
             if !is_new {
-                context.observer.cluster(ClusterFact::Checked(&problems));
+                context.observer.cluster(&problems);
             }
             if context.stop.wait(if is_new { SOON } else { INTERVAL }) {
                 break;

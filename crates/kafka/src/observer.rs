@@ -33,17 +33,9 @@ pub trait Observer: Send + Sync {
     /// The thread and the client of a worker of either role.
     fn worker(&self, worker: &str, fact: WorkerFact<'_>);
 
-    /// The brokers as the service finds them, beside its workers.
-    fn cluster(&self, fact: ClusterFact<'_>);
-}
-
-/// What the service finds of brokers and topics.
-#[derive(Clone, Copy, Debug)]
-pub enum ClusterFact<'a> {
-    /// Everything that keeps the service from working, in words; nothing where all is well. Reported every few seconds.
-    Checked(&'a [String]),
-    /// This keeps the service from starting its workers.
-    NotStarted(&'a DriverError),
+    /// What keeps the service from working beside what its workers report, in words: brokers that do not answer, topics that
+    /// are not there. Nothing where all is well. Called every few seconds.
+    fn cluster(&self, problems: &[String]);
 }
 
 /// What a worker does.

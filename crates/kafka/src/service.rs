@@ -11,7 +11,7 @@ use super::active_policy::ActivePolicy;
 use super::context::WorkerContext;
 use super::error::DriverError;
 use super::metadata::Probe;
-use super::observer::{ClusterFact, Observer, WorkerFact, WorkerRole};
+use super::observer::{Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
 use super::topics::{AlertOutput, TopicAdmin, TopicState, plans};
@@ -59,13 +59,8 @@ impl Service {
     /// What kept the service from starting, or the first worker's failure.
     pub fn run(self) -> Result<(), DriverError> {
         let Self { context } = self;
-        let probe = match await_topics(&context) {
-            Ok(Some(probe)) => probe,
-            Ok(None) => return Ok(()),
-            Err(failure) => {
-                context.observer.cluster(ClusterFact::NotStarted(&failure));
-                return Err(failure);
-            }
+        let Some(probe) = await_topics(&context)? else {
+            return Ok(());
         };
         warn_of_topics(&context)?;
         let monitor = monitor::start(&context, probe)?;
@@ -146,9 +141,7 @@ fn await_topics(context: &WorkerContext) -> Result<Option<Probe>, DriverError> {
         match check_topics(context, &probe) {
             Ok(()) => return Ok(Some(probe)),
             Err(none @ DriverError::NoBroker { .. }) => {
-                context
-                    .observer
-                    .cluster(ClusterFact::Checked(&[none.to_string()]));
+                context.observer.cluster(&[none.to_string()]);
                 warn!(brokers, "{none}; retrying in {pause:?}");
                 context.stop.wait(pause);
                 pause = (pause * 2).min(BACK_OFF.1);

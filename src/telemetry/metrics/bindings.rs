@@ -3,7 +3,7 @@
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use super::Metrics;
-use super::make::Make;
+use super::make::{Make, at_zero};
 use crate::inventory::{BindingRecord, BindingsSize, Dropped};
 
 /// What became of a record of the bindings topic.
@@ -18,6 +18,8 @@ pub(in crate::telemetry) enum BindingRead {
 }
 
 impl BindingRead {
+    const ALL: [Self; 3] = [Self::Binding, Self::Tombstone, Self::Undecodable];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Binding => "binding",
@@ -39,7 +41,7 @@ pub(super) struct Bindings {
 
 impl Bindings {
     pub(super) fn new(make: &Make<'_>) -> Self {
-        Self {
+        let bindings = Self {
             known: make.gauges(
                 "bindings",
                 "What a router worker knows of addresses, by kind.",
@@ -64,7 +66,10 @@ impl Bindings {
                 "binding_conflicts_total",
                 "Claims about an address that the inventory gives to another host; the inventory won.",
             ),
-        }
+        };
+        at_zero(&bindings.read, BindingRead::ALL.map(BindingRead::as_str));
+        at_zero(&bindings.published, ["binding", "tombstone"]);
+        bindings
     }
 }
 
