@@ -12,6 +12,7 @@ mod generated;
 mod latency;
 mod probe;
 mod process;
+mod producer;
 mod replay;
 mod scale;
 mod table;
@@ -41,7 +42,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 struct Arguments {
     /// What to measure; by default everything
-    #[arg(value_parser = ["replay", "firehose", "whole", "latency", "scale"])]
+    #[arg(value_parser = ["replay", "firehose", "whole", "latency", "producer", "scale"])]
     what: Vec<String>,
     /// Size of the file that `replay` reads, in bytes
     #[arg(long, default_value_t = 300_000_000)]
@@ -147,6 +148,9 @@ fn main() {
     }
     if is_asked("latency") {
         latency::run(&arguments, &mut table);
+    }
+    if is_asked("producer") {
+        producer::run(&mut table);
     }
     if is_asked("scale") {
         scale::run(&arguments, &mut table);

@@ -185,6 +185,22 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         !topics.input.is_empty(),
         "kafka.topics.input is empty: name the topic that Winlogbeat publishes to",
     );
+    for pattern in topics.input_patterns() {
+        problems.require(
+            pattern.len() > 1,
+            "kafka.topics.input: a pattern begins with ^ and goes on, as ^winlogbeat-.*",
+        );
+    }
+    for name in topics.named_input() {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        problems.require(
+            (1..250).contains(&name.len()) && name.bytes().all(is_name),
+            format!(
+                "kafka.topics.input: {name:?} can be no topic's name, which is made of letters, digits, '.', '_' and '-'; a \
+                 pattern begins with ^, as ^winlogbeat-.*"
+            ),
+        );
+    }
     let own = [
         &topics.observations,
         &topics.alerts,

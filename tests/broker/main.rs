@@ -8,9 +8,11 @@
 //! | `kafka` | the service from its first start to its last record, as its users run it |
 //! | `topics` | a service without a broker, without topics or with wrong ones |
 //! | `recovery` | partitions taken over from another process, and from a log or a checkpoint that is not as it should be |
+//! | `twins` | two processes of one name |
+//! | `group_protocol` | groups whose partitions the brokers assign (KIP-848) |
 //! | `restore` | how long a process that was killed takes to come back |
 //! | `rolling` | a rolling update under load |
-//! | `chaos` | processes and broker killed, frozen, stopped, under load |
+//! | `chaos` | processes and broker killed, frozen, stopped, a network at fault, under load |
 //! | `reload` | rules, inventory and exceptions that change while the service runs |
 //! | `bindings` | what one process learns of addresses, known to every other |
 //! | `gzip` | batches of gzip, whole, damaged and too large |
@@ -27,6 +29,7 @@
 //!
 //! ```sh
 //! PIPEWARDEN_CHAOS_KILLS=300 cargo test --release --test broker chaos:: -- --nocapture
+//! PIPEWARDEN_CHAOS_NETWORK=300 cargo test --release --test broker chaos:: -- --nocapture network
 //! PIPEWARDEN_RESTORE=1000000 cargo test --release --test broker restore:: -- --nocapture
 //! ```
 //!
@@ -46,6 +49,7 @@ mod blind;
 mod chaos;
 mod dashboard;
 mod generate;
+mod group_protocol;
 mod gzip;
 mod health;
 mod kafka;
@@ -57,4 +61,5 @@ mod restore;
 mod rolling;
 mod rule_pack;
 mod topics;
+mod twins;
 mod wire;

@@ -19,7 +19,7 @@ pub struct DocumentProducer {
 }
 
 impl DocumentProducer {
-    /// For the first of `kafka.topics.input`. `compression` is a value of librdkafka's `compression.type`.
+    /// For the first of `kafka.topics.input` that is no pattern. `compression` is a value of librdkafka's `compression.type`.
     ///
     /// # Errors
     /// A property that librdkafka rejects.
@@ -39,7 +39,7 @@ impl DocumentProducer {
             .map_err(DriverError::client("producer of generate"))?;
         Ok(Self {
             producer,
-            topic: kafka.topics.input.first().cloned().unwrap_or_default(),
+            topic: kafka.topics.named_input().next().cloned().unwrap_or_default(),
         })
     }
 

@@ -66,6 +66,8 @@ mod document_producer;
 mod error;
 mod group;
 pub mod gzip;
+mod input;
+mod instance;
 mod metadata;
 mod observer;
 mod router;

@@ -99,6 +99,11 @@ pub enum WorkerFact<'a> {
         /// How often.
         times: u64,
     },
+    /// So many of the input topics that the settings name do not exist.
+    MissingInput {
+        /// How many.
+        topics: usize,
+    },
     /// A record goes to the dead letters though [its message](Observer::routed) could be decoded.
     DeadLetter {
         /// The reason that the letter gives.

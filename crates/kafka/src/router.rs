@@ -27,6 +27,7 @@ use super::context::WorkerContext;
 use super::error::DriverError;
 use super::group::{self, GroupConsumer, GroupContext, Member, number, offset, signed};
 use super::gzip::{self, LostBatch};
+use super::input;
 use super::observer::{BindingFact, WorkerFact};
 
 /// How long the worker may wait for a message.
@@ -49,7 +50,7 @@ pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError
     let consumer: GroupConsumer<RouterMember> =
         client::consumer(kafka, name, &group, &context.settings.correlator.instance)
             .set("enable.partition.eof", "false")
-            .create_with_context(GroupContext::new(member))
+            .create_with_context(GroupContext::new(member, kafka))
             .map_err(DriverError::client(format!("consumer of group {group}")))?;
     let topics: Vec<&str> = kafka.topics.input.iter().map(String::as_str).collect();
     consumer
@@ -75,8 +76,13 @@ pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError
                     source: problem.into(),
                 });
             }
+            // The watch of the input topics says which.
+            Some(Err(problem)) if input::is_missing_topic(&problem) => {}
             Some(Err(problem)) => client::log_transient(problem.rdkafka_error_code(), &problem.to_string()),
             None => {}
+        }
+        if group_context.has_silently_none() {
+            member.assigned(&consumer, &TopicPartitionList::new());
         }
         member.turn(&consumer);
         since_turn = 0;

@@ -11,11 +11,12 @@ use super::active_policy::ActivePolicy;
 use super::client::LogOnly;
 use super::context::WorkerContext;
 use super::error::DriverError;
+use super::instance::Instance;
 use super::metadata::partition_count;
 use super::observer::{Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
-use super::{client, correlator, router};
+use super::{client, correlator, input, router};
 
 /// The pause before a request is repeated that no broker answered: doubled each time, up to the second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -62,28 +63,67 @@ impl Service {
         if !await_topics(&context)? {
             return Ok(());
         }
-        let mut workers = Vec::new();
-        let settings = &context.settings;
-        if settings.router.enabled {
-            for index in 0..settings.router.threads {
-                workers.push(start(&context, WorkerRole::Router, index, router::run)?);
-            }
+        let instance = if context.settings.correlator.enabled {
+            Instance::claim(&context)?
+        } else {
+            None
+        };
+        if context.stop.is_set() {
+            // What was claimed is withdrawn.
+            return instance.map_or(Ok(()), |instance| instance.keep(&context.stop, &context.stop));
         }
-        if settings.correlator.enabled {
-            for index in 0..settings.correlator.threads {
-                let work = move |context: &WorkerContext, name: &str| correlator::run(context, name, index);
-                workers.push(start(&context, WorkerRole::Correlator, index, work)?);
-            }
-        }
-        let mut outcome = Ok(());
-        for (name, worker) in workers {
-            let ended = worker
-                .join()
-                .unwrap_or(Err(DriverError::Panicked { worker: name }));
-            outcome = outcome.and(ended);
-        }
-        outcome
+        let workers_ended = Stop::default();
+        let keeper = instance
+            .map(|instance| keep(instance, &context.stop, &workers_ended))
+            .transpose()?;
+        let outcome = run_workers(&context);
+        workers_ended.set();
+        let kept = keeper.map_or(Ok(()), |keeper| {
+            keeper.join().unwrap_or(Err(DriverError::Panicked {
+                worker: "instance".to_owned(),
+            }))
+        });
+        // Why it had to end comes before what came of that.
+        kept.and(outcome)
     }
+}
+
+/// Renews the claim on a thread of its own until the workers have ended.
+fn keep(instance: Instance, stop: &Stop, workers_ended: &Stop) -> Result<Keeper, DriverError> {
+    let (stop, workers_ended) = (stop.clone(), workers_ended.clone());
+    let keeper = thread::Builder::new().name("instance".to_owned());
+    Ok(keeper.spawn(move || instance.keep(&stop, &workers_ended))?)
+}
+
+type Keeper = JoinHandle<Result<(), DriverError>>;
+
+/// Runs all workers to their end.
+fn run_workers(context: &WorkerContext) -> Result<(), DriverError> {
+    let mut workers = Vec::new();
+    let settings = &context.settings;
+    if settings.router.enabled {
+        let (own, consumer) = (context.clone(), metadata_client(context, "input")?);
+        let watch = thread::Builder::new().name("input".to_owned());
+        // It ends with the service, which does not wait for its last request.
+        drop(watch.spawn(move || input::watch(&own, &consumer))?);
+        for index in 0..settings.router.threads {
+            workers.push(start(context, WorkerRole::Router, index, router::run)?);
+        }
+    }
+    if settings.correlator.enabled {
+        for index in 0..settings.correlator.threads {
+            let work = move |context: &WorkerContext, name: &str| correlator::run(context, name, index);
+            workers.push(start(context, WorkerRole::Correlator, index, work)?);
+        }
+    }
+    let mut outcome = Ok(());
+    for (name, worker) in workers {
+        let ended = worker
+            .join()
+            .unwrap_or(Err(DriverError::Panicked { worker: name }));
+        outcome = outcome.and(ended);
+    }
+    outcome
 }
 
 type Worker = (String, JoinHandle<Result<(), DriverError>>);
@@ -130,7 +170,7 @@ impl Drop for EndsAll<'_> {
 /// Waits until a broker answers and all topics exist. False if the service is to end before that.
 fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
     let brokers = &context.settings.kafka.brokers;
-    let consumer = metadata_client(context)?;
+    let consumer = metadata_client(context, "start")?;
     let (mut pause, mut grace) = (BACK_OFF.0, GRACE);
     while !context.stop.is_set() {
         match check_topics(context, &consumer) {
@@ -155,14 +195,17 @@ fn await_topics(context: &WorkerContext) -> Result<bool, DriverError> {
     Ok(false)
 }
 
-/// All topics must exist; the one that holds the state must have the partitions that the settings say.
+/// All topics must exist, but of several input topics one is enough; the one that holds the state must have the partitions that the settings say.
 fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<LogOnly>) -> Result<(), DriverError> {
     let topics = &context.settings.kafka.topics;
     if context.settings.router.enabled {
-        for topic in &topics.input {
-            if partition_count(consumer.client(), topic, REQUEST)? == 0 {
-                return Err(DriverError::MissingInput { topic: topic.clone() });
-            }
+        // One of several, and those that a pattern matches, may come later.
+        let missing = topics.missing_input(consumer)?;
+        if let Some(topic) = missing.first()
+            && missing.len() == topics.input.len()
+        {
+            let topic = (*topic).to_owned();
+            return Err(DriverError::MissingInput { topic });
         }
     }
     // Only routers use it.
@@ -186,13 +229,13 @@ fn check_topics(context: &WorkerContext, consumer: &BaseConsumer<LogOnly>) -> Re
     info!(
         brokers = context.settings.kafka.brokers,
         input = topics.input.join(" "),
-        "the broker answers and all topics exist"
+        "the broker answers and the topics exist"
     );
     Ok(())
 }
 
-fn metadata_client(context: &WorkerContext) -> Result<BaseConsumer<LogOnly>, DriverError> {
-    client::plain(&context.settings.kafka, "start")
+fn metadata_client(context: &WorkerContext, name: &str) -> Result<BaseConsumer<LogOnly>, DriverError> {
+    client::plain(&context.settings.kafka, name)
         .set("allow.auto.create.topics", "false")
         .create_with_context(LogOnly)
         .map_err(DriverError::client("client for metadata"))

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use super::client::{self, Deliveries};
 use super::error::DriverError;
-use super::group::signed;
+use super::group::{self, signed};
 use super::settings::{Kafka, ServiceSettings, Topics};
 use super::stop::Stop;
 
@@ -211,6 +211,11 @@ impl TransactionalProducer {
             Ok(calls) => Ended::Committed(calls),
             Err(Failure::Aborted(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull))) => {
                 Ended::QueueFull
+            }
+            Err(Failure::Aborted(problem)) if group::is_stale_membership(&problem) => {
+                Ended::StaleMembership {
+                    problem: problem.to_string(),
+                }
             }
             Err(Failure::Aborted(problem)) => Ended::Aborted {
                 problem: self.describe_abort(settings, &problem),

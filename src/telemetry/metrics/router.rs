@@ -1,6 +1,6 @@
 //! What the router counts.
 
-use prometheus::{IntCounter, IntCounterVec};
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use super::Metrics;
 use super::make::{Make, at_zero};
@@ -20,6 +20,7 @@ pub(super) struct Router {
     dead_letters: IntCounterVec,
     odd_fields: IntCounterVec,
     commits: IntCounter,
+    missing_input: IntGauge,
 }
 
 impl Router {
@@ -58,6 +59,10 @@ impl Router {
                 &["field"],
             ),
             commits: make.counter("router_commits_total", "Commits of input offsets."),
+            missing_input: make.gauge(
+                "input_topics_missing",
+                "Topics of kafka.topics.input that do not exist, or that this user may not see.",
+            ),
         };
         at_zero(&router.observations, Kind::ALL.iter().map(|kind| kind.as_str()));
         at_zero(&router.odd_fields, ODD_FIELDS);
@@ -132,6 +137,13 @@ impl Metrics {
     /// Fields could not be read, and their events count without them.
     pub fn odd_fields(&self, field: &str, times: u64) {
         self.router.odd_fields.with_label_values(&[field]).inc_by(times);
+    }
+
+    /// So many input topics do not exist.
+    pub fn missing_input(&self, topics: usize) {
+        self.router
+            .missing_input
+            .set(i64::try_from(topics).unwrap_or(i64::MAX));
     }
 
     /// The router has committed.

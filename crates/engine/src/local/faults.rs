@@ -19,6 +19,8 @@ pub enum Fault {
     Abort,
     /// The group is rebalanced within a transaction, so that its offsets are rejected.
     RebalanceInCommit,
+    /// The group begins a new generation within a transaction, and the client learns of it without a callback, as by KIP-848.
+    EpochRises,
     /// The process crashes within a transaction, which stays open.
     TornCommit,
     /// A new producer cannot be made, and the attempt may be repeated.
@@ -53,13 +55,14 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::CommittedUnanswered,
         Self::LogUnanswered,
         Self::SeekTimedOut,
         Self::QueueFull,
         Self::Abort,
         Self::RebalanceInCommit,
+        Self::EpochRises,
         Self::TornCommit,
         Self::ProducerFailed,
         Self::ProducerFatal,
@@ -78,10 +81,10 @@ impl Fault {
     ];
 
     /// Those of a correlator worker.
-    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(17).0;
+    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(18).0;
 
     /// Those of a router worker.
-    pub const ROUTER: &'static [Self] = Self::ALL.split_at(17).1;
+    pub const ROUTER: &'static [Self] = Self::ALL.split_at(18).1;
 }
 
 /// The faults to come, and a count of those that have occurred. None by default.

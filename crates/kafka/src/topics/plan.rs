@@ -111,7 +111,7 @@ pub fn plans(topics: &Topics, format: AlertFormat, horizon: Duration, with_input
         ..plan(&topics.bindings, table())
     });
     if with_input {
-        plans.extend(topics.input.iter().map(|name| plan(name, Vec::new())));
+        plans.extend(topics.named_input().map(|name| plan(name, Vec::new())));
     }
     plans
 }
