@@ -8,6 +8,7 @@
 //! | `kafka` | the service from its first start to its last record, as its users run it |
 //! | `topics` | a service without a broker, without topics or with wrong ones |
 //! | `recovery` | partitions taken over from another process, and from a log or a checkpoint that is not as it should be |
+//! | `failover` | how long what a killed process owned is not watched |
 //! | `twins` | two processes of one name |
 //! | `group_protocol` | groups whose partitions the brokers assign (KIP-848) |
 //! | `restore` | how long a process that was killed takes to come back |
@@ -48,6 +49,7 @@ mod bindings;
 mod blind;
 mod chaos;
 mod dashboard;
+mod failover;
 mod generate;
 mod group_protocol;
 mod gzip;
