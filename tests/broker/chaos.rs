@@ -84,7 +84,7 @@ fn report_table(faults: &BTreeMap<&'static str, u64>, truth: &Truth, verdict: &V
         verdict.observations, verdict.records, verdict.alerts
     );
     println!(
-        "| lost | {} |\n| duplicated | {} |\n| wrong | {} |",
+        "| lost | {} |\n| published twice | {} |\n| wrong | {} |",
         verdict.lost.len(),
         verdict.duplicated.len(),
         verdict.wrong.len()
