@@ -150,6 +150,9 @@ impl CorrelatorMember {
     }
 
     fn read_membership(&mut self, consumer: &GroupConsumer<Self>) {
+        // librdkafka forgets generation and member together only where the assignment is lost: a broker takes the offsets of a
+        // transaction that names neither, whoever owns the partitions.
+        //
         // In this order. The other way round the assignment could be lost in between, and what is read be the membership of a
         // member that has just joined again: with it, offsets of partitions that others own would be committed.
         let membership = membership(consumer);
