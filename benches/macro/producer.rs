@@ -30,6 +30,10 @@ pub(crate) fn run(table: &mut Table) {
         producer.begin_transaction().unwrap();
         let record: BaseRecord<'_, [u8], str> = BaseRecord::to(&topic).payload("value");
         producer.send(record).map_err(|(error, _)| error).unwrap();
+        // rdkafka's own flush sleeps in steps of 100 ms; the service does not use it either.
+        while producer.in_flight_count() > 0 {
+            std::thread::sleep(Duration::from_micros(200));
+        }
         producer.commit_transaction(REQUEST).unwrap();
     };
     let mut producer = make();
