@@ -9,11 +9,12 @@ use testkit::size;
 
 use crate::support::broker::{self, End, Jdk};
 use crate::support::chaos::Scene;
-use crate::support::chaos::cluster::{Cluster, Ending, settings};
+use crate::support::chaos::cluster::{Cluster, Ending, settings, settings_of_brokers_that_assign};
 use crate::support::chaos::load::Truth;
 use crate::support::chaos::verdict::Verdict;
 use crate::support::proxied::Setup;
 use crate::support::proxy::Fault;
+use crate::support::service::Settings;
 
 /// How many processes are killed: quick, in CI, in full.
 const KILLS: [u64; 3] = [6, 20, 300];
@@ -93,13 +94,21 @@ fn report_table(faults: &BTreeMap<&'static str, u64>, truth: &Truth, verdict: &V
 
 #[test]
 fn nothing_is_lost_and_nothing_is_published_twice_whatever_the_network_does() {
+    network_at_fault(|servers| settings(servers, "network"));
+}
+
+#[test]
+fn nor_where_the_brokers_assign_the_partitions_whatever_the_network_does() {
+    network_at_fault(|servers| settings_of_brokers_that_assign(servers, "network-848"));
+}
+
+fn network_at_fault(settings: impl Fn(&str) -> Settings) {
     let least = size::set_by("PIPEWARDEN_CHAOS_NETWORK", NETWORK);
     // A broker of its own: others would be at fault, too.
     let Some(setup) = Setup::find() else { return };
     let began = Instant::now();
     let proxy = &setup.proxy;
-    let settings = settings(&setup.servers(), "network");
-    let scene = Scene::open(broker::at(setup.plain.servers()), settings, 7);
+    let scene = Scene::open(broker::at(setup.plain.servers()), settings(&setup.servers()), 7);
     let mut cluster = Cluster::start(scene, None, 3, 8);
     let done = || proxy.faults().values().sum::<u64>();
     while done() < least {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::recovery::{alerts, attack, owned, quick, records};
 use crate::support::broker::{self, Broker, broker};
 use crate::support::chaos::Scene;
-use crate::support::chaos::cluster::{Cluster, Ending, settings};
+use crate::support::chaos::cluster::{Cluster, Ending, settings_of_brokers_that_assign};
 use crate::support::service::{Service, Settings};
 
 fn assigned_by_brokers(broker: &Broker, test: &str) -> Settings {
@@ -60,8 +60,7 @@ fn an_epoch_that_rises_without_a_callback_costs_an_abort_and_no_alert() {
 #[test]
 fn processes_that_come_and_go_and_are_killed_lose_nothing_and_repeat_nothing() {
     let Some(broker) = broker() else { return };
-    let mut settings = settings(broker.servers(), &broker.prefix("brokers-assign"));
-    settings.value["kafka"]["client"] = json!({"group.protocol": "consumer"});
+    let settings = settings_of_brokers_that_assign(broker.servers(), &broker.prefix("brokers-assign"));
     let scene = Scene::open(broker::at(broker.servers()), settings, 5);
     let mut cluster = Cluster::start(scene, None, 2, 6);
     cluster.roll();

@@ -34,6 +34,7 @@ impl Api {
     pub const ADD_PARTITIONS_TO_TXN: Self = Self(24);
     pub const ADD_OFFSETS_TO_TXN: Self = Self(25);
     pub const END_TXN: Self = Self(26);
+    pub const GROUP_HEARTBEAT: Self = Self(68);
     pub const TXN_OFFSET_COMMIT: Self = Self(28);
 
     fn of(request: &[u8]) -> Option<Self> {

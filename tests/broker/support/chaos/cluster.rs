@@ -68,6 +68,14 @@ pub fn settings(servers: &str, prefix: &str) -> Settings {
         )
 }
 
+/// The same with `group.protocol: consumer`.
+pub fn settings_of_brokers_that_assign(servers: &str, prefix: &str) -> Settings {
+    settings(servers, prefix).with(
+        "kafka/client",
+        json!({"group.protocol": "consumer", "reconnect.backoff.max.ms": "1000"}),
+    )
+}
+
 /// How a run ended.
 pub struct Ending {
     pub truth: Truth,
@@ -141,6 +149,11 @@ impl Cluster {
             _ => Fault::Duplicate(millis(&mut self.random, 3_000)),
         };
         let api = APIS[self.random.random_range(0..APIS.len())];
+        let do_brokers_assign = !self.scene.settings.value["kafka"]["client"]["group.protocol"].is_null();
+        let api = match api {
+            Api::JOIN_GROUP | Api::SYNC_GROUP | Api::HEARTBEAT if do_brokers_assign => Api::GROUP_HEARTBEAT,
+            api => api,
+        };
         proxy.disturb(api, fault, SELDOM);
         if self.random.random_bool(0.15) {
             self.kill();
