@@ -14,6 +14,7 @@ mod probe;
 mod process;
 mod producer;
 mod replay;
+mod restore;
 mod scale;
 mod table;
 mod whole;
@@ -42,7 +43,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 struct Arguments {
     /// What to measure; by default everything
-    #[arg(value_parser = ["replay", "firehose", "whole", "latency", "producer", "scale"])]
+    #[arg(value_parser = ["replay", "firehose", "whole", "latency", "producer", "restore", "scale"])]
     what: Vec<String>,
     /// Size of the file that `replay` reads, in bytes
     #[arg(long, default_value_t = 300_000_000)]
@@ -151,6 +152,9 @@ fn main() {
     }
     if is_asked("producer") {
         producer::run(&mut table);
+    }
+    if is_asked("restore") {
+        restore::run(&mut table);
     }
     if is_asked("scale") {
         scale::run(&arguments, &mut table);

@@ -9,14 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pipewarden_core::detection::{JoinSettings, RuleSet};
 use pipewarden_core::event::Observation;
-use pipewarden_core::inventory::{Inventory, Resolver, UnlistedHosts};
-use pipewarden_core::log::Partition;
+use pipewarden_core::inventory::{Inventory, Resolver};
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::local::{Broker, Layout, PollResult, Worker};
-use pipewarden_engine::worker::{Fact, PartitionId};
-use pipewarden_engine::{ObservationRecord, Policy};
+use pipewarden_engine::ObservationRecord;
 use pipewarden_tools::generator::Fleet;
 
 use self::fixtures::{ASSETS, START, at, connection, decoder, documents, holding, share};
@@ -132,46 +128,6 @@ fn applying(retained: u32, observations: Vec<Observation>) -> Duration {
     spent
 }
 
-/// What a partition costs that is taken over, by observation: from asking for its offset until it is live, without a broker.
-fn restore(criterion: &mut Criterion) {
-    const RETAINED: u32 = 100_000;
-    const PARTITION: PartitionId = PartitionId::observations(Partition::ZERO);
-    let (mut broker, layout) = (Broker::new(), Layout::new(1));
-    for number in 0..RETAINED {
-        let make = if number.is_multiple_of(50) {
-            share
-        } else {
-            connection
-        };
-        let record = ObservationRecord::Observation(make(number, ASSETS)).encode();
-        let now = AppendTime::from_millis(START + i64::from(number));
-        broker.append(&layout.input(PARTITION), now, b"", &record);
-    }
-    let policy = Arc::new(Policy::new(
-        RuleSet::builtin(),
-        Arc::new(Inventory::empty()),
-        UnlistedHosts::Watch,
-        JoinSettings::default(),
-        "bench".to_owned(),
-    ));
-    let take_over = |broker: &mut Broker| {
-        let mut worker = Worker::start(broker, &layout, "worker", &policy);
-        worker.assign(broker, &[PARTITION], 0);
-        while worker.poll(broker, PARTITION) == PollResult::Record {}
-        worker
-    };
-    take_over(&mut broker).commit(&mut broker);
-    let mut group = criterion.benchmark_group("restore");
-    group
-        .sample_size(10)
-        .throughput(Throughput::Elements(RETAINED.into()));
-    group.bench_function("observations", |bencher| bencher.iter(|| take_over(&mut broker)));
-    group.finish();
-    let has_restored =
-        |fact: &Fact| matches!(fact, Fact::Restored { records, .. } if *records == u64::from(RETAINED));
-    assert!(take_over(&mut broker).take_facts().iter().any(has_restored));
-}
-
 fn encode(criterion: &mut Criterion) {
     let record = ObservationRecord::Observation(share(7, ASSETS));
     let value = record.encode();
@@ -181,5 +137,5 @@ fn encode(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, gates, decode, resolve, join, restore, encode);
+criterion_group!(benches, gates, decode, resolve, join, encode);
 criterion_main!(benches);

@@ -185,12 +185,6 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         !topics.input.is_empty(),
         "kafka.topics.input is empty: name the topic that Winlogbeat publishes to",
     );
-    for pattern in topics.input_patterns() {
-        problems.require(
-            pattern.len() > 1,
-            "kafka.topics.input: a pattern begins with ^ and goes on, as ^winlogbeat-.*",
-        );
-    }
     for name in topics.named_input() {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         problems.require(
@@ -209,6 +203,16 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         &topics.dead_letters,
         &topics.bindings,
     ];
+    for pattern in topics.input_patterns() {
+        let begin = literal_begin(pattern);
+        problems.require(
+            !own.iter().any(|name| name.starts_with(begin)),
+            format!(
+                "kafka.topics.input: the pattern {pattern} may match topics that Pipewarden writes to; begin it with letters \
+                 that none of these begins with, as ^winlogbeat-.*"
+            ),
+        );
+    }
     let is_used_twice =
         |(index, name): (usize, &&String)| own[..index].contains(name) || topics.input.contains(name);
     problems.require(
@@ -216,6 +220,23 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed, dead_letters and bindings must be different \
          topics",
     );
+}
+
+/// What every name begins with that a pattern of topics matches, as far as the pattern says so letter by letter.
+fn literal_begin(pattern: &str) -> &str {
+    let text = pattern.trim_start_matches('^');
+    let is_literal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let end = text
+        .bytes()
+        .position(|byte| !is_literal(byte))
+        .unwrap_or(text.len());
+    match text.as_bytes().get(end) {
+        // Another alternative begins otherwise.
+        _ if text.contains('|') => "",
+        // The last letter need not be there.
+        Some(b'?' | b'*' | b'{') => &text[..end.saturating_sub(1)],
+        _ => &text[..end],
+    }
 }
 
 fn properties(settings: &Settings, problems: &mut Problems) {

@@ -186,7 +186,7 @@ fn every_topic_whose_name_matches_a_pattern_is_read_whenever_it_is_created() {
             .as_object_mut()
             .unwrap()
             .extend(properties);
-        let prefix = settings.topic("input").to_owned();
+        let prefix = format!("shipped-{}", settings.topic("input"));
         let settings = settings.with("kafka/topics/input", json!([format!("^{prefix}-.*")]));
         settings.create_topics();
         let service = Service::start(&settings);

@@ -55,6 +55,9 @@ pub enum DriverError {
         /// Its name.
         topic: String,
     },
+    /// There are only patterns of topics to write to.
+    #[error("kafka.topics.input names no topic to write to, only patterns")]
+    NoNamedInput,
     /// The observations topic was made for another number of partitions.
     #[error(
         "topic {topic} has {has} partitions and kafka.topics.partitions says {wants}; set it to {has}, or drain the topic \
