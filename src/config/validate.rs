@@ -214,6 +214,16 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         !topics.input.is_empty(),
         "kafka.topics.input is empty: name the topic that Winlogbeat publishes to",
     );
+    for name in topics.named_input() {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        problems.require(
+            (1..250).contains(&name.len()) && name.bytes().all(is_name),
+            format!(
+                "kafka.topics.input: {name:?} can be no topic's name, which is made of letters, digits, '.', '_' and '-'; a \
+                 pattern begins with ^, as ^winlogbeat-.*"
+            ),
+        );
+    }
     let own = [
         &topics.observations,
         &topics.alerts,
@@ -222,6 +232,16 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         &topics.dead_letters,
         &topics.bindings,
     ];
+    for pattern in topics.input_patterns() {
+        let begin = literal_begin(pattern);
+        problems.require(
+            !own.iter().any(|name| name.starts_with(begin)),
+            format!(
+                "kafka.topics.input: the pattern {pattern} may match topics that Pipewarden writes to; begin it with letters \
+                 that none of these begins with, as ^winlogbeat-.*"
+            ),
+        );
+    }
     let is_used_twice =
         |(index, name): (usize, &&String)| own[..index].contains(name) || topics.input.contains(name);
     problems.require(
@@ -260,6 +280,23 @@ fn topic_names(settings: &Settings, problems: &mut Problems) {
 fn log(settings: &Settings, problems: &mut Problems) {
     if let Err(problem) = super::log_filter(&settings.log.level) {
         problems.require(false, problem);
+    }
+}
+
+/// What every name begins with that a pattern of topics matches, as far as the pattern says so letter by letter.
+fn literal_begin(pattern: &str) -> &str {
+    let text = pattern.trim_start_matches('^');
+    let is_literal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let end = text
+        .bytes()
+        .position(|byte| !is_literal(byte))
+        .unwrap_or(text.len());
+    match text.as_bytes().get(end) {
+        // Another alternative begins otherwise.
+        _ if text.contains('|') => "",
+        // The last letter need not be there.
+        Some(b'?' | b'*' | b'{') => &text[..end.saturating_sub(1)],
+        _ => &text[..end],
     }
 }
 

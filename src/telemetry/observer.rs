@@ -37,11 +37,10 @@ impl Reporter {
     /// Metrics of the topics, rules and exceptions that are about to be used exist from now on.
     pub fn new(settings: &Settings, policy: &Policy, metrics: Arc<Metrics>, status: Arc<Status>) -> Self {
         let is_correlating = settings.correlator.enabled;
-        let input = &settings.kafka.topics.input;
-        let consumed = metrics.consumed(input.iter().filter(|_| settings.router.enabled));
         let topics = &settings.kafka.topics;
+        let consumed = metrics.consumed(topics.named_input().filter(|_| settings.router.enabled));
         if settings.router.enabled {
-            let read = topics.input.iter().chain([&topics.bindings]);
+            let read = topics.named_input().chain([&topics.bindings]);
             read.for_each(|topic| metrics.init_batch_series(topic));
         }
         if is_correlating {
@@ -202,6 +201,7 @@ impl Observer for Reporter {
                     metrics.loss(reason.as_str());
                 }
             }
+            WorkerFact::MissingInput { topics } => metrics.missing_input(topics),
             WorkerFact::DeadLetter { reason } => metrics.dead_letter(reason),
             WorkerFact::Rejected {
                 topic,

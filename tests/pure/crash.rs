@@ -168,6 +168,33 @@ const IMPOSSIBLE: &[(&str, &[&str])] = &[
         &["failed", "assigning", "renewing", "waiting", "ready"],
     ),
     (
+        "ended.stale_membership",
+        &["failed", "assigning", "renewing", "waiting", "ready"],
+    ),
+    // Asked for after an abort, while the producer is yet to be renewed, and answered at once.
+    (
+        "membership.read",
+        &[
+            "failed",
+            "assigning",
+            "revoking",
+            "publishing",
+            "waiting",
+            "ready",
+        ],
+    ),
+    (
+        "membership.lost",
+        &[
+            "failed",
+            "assigning",
+            "revoking",
+            "publishing",
+            "waiting",
+            "ready",
+        ],
+    ),
+    (
         "ended.queue_full",
         &["failed", "assigning", "renewing", "waiting", "ready"],
     ),

@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 
 use super::client;
 use super::error::DriverError;
-use super::group::signed;
+use super::group::{self, signed};
 use super::metadata::partition_count;
 use super::rejected::{Numbered, Undelivered};
 use super::settings::{ServiceSettings, Topics};
@@ -182,6 +182,11 @@ impl TransactionalProducer {
             }
             Err(Failure::Aborted(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull))) => {
                 Ended::QueueFull
+            }
+            Err(Failure::Aborted(problem)) if group::is_stale_membership(&problem) => {
+                Ended::StaleMembership {
+                    problem: problem.to_string(),
+                }
             }
             Err(Failure::Aborted(problem)) => self.aborted(problem, batch, settings),
             Err(Failure::Fatal(problem)) => self.fatal(problem, batch, settings),

@@ -165,6 +165,8 @@ pub enum Input<'a, M> {
     Ended(Ended),
     /// Answers [`Output::RenewProducer`].
     Producer(Renewed),
+    /// Answers [`Output::AskMembership`]. `None` where the assignment is lost, of which a callback is still to tell.
+    Membership(Option<M>),
     /// Answers [`Output::AppendTick`]: the producer has it.
     Ticked {
         /// For this partition.
@@ -255,6 +257,11 @@ pub enum Ended {
     },
     /// The broker has rejected a record for good; nothing of the transaction will ever be visible.
     Rejected(Rejection),
+    /// The same, because the group no longer knows the membership that its offsets named.
+    StaleMembership {
+        /// The error of the broker.
+        problem: String,
+    },
     /// It could not be sent as a whole, because the client's queue was full; nothing of it will ever be visible.
     QueueFull,
     /// The producer cannot be used any more: it is fenced, or the outcome of the transaction is unknown.
@@ -324,6 +331,9 @@ pub enum Output<M> {
     /// Make a new transactional producer of the same id. It fences the old one, and requests of that which are still on
     /// their way.
     RenewProducer,
+    /// Read the membership anew: by KIP-848 its epoch rises without a callback. First the membership is read and *then*
+    /// whether the assignment is lost, so that a membership that is handed in covers the partitions of the last callback.
+    AskMembership,
     /// Append a [tick](crate::ObservationRecord::Tick) outside of any transaction.
     AppendTick {
         /// To this partition.

@@ -222,6 +222,14 @@ impl<M: Clone> Machine<M> {
             Ended::Fatal { problem } => return self.end(End::Producer { problem }),
             Ended::Aborted { problem } => problem,
             Ended::Rejected(rejection) => return self.rejected(&batch, paused, rejection, at),
+            Ended::StaleMembership { problem } => {
+                // Within a revocation the new owner repeats the batch. Outside of the group there is nothing to ask for.
+                if self.callback.is_none() && self.membership.is_some() {
+                    self.is_membership_asked = true;
+                    self.push(Output::AskMembership);
+                }
+                problem
+            }
             Ended::QueueFull => "the client's queue is full".to_owned(),
         };
         self.aborted(paused, problem);

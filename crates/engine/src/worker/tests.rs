@@ -298,3 +298,30 @@ fn a_commit_in_doubt_within_a_revocation_is_the_last_of_its_partitions() {
     let outputs = handle(&mut machine, Input::Timer, 60);
     assert!(outputs.iter().any(is_renewed), "{outputs:?}");
 }
+
+/// What the next transaction names as its membership, once the first was refused for its own and the question after it answered.
+fn membership_after_a_refusal(answer: Option<u64>) -> u64 {
+    let mut machine = two_live_partitions();
+    publish_one(&mut machine, 7, 0);
+    let problem = "the generation is stale".to_owned();
+    let refused = Input::Ended(Ended::StaleMembership { problem });
+    let outputs = handle(&mut machine, refused, 110);
+    assert!(
+        matches!(outputs[..], [Output::AskMembership, Output::Pause(_)]),
+        "no producer is made before the answer: {outputs:?}"
+    );
+    let outputs = handle(&mut machine, Input::Membership(answer), 111);
+    assert!(matches!(outputs[..], [Output::RenewProducer]), "{outputs:?}");
+    handle(&mut machine, Input::Producer(Renewed::Ready), 112);
+    let outputs = handle(&mut machine, Input::Timer, 300);
+    let [Output::Publish { membership, .. }] = outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    membership
+}
+
+#[test]
+fn a_membership_that_has_gone_stale_without_a_callback_is_read_anew_and_a_lost_one_is_not_replaced() {
+    assert_eq!(membership_after_a_refusal(Some(2)), 2);
+    assert_eq!(membership_after_a_refusal(None), 1);
+}

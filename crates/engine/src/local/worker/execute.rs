@@ -48,6 +48,10 @@ impl Worker {
                 };
                 return vec![Input::Producer(renewed)];
             }
+            Output::AskMembership => {
+                let membership = (!self.is_lost).then_some(self.generation);
+                return vec![Input::Membership(membership)];
+            }
             Output::AppendTick { partition } => return vec![self.tick(partition, broker)],
             Output::Forget(_) | Output::CallbackDone => {}
             Output::Observe(fact) => self.facts.push(fact),
@@ -181,6 +185,9 @@ impl Worker {
                 problem: problem.to_string(),
             },
             _ if problem == BrokerError::QueueFull => Ended::QueueFull,
+            _ if problem == BrokerError::StaleGeneration => Ended::StaleMembership {
+                problem: problem.to_string(),
+            },
             _ => Ended::Aborted {
                 problem: problem.to_string(),
             },
@@ -201,6 +208,11 @@ impl Worker {
         }
         if self.faults.occurs(Fault::RebalanceInCommit) {
             broker.rebalance(&self.layout.group);
+        }
+        // Whoever is no longer a member learns of no generation.
+        let is_member = self.generation == broker.generation(&self.layout.group);
+        if is_member && self.faults.occurs(Fault::EpochRises) {
+            self.generation = broker.rebalance(&self.layout.group);
         }
         for part in batch.parts() {
             let committed = Committed {
