@@ -246,7 +246,7 @@ pub struct HealthArgs {
     /// Where the service listens, in place of http.listen of the settings
     #[arg(long, value_name = "HOST:PORT")]
     pub address: Option<String>,
-    /// Ask whether it is ready, too: every worker has its partitions and has caught up
+    /// Ask whether it is ready, too: the brokers answer, and every worker has caught up, reads on and can write
     #[arg(long)]
     pub ready: bool,
 }
