@@ -255,7 +255,7 @@ pub struct HealthArgs {
     /// PEM file with the certificate of the service or of its authority, for an address that begins with https://
     #[arg(long, value_name = "FILE")]
     pub certificate_file: Option<PathBuf>,
-    /// Ask whether it is ready, too: every worker has its partitions and has caught up
+    /// Ask whether it is ready, too: the brokers answer, and every worker has caught up, reads on and can write
     #[arg(long)]
     pub ready: bool,
 }

@@ -87,7 +87,13 @@ fn connect(out: &mut impl Write, settings: &Settings) -> anyhow::Result<bool> {
     writeln!(out, "\n{}", "brokers".bold())?;
     for (address, problem) in brokers {
         is_fine &= problem.is_none();
-        let word = problem.map_or_else(|| "ok".green().to_string(), |problem| problem.red().to_string());
+        let word = match &problem {
+            None => "ok".green().to_string(),
+            Some(problem) => {
+                let named = format!("{address}: ");
+                problem.strip_prefix(&named).unwrap_or(problem).red().to_string()
+            }
+        };
         writeln!(out, "  {address}: {word}")?;
     }
     writeln!(out, "\n{}", "topics".bold())?;

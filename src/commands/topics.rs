@@ -4,11 +4,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
-use pipewarden_kafka::{AlertOutput, TopicAdmin, TopicState, plans};
+use pipewarden_kafka::{AlertOutput, DriverError, TopicAdmin, TopicState, plans};
 
 use super::{demand_sound_client, settings};
 use crate::cli::{TopicsAction, TopicsArgs};
 use crate::config::Settings;
+use crate::diagnostics::with_causes;
 
 /// Creates missing topics, or prints what is wrong with the topics. Fails if anything is wrong in the end.
 ///
@@ -79,7 +80,14 @@ impl<'a> Topics<'a> {
                 } else {
                     admin.check(&plan).await
                 }
-            })?;
+            });
+            let state = match state {
+                // Another topic may be denied as well, or wrong.
+                Err(denied @ DriverError::NotAuthorized { .. }) => {
+                    TopicState::Wrong(vec![with_causes(&denied)])
+                }
+                other => other?,
+            };
             is_fine &= !matches!(state, TopicState::Wrong(_) | TopicState::Missing);
             let word = match state {
                 TopicState::Created | TopicState::Right => state.to_string().green().to_string(),

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::broker::{self, Jdk, skip};
+use crate::support::broker::{self, Extra, Jdk, broker, skip};
 use crate::support::service::{Service, Settings};
 use crate::wire::{PASSWORD, secured};
 
@@ -139,4 +139,40 @@ fn each_reason_why_no_broker_answers_is_named_by_every_command() {
         let text = Value::from(service.log()).to_string();
         assert!(!text.contains(PASSWORD) && !text.contains("perch"), "{text}");
     }
+}
+
+#[test]
+fn check_asks_each_broker_by_the_address_that_it_gives_itself() {
+    let nobody = broker::free_port().unwrap();
+    let broker = Jdk::start_with(|_| {
+        Ok(Extra {
+            properties: format!("advertised.listeners=PLAINTEXT://127.0.0.1:{nobody}\n"),
+            format: Vec::new(),
+        })
+    });
+    let broker = match broker {
+        Ok(broker) => broker,
+        Err(reason) => return skip(&reason),
+    };
+    let output = Settings::new(&broker.servers(), "advertised").command(&["check", "--connect"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains(&format!("127.0.0.1:{nobody}: nothing listens there")),
+        "{text}"
+    );
+}
+
+#[test]
+fn check_finds_brokers_and_topics_as_they_should_be() {
+    let Some(broker) = broker() else { return };
+    let settings = Settings::new(broker.servers(), &broker.prefix("sound"));
+    settings.create_topics();
+    let output = settings.command(&["check", "--connect"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains(&format!("{}: ok", settings.topic("observations"))),
+        "{text}"
+    );
 }
