@@ -76,7 +76,13 @@ fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
     assert!(text.contains(problem), "{text}");
     assert_eq!(warning["topic"], alerts);
     service.await_ready();
-    send(broker, &settings, accesses(true));
+    // Beside it, in the same transaction, small ones of twenty other sources.
+    let mut events = accesses(true);
+    for source in 0..20 {
+        let ip = format!("10.1.1.{source}");
+        events.push(winlogbeat::share(100, &ip, 49_839));
+    }
+    send(broker, &settings, events);
     let is_rejected = |topic: &str| service.metric("pipewarden_records_rejected_total", topic) > 0.0;
     service.await_that("the alert is rejected", || is_rejected(r#"topic="alerts""#));
     service.await_message("the broker rejects a record");
@@ -99,6 +105,22 @@ fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
         .find(|document| same(document, "alert_id") && same(document, "revision"));
     let whole = whole.expect("the dead letter holds the whole document");
     assert_eq!(whole["pipewarden"]["accounts"].as_array().unwrap().len(), 60);
+
+    let is_small = |document: &&Value| {
+        document["source"]["ip"]
+            .as_str()
+            .is_some_and(|ip| ip.starts_with("10.1.1."))
+    };
+    service.await_that("the small ones are there", || {
+        let found = documents(broker, alerts);
+        let small: Vec<&Value> = found.iter().filter(is_small).collect();
+        assert!(
+            small
+                .iter()
+                .all(|document| document["pipewarden"]["omitted"].is_null())
+        );
+        small.len() >= 20
+    });
 
     // Detection goes on, and what fits is written as it is.
     let mut other = accesses(false);

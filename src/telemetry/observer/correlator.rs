@@ -118,7 +118,7 @@ impl Reported<'_> {
     fn producer_replaced(&self, reason: RenewalReason) {
         self.metrics.producer_replaced(reason);
         self.status.producer_replaced(self.worker, Instant::now());
-        if reason != RenewalReason::Aborted {
+        if matches!(reason, RenewalReason::Slow | RenewalReason::Repeated) {
             let (worker, reason) = (self.worker, reason.as_str());
             warn!(
                 worker,

@@ -28,6 +28,8 @@ pub struct Worker {
     layout: Layout,
     name: String,
     producer: Producer,
+    /// Whether the producer was made to send each record on its own.
+    is_one_by_one: bool,
     consumer: Consumer<PartitionId>,
     /// Of its group, as a callback named it last.
     generation: u64,
@@ -77,6 +79,7 @@ impl Worker {
             layout: layout.clone(),
             name: name.to_owned(),
             producer: broker.start_producer(name),
+            is_one_by_one: false,
             consumer: Consumer::default(),
             generation: 0,
             at,
