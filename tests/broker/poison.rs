@@ -57,6 +57,23 @@ fn documents(broker: &Broker, topic: &str) -> Vec<Value> {
         .collect()
 }
 
+#[track_caller]
+fn assert_a_dead_letter_holds_the_whole(broker: &Broker, settings: &Settings, stub: &Value) {
+    let letters = broker.read_all(settings.topic("dead_letters"));
+    let letters = letters
+        .iter()
+        .map(|record| DeadLetter::decode(&record.value).unwrap());
+    let whole: Vec<Value> = letters
+        .map(|letter| serde_json::from_slice(&letter.original().unwrap()).unwrap())
+        .collect();
+    let same = |document: &Value, key: &str| document["pipewarden"][key] == stub["pipewarden"][key];
+    let whole = whole
+        .iter()
+        .find(|document| same(document, "alert_id") && same(document, "revision"));
+    let whole = whole.expect("the dead letter holds the whole document");
+    assert_eq!(whole["pipewarden"]["accounts"].as_array().unwrap().len(), 60);
+}
+
 #[test]
 fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
     let Some(broker) = broker() else { return };
@@ -92,20 +109,7 @@ fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
         .iter()
         .find(|document| document["pipewarden"]["omitted"]["rejected"] == "record_too_large");
     let stub = stub.unwrap_or_else(|| panic!("{stubs:#?}"));
-    let letters = broker.read_all(settings.topic("dead_letters"));
-    let letters = letters
-        .iter()
-        .map(|record| DeadLetter::decode(&record.value).unwrap());
-    let whole: Vec<Value> = letters
-        .map(|letter| serde_json::from_slice(&letter.original().unwrap()).unwrap())
-        .collect();
-    let same = |document: &Value, key: &str| document["pipewarden"][key] == stub["pipewarden"][key];
-    let whole = whole
-        .iter()
-        .find(|document| same(document, "alert_id") && same(document, "revision"));
-    let whole = whole.expect("the dead letter holds the whole document");
-    assert_eq!(whole["pipewarden"]["accounts"].as_array().unwrap().len(), 60);
-
+    assert_a_dead_letter_holds_the_whole(broker, &settings, stub);
     let is_small = |document: &&Value| {
         document["source"]["ip"]
             .as_str()

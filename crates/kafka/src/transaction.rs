@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use failure::{failure, undelivered};
 use pipewarden_core::diagnostics::with_causes;
 use pipewarden_engine::worker::{Batch, CommitCalls, Ended, RETRY_BACKOFF, Renewed};
-use rdkafka::Offset;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
@@ -19,10 +18,9 @@ use tracing::{debug, warn};
 
 use super::client;
 use super::error::DriverError;
-use super::group::signed;
 use super::metadata::partition_count;
 use super::rejected::{Numbered, Undelivered};
-use super::settings::{ServiceSettings, Topics};
+use super::settings::ServiceSettings;
 use super::stop::Stop;
 
 /// How long the broker keeps a transaction that nobody ends. Whoever takes the partition over waits no longer.
@@ -171,7 +169,7 @@ impl TransactionalProducer {
         settings: &ServiceSettings,
         within: Duration,
     ) -> Ended {
-        let offsets = offsets(batch, &settings.kafka.topics);
+        let offsets = records::offsets(batch, &settings.kafka.topics);
         let outcome =
             self.begin(within).and_then(
                 |transaction| match records::write(&transaction, batch, settings) {
@@ -279,19 +277,6 @@ fn create(
         .set("linger.ms", "0")
         .create_with_context(Numbered::default())
         .map_err(DriverError::client(format!("transactional producer {id}")))
-}
-
-/// The offsets of a batch, each with its checkpoint.
-fn offsets(batch: &Batch, topics: &Topics) -> TopicPartitionList {
-    let mut offsets = TopicPartitionList::new();
-    for part in batch.parts() {
-        let mut element = offsets.add_partition(&topics.observations, signed(part.partition.number));
-        element
-            .set_offset(Offset::Offset(part.offset.to_wire()))
-            .expect("no log reaches the offsets that Kafka reserves");
-        element.set_metadata(part.checkpoint.to_string());
-    }
-    offsets
 }
 
 /// A call of the transactional API that succeeded.

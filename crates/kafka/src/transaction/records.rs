@@ -1,8 +1,11 @@
 //! The records of a batch, and which of them a broker rejects.
 
 use pipewarden_engine::worker::{Batch, Destination, RecordId, Rejection};
+use rdkafka::Offset;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::super::group::signed;
 use super::super::rejected::{Undelivered, Verdict, verdict};
 use super::super::settings::{ServiceSettings, Topics};
 use super::Transaction;
@@ -74,4 +77,17 @@ fn topic(topics: &Topics, destination: Destination) -> &str {
         Destination::Suppressed => &topics.suppressed,
         Destination::DeadLetters => &topics.dead_letters,
     }
+}
+
+/// The offsets of a batch, each with its checkpoint.
+pub(super) fn offsets(batch: &Batch, topics: &Topics) -> TopicPartitionList {
+    let mut offsets = TopicPartitionList::new();
+    for part in batch.parts() {
+        let mut element = offsets.add_partition(&topics.observations, signed(part.partition.number));
+        element
+            .set_offset(Offset::Offset(part.offset.to_wire()))
+            .expect("no log reaches the offsets that Kafka reserves");
+        element.set_metadata(part.checkpoint.to_string());
+    }
+    offsets
 }
