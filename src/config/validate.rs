@@ -214,16 +214,6 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         !topics.input.is_empty(),
         "kafka.topics.input is empty: name the topic that Winlogbeat publishes to",
     );
-    for name in topics.named_input() {
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        problems.require(
-            (1..250).contains(&name.len()) && name.bytes().all(is_name),
-            format!(
-                "kafka.topics.input: {name:?} can be no topic's name, which is made of letters, digits, '.', '_' and '-'; a \
-                 pattern begins with ^, as ^winlogbeat-.*"
-            ),
-        );
-    }
     let own = [
         &topics.observations,
         &topics.alerts,
@@ -254,7 +244,7 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
 /// What Kafka takes as a topic's name. An input that begins with `^` is a pattern.
 fn topic_names(settings: &Settings, problems: &mut Problems) {
     let topics = &settings.kafka.topics;
-    let input = topics.input.iter().filter(|name| !name.starts_with('^'));
+    let input = topics.named_input();
     let own = [
         ("observations", &topics.observations),
         ("alerts", &topics.alerts),
@@ -268,10 +258,15 @@ fn topic_names(settings: &Settings, problems: &mut Problems) {
         (1..=249).contains(&name.len()) && name.bytes().all(is_legal) && !matches!(name, "." | "..")
     };
     for (key, name) in input.map(|name| ("input", name)).chain(own) {
+        let hint = if key == "input" {
+            "; a pattern begins with ^, as ^winlogbeat-.*"
+        } else {
+            ""
+        };
         problems.require(
             is_sound(name),
             format!(
-                "kafka.topics.{key}: {name:?} cannot be the name of a topic: Kafka takes 1 to 249 of a-z, A-Z, 0-9, dot, _ and -"
+                "kafka.topics.{key}: {name:?} can be no topic's name: Kafka takes 1 to 249 of a-z, A-Z, 0-9, dot, _ and -{hint}"
             ),
         );
     }

@@ -28,6 +28,8 @@ pub struct Worker {
     layout: Layout,
     name: String,
     producer: Producer,
+    /// Whether the producer was made to send each record on its own.
+    is_one_by_one: bool,
     consumer: Consumer<PartitionId>,
     /// Of its group, as its client knows it.
     generation: u64,
@@ -79,6 +81,7 @@ impl Worker {
             layout: layout.clone(),
             name: name.to_owned(),
             producer: broker.start_producer(name),
+            is_one_by_one: false,
             consumer: Consumer::default(),
             generation: 0,
             is_lost: false,

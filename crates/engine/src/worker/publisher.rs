@@ -108,11 +108,12 @@ impl<M: Clone> Machine<M> {
                 let (batch, pause) = (Arc::clone(batch), retry.pause);
                 self.publish(batch, Some(pause), at);
             }
-            Publisher::Renewing { ask_at, .. }
+            Publisher::Renewing { batch, ask_at, .. }
                 if may_begin && ask_at.is_some_and(|due| at.monotonic >= due) =>
             {
                 *ask_at = None;
-                self.push(Output::RenewProducer);
+                let is_one_by_one = batch.is_one_by_one;
+                self.push(Output::RenewProducer { is_one_by_one });
             }
             Publisher::Publishing { .. } | Publisher::Renewing { .. } | Publisher::Waiting { .. } => {}
         }
@@ -272,10 +273,13 @@ impl<M: Clone> Machine<M> {
     /// The commit holds, but a request of it may still be on its way: nothing begins before there is a new producer. Where
     /// the first transaction of each new producer is in doubt again, the pauses before the next grow.
     fn renew_after_commit(&mut self, reason: RenewalReason, at: At) {
-        let pause = self.doubt_pause.map_or(Duration::ZERO, |pause| {
-            (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
-        });
-        self.doubt_pause = Some(pause);
+        let mut pause = Duration::ZERO;
+        if reason != RenewalReason::Rejected {
+            if let Some(last) = self.doubt_pause {
+                pause = (last * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            }
+            self.doubt_pause = Some(pause);
+        }
         self.observe(Fact::ProducerReplaced(reason));
         self.push(Output::Pause(self.partitions().collect()));
         self.publisher = Publisher::Renewing {

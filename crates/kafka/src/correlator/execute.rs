@@ -56,7 +56,7 @@ impl CorrelatorMember {
                     let ended = self.producer.publish(&batch, &membership, settings, within);
                     self.hand_in(Input::Ended(ended));
                 }
-                Output::RenewProducer => self.renew_producer(),
+                Output::RenewProducer { is_one_by_one } => self.renew_producer(is_one_by_one),
                 Output::AskMembership => self.read_membership(consumer),
                 Output::AppendTick { partition } => self.append_tick(partition),
                 Output::Forget(partitions) => {
@@ -144,8 +144,9 @@ impl CorrelatorMember {
         group::pause(consumer, &self.list(partitions), is_paused);
     }
 
-    fn renew_producer(&mut self) {
-        let renewed = self.producer.renew(&self.context.settings, &self.name);
+    fn renew_producer(&mut self, is_one_by_one: bool) {
+        let settings = &self.context.settings;
+        let renewed = self.producer.renew(settings, &self.name, is_one_by_one);
         self.hand_in(Input::Producer(renewed));
     }
 

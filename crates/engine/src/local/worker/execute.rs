@@ -40,11 +40,11 @@ impl Worker {
                 let between = self.during_commit.take().filter(|_| ended.is_some());
                 return between.into_iter().chain(ended).collect();
             }
-            Output::RenewProducer => {
+            Output::RenewProducer { is_one_by_one } => {
                 let renewed = if pretend {
                     Renewed::Ready
                 } else {
-                    self.renew(broker)
+                    self.renew(is_one_by_one, broker)
                 };
                 return vec![Input::Producer(renewed)];
             }
@@ -102,7 +102,7 @@ impl Worker {
         Input::SeekDone { partition }
     }
 
-    fn renew(&mut self, broker: &mut Broker) -> Renewed {
+    fn renew(&mut self, is_one_by_one: bool, broker: &mut Broker) -> Renewed {
         let problem = || "no answer".to_owned();
         if self.faults.occurs(Fault::ProducerFailed) {
             return Renewed::Failed { problem: problem() };
@@ -111,6 +111,7 @@ impl Worker {
             return Renewed::Fatal { problem: problem() };
         }
         self.producer = broker.start_producer(&self.name);
+        self.is_one_by_one = is_one_by_one;
         Renewed::Ready
     }
 
@@ -154,7 +155,7 @@ impl Worker {
         let written = self.write(batch, self.generation, broker);
         match self.abort(written.err().unwrap_or(BrokerError::Rejected), broker) {
             Ended::Aborted { problem } => Ended::Rejected(Rejection {
-                record: Some(document).filter(|_| batch.is_one_by_one),
+                record: Some(document).filter(|_| self.is_one_by_one),
                 cause: RejectionCause::TooLarge,
                 problem,
             }),
@@ -170,6 +171,7 @@ impl Worker {
         }
         CommitCalls {
             end: if is_slow { RETRY_BACKOFF } else { Duration::ZERO },
+            is_one_by_one: self.is_one_by_one,
             ..CommitCalls::default()
         }
     }
