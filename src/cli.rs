@@ -137,10 +137,16 @@ pub struct CheckArgs {
     /// Ask the brokers: whether each can be reached, and how the topics differ from what the service needs
     #[arg(long)]
     pub connect: bool,
-    /// Ask these running services (HOST:PORT, or http://HOST:PORT) how often each exception was hit, and say which were
+    /// Ask these running services (HOST:PORT, also after http:// or https://) how often each exception was hit, and say which were
     /// not; name all replicas: each knows its own hits
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub status: Vec<String>,
+    /// File with the token that these services ask for
+    #[arg(long, value_name = "FILE", requires = "status")]
+    pub token_file: Option<PathBuf>,
+    /// PEM file with the certificate of these services or of its authority, for https
+    #[arg(long, value_name = "FILE", requires = "status")]
+    pub certificate_file: Option<PathBuf>,
 }
 
 /// `pipewarden test`
@@ -240,12 +246,15 @@ pub struct ExportArgs {
 
 Prints what the service answers. Exit status: 0 well, 1 not, or no answer.")]
 pub struct HealthArgs {
-    /// Settings file of the service, for http.listen; the environment comes after it
+    /// Settings file of the service, for http.listen and its certificate; the environment comes after it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where the service listens, in place of http.listen of the settings
     #[arg(long, value_name = "HOST:PORT")]
     pub address: Option<String>,
+    /// PEM file with the certificate of the service or of its authority, for an address that begins with https://
+    #[arg(long, value_name = "FILE")]
+    pub certificate_file: Option<PathBuf>,
     /// Ask whether it is ready, too: the brokers answer, and every worker has caught up, reads on and can write
     #[arg(long)]
     pub ready: bool,

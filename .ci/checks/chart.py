@@ -99,6 +99,13 @@ def restricted(pod):
             yield f"container {container['name']} may write to its root"
 
 
+def chosen_by_openshift(pod):
+    """What restricted-v2 of OpenShift rejects: users and groups that are not its own."""
+    yield from {"runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"} & set(pod["securityContext"])
+    for container in pod["containers"]:
+        yield from {"runAsUser", "runAsGroup"} & set(container["securityContext"])
+
+
 def settings_are_accepted(program, documents, folder):
     """What the pods would mount, in force: a replay takes rules without their cases, too."""
     mounts = {}
@@ -125,8 +132,9 @@ def settings_are_accepted(program, documents, folder):
 def main(program, *paths):
     definitions = custom_resources(paths)
     problems, manifests, kinds = [], 0, set()
-    matrix = sorted(CHART.glob("ci/*-values.yaml"))
-    assert matrix, "no values to render"
+    openshift = CHART / "values-openshift.yaml"
+    matrix = [*sorted(CHART.glob("ci/*-values.yaml")), openshift]
+    assert len(matrix) > 1, "no values to render"
     for values in matrix:
         linted = helm("lint", "--strict", str(CHART), "-f", str(values))
         if linted.returncode:
@@ -144,8 +152,12 @@ def main(program, *paths):
                     validate(document, version, definitions)
                 except Exception as problem:  # Both validators have their own kinds.
                     problems.append(f"{where}: {str(problem)[:600]}")
+                if document["kind"] == "NetworkPolicy" and not all(rule.get("from") for rule in document["spec"]["ingress"]):
+                    problems.append(f"{where}: anyone may reach the endpoints")
                 if pod := pod_of(document):
                     problems += [f"{where}: {broken}" for broken in restricted(pod)]
+                    if values == openshift:
+                        problems += [f"{where}: OpenShift rejects {field}" for field in chosen_by_openshift(pod)]
                     if document["kind"] == "StatefulSet" and pod["terminationGracePeriodSeconds"] < LONGEST_END:
                         problems.append(f"{where}: killed before it can end in order")
         with tempfile.TemporaryDirectory() as folder:

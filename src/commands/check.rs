@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use owo_colors::OwoColorize as _;
 
 use super::exception_hits::{self, Hits};
+use super::http_client::Credentials;
 use super::topics::Topics;
 use super::{demand_sound_client, settings, several};
 use crate::cli::CheckArgs;
@@ -26,8 +27,9 @@ use crate::time::AppendTime;
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
     let policy = sound_policy(&settings)?;
+    let credentials = Credentials::read(args.token_file.as_deref(), args.certificate_file.as_deref())?;
     let hits = (!args.status.is_empty())
-        .then(|| exception_hits::ask(&args.status))
+        .then(|| exception_hits::ask(&args.status, &credentials))
         .transpose()?;
     let mut out = anstream::stdout();
     writeln!(out, "{}", "settings".bold())?;

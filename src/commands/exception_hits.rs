@@ -7,7 +7,7 @@ use owo_colors::OwoColorize as _;
 use pipewarden_kafka::WorkerRole;
 use serde::Deserialize;
 
-use super::http_client::Endpoint;
+use super::http_client::{Credentials, Endpoint};
 use crate::time::EventTime;
 
 /// The hits that all services together have counted.
@@ -53,13 +53,13 @@ struct Worker {
 ///
 /// # Errors
 /// A service that does not answer, is none, or has no correlator: without it the sum would be wrong.
-pub(super) fn ask(endpoints: &[String]) -> anyhow::Result<Hits> {
+pub(super) fn ask(endpoints: &[String], credentials: &Credentials) -> anyhow::Result<Hits> {
     let mut all = Hits::default();
     for endpoint in endpoints {
-        let endpoint = Endpoint::resolve(endpoint).context("--status")?;
+        let endpoint = Endpoint::resolve(endpoint, credentials).context("--status")?;
         let (status, body) = endpoint.get("/status").context("--status")?;
         if status != 200 {
-            bail!("--status: {endpoint}/status answers {status}: is it Pipewarden?");
+            bail!("--status: {endpoint}/status answers {status}: {}", why(status));
         }
         let answer: Answer = serde_json::from_str(&body).with_context(|| {
             format!("--status: {endpoint}/status shows no exceptions: is it Pipewarden, of this version?")
@@ -70,6 +70,15 @@ pub(super) fn ask(endpoints: &[String]) -> anyhow::Result<Hits> {
         all.add(exceptions, &answer.workers);
     }
     Ok(all)
+}
+
+/// What is missing where the answer is no document.
+fn why(status: u16) -> &'static str {
+    match status {
+        401 => "it asks for a token; name its file with --token-file",
+        403 => "/status is off there; set http.token_file at the service, or ask on its own machine",
+        _ => "is it Pipewarden?",
+    }
 }
 
 impl Hits {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::USAGE;
-use super::http_client::Endpoint;
+use super::http_client::{Credentials, Endpoint};
 use crate::cli::HealthArgs;
 use crate::config::Settings;
 
@@ -17,10 +17,17 @@ use crate::config::Settings;
 /// Settings that are wrong, or no answer.
 pub fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let endpoint = match &args.address {
-        Some(address) => Endpoint::resolve(address).context("--address")?,
+        Some(address) => {
+            let credentials = Credentials::read(None, args.certificate_file.as_deref())?;
+            Endpoint::resolve(address, &credentials).context("--address")?
+        }
         None => {
-            let settings = Settings::load(args.config.as_deref(), std::env::vars())?;
-            reachable(settings.http.listen).into()
+            let http = Settings::load(args.config.as_deref(), std::env::vars())?.http;
+            let certificate = args.certificate_file.clone().or(http.certificate_file);
+            Endpoint::local(
+                reachable(http.listen),
+                Credentials::read(None, certificate.as_deref())?,
+            )
         }
     };
     let (status, body) = endpoint.get(if args.ready { "/readyz" } else { "/healthz" })?;

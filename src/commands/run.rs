@@ -1,5 +1,6 @@
 //! `pipewarden run`: the service.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::cli::RunArgs;
 use crate::config::{Log, Settings, Watch};
 use crate::engine::Policy;
 use crate::reload::Reload;
-use crate::telemetry::{self, EXPLANATIONS, Metrics, Reporter, Status};
+use crate::telemetry::{self, EXPLANATIONS, Metrics, Protection, Reporter, Status};
 
 /// Runs the service until a signal or a failure ends it. What is wrong goes to the log, which is read where the service runs.
 ///
@@ -45,10 +46,11 @@ fn log_settings() -> Log {
 fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     let read = Watch::start(settings.clone()).map_err(anyhow::Error::from);
     let client = super::demand_sound_client(settings);
-    let (watch, policy) = match (read, client) {
-        (Ok(read), Ok(())) => read,
-        (read, client) => {
-            super::several(read.err().into_iter().chain(client.err()))?;
+    let ((watch, policy), protection) = match (read, client, Protection::read(&settings.http)) {
+        (Ok(read), Ok(()), Ok(protection)) => (read, protection),
+        (read, client, protection) => {
+            let all = [read.err(), client.err(), protection.err()];
+            super::several(all.into_iter().flatten())?;
             return Ok(super::USAGE);
         }
     };
@@ -72,12 +74,18 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
         let listener = TcpListener::bind(settings.http.listen)
             .await
             .with_context(|| format!("http.listen: cannot listen on {}", settings.http.listen))?;
-        info!(address = %listener.local_addr()?, "serving /metrics, /healthz, /readyz and /status");
+        announce(listener.local_addr()?, &protection);
         let (closed, closes) = tokio::sync::oneshot::channel::<()>();
-        let served = tokio::spawn(telemetry::serve(listener, Arc::clone(&metrics), Arc::clone(&status), async {
-            // With a value or without its sender, the service has ended.
-            let _ = closes.await;
-        }));
+        let served = tokio::spawn(telemetry::serve(
+            listener,
+            protection,
+            Arc::clone(&metrics),
+            Arc::clone(&status),
+            async {
+                // With a value or without its sender, the service has ended.
+                let _ = closes.await;
+            },
+        ));
         let mut ended = tokio::task::spawn_blocking(move || reload.beside(service));
         let outcome = tokio::select! {
             outcome = &mut ended => outcome,
@@ -103,6 +111,17 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
         info!("pipewarden has ended");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Says where the endpoints are, and how they are protected.
+fn announce(address: SocketAddr, protection: &Protection) {
+    let (tls, token) = (protection.has_tls(), protection.has_token());
+    info!(%address, tls, token, "serving /metrics, /healthz, /readyz and /status");
+    if token && !tls && !address.ip().is_loopback() {
+        warn!(
+            "the endpoints' token crosses the network as it is: set http.certificate_file and http.key_file"
+        );
+    }
 }
 
 /// The service, and what looks after the files beside it. `read` is what [`Watch::start`] gave.
@@ -150,6 +169,7 @@ fn service_settings(settings: &Settings) -> ServiceSettings {
         },
         bindings: settings.bindings.clone(),
         alert_format: settings.alerts.format,
+        alert_max_bytes: settings.alerts.max_bytes,
         explanations: EXPLANATIONS,
     }
 }

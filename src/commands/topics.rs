@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
-use pipewarden_kafka::{DriverError, TopicAdmin, TopicState, plans};
+use pipewarden_kafka::{AlertOutput, DriverError, TopicAdmin, TopicState, plans};
 
 use super::{demand_sound_client, settings};
 use crate::cli::{TopicsAction, TopicsArgs};
@@ -65,7 +65,10 @@ impl<'a> Topics<'a> {
         } = self;
         let plans = plans(
             &settings.kafka.topics,
-            settings.alerts.format,
+            AlertOutput {
+                format: settings.alerts.format,
+                max_bytes: settings.alerts.max_bytes,
+            },
             settings.detection.horizon(),
             with_input,
         );

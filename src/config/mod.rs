@@ -25,7 +25,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 pub use watch::Watch;
 
-use crate::alert::AlertFormat;
+use crate::alert::{self, AlertFormat};
 use crate::detection::{DEFAULT_RULES, JoinSettings};
 use crate::inventory::{BindingSettings, UnlistedHosts};
 
@@ -91,12 +91,15 @@ pub struct Correlator {
 }
 
 /// `alerts`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alerts {
     /// `ecs` on `kafka.topics.alerts`, `ocsf` on `kafka.topics.alerts_ocsf`, or `both`, each on its own topic. Default
     /// `ecs`.
     pub format: AlertFormat,
+    /// The most bytes that a document takes, in either format, as it is encoded. A larger one is cut, longest texts and lists
+    /// first, and counts in `pipewarden.omitted` what is left out. Default 262144, which is 256 KiB.
+    pub max_bytes: usize,
 }
 
 /// `inventory`
@@ -147,6 +150,14 @@ pub struct Http {
     /// Where `/metrics`, `/healthz`, `/readyz` and `/status` listen. Default `127.0.0.1:9464`; in a container, `0.0.0.0:9464`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// A PEM file with the certificate of the endpoints and those between it and its authority: they speak TLS. Read again
+    /// as it changes. Default: none.
+    pub certificate_file: Option<PathBuf>,
+    /// A PEM file with the certificate's key.
+    pub key_file: Option<PathBuf>,
+    /// A file with the token of at least 16 characters that `/metrics` and `/status` ask for. Without one `/status` is off
+    /// where `listen` is not a loopback address. Default: none.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `log`
@@ -199,6 +210,15 @@ impl Default for Correlator {
     }
 }
 
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            format: AlertFormat::default(),
+            max_bytes: alert::DEFAULT_MAX_BYTES,
+        }
+    }
+}
+
 impl Default for RuleSource {
     fn default() -> Self {
         Self {
@@ -229,6 +249,9 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            certificate_file: None,
+            key_file: None,
+            token_file: None,
         }
     }
 }

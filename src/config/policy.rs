@@ -72,7 +72,8 @@ impl Settings {
             .unwrap_or(UnlistedHosts::default_for(&inventory));
         let policy_id = policy_id(&self.detection, &rules, &inventory, unlisted, &exceptions);
         let policy = Policy::new(rules, inventory, unlisted, self.detection.clone(), policy_id);
-        Ok(policy.with_exceptions(exceptions).with_format(self.alerts.format))
+        let policy = policy.with_exceptions(exceptions).with_format(self.alerts.format);
+        Ok(policy.with_max_bytes(self.alerts.max_bytes))
     }
 
     /// The rules that are on, or what is wrong with each file.

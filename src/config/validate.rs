@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Settings;
+use crate::alert;
 
 /// Everything that is wrong, each with its key and what would be right.
 #[derive(Default)]
@@ -25,17 +26,19 @@ impl Problems {
 }
 
 /// One function for each group of settings, in the order in which problems are listed.
-const RULES: [fn(&Settings, &mut Problems); 11] = [
+const RULES: [fn(&Settings, &mut Problems); 13] = [
     spans,
     windows,
     sensors,
     sweep,
     limits,
+    documents,
     bindings,
     workers,
     brokers_and_topics,
     topic_names,
     properties,
+    endpoints,
     log,
 ];
 
@@ -148,6 +151,30 @@ fn limits(settings: &Settings, problems: &mut Problems) {
     problems.at_most(1_000, "detection.limits.list_entries", limits.list_entries, size);
 }
 
+fn documents(settings: &Settings, problems: &mut Problems) {
+    /// With its key and the batch around it a record must fit what our clients take.
+    const MOST: usize = 8_000_000;
+    const PROPERTY: &str = "message.max.bytes";
+    let max_bytes = settings.alerts.max_bytes;
+    let least = alert::LEAST_MAX_BYTES;
+    problems.require(
+        (least..=MOST).contains(&max_bytes),
+        format!("alerts.max_bytes must be from {least} to {MOST}"),
+    );
+    let Some(set) = settings.kafka.client.get(PROPERTY) else {
+        return;
+    };
+    // What is no number is rejected by librdkafka.
+    let needed = max_bytes.saturating_add(4 << 10);
+    problems.require(
+        set.parse::<usize>().map_or(true, |set| set >= needed),
+        format!(
+            "kafka.client.{PROPERTY} is {set} and must be at least {needed}, which an alert may take; raise it or lower \
+             alerts.max_bytes"
+        ),
+    );
+}
+
 fn bindings(settings: &Settings, problems: &mut Problems) {
     let bindings = &settings.bindings;
     problems.require(
@@ -250,4 +277,12 @@ fn properties(settings: &Settings, problems: &mut Problems) {
             format!("kafka.client.{key} is set by Pipewarden itself: its guarantees depend on it"),
         );
     }
+}
+
+fn endpoints(settings: &Settings, problems: &mut Problems) {
+    let http = &settings.http;
+    problems.require(
+        http.certificate_file.is_some() == http.key_file.is_some(),
+        "http.certificate_file and http.key_file belong together: set both or neither",
+    );
 }

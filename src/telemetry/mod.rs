@@ -8,7 +8,7 @@ mod status;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use http::serve;
+pub use http::{Protection, serve};
 pub use logging::init as init_logging;
 pub use metrics::{Consumed, Metrics};
 pub use observer::Reporter;

@@ -11,12 +11,14 @@ use pipewarden_kafka::{BindingFact, Observer, WorkerFact};
 use serde_json::{Map, Value};
 use tracing::{error, info, warn};
 
+use self::correlator::REJECTED;
 use super::metrics::ReloadOutcome;
 use super::status::{InForce, main_settings};
 use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
-use crate::engine::{Origin, Policy, Routed};
+use crate::engine::{DeadLetterReason, Origin, Policy, Routed};
+use crate::time::AppendTime;
 use crate::worker::{Fact, RouterFact};
 
 /// Takes the facts of every worker, and of the files behind what is in force.
@@ -166,6 +168,11 @@ impl Observer for Reporter {
                 status.note(worker, |worker| worker.unconnected(partitions, Instant::now()));
             }
             WorkerFact::OddFields { field, times } => metrics.odd_fields(field, times),
+            WorkerFact::InputRead { written } => {
+                metrics.input_read(AppendTime::from_millis(written), wall_clock());
+            }
+            WorkerFact::InputShape { shape, messages } => metrics.input_shape(shape, messages),
+            WorkerFact::UnknownInput(unknown) => router::unknown_input(worker, unknown),
             WorkerFact::Forgotten {
                 topic,
                 partition,
@@ -196,6 +203,18 @@ impl Observer for Reporter {
                 }
             }
             WorkerFact::DeadLetter { reason } => metrics.dead_letter(reason),
+            WorkerFact::Rejected {
+                topic,
+                cause,
+                is_left_out,
+            } => {
+                metrics.rejected(topic, cause);
+                if !is_left_out {
+                    metrics.dead_letter(DeadLetterReason::RecordRejected);
+                }
+                let (cause, is_kept) = (cause.as_str(), !is_left_out);
+                error!(worker, topic, cause, is_kept, "{REJECTED}");
+            }
         }
     }
 

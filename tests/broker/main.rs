@@ -18,10 +18,12 @@
 //! | `generate` | attacks that `pipewarden generate` writes to a broker |
 //! | `blind`, `live_findings` | sensors, clocks and sweeps as findings, gauges and on `/status` |
 //! | `late_requests` | requests of the transaction protocol that a proxy keeps back and lets arrive later |
+//! | `poison` | records that the broker will never take |
 //! | `connections` | why a broker cannot be reached, in words |
 //! | `readiness` | what `/readyz`, `/status` and the log say when brokers or topics go, and come back |
 //! | `wire` | TLS, SCRAM and the privileges of docs/security.md |
 //! | `dashboard` | every panel has data; needs Prometheus |
+//! | `input_shapes` | input of unknown shapes, its age, and the time from event to alert |
 //! | `health` | what `pipewarden health` says of a service without a broker |
 //!
 //! # Sizes
@@ -51,9 +53,11 @@ mod dashboard;
 mod generate;
 mod gzip;
 mod health;
+mod input_shapes;
 mod kafka;
 mod late_requests;
 mod live_findings;
+mod poison;
 mod readiness;
 mod recovery;
 mod reload;

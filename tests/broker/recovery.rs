@@ -109,7 +109,7 @@ fn the_checkpoint_beside_the_offset_can_be_read_by_whoever_is_on_call() {
 }
 
 #[test]
-fn a_log_that_no_longer_reaches_back_two_horizons_is_an_error_in_the_log_and_the_service_continues() {
+fn a_log_that_no_longer_reaches_back_three_horizons_is_an_error_in_the_log_and_the_service_continues() {
     let Some(broker) = broker() else { return };
     let settings = quick(broker, "truncated");
     three_alerts(broker, &settings);
@@ -117,7 +117,7 @@ fn a_log_that_no_longer_reaches_back_two_horizons_is_an_error_in_the_log_and_the
     broker.delete_before(settings.topic("observations"), 0, 2);
 
     let service = Service::start(&settings);
-    let entry = service.await_message("the log no longer reaches back two horizons");
+    let entry = service.await_message("the log no longer reaches back three horizons");
     assert_eq!(
         (entry["level"].as_str(), entry["rewind"].as_u64()),
         (Some("ERROR"), Some(0))

@@ -58,7 +58,7 @@ fn observation(number: u32, now: i64) -> Vec<u8> {
 }
 
 #[test]
-fn after_a_kill_the_whole_log_of_two_horizons_is_replayed_and_nothing_is_published_again() {
+fn after_a_kill_the_whole_log_of_three_horizons_is_replayed_and_nothing_is_published_again() {
     let Some(broker) = broker() else { return };
     let retained = size::set_by("PIPEWARDEN_RESTORE", RETAINED);
     let settings = Settings::new(broker.servers(), &broker.prefix("restore"));

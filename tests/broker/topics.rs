@@ -68,6 +68,11 @@ fn topics_are_created_once_with_the_right_settings_and_wrong_ones_are_named() {
         );
     }
     assert!(check().status.success());
+    let replicated = settings.with("kafka/topics/replication_factor", 3.into());
+    let output = replicated.command(&["topics", "check"]);
+    assert_eq!(output.status.code(), Some(1));
+    let asked = "min.insync.replicas is 1 and must be at least 2";
+    assert_eq!(text(&output).matches(asked).count(), 5, "{}", text(&output));
 
     let wrong = quick(broker, "topics").with("kafka/topics/partitions", 3.into());
     broker.create_topic(

@@ -152,14 +152,7 @@ fn over_tls_and_scram_with_least_privilege_an_attack_is_found_and_the_password_i
     let service = Service::start(&settings);
     service.await_ready();
     let plain = broker::at(&broker.servers());
-    let events: Vec<(i32, Vec<u8>)> = winlogbeat::detect_8()
-        .into_iter()
-        .map(|mut event| {
-            event["@timestamp"] = format!("{:.3}", Timestamp::now()).into();
-            (0, event.to_string().into_bytes())
-        })
-        .collect();
-    plain.produce("winlogbeat", &events);
+    plain.produce("winlogbeat", &detect_8_now());
     plain.produce("winlogbeat", &[(1, b"5145".to_vec())]);
     service.await_that("the alert", || plain.read_all("pipewarden.alerts").len() == 1);
     service.await_that("the dead letter", || {
@@ -176,4 +169,33 @@ fn over_tls_and_scram_with_least_privilege_an_attack_is_found_and_the_password_i
     for text in [text, shown, metrics] {
         assert!(!text.contains(PASSWORD), "{text}");
     }
+    a_right_that_is_withdrawn_ends_the_service_and_is_named(&broker, &settings);
+}
+
+fn detect_8_now() -> Vec<(i32, Vec<u8>)> {
+    let now = |mut event: Value| {
+        event["@timestamp"] = format!("{:.3}", Timestamp::now()).into();
+        (0, event.to_string().into_bytes())
+    };
+    winlogbeat::detect_8().into_iter().map(now).collect()
+}
+
+fn a_right_that_is_withdrawn_ends_the_service_and_is_named(broker: &Jdk, settings: &Settings) {
+    let service = Service::start(settings);
+    service.await_ready();
+    let servers = broker.servers();
+    let write = ["--operation", "Write", "--topic", "pipewarden.alerts"];
+    let mut remove = vec!["--bootstrap-server", servers.as_str(), "--remove", "--force"];
+    remove.extend(["--allow-principal", "User:pipewarden"]);
+    remove.extend(write);
+    broker.tool("org.apache.kafka.tools.AclCommand", &remove);
+    broker::at(&servers).produce("winlogbeat", &detect_8_now());
+    let (status, log) = service.wait();
+    assert_eq!(status.code(), Some(1));
+    let message = log.last().unwrap()["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("grant") && message.contains("Write on topic"),
+        "{message}"
+    );
+    assert!(message.contains("pipewarden.alerts"), "{message}");
 }

@@ -23,6 +23,12 @@ const OF_THE_CHART: [(&str, &str); 7] = [
 /// Sections whose every setting is the chart's.
 const GONE: [&str; 1] = ["Http"];
 
+/// Properties that would put a secret into a ConfigMap, which whoever may read the namespace can read.
+const SECRET_PROPERTIES: &str = r"password|secret|jaas|oauthbearer\.config|ssl\.key\.pem";
+
+/// What stands in the message that refuses one: the validator prints the only value that would be right.
+const INSTEAD: &str = "left out here: name a secret and its key in kafka.secretProperties";
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
@@ -84,6 +90,8 @@ fn definitions() -> Map<String, Value> {
     for section in GONE {
         all.remove(section).unwrap();
     }
+    all["Kafka"]["properties"]["client"]["patternProperties"] =
+        serde_json::json!({ SECRET_PROPERTIES: { "const": INSTEAD } });
     for section in all["Settings"]["properties"]
         .as_object_mut()
         .unwrap()
@@ -236,6 +244,12 @@ fn every_alerting_rule_is_tested_and_has_a_section_in_the_runbook() {
                 "{name}: {annotation}"
             );
         }
+        let url = rule["annotations"]["runbook_url"].as_str().unwrap_or_default();
+        let section = format!("/docs/runbook.md#{}", name.to_lowercase());
+        assert!(
+            url.starts_with("https://") && url.ends_with(&section),
+            "{name}: {url}"
+        );
         let severity = rule["labels"]["severity"].as_str().unwrap();
         assert!(["critical", "warning", "info"].contains(&severity), "{name}");
         assert!(sections.contains(name), "docs/runbook.md has no section {name}");

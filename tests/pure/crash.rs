@@ -42,6 +42,7 @@ const REQUIRED: &[(&str, u64)] = &[
     ("sensor findings", 30),
     ("sweeps", 300),
     ("dead letters", 300),
+    ("stubs", 30),
     ("late requests", 10),
     ("log starts moved", 5),
     ("logs truncated", 5),
@@ -92,6 +93,7 @@ fn three_open_alerts(broker: &mut Broker, layout: &Layout) -> AppendTime {
             account: 0,
             other_rule: false,
             client_side: false,
+            record: None,
         };
         let observation = seed.observation(u64::from(source));
         now = AppendTime::at_event(observation.event.time);
@@ -159,6 +161,10 @@ const IMPOSSIBLE: &[(&str, &[&str])] = &[
     ),
     (
         "ended.aborted",
+        &["failed", "assigning", "renewing", "waiting", "ready"],
+    ),
+    (
+        "ended.rejected",
         &["failed", "assigning", "renewing", "waiting", "ready"],
     ),
     (

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use pipewarden::telemetry::{self, Metrics, Status};
+use pipewarden::telemetry::{self, Metrics, Protection, Status};
 use pipewarden_core::detection::Exceptions;
 use pipewarden_core::inventory::Inventory;
 use pipewarden_core::time::AppendTime;
@@ -58,6 +58,7 @@ impl Served {
         let shared = Arc::clone(&status);
         runtime.spawn(telemetry::serve(
             listener,
+            Protection::default(),
             Arc::new(Metrics::new()),
             shared,
             std::future::pending(),
@@ -188,7 +189,7 @@ fn a_service_that_cannot_tell_is_an_error_that_names_it() {
         (router.address.to_string(), "runs no correlator"),
         (nobody, "http://127.0.0.1:1/status"),
         ("atlas".to_owned(), "--status: atlas: write HOST:PORT"),
-        ("https://soc:9464".to_owned(), "plain HTTP"),
+        ("https://soc:9464".to_owned(), "--certificate-file"),
     ] {
         let output = check(std::slice::from_ref(&place));
         assert_eq!(output.status.code(), Some(1), "{place}");

@@ -14,6 +14,7 @@ const SEED: Seed = Seed {
     account: 0,
     other_rule: false,
     client_side: true,
+    record: None,
 };
 
 fn tight() -> JoinSettings {

@@ -7,11 +7,13 @@
 //! | `sweeps` | the same for sweeps |
 //! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
 //! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
+//! | `bounds` | every record that is written has a size that it never exceeds |
 //! | `hostile_input`, `gunzip` | whatever bytes arrive |
 //! | `winlogbeat_shapes` | every shape of a document is the same event |
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
+//! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
 //! | `errors` | what a command says that fails |
 //!
 //! # Sizes
@@ -34,8 +36,10 @@
 
 mod bindings;
 mod blind;
+mod bounds;
 mod clocks;
 mod crash;
+mod endpoints;
 mod errors;
 mod exception_hits;
 mod exceptions;
@@ -47,6 +51,7 @@ mod gunzip;
 mod hostile_input;
 mod inventory;
 mod inventory_import;
+mod local_access;
 mod named_cases;
 mod odd_documents;
 mod order_free;
@@ -59,4 +64,5 @@ mod sensors;
 mod settings;
 mod sharing;
 mod sweeps;
+mod who;
 mod winlogbeat_shapes;

@@ -171,21 +171,35 @@ fn ten_opens_on_one_connection_are_one_alert() {
 }
 
 #[test]
-fn pipe_creation_local_clients_and_loopback_raise_nothing() {
+fn pipe_creation_and_local_clients_raise_nothing_and_what_the_host_did_itself_is_local() {
     let mut created = pipe(0);
     created["winlog"]["event_id"] = "17".into();
     created["event"]["code"] = "17".into();
     let local = with(pipe(10), "Image", "C:\\Windows\\System32\\svchost.exe".into());
     let own_address = share(40, ATLAS, 50_000);
-    let alerts = bench().detect(&[
+    let events = [
         created,
         local,
         share(20, "::1", 50_001),
         share(30, "127.0.0.1", 50_002),
         share(35, "0.0.0.0", 50_003),
         own_address,
-    ]);
-    assert_eq!(alerts, Vec::<Value>::new());
+    ];
+    assert_eq!(bench().detect(&events), Vec::<Value>::new(), "none is active");
+    let observations = bench().observations(&events).into_iter();
+    let arrivals = observations.map(|seen| (AppendTime::at_event(seen.event.time), seen));
+    let revisions = bench().revisions(arrivals.collect());
+    let local: Value = serde_json::from_slice(&revisions.last().unwrap().value).unwrap();
+    assert!(!revisions.iter().any(|revision| revision.is_published));
+    let own = &local["pipewarden"];
+    assert_eq!(
+        (&own["status"], &own["suppressed_by"]),
+        (&json!("suppressed"), &json!("local"))
+    );
+    assert_eq!((&own["who"], &own["accesses"]), (&json!("local"), &json!(4)));
+    assert_eq!(local["event"]["risk_score"], 0);
+    assert_eq!(local["source"]["ip"], "0.0.0.0", "the least as logged");
+    assert!(local["message"].as_str().unwrap().starts_with("Local: "));
 }
 
 #[test]
@@ -218,6 +232,8 @@ fn a_better_explanation_moves_the_open_and_supersedes_the_guess() {
 #[test]
 fn a_finding_is_created_and_updated_and_closed_where_another_replaces_it() {
     let [first, second, third] = detect_8();
+    // Another source than the one that the connection shows.
+    let third = with(third, "IpAddress", "10.1.0.7".into());
     let bench = bench();
     let observations = bench.observations(&[first, second, third]);
     let arrivals = [600, 700, 5 * MINUTE].map(|ms| AppendTime::from_millis(START + ms));
@@ -258,7 +274,7 @@ fn a_finding_is_created_and_updated_and_closed_where_another_replaces_it() {
         sure["finding_info"]["uid"]
     );
     let access = &sure["evidences"][0];
-    assert_eq!(access["src_endpoint"]["ip"], CLIENT);
+    assert_eq!(access["src_endpoint"]["ip"], "10.1.0.7");
     assert_eq!(access["actor"]["user"]["name"], "TESTSUBJECT4");
     assert_eq!(
         access["file"],

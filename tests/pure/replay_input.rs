@@ -163,3 +163,21 @@ fn a_damaged_event_log_is_rejected_or_read_as_far_as_it_goes_and_never_crashes()
         );
     }
 }
+
+#[test]
+fn input_of_no_known_shape_is_hinted_at_by_its_keys() {
+    let other = serde_json::json!({"log": "value", "stream": "stdout"});
+    let (_folder, path) = temporary("other.ndjson", &[other.clone(), other.clone()]);
+    let output = replay(&[path.to_str().unwrap()]);
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("none of this is a document of Winlogbeat, but objects with the keys log, stream"),
+        "{text}"
+    );
+    assert!(!text.contains("value"), "{text}");
+
+    let [known, ..] = winlogbeat::detect_8();
+    let (_folder, path) = temporary("mixed.ndjson", &[other, known]);
+    assert!(!stderr(&replay(&[path.to_str().unwrap()])).contains("hint:"));
+}

@@ -43,11 +43,13 @@ impl Timeline {
                     kind,
                     asset: 0,
                     source: 0,
-                    port: 1,
+                    // A session of its own; 3 stands for none.
+                    port: 4 + u8::try_from((from + time * every) % 200).unwrap(),
                     at: (from + time * every) * 60_000 + i64::from(kind),
                     account: 0,
                     other_rule: false,
                     client_side: true,
+                    record: None,
                 };
                 let mut observation = seed.observation(self.0.len() as u64);
                 if let Detail::ShareAccess(share) = &mut observation.event.detail {
@@ -83,6 +85,7 @@ impl Timeline {
                 account: 0,
                 other_rule: false,
                 client_side: true,
+                record: None,
             };
             let late = late.observation(u64::MAX);
             let at = AppendTime::at_event(late.event.time);
@@ -132,6 +135,39 @@ fn accesses_that_18_logs_and_5145_does_not_show_that_5145_is_blind() {
 fn accesses_without_any_connection_show_that_3_is_blind() {
     let timeline = Timeline::default().and(&[PIPE, SHARE], 0, 10, 6);
     assert_eq!(timeline.findings(), ["network_connection active -"]);
+}
+
+#[test]
+fn accesses_over_sessions_that_are_known_do_not_show_that_3_is_blind() {
+    let none: [&str; 0] = [];
+    let mut reused = Timeline::default().and(&[PIPE, SHARE], 0, 10, 12);
+    for observation in &mut reused.0 {
+        if let Detail::ShareAccess(share) = &mut observation.event.detail {
+            share.source_port = Some(50_000);
+        }
+    }
+    assert_eq!(reused.findings(), none, "one session carries them all");
+    // A pipe connection names no session: it may belong to one that began long ago.
+    let pipes = Timeline::default().and(&[PIPE], 0, 10, 12).findings();
+    assert_eq!(pipes, ["share_access active -"]);
+}
+
+#[test]
+fn what_a_host_did_itself_is_a_sign_of_life_and_no_access() {
+    let none: [&str; 0] = [];
+    let mut local = Timeline::default().and(&[SHARE], 0, 10, 12);
+    for observation in &mut local.0 {
+        observation.is_local = true;
+    }
+    assert_eq!(local.findings(), none);
+    let mut local = Timeline::default().and(&[SHARE], 5, 10, 12);
+    for observation in &mut local.0 {
+        observation.is_local = true;
+    }
+    local
+        .0
+        .extend(Timeline::default().and(&[PIPE, CONNECTION], 0, 10, 12).0);
+    assert_eq!(local.findings(), none, "5145 is logged, though of nobody else");
 }
 
 #[test]

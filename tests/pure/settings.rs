@@ -213,6 +213,11 @@ fn values_that_cannot_work_are_rejected_all_at_once() {
         &[],
         &["kafka.client.group.id"],
     );
+    rejected(
+        "http: {certificate_file: own.crt}",
+        &[],
+        &["http.certificate_file and http.key_file belong together"],
+    );
     for bytes in [(16 << 20) - 1, (1 << 30) + 1] {
         rejected(
             &format!("kafka: {{max_inflated_batch_bytes: {bytes}}}"),
@@ -220,6 +225,24 @@ fn values_that_cannot_work_are_rejected_all_at_once() {
             &["kafka.max_inflated_batch_bytes must be from 16777216"],
         );
     }
+}
+
+#[test]
+fn a_document_is_neither_too_small_for_an_alert_nor_larger_than_what_the_client_sends() {
+    for bytes in [16_383, 8_000_001] {
+        rejected(
+            &format!("alerts: {{max_bytes: {bytes}}}"),
+            &[],
+            &["alerts.max_bytes must be from 16384 to 8000000"],
+        );
+    }
+    rejected(
+        "kafka: {client: {message.max.bytes: '100000'}}",
+        &[],
+        &["kafka.client.message.max.bytes is 100000 and must be at least 266240"],
+    );
+    let smaller = "{alerts: {max_bytes: 65536}, kafka: {client: {message.max.bytes: '100000'}}}";
+    load("settings.yaml", smaller, &[]).unwrap();
 }
 
 #[test]

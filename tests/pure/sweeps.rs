@@ -29,6 +29,7 @@ fn access(at: i64, asset: u8, source: u8) -> Observation {
         account: 0,
         other_rule: false,
         client_side: false,
+        record: None,
     };
     seed.observation((at.unsigned_abs() << 16) + (u64::from(asset) << 8) + u64::from(source))
 }

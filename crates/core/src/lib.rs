@@ -10,7 +10,7 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use pipewarden_core::detection::{Body, Join, JoinSettings, RuleSet};
+//! use pipewarden_core::detection::{Body, Join, JoinSettings, RuleSet, Who};
 //! use pipewarden_core::event::{AssetId, Decoder, Observation, ObservationRecord};
 //! use pipewarden_core::log::{At, Offset};
 //! use pipewarden_core::time::AppendTime;
@@ -41,7 +41,7 @@
 //!     panic!("there is nothing but an access");
 //! };
 //! assert_eq!(&*alert.key.rule, "detect-8");
-//! assert_eq!(alert.key.source, Some("10.1.0.101".parse().unwrap()));
+//! assert_eq!(alert.key.who, Who::Source("10.1.0.101".parse().unwrap()));
 //! ```
 
 pub mod alert;

@@ -15,6 +15,12 @@ use thiserror::Error;
 /// The version this program writes, and the newest it reads.
 const VERSION: u32 = 2;
 
+/// The most that a metadata string takes; Kafka takes 4,096.
+pub const CHECKPOINT_MAX_BYTES: usize = 512;
+
+/// Longer than any id of a policy. What another program has committed is not carried on, or it might outgrow what Kafka takes.
+const LONGEST_POLICY: usize = 128;
+
 /// Where to rewind to, and under which conditions the state was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -90,7 +96,9 @@ impl FromStr for Checkpoint {
             partitions: field("partitions")?.parse().map_err(|_| unreadable())?,
             policy: field("policy")?.to_owned(),
         };
-        let is_plain = checkpoint.policy.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let policy = &checkpoint.policy;
+        let is_plain =
+            policy.len() <= LONGEST_POLICY && policy.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if parts.next().is_some() || !is_plain {
             Err(unreadable())
         } else {
@@ -105,10 +113,9 @@ fn offset(text: &str) -> Option<Offset> {
     Offset::try_from(number).ok()
 }
 
-/// Remembers where in the log the last two horizons began.
+/// Remembers where in the log that began which a state is rebuilt from.
 #[derive(Debug)]
 pub(super) struct Marks {
-    /// Twice the horizon: one for what is in state, one for what decides which copy was the first.
     reach: Duration,
     /// Least stream time between two marks.
     spacing: Duration,
@@ -124,11 +131,11 @@ struct Mark {
 }
 
 impl Marks {
-    pub(super) fn new(horizon: Duration) -> Self {
-        // A mark a minute with the default horizon, and as many per horizon with any other.
+    pub(super) fn new(reach: Duration) -> Self {
+        // A mark a minute with the default windows, and as many with any other.
         Self {
-            reach: horizon * 2,
-            spacing: horizon / 115,
+            reach,
+            spacing: reach / 345,
             marks: VecDeque::new(),
         }
     }
@@ -148,7 +155,7 @@ impl Marks {
         }
     }
 
-    /// Where to rewind to: at or before the first record of the last two horizons. `next` if nothing passed.
+    /// Where to rewind to: at or before the first record that a state is rebuilt from. `next` if nothing passed.
     pub(super) fn rewind(&self, next: Offset, stream_time: AppendTime) -> (Offset, AppendTime) {
         self.marks
             .front()
@@ -191,6 +198,7 @@ mod tests {
             "pipewarden/2;rewind=-1;before=1;partitions=1;policy=a",
             "pipewarden/2;rewind=9223372036854775808;before=1;partitions=1;policy=a",
             &format!("{written};more=1"),
+            &format!("{written}{}", "a".repeat(113)),
             &written[..40],
         ] {
             assert!(
@@ -206,12 +214,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_checkpoint_survives_its_metadata_string(
-            rewind in (0..=i64::MAX).prop_map(i64::cast_unsigned), before: i64, partitions: u32, policy in "[0-9a-f]{1,32}"
+            rewind in (0..=i64::MAX).prop_map(i64::cast_unsigned), before: i64, partitions: u32, policy in "[0-9a-f]{1,128}"
         ) {
             let (rewind, before) = (Offset::new(rewind), AppendTime::from_millis(before));
             let checkpoint = Checkpoint { rewind, before, partitions, policy };
             let text = checkpoint.to_string();
-            prop_assert!(text.is_ascii() && text.len() < 4096);
+            prop_assert!(text.is_ascii() && text.len() <= CHECKPOINT_MAX_BYTES);
             prop_assert_eq!(text.parse::<Checkpoint>().unwrap(), checkpoint);
         }
 
@@ -221,11 +229,11 @@ mod tests {
         }
 
         #[test]
-        fn the_rewind_never_starts_after_the_first_record_of_the_last_two_horizons(
+        fn the_rewind_never_starts_after_the_first_record_that_a_state_is_rebuilt_from(
             steps in prop::collection::vec(0..40i64, 1..200)
         ) {
-            let horizon = Duration::from_millis(1150);
-            let mut marks = Marks::new(horizon);
+            let reach = Duration::from_millis(3450);
+            let mut marks = Marks::new(reach);
             let mut times = Vec::new();
             let mut now = AppendTime::MIN;
             for (number, step) in (0u64..).zip(&steps) {
@@ -235,7 +243,7 @@ mod tests {
                 marks.pass(offset, before, now);
                 times.push((before, now));
                 let (rewind, noted) = marks.rewind(offset.next(), now);
-                let exact = times.iter().position(|(_, at)| *at > now.minus(horizon * 2)).unwrap();
+                let exact = times.iter().position(|(_, at)| *at > now.minus(reach)).unwrap();
                 prop_assert!(rewind <= Offset::new(exact as u64));
                 prop_assert_eq!(noted, times[usize::try_from(rewind.get()).unwrap()].0);
             }

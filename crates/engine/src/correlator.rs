@@ -141,7 +141,7 @@ impl Correlator {
         let join = Join::new(policy.rules.rules(), policy.join.clone())
             .with_exceptions(Arc::clone(&policy.exceptions))
             .with_sensors(Arc::clone(&policy.inventory));
-        let marks = Marks::new(policy.join.horizon());
+        let marks = Marks::new(policy.join.rewind());
         Self {
             decided_by: policy.checkpoint_id().to_owned(),
             policy,
@@ -156,7 +156,7 @@ impl Correlator {
     /// For a partition whose offset `committed` carries `metadata`.
     ///
     /// Metadata that cannot be read is not guessed at: the log is replayed from its start, which gives the same
-    /// state as long as the log holds two horizons.
+    /// state as long as the log holds all that a state is rebuilt from.
     ///
     /// # Errors
     /// [`PartitionsChanged`] if the topic has another number of partitions than the checkpoint names.

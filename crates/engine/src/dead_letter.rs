@@ -65,11 +65,13 @@ pub enum DeadLetterReason {
     BatchTooLarge,
     /// Its batch cannot be inflated.
     BatchDamaged,
+    /// The broker rejects what the service made of it, for good.
+    RecordRejected,
 }
 
 impl DeadLetterReason {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidUtf8,
         Self::InvalidJson,
         Self::DuplicateKey,
@@ -84,6 +86,7 @@ impl DeadLetterReason {
         Self::UndecodableObservation,
         Self::BatchTooLarge,
         Self::BatchDamaged,
+        Self::RecordRejected,
     ];
 
     /// The word used in metrics and in the letter.
@@ -103,6 +106,7 @@ impl DeadLetterReason {
             Self::UndecodableObservation => "undecodable_observation",
             Self::BatchTooLarge => "batch_too_large",
             Self::BatchDamaged => "batch_damaged",
+            Self::RecordRejected => "record_rejected",
         }
     }
 }
@@ -125,6 +129,12 @@ impl From<&DecodeError> for DeadLetterReason {
 /// How many bytes of a message are kept. As base64 they take a third more, which leaves room for the rest of a record
 /// of 8 MiB.
 const KEPT: usize = 5 << 20;
+
+/// How many bytes of the message are kept, and of the topic's name: it may be that of a file.
+const KEPT_TEXT: usize = 1 << 10;
+
+/// The most that a letter takes as a record's value, whatever it holds.
+pub const DEAD_LETTER_MAX_BYTES: usize = 8_000_000;
 
 /// How a payload is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,8 +163,8 @@ impl DeadLetter {
         };
         Self {
             reason,
-            message,
-            topic: origin.topic.to_owned(),
+            message: shortened(message),
+            topic: shortened(origin.topic.to_owned()),
             partition: origin.partition,
             offset: origin.offset,
             element: None,
@@ -171,6 +181,16 @@ impl DeadLetter {
         self
     }
 
+    /// Drops the payload, because the broker rejects the letter with it. False where there is none: then nothing of the letter
+    /// can be kept.
+    pub fn drop_payload(&mut self) -> bool {
+        let has_payload = !self.payload.is_empty();
+        self.payload = String::new();
+        self.payload_encoding = PayloadEncoding::Utf8;
+        self.truncated |= has_payload;
+        has_payload
+    }
+
     /// The Kafka key: the place of the original, so that a repeat after a crash is recognisable.
     pub fn key(&self) -> String {
         let place = format!("{}-{}-{}", self.topic, self.partition, self.offset);
@@ -185,6 +205,11 @@ impl DeadLetter {
         serde_json::to_vec(self).expect("strings and numbers are JSON")
     }
 
+    /// Reads a record's value; `None` where it is no dead letter.
+    pub fn decode(value: &[u8]) -> Option<Self> {
+        serde_json::from_slice(value).ok()
+    }
+
     /// The original bytes; `None` if the payload is not the base64 it claims to be.
     pub fn original(&self) -> Option<Vec<u8>> {
         match self.payload_encoding {
@@ -192,6 +217,11 @@ impl DeadLetter {
             PayloadEncoding::Base64 => STANDARD.decode(&self.payload).ok(),
         }
     }
+}
+
+fn shortened(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(KEPT_TEXT));
+    text
 }
 
 /// Whether escaping makes a text more than a third longer, which is what base64 does.
@@ -246,15 +276,15 @@ mod tests {
             partition: Partition::new(3),
             offset: Offset::new(7),
         };
-        for byte in [0, b'"', b'x', 0xff] {
+        for byte in [0, 1, b'"', b'x', 0xff] {
             let message = vec![byte; 9 << 20];
             let letter = DeadLetter::of(
                 DeadLetterReason::InvalidJson,
-                "truncated".to_owned(),
+                "\u{1}".repeat(1 << 20),
                 origin,
                 &message,
             );
-            assert!(letter.truncated && letter.encode().len() < 8_000_000);
+            assert!(letter.truncated && letter.encode().len() <= DEAD_LETTER_MAX_BYTES);
             assert_eq!(letter.original().unwrap(), message[..KEPT]);
         }
     }

@@ -60,14 +60,16 @@
 mod checkpoint;
 mod correlator;
 mod dead_letter;
+mod input_shapes;
 pub mod local;
 mod policy;
 mod router;
 pub mod worker;
 
-pub use checkpoint::{Checkpoint, CheckpointError};
+pub use checkpoint::{CHECKPOINT_MAX_BYTES, Checkpoint, CheckpointError};
 pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};
-pub use dead_letter::{DeadLetter, DeadLetterReason};
+pub use dead_letter::{DEAD_LETTER_MAX_BYTES, DeadLetter, DeadLetterReason};
+pub use input_shapes::UnknownInput;
 pub use pipewarden_core::event::ObservationRecord;
 pub use policy::Policy;
-pub use router::{NoEvent, Origin, Reason, Routed, RoutedObservation, Router};
+pub use router::{NoEvent, OBSERVATION_MAX_BYTES, Origin, Reason, Routed, RoutedObservation, Router};

@@ -20,6 +20,8 @@ pub struct Policy {
     /// Accesses that somebody is responsible for.
     pub exceptions: Arc<Exceptions>,
     format: AlertFormat,
+    /// The most that a document takes, as encoded.
+    max_bytes: usize,
     /// Differs where decisions may differ, whatever the format of alerts.
     id: String,
     checkpoint_id: String,
@@ -42,6 +44,7 @@ impl Policy {
             join,
             exceptions: Arc::default(),
             format: AlertFormat::default(),
+            max_bytes: alert::DEFAULT_MAX_BYTES,
             id: id.clone(),
             checkpoint_id: id,
         }
@@ -60,11 +63,27 @@ impl Policy {
     #[must_use]
     pub fn with_format(mut self, format: AlertFormat) -> Self {
         self.format = format;
-        self.checkpoint_id = match format {
-            AlertFormat::Ecs => self.id.clone(),
-            _ => format!("{}{}", self.id, format.as_str()),
-        };
+        self.set_checkpoint_id();
         self
+    }
+
+    /// The same, with documents of at most so many bytes as encoded, and of not less than [`alert::LEAST_MAX_BYTES`]. It is a
+    /// part of the checkpoint id as the format is.
+    #[must_use]
+    pub fn with_max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes.max(alert::LEAST_MAX_BYTES);
+        self.set_checkpoint_id();
+        self
+    }
+
+    fn set_checkpoint_id(&mut self) {
+        self.checkpoint_id.clone_from(&self.id);
+        if self.format != AlertFormat::Ecs {
+            self.checkpoint_id.push_str(self.format.as_str());
+        }
+        if self.max_bytes != alert::DEFAULT_MAX_BYTES {
+            self.checkpoint_id.push_str(&self.max_bytes.to_string());
+        }
     }
 
     /// The id of settings, rules, inventory and exceptions, as documents and operators see it.
@@ -77,15 +96,12 @@ impl Policy {
         &self.checkpoint_id
     }
 
-    /// The document of one revision in ECS and, where findings are asked for, in OCSF, as JSON.
+    /// The document of one revision in ECS and, where findings are asked for, in OCSF, as JSON, each within its bytes.
     pub fn documents(&self, revision: &Revision) -> (Vec<u8>, Option<Vec<u8>>) {
         let ecs = self.document(revision);
-        let finding = (self.format.has_ocsf()).then(|| {
-            let finding = alert::detection_finding(revision, &ecs);
-            serde_json::to_vec(&finding).expect("strings and numbers are JSON")
-        });
-        let ecs = serde_json::to_vec(&ecs).expect("strings and numbers are JSON");
-        (ecs, finding)
+        let finding = (self.format.has_ocsf())
+            .then(|| alert::encode(&alert::detection_finding(revision, &ecs), self.max_bytes));
+        (alert::encode(&ecs, self.max_bytes), finding)
     }
 
     fn document(&self, revision: &Revision) -> Document {
@@ -95,7 +111,9 @@ impl Policy {
             Some(asset) => asset.roles.iter().map(|role| role.as_str()).collect(),
             None => vec!["unlisted"],
         };
+        let source = revision.source_ip().and_then(|ip| self.inventory.by_address(ip));
         let facts = AssetFacts {
+            source: source.map(|source| source.id.as_str()),
             id: id.as_str(),
             addresses: asset.map_or(&[], |asset| asset.addresses.as_slice()),
             roles: &roles,

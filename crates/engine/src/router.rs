@@ -7,6 +7,7 @@ use pipewarden_core::event::{AssetId, Decoder, Event, Kind, Observation, Sightin
 use pipewarden_core::inventory::{BindingSettings, Outcome, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
 
+use super::input_shapes::{InputShapes, UnknownInput};
 use super::{DeadLetter, DeadLetterReason, ObservationRecord, Policy};
 
 /// The place of a message.
@@ -87,6 +88,9 @@ impl RoutedObservation {
     }
 }
 
+/// The most that an observation takes as a record's value. Its texts are cut when it is decoded, so none takes half of it.
+pub const OBSERVATION_MAX_BYTES: usize = 64 << 10;
+
 /// Why a well-formed message is of no interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
@@ -94,8 +98,6 @@ pub enum Reason {
     Event(Skip),
     /// Its destination is not in the inventory, and unlisted hosts are ignored.
     UnlistedHost,
-    /// Its source is the asset itself.
-    LocalAccess,
     /// Nothing names its destination.
     UnresolvedDestination,
 }
@@ -106,7 +108,6 @@ impl Reason {
         match self {
             Self::Event(skip) => skip.as_str(),
             Self::UnlistedHost => "unlisted_host",
-            Self::LocalAccess => "local_access",
             Self::UnresolvedDestination => "unresolved_destination",
         }
     }
@@ -118,6 +119,7 @@ pub struct Router {
     decoder: Decoder,
     resolver: Resolver,
     odd_fields: BTreeMap<&'static str, u64>,
+    shapes: InputShapes,
 }
 
 /// The most dead letters that one message gives by its elements: a megabyte of commas must not become a thousand of them.
@@ -130,6 +132,7 @@ impl Router {
             decoder: decoder(policy),
             resolver: Resolver::new(Arc::clone(&policy.inventory), Some(policy.unlisted_hosts)),
             odd_fields: BTreeMap::new(),
+            shapes: InputShapes::default(),
         }
     }
 
@@ -187,6 +190,7 @@ impl Router {
             decoder,
             resolver,
             odd_fields,
+            shapes,
         } = self;
         let letter = |reason, text: &str, element| {
             let letter = DeadLetter::of(reason, text.to_owned(), origin, b"");
@@ -203,6 +207,7 @@ impl Router {
             }
             Some(message) => message,
         };
+        shapes.sample(decoder, message);
         let (mut letters, mut unwritten) = (0, 0_u64);
         decoder.decode_each(message, &mut |element, text, decoded| match decoded {
             Ok(decoded) => {
@@ -211,6 +216,9 @@ impl Router {
                 }
                 for field in decoded.odd_fields {
                     *odd_fields.entry(field).or_default() += 1;
+                }
+                if !matches!(decoded.outcome, Err(Skip::Prefiltered)) {
+                    shapes.read();
                 }
                 visit(resolver, decoded.outcome.map_err(NoEvent::Skipped));
             }
@@ -228,6 +236,22 @@ impl Router {
         }
     }
 
+    /// What was read so far, if it holds no document of a shape that is read.
+    pub fn unknown_input(&self) -> Option<UnknownInput> {
+        self.shapes.unknown()
+    }
+
+    /// The same, once, and only after so many messages that it is no chance.
+    pub fn take_unknown_input(&mut self) -> Option<UnknownInput> {
+        self.shapes.take_unknown()
+    }
+
+    /// How many messages had which shape, of those that were looked at since this was last called. The words are those of
+    /// [`Shape`](pipewarden_core::event::Shape).
+    pub fn take_shapes(&mut self) -> BTreeMap<&'static str, u64> {
+        self.shapes.take_counts()
+    }
+
     /// How often which field could not be read and was left out, since this was last called.
     pub fn take_odd_fields(&mut self) -> BTreeMap<&'static str, u64> {
         std::mem::take(&mut self.odd_fields)
@@ -238,12 +262,11 @@ fn resolve(resolver: &Resolver, event: Event) -> Routed {
     let resolution = resolver.resolve(&event);
     match resolution.outcome {
         Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
-            observation: Observation::new(asset, event),
+            observation: Observation::new(asset, event).local_where(resolution.is_local),
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,
         }),
         Outcome::Ignored => Routed::Skipped(Reason::UnlistedHost),
-        Outcome::Local => Routed::Skipped(Reason::LocalAccess),
         Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
     }
 }

@@ -18,6 +18,13 @@ use super::{connection, gzip};
 /// The largest record that any client writes or takes, in bytes: a dead letter holds a whole message.
 pub(super) const MAX_RECORD: usize = 8 << 20;
 
+/// Room for a key, headers and the batch around a record.
+pub(super) const ROOM: usize = 4 << 10;
+
+/// The most that a producer sends to a partition together, but for a single record that is larger: librdkafka's default. A
+/// topic's `max.message.bytes` is for what is sent together, so that no topic may take less.
+pub(super) const BATCH: usize = 1_000_000;
+
 /// Our defaults, which `kafka.client` may change.
 fn with_defaults(kafka: &Kafka, name: &str, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();

@@ -31,6 +31,7 @@ use super::error::DriverError;
 use super::group::{self, GroupConsumer, GroupContext, Member, Progress};
 use super::gzip;
 use super::observer::WorkerFact;
+use super::rejected::{Verdict, verdict};
 use super::transaction::TransactionalProducer;
 
 /// How often another policy is checked for.
@@ -197,10 +198,15 @@ impl CorrelatorMember {
         }
     }
 
-    fn serve_ticker(&self) {
+    fn serve_ticker(&mut self) {
         // Not `poll(POLICY_CHECK)`: it always takes its whole time.
         self.ticker.poll(Duration::ZERO);
         if let Some((topic, problem)) = self.ticker.context().take_rejected() {
+            let verdict = problem.rdkafka_error_code().map(verdict);
+            if matches!(verdict, Some(Verdict::Denied | Verdict::NoTopic)) {
+                self.failure.get_or_insert(DriverError::delivery(topic, problem));
+                return;
+            }
             warn!(
                 worker = self.name,
                 topic, "a tick was not delivered and will be repeated: {problem}"

@@ -186,6 +186,9 @@ impl DriverError {
                 acl: format!("Write on topic {topic}"),
                 source: problem.into(),
             },
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                Self::MissingTopic { topic }
+            }
             _ => Self::Delivery {
                 topic,
                 source: problem.into(),

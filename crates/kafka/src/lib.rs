@@ -50,10 +50,11 @@
 //! use std::time::Duration;
 //!
 //! use pipewarden_core::alert::AlertFormat;
-//! use pipewarden_kafka::{Topics, plans};
+//! use pipewarden_kafka::{AlertOutput, Topics, plans};
 //!
 //! let horizon = Duration::from_secs(3_600);
-//! let planned = plans(&Topics::default(), AlertFormat::Ecs, horizon, false);
+//! let alerts = AlertOutput { format: AlertFormat::Ecs, max_bytes: 256 << 10 };
+//! let planned = plans(&Topics::default(), alerts, horizon, false);
 //! assert_eq!(planned[0].name, "pipewarden.observations");
 //! assert_eq!(planned[0].partitions.get(), 12);
 //! ```
@@ -74,6 +75,7 @@ mod metadata;
 mod monitor;
 mod observer;
 mod partitioner;
+mod rejected;
 mod router;
 mod service;
 mod settings;
@@ -90,4 +92,4 @@ pub use partitioner::partition_of;
 pub use service::Service;
 pub use settings::{CorrelatorSettings, Kafka, RouterSettings, ServiceSettings, Topics};
 pub use stop::Stop;
-pub use topics::{Setting, TopicAdmin, TopicPlan, TopicState, plans};
+pub use topics::{AlertOutput, Setting, TopicAdmin, TopicPlan, TopicState, plans};

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingsSize, Dropped};
-use pipewarden_engine::worker::{Fact, RouterFact};
-use pipewarden_engine::{DeadLetterReason, Origin, Routed};
+use pipewarden_engine::worker::{Fact, RejectionCause, RouterFact};
+use pipewarden_engine::{DeadLetterReason, Origin, Routed, UnknownInput};
 use serde::{Deserialize, Serialize};
 
 use super::error::DriverError;
@@ -112,6 +112,29 @@ pub enum WorkerFact<'a> {
         /// How often.
         times: u64,
     },
+    /// The broker rejects a record for good.
+    Rejected {
+        /// Its topic, by the key in `kafka.topics`.
+        topic: &'static str,
+        /// Why.
+        cause: RejectionCause,
+        /// Whether nothing takes its place; otherwise a dead letter does.
+        is_left_out: bool,
+    },
+    /// A message was read: one of every few.
+    InputRead {
+        /// The time that it bears, in milliseconds since 1970: Winlogbeat's `@timestamp`, or that of its append.
+        written: i64,
+    },
+    /// Messages were looked at for their shape.
+    InputShape {
+        /// A word of [`Shape`](pipewarden_core::event::Shape).
+        shape: &'static str,
+        /// How many had it.
+        messages: u64,
+    },
+    /// Input flows, and nothing in it is a document of a shape that is read. At most once for each worker.
+    UnknownInput(&'a UnknownInput),
     /// A record goes to the dead letters though [its message](Observer::routed) could be decoded.
     DeadLetter {
         /// The reason that the letter gives.

@@ -4,25 +4,29 @@
 //! Back-pressure: a producer whose queue is full, because the broker is slow or does not answer, makes the machine pause
 //! the partitions. The worker continues to poll, as a member of the group must, and resumes when there is room.
 
+mod delivery;
+mod input;
 mod outgoing;
 mod publish_queue;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use outgoing::Outgoing;
+use outgoing::{Outgoing, Undelivered};
 use pipewarden_engine::worker::{InputPartition, Position, RouterInput, RouterMachine, RouterOutput};
-use pipewarden_engine::{DeadLetter, DeadLetterReason, Origin, Policy, Routed, RoutedObservation, Router};
+use pipewarden_engine::{
+    DeadLetter, DeadLetterReason, OBSERVATION_MAX_BYTES, Origin, Policy, Routed, RoutedObservation, Router,
+};
 use publish_queue::PublishQueue;
 use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::producer::BaseProducer;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::bindings::BindingsReader;
-use super::client::{self, Deliveries, MAX_RECORD};
+use super::client;
 use super::context::WorkerContext;
 use super::error::DriverError;
 use super::group::{self, GroupConsumer, GroupContext, Member, Progress, number, offset, signed};
@@ -35,9 +39,6 @@ const WAIT: Duration = Duration::from_millis(50);
 /// How many messages are routed before the producer is polled and a commit may be due: often enough for both, and seldom
 /// enough to cost nothing beside a message.
 const MESSAGES_PER_TURN: u32 = 64;
-
-/// Room for a key, headers and the batch around a record.
-const OVERHEAD: usize = 4 << 10;
 
 /// Runs until the service ends or the worker fails.
 pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError> {
@@ -101,9 +102,11 @@ struct RouterMember {
     bindings: BindingsReader,
     context: WorkerContext,
     name: String,
-    producer: BaseProducer<Deliveries>,
-    /// Records that the producer had no room for.
+    producer: BaseProducer<Undelivered>,
+    /// Records that the producer had no room for, and those that are sent again on their own.
     queue: PublishQueue,
+    /// The time that the last message since the last turn bears.
+    written: Option<i64>,
     /// Where the machine's time begins.
     began: Instant,
     failure: Option<DriverError>,
@@ -116,7 +119,7 @@ impl RouterMember {
         let producer = client::producer(&context.settings.kafka, name)
             // A record waits for its broker, however long that is away.
             .set("message.timeout.ms", "0")
-            .create_with_context(Deliveries::default())
+            .create_with_context(Undelivered::default())
             .map_err(DriverError::client(format!("producer of {name}")))?;
         let mut router = Router::new(&policy).with_bindings(context.settings.bindings.clone());
         let mut bindings = BindingsReader::new(context, name)?;
@@ -133,6 +136,7 @@ impl RouterMember {
             name: name.to_owned(),
             producer,
             queue: PublishQueue::default(),
+            written: None,
             began: Instant::now(),
             failure: None,
         }))
@@ -150,6 +154,7 @@ impl RouterMember {
             return self.skip_batch(lost, origin);
         }
         self.context.observer.consumed(origin.topic);
+        self.written = message.timestamp().to_millis().or(self.written);
         let (observer, mut routed) = (&self.context.observer, Vec::new());
         self.router.route_each(payload, origin, &mut |one| {
             observer.routed(&one);
@@ -175,7 +180,7 @@ impl RouterMember {
                 if self.policy.join.sweep.enabled
                     && let Some(sighting) = observation.sighting()
                 {
-                    self.queue.push(Outgoing::sighting(sighting));
+                    self.queue.push(Outgoing::sighting(origin, sighting));
                 }
                 let record = self.observation_record(observation, origin, payload);
                 self.queue.push(record);
@@ -192,8 +197,8 @@ impl RouterMember {
     ) -> Outgoing {
         let key = observation.key().as_str().as_bytes().to_vec();
         let value = observation.encode();
-        if value.len() + key.len() + OVERHEAD <= MAX_RECORD {
-            return Outgoing::observation(key, value);
+        if value.len() <= OBSERVATION_MAX_BYTES {
+            return Outgoing::observation(origin, key, value);
         }
         let reason = DeadLetterReason::ObservationTooLarge;
         self.report(WorkerFact::DeadLetter { reason });
@@ -230,9 +235,7 @@ impl RouterMember {
 
     fn send(&mut self) {
         let topics = &self.context.settings.kafka.topics;
-        if let Err(failure) = self.queue.send(&self.producer, topics) {
-            self.failure = Some(failure);
-        }
+        self.queue.send(&self.producer, topics);
     }
 
     /// Everything that is not done for each message: bindings of other workers, rejected records, pauses and commits.
@@ -245,11 +248,11 @@ impl RouterMember {
             }
             self.publish_bindings();
         }
+        self.note_undelivered();
         self.send();
-        self.note_rejected();
-        for (field, times) in self.router.take_odd_fields() {
-            self.report(WorkerFact::OddFields { field, times });
-        }
+        input::report(&mut self.router, self.written.take(), &|fact| {
+            self.context.observer.worker(&self.name, fact);
+        });
         self.offer_policy();
         let has_room = self.queue.is_empty();
         self.hand_in(RouterInput::Timer { has_room });
@@ -265,15 +268,6 @@ impl RouterMember {
         {
             self.offered = Some(Arc::clone(&policy));
             self.hand_in(RouterInput::PolicyChanged(policy));
-        }
-    }
-
-    fn note_rejected(&mut self) {
-        if let Some((topic, problem)) = self.producer.context().take_rejected() {
-            self.failure.get_or_insert(DriverError::delivery(topic, problem));
-        }
-        if self.failure.is_some() {
-            self.hand_in(RouterInput::Failed);
         }
     }
 
@@ -311,19 +305,6 @@ impl RouterMember {
                 RouterOutput::Observe(fact) => self.context.observer.router(&self.name, fact),
             }
         }
-    }
-
-    fn flush(&mut self, within: Duration) {
-        let deadline = Instant::now() + within;
-        // rdkafka's own flush sleeps in steps of 100 ms.
-        while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
-            if Instant::now() >= deadline {
-                return self.hand_in(RouterInput::NotFlushed);
-            }
-        }
-        self.note_rejected();
-        self.hand_in(RouterInput::Flushed);
     }
 
     fn commit(&mut self, consumer: &GroupConsumer<Self>, positions: &[Position]) {

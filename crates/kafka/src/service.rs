@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use pipewarden_core::diagnostics::with_causes;
 use tracing::{debug, info, warn};
 
 use super::active_policy::ActivePolicy;
@@ -13,6 +14,7 @@ use super::metadata::Probe;
 use super::observer::{Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
+use super::topics::{AlertOutput, TopicAdmin, TopicState, plans};
 use super::{correlator, monitor, router};
 
 /// The pause before a request is repeated that no broker answered: doubled each time, up to the second.
@@ -60,6 +62,7 @@ impl Service {
         let Some(probe) = await_topics(&context)? else {
             return Ok(());
         };
+        warn_of_topics(&context)?;
         let monitor = monitor::start(&context, probe)?;
         let mut workers = Vec::new();
         let settings = &context.settings;
@@ -189,5 +192,39 @@ fn check_topics(context: &WorkerContext, probe: &Probe) -> Result<(), DriverErro
         input = topics.input.join(" "),
         "the broker answers and all topics exist"
     );
+    Ok(())
+}
+
+/// Compares the settings of topics with what will be written to them and what is expected of them, where the brokers tell. The
+/// service goes on: a record that a topic does not take is replaced by a shorter one.
+fn warn_of_topics(context: &WorkerContext) -> Result<(), DriverError> {
+    let settings = &context.settings;
+    let policy = context.active_policy.policy();
+    let alerts = AlertOutput {
+        format: settings.alert_format,
+        max_bytes: settings.alert_max_bytes,
+    };
+    let admin = TopicAdmin::new(&settings.kafka)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    for plan in plans(&settings.kafka.topics, alerts, policy.join.horizon(), false) {
+        match runtime.block_on(admin.check(&plan)) {
+            Ok(TopicState::Wrong(problems)) => warn!(
+                topic = plan.name,
+                "the topic is not as it should be: {}",
+                problems.join("; ")
+            ),
+            Ok(TopicState::Created | TopicState::Right | TopicState::Unseen | TopicState::Missing) => {}
+            Err(problem) => {
+                info!(
+                    "the settings of topics are not compared with what is needed: {}; pipewarden topics check does so with an \
+                     administrator's rights",
+                    with_causes(&problem)
+                );
+                break;
+            }
+        }
+    }
     Ok(())
 }

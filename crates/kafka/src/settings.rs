@@ -53,7 +53,7 @@ pub struct Topics {
     pub partitions: NonZeroU16,
     /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
     pub replication_factor: NonZeroU16,
-    /// How long an outage may last without losing state: the observations topic keeps two horizons plus this.
+    /// How long an outage may last without losing state: the observations topic keeps three horizons plus this.
     /// Default 24 h.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
@@ -73,6 +73,8 @@ pub struct ServiceSettings {
     pub bindings: BindingSettings,
     /// In which formats alerts are written, each on its own topic.
     pub alert_format: AlertFormat,
+    /// The most bytes that an alert's document takes.
+    pub alert_max_bytes: usize,
     /// How many explanations are reported of the alerts of one transaction, at most.
     pub explanations: usize,
 }

@@ -5,7 +5,7 @@ mod plan;
 use std::fmt;
 use std::time::Duration;
 
-pub use plan::{Setting, TopicPlan, plans};
+pub use plan::{AlertOutput, Setting, TopicPlan, plans};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 

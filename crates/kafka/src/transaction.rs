@@ -1,21 +1,28 @@
 //! Transactions: one per batch, all or nothing.
 
+mod failure;
+mod records;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
+use failure::{failure, undelivered};
 use pipewarden_core::diagnostics::with_causes;
-use pipewarden_engine::worker::{Batch, CommitCalls, Ended, Pending, RETRY_BACKOFF, Renewed};
+use pipewarden_engine::worker::{Batch, CommitCalls, Ended, RETRY_BACKOFF, Renewed};
 use rdkafka::Offset;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::TopicPartitionList;
+use records::Cause;
 use tracing::{debug, warn};
 
-use super::client::{self, Deliveries};
+use super::client;
 use super::error::DriverError;
 use super::group::signed;
-use super::settings::{Kafka, ServiceSettings, Topics};
+use super::metadata::partition_count;
+use super::rejected::{Numbered, Undelivered};
+use super::settings::{ServiceSettings, Topics};
 use super::stop::Stop;
 
 /// How long the broker keeps a transaction that nobody ends. Whoever takes the partition over waits no longer.
@@ -69,56 +76,15 @@ fn is_fenced(code: RDKafkaErrorCode) -> bool {
     matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
 }
 
-/// The failure of the transactional producer `id` by what librdkafka reports.
-fn failure(settings: &ServiceSettings, id: &str, problem: KafkaError) -> DriverError {
-    let (id, code) = (id.to_owned(), problem.rdkafka_error_code());
-    let acl = code.and_then(|code| missing_acl(settings, &id, code));
-    let source = problem.into();
-    match acl {
-        Some(acl) => DriverError::NotAuthorized {
-            client: format!("transactional producer {id}"),
-            acl,
-            source,
-        },
-        None if code.is_some_and(is_fenced) => DriverError::Fenced { id, source },
-        None => DriverError::ProducerEnded { id, source },
-    }
-}
-
-/// The ACL whose absence an error shows.
-fn missing_acl(settings: &ServiceSettings, id: &str, code: RDKafkaErrorCode) -> Option<String> {
-    use RDKafkaErrorCode as Code;
-    let kafka = &settings.kafka;
-    match code {
-        Code::TransactionalIdAuthorizationFailed => {
-            Some(format!("Write and Describe on transactional id {id}"))
-        }
-        Code::GroupAuthorizationFailed => Some(format!("Read on group {}", kafka.correlator_group())),
-        Code::TopicAuthorizationFailed => {
-            let topics = &kafka.topics;
-            let written = [&topics.suppressed, &topics.dead_letters];
-            let written: Vec<&str> = settings
-                .alert_topics()
-                .chain(written)
-                .map(String::as_str)
-                .collect();
-            Some(format!(
-                "Write on topics {} and Read on topic {}",
-                written.join(", "),
-                topics.observations
-            ))
-        }
-        _ => None,
-    }
-}
-
 /// A producer with a stable name, which fences whoever had that name before.
 pub(super) struct TransactionalProducer {
     /// Polled by a thread of its own: an abort waits for delivery reports that nobody else would serve meanwhile.
-    producer: ThreadedProducer<Deliveries>,
+    producer: ThreadedProducer<Numbered>,
     id: String,
     /// Why it can no longer be used.
     failure: Option<DriverError>,
+    /// A topic that did not exist after the last transaction.
+    missing: Option<String>,
 }
 
 impl TransactionalProducer {
@@ -130,7 +96,7 @@ impl TransactionalProducer {
         id: &str,
         stop: &Stop,
     ) -> Result<Option<Self>, DriverError> {
-        let producer = create(&settings.kafka, name, id)?;
+        let producer = create(settings, name, id)?;
         while !stop.is_set() {
             match producer.init_transactions(REQUEST) {
                 Ok(()) => {
@@ -138,6 +104,7 @@ impl TransactionalProducer {
                         producer,
                         id: id.to_owned(),
                         failure: None,
+                        missing: None,
                     }));
                 }
                 Err(problem) if classify(&problem) == ErrorAction::Retry => {
@@ -155,7 +122,7 @@ impl TransactionalProducer {
     /// Takes the place of itself: from now on nothing that the old producer has sent can end a transaction. Where there is
     /// no new one yet the old one stays, which must not be used.
     pub(super) fn renew(&mut self, settings: &ServiceSettings, name: &str) -> Renewed {
-        let producer = match create(&settings.kafka, name, &self.id) {
+        let producer = match create(settings, name, &self.id) {
             Ok(producer) => producer,
             Err(failure) => {
                 let problem = with_causes(&failure);
@@ -200,38 +167,84 @@ impl TransactionalProducer {
         settings: &ServiceSettings,
         within: Duration,
     ) -> Ended {
-        let topics = &settings.kafka.topics;
-        let outcome = self.begin(within).and_then(|transaction| {
-            match write(&transaction, batch, topics, settings.alert_format.has_ecs()) {
-                Ok(()) => transaction.commit(&offsets(batch, topics), membership),
-                Err(error) => Err(transaction.fail(error)),
-            }
-        });
+        let offsets = offsets(batch, &settings.kafka.topics);
+        let outcome =
+            self.begin(within).and_then(
+                |transaction| match records::write(&transaction, batch, settings) {
+                    Ok(()) => transaction.commit(&offsets, membership),
+                    Err(error) => Err(transaction.fail(error)),
+                },
+            );
         match outcome {
-            Ok(calls) => Ended::Committed(calls),
+            Ok(calls) => {
+                self.missing = None;
+                Ended::Committed(calls)
+            }
             Err(Failure::Aborted(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull))) => {
                 Ended::QueueFull
             }
-            Err(Failure::Aborted(problem)) => Ended::Aborted {
-                problem: self.describe_abort(settings, &problem),
-            },
-            Err(Failure::Fatal(problem)) => Ended::Fatal {
-                problem: self.fail(settings, problem),
-            },
+            Err(Failure::Aborted(problem)) => self.aborted(problem, batch, settings),
+            Err(Failure::Fatal(problem)) => self.fatal(problem, batch, settings),
         }
     }
 
-    /// Why a transaction was aborted, with the ACL to grant where one is missing: the batch is repeated until then.
-    fn describe_abort(&self, settings: &ServiceSettings, problem: &KafkaError) -> String {
-        let code = problem.rdkafka_error_code();
-        match code.and_then(|code| missing_acl(settings, &self.id, code)) {
-            Some(acl) => format!("{problem}; grant the principal {acl}"),
-            None => problem.to_string(),
+    /// The end of the producer. Where a record could not be delivered for good, that is the cause, and not what followed: an
+    /// abort fails where the broker knows of no partition of the transaction.
+    fn fatal(&mut self, problem: KafkaError, batch: &Batch, settings: &ServiceSettings) -> Ended {
+        let records = self.producer.context().take();
+        if let Some(Cause::Hopeless(record)) = records::cause(&records, batch) {
+            return self.hopeless(undelivered(&self.id, record));
         }
+        match self.unknown_topic(&records) {
+            Some(topic) => self.hopeless(DriverError::MissingTopic { topic }),
+            None => self.hopeless(failure(settings, &self.id, problem)),
+        }
+    }
+
+    /// What can be done after an abort. What no repetition cures is not repeated.
+    fn aborted(&mut self, problem: KafkaError, batch: &Batch, settings: &ServiceSettings) -> Ended {
+        let records = self.producer.context().take();
+        let missing = self.missing_topic(&records);
+        match records::cause(&records, batch) {
+            Some(Cause::Rejected(rejection)) => return Ended::Rejected(rejection),
+            Some(Cause::Hopeless(record)) => return self.hopeless(undelivered(&self.id, record)),
+            None => {}
+        }
+        if let Some(topic) = missing {
+            return self.hopeless(DriverError::MissingTopic { topic });
+        }
+        if records::is_hopeless(&problem) {
+            return self.hopeless(failure(settings, &self.id, problem));
+        }
+        Ended::Aborted {
+            problem: problem.to_string(),
+        }
+    }
+
+    fn hopeless(&mut self, failure: DriverError) -> Ended {
+        let problem = with_causes(&failure);
+        self.failure = Some(failure);
+        Ended::Fatal { problem }
+    }
+
+    /// A topic of records that were waited for in vain, if no broker knows it.
+    fn unknown_topic(&self, records: &[Undelivered]) -> Option<String> {
+        let waited = records.iter().find(|record| record.is_timed_out())?;
+        let has = partition_count(self.producer.client(), &waited.topic, REQUEST);
+        matches!(has, Ok(0)).then(|| waited.topic.clone())
+    }
+
+    /// A topic that was unknown after the last abort as well: librdkafka itself waits for one for ever.
+    fn missing_topic(&mut self, records: &[Undelivered]) -> Option<String> {
+        let missing = self.unknown_topic(records);
+        let before = std::mem::replace(&mut self.missing, missing);
+        before.filter(|before| self.missing.as_ref() == Some(before))
     }
 
     /// Begins a transaction, which borrows the producer: there is never a second one.
     fn begin(&mut self, within: Duration) -> Result<Transaction<'_>, Failure> {
+        // Reports of the last transaction say nothing of this one.
+        self.producer.context().take();
         self.producer.begin_transaction().map_err(Failure::Fatal)?;
         Ok(Transaction {
             producer: &self.producer,
@@ -240,42 +253,23 @@ impl TransactionalProducer {
     }
 }
 
-fn create(kafka: &Kafka, name: &str, id: &str) -> Result<ThreadedProducer<Deliveries>, DriverError> {
-    client::producer(kafka, name)
+fn create(
+    settings: &ServiceSettings,
+    name: &str,
+    id: &str,
+) -> Result<ThreadedProducer<Numbered>, DriverError> {
+    // A topic that takes the largest alert takes what is sent together.
+    let batch = (settings.alert_max_bytes + client::ROOM).min(client::BATCH);
+    client::producer(&settings.kafka, name)
+        .set("batch.size", batch.to_string())
         .set("transactional.id", id)
         .set("transaction.timeout.ms", TRANSACTION_TIMEOUT)
         // Ours, since it tells a clean transaction: `kafka.client` does not change it.
         .set("retry.backoff.ms", RETRY_BACKOFF.as_millis().to_string())
         .set("retry.backoff.max.ms", MAX_RETRY_BACKOFF.as_millis().to_string())
         .set("linger.ms", "0")
-        .create_with_context(Deliveries::default())
+        .create_with_context(Numbered::default())
         .map_err(DriverError::client(format!("transactional producer {id}")))
-}
-
-/// What a batch holds, partition by partition.
-fn write(
-    transaction: &Transaction<'_>,
-    batch: &Batch,
-    topics: &Topics,
-    has_ecs: bool,
-) -> Result<(), KafkaError> {
-    for part in batch.parts() {
-        for Pending { alert, .. } in &part.alerts {
-            if alert.is_published && has_ecs {
-                transaction.send(&topics.alerts, &alert.key, &alert.value)?;
-            }
-            if let Some(finding) = alert.finding.as_ref().filter(|_| alert.is_published) {
-                transaction.send(&topics.alerts_ocsf, &alert.key, finding)?;
-            }
-            if alert.is_suppressed() {
-                transaction.send(&topics.suppressed, &alert.key, &alert.value)?;
-            }
-        }
-        for letter in &part.dead_letters {
-            transaction.send(&topics.dead_letters, &letter.key(), &letter.encode())?;
-        }
-    }
-    Ok(())
 }
 
 /// The offsets of a batch, each with its checkpoint.
@@ -299,14 +293,16 @@ struct Call {
 
 /// An open transaction. It ends with [`Transaction::commit`] or [`Transaction::fail`].
 struct Transaction<'a> {
-    producer: &'a ThreadedProducer<Deliveries>,
+    producer: &'a ThreadedProducer<Numbered>,
     deadline: Instant,
 }
 
 impl Transaction<'_> {
     /// Writes a record; waits for room in the client's queue as long as the transaction may take.
-    fn send(&self, topic: &str, key: &str, value: &[u8]) -> Result<(), KafkaError> {
-        let mut record = BaseRecord::to(topic).key(key.as_bytes()).payload(value);
+    fn send(&self, number: usize, topic: &str, key: &str, value: &[u8]) -> Result<(), KafkaError> {
+        let mut record = BaseRecord::with_opaque_to(topic, number)
+            .key(key.as_bytes())
+            .payload(value);
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -316,8 +312,30 @@ impl Transaction<'_> {
                     record = unsent;
                     thread::sleep(STEP);
                 }
-                Err((error, _)) => return Err(error),
+                Err((problem, _)) => {
+                    // The client itself holds it for too large, or knows that there is no such topic.
+                    self.producer.context().add(Undelivered {
+                        number,
+                        topic: topic.to_owned(),
+                        problem: problem.clone(),
+                    });
+                    return Err(problem);
+                }
             }
+        }
+    }
+
+    /// Waits until everything that was sent is acknowledged, or something is not, or the time is over. False where the
+    /// transaction has failed, for a reason that the next call gives.
+    fn flush(&self) -> Result<bool, KafkaError> {
+        let reports = self.producer.context();
+        // rdkafka's own flush sleeps in steps of 100 ms.
+        while self.producer.in_flight_count() > 0 && reports.is_empty() && Instant::now() < self.deadline {
+            thread::sleep(STEP);
+        }
+        match reports.for_good() {
+            Some(problem) => Err(problem),
+            None => Ok(reports.is_empty()),
         }
     }
 
@@ -328,10 +346,6 @@ impl Transaction<'_> {
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
     ) -> Result<CommitCalls, Failure> {
-        // rdkafka's own flush sleeps in steps of 100 ms.
-        while self.producer.in_flight_count() > 0 && Instant::now() < self.deadline {
-            thread::sleep(STEP);
-        }
         let calls = self
             .retry_until(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST))
             .and_then(|sent| {

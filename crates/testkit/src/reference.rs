@@ -3,22 +3,33 @@
 //!
 //! Valid where every access is timely and every connection arrives within `allowed_lateness`.
 
+mod candidates;
 mod content;
+mod pairs;
+mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::detection::{AlertKey, Content, JoinSettings, Rule};
+use pipewarden_core::detection::{AlertKey, Content, JoinSettings, Rule, Who};
 use pipewarden_core::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
 use pipewarden_core::time::EventTime;
 
-use self::content::Alert;
-
 type Seen<'a> = &'a Observation;
 
-/// The content of every alert that is active in the end, by key.
+/// Everything that was observed of one asset, as one rule sees it.
+struct Scene<'a> {
+    here: Vec<Seen<'a>>,
+    rule: &'a Rule,
+    rules: &'a [Rule],
+    settings: &'a JoinSettings,
+    /// Of each connected pipe that has one, the share access that is the same access.
+    pairs: BTreeMap<usize, usize>,
+}
+
+/// The content of every alert that is active or local in the end, by key.
 pub fn final_alerts(
     observations: &[Observation],
     rules: &[Rule],
@@ -34,35 +45,29 @@ pub fn final_alerts(
     for rule in rules {
         for asset in &assets {
             let here: Vec<Seen<'_>> = all.iter().copied().filter(|seen| seen.asset == *asset).collect();
-            for (group, members) in groups(&here, rule, settings) {
+            let scene = Scene {
+                pairs: pairs::pairs(&here, rule, settings),
+                here,
+                rule,
+                rules,
+                settings,
+            };
+            for ((who, bucket), members) in scene.groups() {
                 let key = AlertKey {
                     rule: Arc::clone(&rule.id),
                     asset: asset.clone(),
-                    source: group.source,
-                    bucket: group.bucket,
+                    who,
+                    bucket,
                     arrival_bucket: None,
                 };
-                let alert = Alert {
-                    source: group.source,
-                    members: &members,
-                    here: &here,
-                    rules,
-                    settings,
-                };
-                alerts.insert(key, alert.content());
+                alerts.insert(key, content::content(&scene, who, &members));
             }
         }
     }
     alerts
 }
 
-/// The accesses of one rule to one asset that share an alert.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Group {
-    source: Option<IpAddr>,
-    bucket: EventTime,
-}
-
+/// The accesses that share an alert.
 #[derive(Default)]
 struct Members<'a> {
     accesses: Vec<Seen<'a>>,
@@ -70,57 +75,115 @@ struct Members<'a> {
     paired: Vec<Seen<'a>>,
 }
 
-/// Every access of a rule by its group: share accesses by their source, connected pipes by that of their share access.
-fn groups<'a>(here: &[Seen<'a>], rule: &Rule, settings: &JoinSettings) -> BTreeMap<Group, Members<'a>> {
-    let mut groups: BTreeMap<Group, Members<'a>> = BTreeMap::new();
-    let group_of = |seen: Seen<'_>| Group {
-        source: share_access(seen).and_then(|share| share.source_ip),
-        bucket: seen.event.time.bucket(settings.group_by),
-    };
-    for &seen in here {
-        match &seen.event.detail {
-            Detail::ShareAccess(share) if rule.pipes.share_access.contains(&share.pipe) => {
+impl<'a> Scene<'a> {
+    /// Every access by whose it is and when; connected pipes with their share access.
+    fn groups(&self) -> BTreeMap<(Who, EventTime), Members<'a>> {
+        let mut groups: BTreeMap<(Who, EventTime), Members<'a>> = BTreeMap::new();
+        let group_of = |seen: Seen<'_>| {
+            (
+                self.verdict(seen).who,
+                seen.event.time.bucket(self.settings.group_by),
+            )
+        };
+        for (index, &seen) in self.here.iter().enumerate() {
+            if let Some(&share) = self.pairs.get(&index) {
+                groups
+                    .entry(group_of(self.here[share]))
+                    .or_default()
+                    .paired
+                    .push(seen);
+            } else if self.is_access(seen) {
                 groups.entry(group_of(seen)).or_default().accesses.push(seen);
             }
-            Detail::PipeConnected(pipe) if rule.pipes.pipe_connected.contains(&pipe.pipe) => {
-                match pair_of(seen, here, rule, settings) {
-                    Some(share) => groups.entry(group_of(share)).or_default().paired.push(seen),
-                    None => groups.entry(group_of(seen)).or_default().accesses.push(seen),
-                }
-            }
-            _ => {}
+        }
+        groups
+    }
+
+    fn is_access(&self, seen: Seen<'_>) -> bool {
+        match &seen.event.detail {
+            Detail::ShareAccess(share) => self.rule.pipes.share_access.contains(&share.pipe),
+            Detail::PipeConnected(pipe) => self.rule.pipes.pipe_connected.contains(&pipe.pipe),
+            Detail::NetworkConnection(_) => false,
         }
     }
-    groups
+
+    /// The connected pipe of a share access.
+    fn pipe_of(&self, share: Seen<'_>) -> Option<Seen<'a>> {
+        let mut pairs = self.pairs.iter();
+        let found = pairs.find(|&(_, &paired)| self.here[paired].id == share.id);
+        found.map(|(&pipe, _)| self.here[pipe])
+    }
+
+    fn connections(&self) -> impl Iterator<Item = (Seen<'a>, &'a NetworkConnection)> {
+        let here = self.here.iter();
+        here.filter_map(|&seen| Some((seen, network_connection(seen)?)))
+    }
+
+    /// Connections from the address and port of a share access.
+    fn of_tuple(&self, share: Seen<'_>) -> Vec<Seen<'a>> {
+        let access = share_access(share).unwrap();
+        let same = self.connections().filter(|(seen, session)| {
+            Some(session.source_ip) == access.source_ip
+                && access.source_port.is_some()
+                && session.source_port == access.source_port
+                && distance(share, seen) <= self.settings.tuple_window
+        });
+        same.map(|(seen, _)| seen).collect()
+    }
+
+    /// Whether something else bears the same record of the same log and says something else.
+    fn is_contradicted(&self, seen: Seen<'_>) -> bool {
+        let label = |seen: Seen<'_>| seen.event.computer.split('.').next().unwrap().to_owned();
+        self.here.iter().any(|other| {
+            seen.event.record_id.is_some()
+                && other.event.record_id == seen.event.record_id
+                && other.event.channel == seen.event.channel
+                && label(other) == label(seen)
+                && distance(other, seen) <= self.settings.pair_window
+                && decisive(other) != decisive(seen)
+        })
+    }
 }
 
-/// The share access that a connected pipe belongs to: the nearest one within the window.
-fn pair_of<'a>(pipe: Seen<'_>, here: &[Seen<'a>], rule: &Rule, settings: &JoinSettings) -> Option<Seen<'a>> {
-    let mut pairs: Vec<Seen<'a>> = Vec::new();
-    for &other in here {
-        let is_of_rule =
-            share_access(other).is_some_and(|share| rule.pipes.share_access.contains(&share.pipe));
-        if is_of_rule && distance(other, pipe) <= settings.pair_window {
-            pairs.push(other);
+/// What decides who did what.
+fn decisive(seen: Seen<'_>) -> String {
+    match &seen.event.detail {
+        Detail::NetworkConnection(session) => format!(
+            "3 {} {:?} {:?} {} {}",
+            session.source_ip,
+            session.source_port,
+            session.destination_ip,
+            session.destination_port,
+            session.initiated
+        ),
+        Detail::PipeConnected(pipe) => format!("18 {}", pipe.pipe),
+        Detail::ShareAccess(share) => {
+            let account = share.account.as_ref();
+            let who = account.map(|account| match &account.sid {
+                Some(sid) => sid.to_string(),
+                None => account.to_string().to_lowercase(),
+            });
+            let logon = account.and_then(|account| account.logon_id.clone());
+            format!(
+                "5145 {} {:?} {:?} {who:?} {logon:?} {:?}",
+                share.pipe, share.source_ip, share.source_port, share.outcome
+            )
         }
     }
-    pairs.sort_by_key(|other| {
-        let share = share_access(other).unwrap();
-        (
-            distance(other, pipe),
-            other.event.time,
-            share.source_ip,
-            share.source_port,
-        )
-    });
-    pairs.first().copied()
 }
 
 /// When the entry `passing` ends, in microseconds: 2024-10-24T15:25:00Z.
 pub const PASSING_ENDS: i64 = 1_729_783_500_000_000;
 
-/// The entry of `world::exceptions` that covers an alert, if one does.
-pub fn exception(key: &AlertKey, content: &Content, settings: &JoinSettings) -> Option<&'static str> {
+/// The entry of `world::exceptions` that covers an alert, if one does, and what it does to it.
+pub fn exception(
+    key: &AlertKey,
+    content: &Content,
+    settings: &JoinSettings,
+) -> Option<(&'static str, &'static str)> {
+    let Who::Source(source) = key.who else {
+        return None;
+    };
     let asset = key.asset.as_str();
     let all = |texts: &[Arc<str>], allowed: &[&str]| {
         !texts.is_empty()
@@ -128,26 +191,24 @@ pub fn exception(key: &AlertKey, content: &Content, settings: &JoinSettings) -> 
                 .iter()
                 .all(|text| allowed.contains(&text.to_lowercase().as_str()))
     };
-    let from = |is_covered: &dyn Fn(IpAddr, &[Arc<str>]) -> bool| match content.source_ip {
-        Some(ip) => is_covered(ip, &content.hosts),
-        None => {
-            let mut candidates = content.candidates.iter();
-            !content.candidates.is_empty()
-                && candidates.all(|candidate| is_covered(candidate.ip, &candidate.hosts))
-        }
-    };
     let stays_open =
         settings.group_by + settings.tuple_window + settings.allowed_lateness + settings.clock_skew;
     let closes = key.bucket.as_micros() + stays_open.as_micros() as i64;
-    if from(&|ip, _| ip.to_string() == "10.1.0.1") && all(&content.pipes, &["winreg", "lsass"]) {
-        Some("scanner")
+    let is_certain = content.audited == content.accesses && content.conflicts.is_empty();
+    let action = if is_certain { "suppress" } else { "downgrade" };
+    let own_names: Vec<Arc<str>> = sorted((content.evidence.iter()).filter_map(|seen| {
+        let session = network_connection(seen).filter(|session| session.initiated)?;
+        session.source_host.clone()
+    }));
+    if source.to_string() == "10.1.0.1" && all(&content.pipes, &["winreg", "lsass"]) {
+        Some(("scanner", action))
     } else if closes < PASSING_ENDS
         && all(&content.accounts, &[r"aperture\user0", r"aperture\user1"])
         && asset == "asset0.aperture.local"
     {
-        Some("passing")
-    } else if from(&|_, hosts| all(hosts, &["client2.aperture.local"])) && asset == "asset1.aperture.local" {
-        Some("known-host")
+        Some(("passing", action))
+    } else if all(&own_names, &["client2.aperture.local"]) && asset == "asset1.aperture.local" {
+        Some(("known-host", "downgrade"))
     } else {
         None
     }
@@ -155,6 +216,10 @@ pub fn exception(key: &AlertKey, content: &Content, settings: &JoinSettings) -> 
 
 fn distance(a: &Observation, b: &Observation) -> Duration {
     a.event.time.distance(b.event.time)
+}
+
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.collect::<BTreeSet<T>>().into_iter().collect()
 }
 
 fn network_connection(seen: &Observation) -> Option<&NetworkConnection> {
@@ -177,4 +242,9 @@ pub fn share_access(seen: &Observation) -> Option<&ShareAccess> {
         Detail::ShareAccess(share) => Some(share),
         _ => None,
     }
+}
+
+/// The address that a share access names.
+fn named(seen: &Observation) -> Option<IpAddr> {
+    share_access(seen)?.source_ip
 }

@@ -32,7 +32,7 @@ pub fn final_sweeps(
     let accesses: Vec<(IpAddr, &Observation)> = observations
         .iter()
         .filter_map(|seen| {
-            let share = share_access(seen)?;
+            let share = share_access(seen).filter(|_| !seen.is_local)?;
             let is_watched = rules
                 .iter()
                 .any(|rule| rule.pipes.share_access.contains(&share.pipe));

@@ -65,7 +65,9 @@ fn finding(alert: &Value) -> Finding {
     if let Some(ip) = alert["source"]["ip"].as_str() {
         sources.push(ip.parse().unwrap());
     } else {
-        for candidate in own["candidates"].as_array().into_iter().flatten() {
+        let candidates = own["candidates"].as_array().into_iter().flatten();
+        // What came long before an attack is no part of it.
+        for candidate in candidates.filter(|candidate| candidate["strength"] != "earlier") {
             sources.push(candidate["ip"].as_str().unwrap().parse().unwrap());
         }
     }

@@ -1,7 +1,7 @@
 //! Small worlds to detect in: observations by hand and at random, deliveries in any order, and a join run
 //! over them to its final alerts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,75 +73,131 @@ pub struct Seed {
     pub account: u8,
     pub other_rule: bool,
     pub client_side: bool,
+    /// Which record it claims to be, instead of one of its own.
+    pub record: Option<u8>,
 }
 
+/// The source that stands for the asset itself, by an address that the inventory gives it.
+pub const ITSELF: u8 = 3;
+/// The source that stands for the asset itself, by a link-local address, which only a connection of its own shows.
+pub const LINK_LOCAL: u8 = 4;
+
 impl Seed {
-    /// The observation with these parameters; `number` is its record id.
+    /// The observation with these parameters; `number` gives its record id.
     pub fn observation(&self, number: u64) -> Observation {
-        let time = EventTime::from_micros(EPOCH + self.at * 1000);
-        let asset = format!("asset{}.aperture.local", self.asset);
-        let source_ip = ip(self.source);
-        let port = 50_000 + u16::from(self.port);
-        let client = format!("client{}.aperture.local", self.source);
+        let asset = self.asset();
         let (computer, detail) = match self.kind {
-            0 => {
-                let connection = NetworkConnection {
-                    source_ip,
-                    source_port: Some(port),
-                    source_host: Some(client.as_str().into()),
-                    destination_ip: Some(ip(200 + self.asset)),
-                    destination_port: 445,
-                    destination_host: None,
-                    initiated: self.client_side,
-                    process: Some(Process {
-                        image: Some(format!("C:\\tool{}.exe", self.account).into()),
-                        guid: None,
-                        pid: Some(u32::from(self.port)),
-                    }),
-                    user: Some(format!("APERTURE\\user{}", self.account).into()),
-                    utc_time: None,
-                };
-                let computer = if self.client_side { client } else { asset.clone() };
-                (computer, Detail::NetworkConnection(connection))
-            }
-            1 => {
-                let pipe = if self.other_rule { "lsass" } else { "winreg" };
-                let detail = PipeConnected {
-                    pipe: pipe.into(),
-                    image: Some("System".into()),
-                    utc_time: None,
-                };
-                (asset.clone(), Detail::PipeConnected(detail))
-            }
-            _ => {
-                let nameless = self.account == 3;
-                let detail = ShareAccess {
-                    pipe: if self.other_rule { "samr" } else { "winreg" }.into(),
-                    source_ip: (!nameless).then_some(source_ip),
-                    source_port: (!nameless && self.port != 3).then_some(port),
-                    account: Some(Account {
-                        name: format!("user{}", self.account).into(),
-                        domain: Some("APERTURE".into()),
-                        sid: None,
-                        logon_id: None,
-                    }),
-                    access_mask: Some("0x12019f".into()),
-                    outcome: [Some(Outcome::Success), Some(Outcome::Failure), None]
-                        [usize::from(self.port) % 3],
-                };
-                (asset.clone(), Detail::ShareAccess(detail))
-            }
+            0 if self.client_side => (self.client(), Detail::NetworkConnection(self.connection())),
+            0 => (asset.clone(), Detail::NetworkConnection(self.connection())),
+            1 => (asset.clone(), Detail::PipeConnected(self.pipe())),
+            _ => (asset.clone(), Detail::ShareAccess(self.share())),
         };
         let event = Event {
-            time,
+            time: EventTime::from_micros(EPOCH + self.at * 1000),
             time_source: TimeSource::Timestamp,
             computer: computer.as_str().into(),
             channel: "test".into(),
-            record_id: Some(number),
+            record_id: Some(self.record.map_or(number.wrapping_add(1_000), u64::from)),
             detail,
         };
-        Observation::new(AssetId::new(&asset), event)
+        // A link-local address of the asset is in no inventory: only a connection shows whose it is.
+        let is_local = match event.detail {
+            Detail::NetworkConnection(_) => self.is_itself(),
+            Detail::ShareAccess(ref share) => self.source == ITSELF && share.source_ip.is_some(),
+            Detail::PipeConnected(_) => false,
+        };
+        Observation::new(AssetId::new(&asset), event).local_where(is_local)
     }
+
+    fn asset(&self) -> String {
+        format!("asset{}.aperture.local", self.asset)
+    }
+
+    fn is_itself(&self) -> bool {
+        self.source == ITSELF || self.source == LINK_LOCAL
+    }
+
+    fn client(&self) -> String {
+        if self.is_itself() {
+            self.asset()
+        } else {
+            format!("client{}.aperture.local", self.source)
+        }
+    }
+
+    fn source_ip(&self) -> IpAddr {
+        match self.source {
+            ITSELF => ip(200 + self.asset),
+            LINK_LOCAL => format!("fe80::{}", 1 + self.asset).parse().unwrap(),
+            source => ip(source),
+        }
+    }
+
+    fn source_port(&self) -> u16 {
+        50_000 + u16::from(self.port)
+    }
+
+    fn connection(&self) -> NetworkConnection {
+        NetworkConnection {
+            source_ip: self.source_ip(),
+            source_port: Some(self.source_port()),
+            source_host: Some(self.client().as_str().into()),
+            destination_ip: Some(if self.is_itself() {
+                self.source_ip()
+            } else {
+                ip(200 + self.asset)
+            }),
+            destination_port: 445,
+            destination_host: None,
+            initiated: self.client_side,
+            process: Some(Process {
+                image: Some(format!("C:\\tool{}.exe", self.account).into()),
+                guid: None,
+                pid: Some(u32::from(self.port)),
+            }),
+            user: Some(format!("APERTURE\\user{}", self.account).into()),
+            utc_time: None,
+        }
+    }
+
+    fn pipe(&self) -> PipeConnected {
+        PipeConnected {
+            pipe: if self.other_rule { "lsass" } else { "winreg" }.into(),
+            image: Some("System".into()),
+            utc_time: None,
+        }
+    }
+
+    fn share(&self) -> ShareAccess {
+        let nameless = self.account == 3;
+        let outcomes = [Some(Outcome::Success), Some(Outcome::Failure), None];
+        ShareAccess {
+            pipe: if self.other_rule { "samr" } else { "winreg" }.into(),
+            source_ip: (!nameless).then_some(self.source_ip()),
+            source_port: (!nameless && self.port != 3).then_some(self.source_port()),
+            account: Some(Account {
+                name: format!("user{}", self.account).into(),
+                domain: Some("APERTURE".into()),
+                sid: None,
+                logon_id: None,
+            }),
+            access_mask: Some("0x12019f".into()),
+            outcome: outcomes[usize::from(self.port) % 3],
+        }
+    }
+}
+
+/// The observations of these seeds, each event once: what is a copy of another by chance is left out.
+pub fn observations(seeds: &[Seed]) -> Vec<Observation> {
+    let mut seen = BTreeSet::new();
+    let mut observations = Vec::new();
+    for (number, seed) in seeds.iter().enumerate() {
+        let observation = seed.observation(number as u64);
+        if seen.insert(observation.id) {
+            observations.push(observation);
+        }
+    }
+    observations
 }
 
 /// An address of the worlds' network.
@@ -169,15 +225,16 @@ pub fn seeds(span_ms: i64) -> impl Strategy<Value = Vec<Seed>> {
     let seed = (
         0..3u8,
         0..2u8,
-        0..3u8,
+        prop_oneof![8 => 0..3u8, 1 => Just(ITSELF), 1 => Just(LINK_LOCAL)],
         0..4u8,
         at,
         0..4u8,
         prop::bool::weighted(0.15),
         any::<bool>(),
+        prop::option::weighted(0.1, 0..3u8),
     )
         .prop_map(
-            |(kind, asset, source, port, at, account, other_rule, client_side)| Seed {
+            |(kind, asset, source, port, at, account, other_rule, client_side, record)| Seed {
                 kind,
                 asset,
                 source,
@@ -186,6 +243,7 @@ pub fn seeds(span_ms: i64) -> impl Strategy<Value = Vec<Seed>> {
                 account,
                 other_rule,
                 client_side,
+                record,
             },
         );
     prop::collection::vec(seed, 1..40)

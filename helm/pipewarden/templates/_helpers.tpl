@@ -120,21 +120,73 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ end }}
 {{- end }}
 
-{{- define "pipewarden.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
-seccompProfile:
-  type: RuntimeDefault
+{{/* What all pods mount beside the service's own files. */}}
+{{- define "pipewarden.extraVolumeMounts" -}}
+{{- if .Values.kafka.certificatesSecret }}
+- {name: certificates, mountPath: /etc/pipewarden/certificates, readOnly: true}
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
-{{- define "pipewarden.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-privileged: false
-capabilities:
-  drop: [ALL]
+{{- define "pipewarden.extraVolumes" -}}
+{{- with .Values.kafka.certificatesSecret }}
+- name: certificates
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The environment of pods that are not the service. Takes [root, map of properties from secrets]. */}}
+{{- define "pipewarden.toolEnvironment" -}}
+{{- $root := index . 0 -}}{{- $properties := index . 1 -}}
+{{- if or $properties $root.Values.extraEnv }}
+env:
+  {{- with $properties }}
+  {{- include "pipewarden.secretEnvironment" . | trim | nindent 2 }}
+  {{- end }}
+  {{- with $root.Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- with $root.Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Where the endpoints' certificate and token are. */}}
+{{- define "pipewarden.httpVolumes" -}}
+{{- with .Values.http.tlsSecret }}
+- name: http-tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- with .Values.http.tokenSecret }}
+- name: http-token
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+
+{{- define "pipewarden.httpVolumeMounts" -}}
+{{- if .Values.http.tlsSecret }}
+- {name: http-tls, mountPath: /etc/pipewarden/http-tls, readOnly: true}
+{{- end }}
+{{- if .Values.http.tokenSecret }}
+- {name: http-token, mountPath: /etc/pipewarden/http-token, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "pipewarden.httpScheme" -}}
+{{- ternary "HTTPS" "HTTP" (ne .Values.http.tlsSecret "") -}}
 {{- end }}
 
 {{/* The ports of Kafka: as given, or those of the bootstrap servers. */}}

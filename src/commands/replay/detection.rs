@@ -101,7 +101,7 @@ impl<'a> Detection<'a> {
         }
         let file = usize::try_from(file).ok().and_then(|file| self.names.get(file));
         let (file, line) = (file.copied().unwrap_or_default(), line.unsigned_abs());
-        self.unresolved.note(event, reason, file, line);
+        self.unresolved.note(event, file, line);
         if self.summary.wants_example(reason.as_str()) {
             let description = explain_text::describe_skipped(event, reason);
             self.summary.example(reason.as_str(), file, line, &description);

@@ -42,7 +42,7 @@ pub(super) fn write_explanation(out: &mut impl Write, explanation: &Explanation)
 /// Whether an event that was skipped for this reason could have mattered, had something been known otherwise.
 pub(super) const fn could_matter(reason: Reason) -> bool {
     match reason {
-        Reason::UnlistedHost | Reason::LocalAccess | Reason::UnresolvedDestination => true,
+        Reason::UnlistedHost | Reason::UnresolvedDestination => true,
         Reason::Event(_) => false,
     }
 }
@@ -73,14 +73,14 @@ pub(super) struct Unresolved {
 
 impl Unresolved {
     /// Notes a skipped event, as long as there is room.
-    pub(super) fn note(&mut self, event: &Event, reason: Reason, file: &str, line: u64) {
+    pub(super) fn note(&mut self, event: &Event, file: &str, line: u64) {
         let Detail::NetworkConnection(connection) = &event.detail else {
             return;
         };
         let Some(port) = connection.source_port else {
             return;
         };
-        if self.held >= UNRESOLVED || reason == Reason::LocalAccess {
+        if self.held >= UNRESOLVED {
             return;
         }
         self.held += 1;
@@ -150,7 +150,6 @@ pub(super) fn describe_skipped(event: &Event, reason: Reason) -> String {
     };
     let why = match reason {
         Reason::UnlistedHost => "name not resolved: no asset of the inventory has this address or name",
-        Reason::LocalAccess => "its source is the host itself",
         Reason::UnresolvedDestination => "name not resolved: the event does not say which host",
         Reason::Event(skip) => skip.as_str(),
     };

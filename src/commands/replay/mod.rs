@@ -145,6 +145,7 @@ impl Replay<'_> {
         }
         progress.finish_and_clear();
         self.summary.odd_fields = self.router.take_odd_fields();
+        self.summary.unknown = self.router.unknown_input();
         spilled?;
         Ok(sorter)
     }

@@ -71,6 +71,8 @@ fn access_rows(alert: &Document) -> Vec<(&'static str, String)> {
         ("to", asset(own)),
         ("sure", why(own.attribution, own.confidence).to_owned()),
     ];
+    let conflicts = own.conflicts.iter();
+    rows.extend(conflicts.map(|conflict| ("but", clean(&conflict.text))));
     if let Some(exception) = &own.exception {
         let action = match exception.action {
             Action::Suppress => "suppressed",
@@ -137,17 +139,22 @@ fn why(attribution: Attribution, confidence: Confidence) -> &'static str {
     match (attribution, confidence) {
         (Attribution::Audited, Confidence::High) => "audited: 5145 names the source, and a second log agrees",
         (Attribution::Audited, _) => "audited: 5145 names the source; no second log confirms it",
-        (Attribution::Inferred, _) => "inferred: the only host that connected within the window",
+        (Attribution::Inferred, Confidence::Low) => {
+            "inferred: of several hosts the only one that the asset's own log shows, or contradicted"
+        }
+        (Attribution::Inferred, _) => "inferred: the only host that was seen to connect within the window",
         (Attribution::Ambiguous, _) => "ambiguous: several hosts connected within the window",
         (Attribution::None, _) => "no source: nothing shows who connected",
     }
 }
 
 fn candidates(out: &mut impl Write, own: &PipewardenFields) -> io::Result<()> {
-    if own.attribution != Attribution::Ambiguous {
+    // The one candidate of an inferred alert is its source, which is shown already.
+    let is_source_only = own.attribution != Attribution::None && own.candidates.len() < 2;
+    if own.candidates.is_empty() || is_source_only {
         return Ok(());
     }
-    writeln!(out, "  {}", "candidates, nearest first".dimmed())?;
+    writeln!(out, "  {}", "candidates, likeliest first".dimmed())?;
     for (place, candidate) in (1..).zip(&own.candidates) {
         let connections = plural(candidate.connections as usize, "connection");
         let ip = candidate.ip.to_string();
@@ -159,7 +166,12 @@ fn candidates(out: &mut impl Write, own: &PipewardenFields) -> io::Result<()> {
         };
         writeln!(
             out,
-            "    {place}. {ip}{hosts}, {connections}, {} ms away{clock}",
+            "    {place}. {ip}{hosts}, {}, {connections}, {} ms away{clock}",
+            if candidate.local {
+                "the host itself"
+            } else {
+                candidate.strength.as_str()
+            },
             candidate.nearest_ms
         )?;
     }
@@ -182,9 +194,9 @@ fn timeline(out: &mut impl Write, alert: &Document) -> io::Result<()> {
         )?;
     }
     if let Some(omitted) = &alert.pipewarden.omitted
-        && omitted.evidence > 0
+        && omitted.entries.evidence > 0
     {
-        writeln!(out, "                  and {} more", omitted.evidence)?;
+        writeln!(out, "                  and {} more", omitted.entries.evidence)?;
     }
     Ok(())
 }

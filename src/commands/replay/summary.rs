@@ -8,6 +8,7 @@ use owo_colors::OwoColorize as _;
 
 use super::pretty::clean;
 use crate::detection::Confidence;
+use crate::engine::UnknownInput;
 use crate::event::Kind;
 use crate::text::plural;
 
@@ -32,6 +33,8 @@ pub(super) struct Summary {
     pub(super) observations: BTreeMap<Kind, u64>,
     /// Fields that could not be read, by name; their events count without them.
     pub(super) odd_fields: BTreeMap<&'static str, u64>,
+    /// What was read, if nothing of it has a shape that is known.
+    pub(super) unknown: Option<UnknownInput>,
     pub(super) conflicts: u64,
     pub(super) alerts: BTreeMap<Confidence, u64>,
     pub(super) suppressed: usize,
@@ -83,6 +86,14 @@ impl fmt::Display for Summary {
             .map(|kind| (kind, count(&self.observations, kind)));
         writeln!(f, "observations: {}", listed(kinds))?;
         self.fmt_skipped(f)?;
+        if let Some(unknown) = &self.unknown {
+            writeln!(
+                f,
+                "{} none of this is a document of Winlogbeat, but {}; docs/telemetry.md (Shapes) shows what is read",
+                "hint:".yellow(),
+                clean(&unknown.seen.join("; "))
+            )?;
+        }
         if !self.odd_fields.is_empty() {
             writeln!(f, "fields left out, unreadable: {}", listed(&self.odd_fields))?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prometheus::{Histogram, IntCounterVec};
 
 use super::Metrics;
-use super::make::Make;
+use super::make::{Make, seconds_between};
 use crate::detection::{Confidence, Exception, SENSOR_BLIND, SWEEP, Status as AlertStatus};
 use crate::engine::AlertRecord;
 use crate::time::AppendTime;
@@ -17,6 +17,7 @@ pub(super) struct Alerts {
     revisions: IntCounterVec,
     exception_hits: IntCounterVec,
     latency: Histogram,
+    end_to_end: Histogram,
 }
 
 impl Alerts {
@@ -38,6 +39,11 @@ impl Alerts {
                 "alert_latency_seconds",
                 "Time from the append of the record that caused a revision until its transaction was committed.",
                 &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0],
+            ),
+            end_to_end: make.histogram(
+                "event_to_alert_seconds",
+                "Time from the first access of a new alert, by its host's clock, until the alert was committed.",
+                &[1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0],
             ),
         }
     }
@@ -90,6 +96,11 @@ impl Metrics {
                 .opened
                 .with_label_values(&[&*alert.rule, alert.confidence.as_str()])
                 .inc();
+            // Findings of the join itself are about hours.
+            if !matches!(&*alert.rule, SENSOR_BLIND | SWEEP) {
+                let began = AppendTime::at_event(alert.start);
+                self.alerts.end_to_end.observe(seconds_between(began, now));
+            }
         }
         if let Some(exception) = &alert.hit {
             self.alerts
@@ -101,8 +112,6 @@ impl Metrics {
             .revisions
             .with_label_values(&[&*alert.rule, alert.status.as_str()])
             .inc();
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a latency fit")]
-        let seconds = (now.as_millis() - appended.as_millis()).max(0) as f64 / 1000.0;
-        self.alerts.latency.observe(seconds);
+        self.alerts.latency.observe(seconds_between(appended, now));
     }
 }

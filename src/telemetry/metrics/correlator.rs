@@ -6,10 +6,20 @@ use super::Metrics;
 use super::labels::TransactionOutcome;
 use super::make::{Make, at_zero};
 use crate::detection::{Counters, Disposition};
-use crate::worker::{AppliedRecord, RenewalReason};
+use crate::worker::{AppliedRecord, RejectionCause, RenewalReason};
 
 /// What becomes of a record that is no observation.
 const UNDECODABLE: &str = "undecodable";
+
+/// The topics that records go to, by their keys in `kafka.topics`.
+const TOPICS: [&str; 6] = [
+    "observations",
+    "alerts",
+    "alerts_ocsf",
+    "suppressed",
+    "dead_letters",
+    "bindings",
+];
 
 /// The correlator: from an observation to a committed revision.
 #[derive(Debug)]
@@ -22,6 +32,7 @@ pub(super) struct Correlator {
     ticks: IntCounter,
     transactions: IntCounterVec,
     producers_replaced: IntCounterVec,
+    rejected: IntCounterVec,
 }
 
 impl Correlator {
@@ -55,6 +66,11 @@ impl Correlator {
                 "Transactional producers replaced because a request of the last transaction may arrive late, by reason.",
                 &["reason"],
             ),
+            rejected: make.counters(
+                "records_rejected_total",
+                "Records of either worker that the broker rejected for good, and that were replaced or left out.",
+                &["topic", "reason"],
+            ),
         };
         let dispositions = Disposition::ALL.map(Disposition::as_str);
         at_zero(&correlator.applied, dispositions.into_iter().chain([UNDECODABLE]));
@@ -62,6 +78,11 @@ impl Correlator {
             &correlator.transactions,
             TransactionOutcome::ALL.map(TransactionOutcome::as_str),
         );
+        for topic in TOPICS {
+            for cause in RejectionCause::ALL {
+                correlator.rejected.with_label_values(&[topic, cause.as_str()]);
+            }
+        }
         at_zero(
             &correlator.producers_replaced,
             RenewalReason::ALL.map(RenewalReason::as_str),
@@ -99,6 +120,12 @@ impl Metrics {
             .producers_replaced
             .with_label_values(&[reason.as_str()])
             .inc();
+    }
+
+    /// A broker has rejected a record for a topic, which is named by its key in `kafka.topics`.
+    pub(in crate::telemetry) fn rejected(&self, topic: &str, cause: RejectionCause) {
+        let labels = [topic, cause.as_str()];
+        self.correlator.rejected.with_label_values(&labels).inc();
     }
 
     /// A transaction ended.

@@ -7,6 +7,8 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
+use crate::time::AppendTime;
+
 /// Makes metrics and registers them.
 pub(super) struct Make<'a> {
     pub(super) registry: &'a Registry,
@@ -54,6 +56,13 @@ impl Make<'_> {
         histogram
     }
 
+    /// `process_*`, as every program has them.
+    #[cfg(target_os = "linux")]
+    pub(super) fn process(&self) {
+        let collector = prometheus::process_collector::ProcessCollector::for_self();
+        self.registry.register(Box::new(collector)).expect(SOUND);
+    }
+
     pub(super) fn build_info(&self) {
         let info = self.gauges(
             "build_info",
@@ -69,4 +78,11 @@ pub(super) fn at_zero<'a>(counters: &IntCounterVec, words: impl IntoIterator<Ite
     for word in words {
         counters.with_label_values(&[word]);
     }
+}
+
+/// Seconds from one time to another; none where clocks differ so that it would be less.
+pub(super) fn seconds_between(from: AppendTime, to: AppendTime) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a latency fit")]
+    let seconds = to.as_millis().saturating_sub(from.as_millis()).max(0) as f64 / 1000.0;
+    seconds
 }

@@ -56,6 +56,8 @@ impl Metrics {
             names: RefCell::default(),
         };
         make.build_info();
+        #[cfg(target_os = "linux")]
+        make.process();
         Self {
             router: Router::new(&make),
             bindings: Bindings::new(&make),
@@ -99,6 +101,8 @@ mod tests {
             r#"pipewarden_log_losses_total{reason="rewind_below_log_start"} 0"#,
             r#"pipewarden_dead_letters_total{reason="invalid_json"} 0"#,
             r#"pipewarden_transactions_total{outcome="aborted"} 0"#,
+            r#"pipewarden_input_shapes_total{shape="known"} 0"#,
+            "pipewarden_event_to_alert_seconds_count 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}");
         }

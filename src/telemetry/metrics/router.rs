@@ -1,11 +1,12 @@
 //! What the router counts.
 
-use prometheus::{IntCounter, IntCounterVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 use super::Metrics;
-use super::make::{Make, at_zero};
+use super::make::{Make, at_zero, seconds_between};
 use crate::engine::{DeadLetterReason, Reason, Routed};
-use crate::event::{Kind, ODD_FIELDS, Skip, TimeSource};
+use crate::event::{Kind, ODD_FIELDS, Shape, Skip, TimeSource};
+use crate::time::AppendTime;
 
 /// The router: from a message to an observation.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Router {
     created_times: IntCounter,
     dead_letters: IntCounterVec,
     odd_fields: IntCounterVec,
+    input_age: Histogram,
+    input_shapes: IntCounterVec,
     commits: IntCounter,
 }
 
@@ -57,10 +60,21 @@ impl Router {
                 "Fields that cannot be what they should, by name; their events count without them.",
                 &["field"],
             ),
+            input_age: make.histogram(
+                "input_age_seconds",
+                "Time from the timestamp that a message bears until it is read, of one in 64 messages.",
+                &[1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0],
+            ),
+            input_shapes: make.counters(
+                "input_shapes_total",
+                "Messages that were looked at for their shape: all that pass the gates, and a sample of the others.",
+                &["shape"],
+            ),
             commits: make.counter("router_commits_total", "Commits of input offsets."),
         };
         at_zero(&router.observations, Kind::ALL.iter().map(|kind| kind.as_str()));
         at_zero(&router.odd_fields, ODD_FIELDS);
+        at_zero(&router.input_shapes, Shape::WORDS);
         at_zero(
             &router.dead_letters,
             DeadLetterReason::ALL.map(DeadLetterReason::as_str),
@@ -132,6 +146,19 @@ impl Metrics {
     /// Fields could not be read, and their events count without them.
     pub fn odd_fields(&self, field: &str, times: u64) {
         self.router.odd_fields.with_label_values(&[field]).inc_by(times);
+    }
+
+    /// A message was read that bears this time.
+    pub fn input_read(&self, written: AppendTime, now: AppendTime) {
+        self.router.input_age.observe(seconds_between(written, now));
+    }
+
+    /// Messages of this shape were looked at.
+    pub fn input_shape(&self, shape: &str, messages: u64) {
+        self.router
+            .input_shapes
+            .with_label_values(&[shape])
+            .inc_by(messages);
     }
 
     /// The router has committed.

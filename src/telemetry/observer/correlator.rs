@@ -5,13 +5,17 @@ use std::time::Instant;
 use pipewarden_core::log::Offset;
 use tracing::{debug, error, info, warn};
 
-use crate::engine::DeadLetterReason;
+use crate::engine::{DeadLetter, DeadLetterReason};
 use crate::telemetry::metrics::{RebalanceEvent, TransactionOutcome};
 use crate::telemetry::status::Worker;
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
 use crate::worker::{
-    AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, RenewalReason, WorkerState,
+    AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, RenewalReason, Replacement, WorkerState,
 };
+
+/// The log line about a record that the broker rejects for good.
+pub(super) const REJECTED: &str = "the broker rejects a record, and a shorter one takes its place: compare max.message.bytes of the topic with what \
+     pipewarden topics check asks for";
 
 /// Where facts of a worker go. Each fact that is more than one call has a function of its own.
 pub(super) struct Reported<'a> {
@@ -27,6 +31,7 @@ impl Reported<'_> {
             Fact::Applied(record) => self.applied(&record),
             Fact::Published(batch) => self.published(&batch),
             Fact::Aborted { problem, is_repeated } => self.aborted(&problem, is_repeated),
+            Fact::Replaced(records) => self.replaced(&records),
             Fact::ProducerReplaced(reason) => self.producer_replaced(reason),
             Fact::NoProducer { problem } => self.no_producer(&problem),
             Fact::Recovered => info!(
@@ -83,12 +88,29 @@ impl Reported<'_> {
     fn published(&self, batch: &Batch) {
         self.metrics.transaction(TransactionOutcome::Committed);
         self.status.note(self.worker, Worker::nothing_waits);
+        for record in &batch.replaced {
+            self.metrics.rejected(record.destination.as_str(), record.cause);
+        }
+        let rejected = |letter: &&DeadLetter| letter.reason == DeadLetterReason::RecordRejected;
+        for letter in batch.parts().flat_map(|part| &part.dead_letters).filter(rejected) {
+            self.metrics.dead_letter(letter.reason);
+        }
         let now = wall_clock();
         for pending in batch.parts().flat_map(|part| &part.alerts) {
             self.metrics.alert(&pending.alert, pending.appended, now);
             if let Some(exception) = &pending.alert.hit {
                 self.status.hit(exception);
             }
+        }
+    }
+
+    /// They are counted once they are committed: after a crash another worker replaces them anew.
+    fn replaced(&self, records: &[Replacement]) {
+        for record in records {
+            let (topic, cause) = (record.destination.as_str(), record.cause.as_str());
+            let is_kept = !record.is_left_out;
+            let (worker, key, bytes) = (self.worker, record.key.as_str(), record.bytes);
+            error!(worker, topic, key, bytes, cause, is_kept, "{REJECTED}");
         }
     }
 
@@ -211,7 +233,7 @@ impl Reported<'_> {
                 partition,
                 rewind = rewind.get(),
                 low = low.get(),
-                "the log no longer reaches back two horizons: state is incomplete; raise retention.ms of the \
+                "the log no longer reaches back three horizons: state is incomplete; raise retention.ms of the \
                  observations topic"
             ),
         }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
+use crate::engine::UnknownInput;
 use crate::telemetry::metrics::RebalanceEvent;
 use crate::telemetry::{Metrics, Status};
 use crate::worker::RouterFact;
@@ -51,4 +52,17 @@ pub(super) fn report(metrics: &Metrics, status: &Status, worker: &str, fact: Rou
             "offsets are not committed; the next commit covers them: {problem}"
         ),
     }
+}
+
+/// Input flows, and nothing in it is a document of a shape that is read: said once, since it looks like a quiet day.
+pub(super) fn unknown_input(worker: &str, unknown: &UnknownInput) {
+    let messages = unknown.messages;
+    let seen = unknown.seen.join("; ");
+    warn!(
+        worker,
+        messages,
+        seen,
+        "nothing can be detected: none of the messages that were looked at is a document of Winlogbeat; docs/telemetry.md \
+         (Shapes) shows which are read"
+    );
 }

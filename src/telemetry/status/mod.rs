@@ -377,6 +377,7 @@ mod tests {
             attribution,
             confidence: Confidence::Low,
             exception: None,
+            conflicts: Vec::new(),
             accesses: Vec::new(),
             omitted_accesses: 0,
         };

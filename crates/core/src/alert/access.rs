@@ -5,22 +5,29 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document as doc;
-use super::ecs::{AssetFacts, Frame, Outline, Pivots, only, string, strings};
+use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strings};
 use super::{Document, title};
-use crate::detection::{AccessAlert, Candidate, Content, Exception, Omitted};
-use crate::event::{Detail, Observation, Process};
+use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, Status, Who};
+use crate::event::{Detail, Observation, Outcome, Process};
 
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let content = &alert.content;
     let addresses = addresses(content, frame.asset);
-    let related = related(content, frame.asset.id, &addresses);
+    let names = names(content, frame.asset);
+    let name = names.first().map(|named| named.name.as_str());
+    let name = name.or_else(|| only(&content.hosts).map(|host| &**host));
+    let related = related(content, frame.asset, &addresses);
     let mut document = frame.document(Outline {
-        message: title::title(content, frame.asset.id, frame.asset.roles),
+        message: title::title(alert.key.who, content, name, frame.asset),
         category: &["intrusion_detection", "network"],
         outcome: content.outcome,
         first: content.first,
         last: content.last,
-        is_excepted: content.exception.is_some(),
+        weight: Weight {
+            is_denied: content.outcome == Some(Outcome::Failure),
+            is_excepted: content.exception.is_some(),
+            is_local: alert.key.who == Who::Local,
+        },
         addresses,
         accesses: content.accesses,
         observations: content.counts,
@@ -29,7 +36,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
         ip,
         address: ip.to_string(),
         port: only(&content.source_ports).copied(),
-        domain: only(&content.hosts).map(ToString::to_string),
+        domain: name.map(str::to_owned),
     });
     document.user = only(&content.accounts).map(|account| user(account, content));
     document.file = only(&content.pipes).map(|pipe| doc::File {
@@ -38,9 +45,16 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     document.related = related;
 
     let fields = &mut document.pipewarden;
+    fields.suppressed_by = (content.status == Status::Suppressed).then_some(match alert.key.who {
+        Who::Local => doc::SuppressedBy::Local,
+        Who::Source(_) | Who::Unattributed => doc::SuppressedBy::Exception,
+    });
+    fields.who = Some(alert.key.who.as_str().to_owned());
     fields.superseded_by.clone_from(&content.superseded_by);
-    fields.exception = content.exception.as_deref().map(exception);
+    fields.exception = content.exception.as_ref().map(exception);
+    fields.conflicts = content.conflicts.iter().map(conflict).collect();
     fields.source = doc::SourceFields {
+        names,
         hosts: strings(&content.hosts),
         users: strings(&content.users),
         processes: processes(&content.processes),
@@ -49,7 +63,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.pipes = strings(&content.pipes);
     fields.candidates = content.candidates.iter().map(candidate).collect();
     fields.evidence = content.evidence.iter().map(|seen| evidence(seen)).collect();
-    fields.omitted = (content.omitted != Omitted::default()).then_some(content.omitted);
+    fields.omitted = doc::OmittedFields::of(content.omitted);
     document
 }
 
@@ -62,8 +76,32 @@ fn addresses(content: &Content, asset: &AssetFacts<'_>) -> Vec<IpAddr> {
     }
 }
 
-fn related(content: &Content, asset: &str, addresses: &[IpAddr]) -> doc::Related {
-    let mut pivots = Pivots::of(asset, addresses);
+/// The names of the source: the asset of the inventory that owns its address, then what it calls itself in its own log.
+fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
+    let named = |name: &str, from| doc::SourceName {
+        name: name.to_owned(),
+        from,
+    };
+    let mut own: BTreeSet<&str> = BTreeSet::new();
+    for seen in &content.evidence {
+        if let Detail::NetworkConnection(connection) = &seen.event.detail
+            && connection.initiated
+            && Some(connection.source_ip) == content.source_ip
+        {
+            own.extend(connection.source_host.as_deref());
+        }
+    }
+    let listed = asset.source.map(|name| named(name, doc::NamedBy::Inventory));
+    let own = own.into_iter().filter(|name| Some(*name) != asset.source);
+    listed
+        .into_iter()
+        .chain(own.map(|name| named(name, doc::NamedBy::Client)))
+        .collect()
+}
+
+fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> doc::Related {
+    let mut pivots = Pivots::of(asset.id, addresses);
+    pivots.hosts.extend(asset.source);
     pivots.ips.extend(content.source_ip);
     pivots.add_hosts(&content.hosts);
     pivots.add_users(&content.accounts);
@@ -90,18 +128,31 @@ fn user(account: &str, content: &Content) -> doc::User {
     }
 }
 
-fn exception(exception: &Exception) -> doc::ExceptionFields {
+fn exception(covering: &Covering) -> doc::ExceptionFields {
+    let entry = &covering.entry;
     doc::ExceptionFields {
-        id: exception.id.to_string(),
-        action: exception.action,
-        reason: exception.reason.to_string(),
-        owner: exception.owner.to_string(),
+        id: entry.id.to_string(),
+        action: covering.action,
+        reason: entry.reason.to_string(),
+        owner: entry.owner.to_string(),
+    }
+}
+
+fn conflict(conflict: &Conflict) -> doc::Conflict {
+    doc::Conflict {
+        kind: conflict.kind,
+        text: conflict.text.clone(),
+        computer: string(conflict.computer.as_ref()),
+        record_id: conflict.record_id,
     }
 }
 
 fn candidate(candidate: &Candidate) -> doc::Candidate {
     doc::Candidate {
         ip: candidate.ip,
+        local: candidate.is_local,
+        strength: candidate.strength,
+        explains: candidate.explains,
         hosts: strings(&candidate.hosts),
         users: strings(&candidate.users),
         processes: processes(&candidate.processes),

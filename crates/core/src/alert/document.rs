@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use super::pipewarden::{
-    AssetFields, Candidate, Evidence, ExceptionFields, PipewardenFields, Process, SensorFields, SourceFields,
-    SweepFields, SweptAssetFields,
+    AssetFields, Candidate, Conflict, Evidence, ExceptionFields, NamedBy, OmittedFields, PipewardenFields,
+    Process, SensorFields, SourceFields, SourceName, SuppressedBy, SweepFields, SweptAssetFields,
 };
 use crate::time::EventTime;
 

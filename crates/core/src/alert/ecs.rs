@@ -22,6 +22,8 @@ pub struct AssetFacts<'a> {
     pub addresses: &'a [IpAddr],
     /// What it is for.
     pub roles: &'a [&'a str],
+    /// The asset that owns the address of the alert's source, where the inventory lists one.
+    pub source: Option<&'a str>,
 }
 
 /// The document of one revision, `asset` being [the one that it names](Revision::asset). `policy` is the id of the
@@ -55,7 +57,7 @@ pub(super) struct Outline {
     pub(super) outcome: Option<Outcome>,
     pub(super) first: EventTime,
     pub(super) last: EventTime,
-    pub(super) is_excepted: bool,
+    pub(super) weight: Weight,
     /// Addresses of the asset.
     pub(super) addresses: Vec<IpAddr>,
     pub(super) accesses: u32,
@@ -119,7 +121,7 @@ impl Frame<'_> {
             outcome: outcome.to_owned(),
             start: outline.first,
             end: outline.last,
-            risk_score: risk_score(self.rule.risk, confidence, outline.is_excepted),
+            risk_score: risk_score(self.rule.risk, confidence, outline.weight),
         }
     }
 
@@ -129,6 +131,8 @@ impl Frame<'_> {
             alert_id: self.revision.id,
             revision: self.revision.number,
             status: self.revision.status(),
+            suppressed_by: None,
+            who: None,
             superseded_by: Vec::new(),
             sensor: None,
             sweep: None,
@@ -147,6 +151,7 @@ impl Frame<'_> {
             accesses: outline.accesses,
             observations: outline.observations,
             candidates: Vec::new(),
+            conflicts: Vec::new(),
             evidence: Vec::new(),
             omitted: None,
         }
@@ -186,15 +191,31 @@ impl<'a> Pivots<'a> {
     }
 }
 
-/// The rule's risk times 1.0, 0.7 or 0.35, a quarter of that where an exception covers the alert, rounded half up.
-pub fn risk_score(risk: u8, confidence: Confidence, is_excepted: bool) -> u8 {
+/// What else than its confidence counts for the risk of an alert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// Whether every access was denied: 0.8.
+    pub is_denied: bool,
+    /// Whether an exception covers it: a quarter.
+    pub is_excepted: bool,
+    /// Whether the asset did it itself: nothing.
+    pub is_local: bool,
+}
+
+/// The rule's risk times 1.0, 0.7 or 0.35 by confidence, and what else counts, rounded half up.
+pub fn risk_score(risk: u8, confidence: Confidence, weight: Weight) -> u8 {
+    if weight.is_local {
+        return 0;
+    }
     let percent = match confidence {
         Confidence::High => 100,
         Confidence::Medium => 70,
         Confidence::Low => 35,
     };
-    let share = if is_excepted { 4 } else { 1 };
-    let score = (u32::from(risk) * percent + 50 * share) / (100 * share);
+    let tenths = if weight.is_denied { 8 } else { 10 };
+    let share = if weight.is_excepted { 4 } else { 1 };
+    let whole = 100 * 10 * share;
+    let score = (u32::from(risk) * percent * tenths + whole / 2) / whole;
     u8::try_from(score).expect("no share of a risk is greater than the risk")
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod attack;
+mod budget;
 mod document;
 mod ecs;
 mod format;
@@ -12,12 +13,14 @@ mod sweep;
 mod title;
 
 pub use attack::attack_name;
+pub use budget::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, STUB_MAX_BYTES, encode, stub};
 pub use document::{
-    AssetFields, Candidate, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File, Host,
-    Observer, PipewardenFields, Process, Related, RuleInfo, SensorFields, Source, SourceFields, SweepFields,
-    SweptAssetFields, Tactic, Technique, Threat, User,
+    AssetFields, Candidate, Conflict, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File,
+    Host, NamedBy, Observer, OmittedFields, PipewardenFields, Process, Related, RuleInfo, SensorFields,
+    Source, SourceFields, SourceName, SuppressedBy, SweepFields, SweptAssetFields, Tactic, Technique, Threat,
+    User,
 };
-pub use ecs::{AssetFacts, document, risk_score};
+pub use ecs::{AssetFacts, Weight, document, risk_score};
 pub use format::AlertFormat;
 pub use ocsf::detection_finding;
 pub use sensor::sensor_name;

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detection::{Action, AlertId, Attribution, Confidence, Counts, Omitted, Status};
+use crate::detection::{
+    Action, AlertId, Attribution, Confidence, ConflictKind, Counts, Omitted, Status, Strength,
+};
 use crate::event::{Kind, Outcome};
 use crate::time::EventTime;
 
@@ -17,6 +19,12 @@ pub struct PipewardenFields {
     pub revision: u64,
     /// Where the alert is in its life.
     pub status: Status,
+    /// What keeps it from the alerts topic; only with the status `suppressed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<SuppressedBy>,
+    /// Whose accesses it is about: `source`, `unattributed` or `local`; absent from alerts that are not about accesses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
     /// The alerts that replace it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded_by: Vec<AlertId>,
@@ -49,13 +57,66 @@ pub struct PipewardenFields {
     pub accesses: u32,
     /// Observations by kind.
     pub observations: Counts,
-    /// Possible sources of what names none, nearest first.
+    /// Possible sources of what names none, the likeliest first. Others are possible that no log shows.
     pub candidates: Vec<Candidate>,
+    /// What contradicts the alert or casts doubt on its source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Conflict>,
     /// What the alert rests on, in order of time.
     pub evidence: Vec<Evidence>,
     /// What the bounds of the document left out; absent where nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub omitted: Option<Omitted>,
+    pub omitted: Option<OmittedFields>,
+}
+
+/// `pipewarden.omitted.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OmittedFields {
+    /// How many entries the bounds of the document left out, by list.
+    #[serde(flatten)]
+    pub entries: Omitted,
+    /// How many bytes shorter the document is than it would be without `alerts.max_bytes`; absent where it needed no cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Why the broker rejected the whole document, which this one stands for; absent where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
+}
+
+impl OmittedFields {
+    /// What the bounds of lists left out; `None` where that is nothing.
+    pub(super) fn of(entries: Omitted) -> Option<Self> {
+        (entries != Omitted::default()).then_some(Self {
+            entries,
+            bytes: None,
+            rejected: None,
+        })
+    }
+}
+
+/// `pipewarden.suppressed_by`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuppressedBy {
+    /// An exception covers it.
+    Exception,
+    /// The asset did it itself.
+    Local,
+}
+
+/// `pipewarden.conflicts[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// What kind of contradiction.
+    pub kind: ConflictKind,
+    /// All of it in one line.
+    pub text: String,
+    /// The computer that logged what is contradicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computer: Option<String>,
+    /// Its number in that computer's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_id: Option<u64>,
 }
 
 /// `pipewarden.exception.*`
@@ -116,10 +177,32 @@ pub struct AssetFields {
     pub roles: Vec<String>,
 }
 
+/// `pipewarden.source.names[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceName {
+    /// The name.
+    pub name: String,
+    /// Who says so.
+    pub from: NamedBy,
+}
+
+/// `pipewarden.source.names[].from`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedBy {
+    /// The inventory lists its address.
+    Inventory,
+    /// It calls itself so, in its own log.
+    Client,
+}
+
 /// `pipewarden.source.*`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceFields {
-    /// Its names.
+    /// What it is called and by whom, the surest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<SourceName>,
+    /// Its names, as connections of either end give them.
     pub hosts: Vec<String>,
     /// Users of its processes.
     pub users: Vec<String>,
@@ -146,6 +229,12 @@ pub struct Process {
 pub struct Candidate {
     /// Its address.
     pub ip: IpAddr,
+    /// Whether it is the asset itself.
+    pub local: bool,
+    /// `strong` by the asset's own log, `weak` by its own, `earlier` before the windows of the accesses.
+    pub strength: Strength,
+    /// How many of the accesses it could explain.
+    pub explains: u32,
     /// Its names.
     pub hosts: Vec<String>,
     /// Users of its processes.

@@ -2,7 +2,7 @@
 
 use super::Document;
 use super::document as doc;
-use super::ecs::{AssetFacts, Frame, Outline};
+use super::ecs::{AssetFacts, Frame, Outline, Weight};
 use crate::detection::{Counts, Pipes, Resolution, Rule, SENSOR_BLIND, SensorBlind};
 use crate::event::Kind;
 use crate::time::EventTime;
@@ -42,7 +42,7 @@ pub(super) fn document(alert: &SensorBlind, frame: &Frame<'_>) -> Document {
         outcome: None,
         first: EventTime::on_log(alert.first),
         last: EventTime::on_log(alert.last),
-        is_excepted: false,
+        weight: Weight::default(),
         addresses: frame.asset.addresses.to_vec(),
         accesses: alert.accesses(),
         observations: Counts {

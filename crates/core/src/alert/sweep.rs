@@ -2,7 +2,7 @@
 
 use super::Document;
 use super::document as doc;
-use super::ecs::{Frame, Outline, Pivots, only, strings};
+use super::ecs::{Frame, Outline, Pivots, Weight, only, strings};
 use super::title;
 use crate::detection::{Attack, Counts, Omitted, Pipes, Rule, SWEEP, Status, Sweep};
 
@@ -51,7 +51,7 @@ pub(super) fn document(sweep: &Sweep, frame: &Frame<'_>) -> Document {
         outcome: sweep.outcome,
         first: sweep.first,
         last: sweep.last,
-        is_excepted: false,
+        weight: Weight::default(),
         addresses,
         accesses: sweep.touched,
         observations: Counts {
@@ -76,7 +76,7 @@ pub(super) fn document(sweep: &Sweep, frame: &Frame<'_>) -> Document {
     fields.accounts = strings(&sweep.accounts);
     fields.pipes = strings(&sweep.pipes);
     fields.sweep = Some(sweep_fields(sweep));
-    fields.omitted = (sweep.omitted > 0).then_some(Omitted {
+    fields.omitted = doc::OmittedFields::of(Omitted {
         others: sweep.omitted,
         ..Omitted::default()
     });

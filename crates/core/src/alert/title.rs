@@ -3,46 +3,53 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::detection::{Attribution, Content, Status};
+use super::ecs::AssetFacts;
+use crate::detection::{Attribution, Confidence, Content, Status, Who};
 use crate::event::Outcome;
 use crate::text::plural;
 
 /// Who, from where, did what, to which host, and how sure that is.
-pub(super) fn title(content: &Content, asset: &str, roles: &[&str]) -> String {
+pub(super) fn title(who: Who, content: &Content, source: Option<&str>, asset: &AssetFacts<'_>) -> String {
     let mut title = String::new();
     match content.status {
         Status::Active | Status::Resolved => {}
         Status::Superseded => title.push_str("Superseded: "),
+        Status::Suppressed if who == Who::Local => title.push_str("Local: "),
         Status::Suppressed => title.push_str("Suppressed: "),
     }
     title.push_str(&accounts(&content.accounts, "An unknown account"));
     match content.attribution {
+        _ if who == Who::Local => title.push_str(" on the host itself"),
         Attribution::Audited | Attribution::Inferred => {
             if let Some(ip) = content.source_ip {
                 let _ = write!(title, " from {ip}");
             }
-            if let [host] = content.hosts.as_slice() {
-                let _ = write!(title, " ({host})");
+            if let Some(name) = source {
+                let _ = write!(title, " ({name})");
             }
             if content.attribution == Attribution::Inferred {
-                title.push_str(", the only host that connected then,");
+                title.push_str(if content.confidence == Confidence::Low {
+                    ", the likeliest of several hosts that connected then,"
+                } else {
+                    ", the only host that was seen to connect then,"
+                });
             }
         }
         Attribution::Ambiguous => {
             let number = content.candidates.len() + content.omitted.candidates as usize;
-            let _ = write!(title, " from one of {number} possible sources");
+            let _ = write!(title, " from an unknown source ({})", plural(number, "candidate"));
         }
         Attribution::None => title.push_str(" from an unknown source"),
     }
-    let verb = if content.outcome == Some(Outcome::Failure) {
-        "tried to open"
-    } else {
-        "opened"
+    let verb = match content.outcome {
+        Some(Outcome::Failure) => "tried to open",
+        None if content.counts.pipe_connected == 0 => "opened or tried to open",
+        Some(Outcome::Success) | None => "opened",
     };
     let pipes = pipes(&content.pipes);
-    let _ = write!(title, " {verb} {pipes} on {asset}");
-    if !roles.is_empty() {
-        let _ = write!(title, " ({})", roles.join(", "));
+    let _ = write!(title, " {verb} {pipes} on {}", asset.id);
+    if !asset.roles.is_empty() {
+        let _ = write!(title, " ({})", asset.roles.join(", "));
     }
     if content.accesses > 1 {
         let _ = write!(title, ", {} times", content.accesses);

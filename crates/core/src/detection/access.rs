@@ -1,5 +1,6 @@
 //! An alert about accesses to one asset.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,9 +9,49 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::revision::{NAMESPACE, words};
-use super::{AlertId, Exception, Rule, Status};
+use super::{AlertId, Covering, Rule, Status};
 use crate::event::{AssetId, Observation, Outcome, Process};
 use crate::time::{AppendTime, EventTime};
+
+/// Whose accesses an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// The source with this address, whether a share access names it or it is inferred.
+    Source(IpAddr),
+    /// A source that is not known.
+    Unattributed,
+    /// The asset itself.
+    Local,
+}
+
+impl Who {
+    /// The word used in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Source(_) => "source",
+            Self::Unattributed => "unattributed",
+            Self::Local => "local",
+        }
+    }
+
+    /// The source's address.
+    pub const fn source(self) -> Option<IpAddr> {
+        match self {
+            Self::Source(ip) => Some(ip),
+            Self::Unattributed | Self::Local => None,
+        }
+    }
+}
+
+/// As identifiers are made from it: the address, or the word.
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(ip) => ip.to_canonical().fmt(f),
+            Self::Unattributed | Self::Local => f.write_str(self.as_str()),
+        }
+    }
+}
 
 /// What an alert groups: all accesses of one rule, asset and source in one time bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,8 +60,8 @@ pub struct AlertKey {
     pub rule: Arc<str>,
     /// The protected host.
     pub asset: AssetId,
-    /// The audited source; none for accesses without a named source.
-    pub source: Option<IpAddr>,
+    /// Whose accesses.
+    pub who: Who,
     /// Start of the bucket of the accesses' event time.
     pub bucket: EventTime,
     /// Start of the bucket of their arrival, for accesses that are not timely.
@@ -44,11 +85,7 @@ impl AlertKey {
     }
 
     fn story_name(&self) -> String {
-        match self.source {
-            Some(source) => format!("{}\0{}\0{source}", self.rule, self.asset),
-            // The word of the first release; another one would give every such alert another id.
-            None => format!("{}\0{}\0unresolved", self.rule, self.asset),
-        }
+        format!("{}\0{}\0{}", self.rule, self.asset, self.who)
     }
 }
 
@@ -58,11 +95,11 @@ impl AlertKey {
 pub enum Attribution {
     /// A `share_access` names it.
     Audited,
-    /// Exactly one source connected within the attribution window.
+    /// It is the only candidate, or the only strong one.
     Inferred,
-    /// Several did.
+    /// There are several candidates.
     Ambiguous,
-    /// None did.
+    /// There is none.
     None,
 }
 
@@ -70,9 +107,9 @@ pub enum Attribution {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// Ambiguous, or no source at all.
+    /// Ambiguous, no source at all, or inferred beside weaker candidates.
     Low,
-    /// Audited without corroboration, or inferred.
+    /// Audited without corroboration, or inferred as the only candidate.
     Medium,
     /// Audited and corroborated by a second kind of observation.
     High,
@@ -92,18 +129,38 @@ pub struct Counts {
     pub share_access: u32,
 }
 
+/// By whose word a candidate was connected, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// By the asset's own log, near an access.
+    Strong,
+    /// By its own log, near an access.
+    Weak,
+    /// Only before the windows of the accesses: a session that it still had open may be theirs.
+    Earlier,
+}
+
+words!(Strength: Strong = "strong", Weak = "weak", Earlier = "earlier");
+
 /// A possible source of an access that names none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its address.
+    /// Its address; of the asset itself, the least of those that its evidence shows.
     pub ip: IpAddr,
+    /// Whether it is the asset itself.
+    pub is_local: bool,
+    /// The best that shows it.
+    pub strength: Strength,
+    /// How many of the alert's accesses it could explain.
+    pub explains: u32,
     /// Its names, as far as connections give them.
     pub hosts: Vec<Arc<str>>,
     /// Users of its processes.
     pub users: Vec<Arc<str>>,
     /// Its processes.
     pub processes: Vec<Process>,
-    /// `network_connection`s from it within the attribution window of some access of the alert.
+    /// `network_connection`s from it within the window of some access of the alert that it could explain.
     pub connections: u32,
     /// The smallest distance in event time between such a connection and an access, in milliseconds.
     pub nearest_ms: u64,
@@ -111,6 +168,34 @@ pub struct Candidate {
     /// times of their connections on the asset's clock.
     pub clock_offset_ms: Option<i64>,
 }
+
+/// What contradicts, or casts doubt on, what an alert says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    /// What kind of contradiction.
+    pub kind: ConflictKind,
+    /// All of it in one line.
+    pub text: String,
+    /// The computer that logged what is contradicted.
+    pub computer: Option<Arc<str>>,
+    /// Its number in that computer's log.
+    pub record_id: Option<u64>,
+}
+
+/// The kinds of [`Conflict`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictKind {
+    /// Two messages bear one record id of one log and say different things.
+    DecisiveValues,
+    /// Another source, too, was connected by the asset's own log, and no access of its own explains that.
+    OtherStrongSource,
+    /// A bound has dropped session evidence that may have shown another source.
+    DroppedEvidence,
+}
+
+words!(ConflictKind: DecisiveValues = "decisive_values", OtherStrongSource = "other_strong_source",
+    DroppedEvidence = "dropped_evidence");
 
 /// How many entries the bounds of the document left out, by list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,21 +229,25 @@ pub struct Content {
     pub status: Status,
     /// The alerts that explain its accesses now, sorted; empty while it has accesses.
     pub superseded_by: Vec<AlertId>,
-    /// The exception that covers it.
-    pub exception: Option<Arc<Exception>>,
-    /// How the source is known.
+    /// The exception that covers it, and what that does to it.
+    pub exception: Option<Covering>,
+    /// How the source of its best access is known.
     pub attribution: Attribution,
     /// How sure that is.
     pub confidence: Confidence,
+    /// Accesses whose source a share access names.
+    pub audited: u32,
+    /// What contradicts it, sorted.
+    pub conflicts: Vec<Conflict>,
     /// Event time of the first access.
     pub first: EventTime,
     /// Event time of the last access.
     pub last: EventTime,
     /// Accesses in this alert.
     pub accesses: u32,
-    /// Success if any access is known to have been granted, else failure if any was denied.
+    /// Success if any access is known to have been granted, else failure if all are known to have been denied.
     pub outcome: Option<Outcome>,
-    /// The source, where attribution is audited or inferred.
+    /// The source, where attribution is audited or inferred. Of a local alert the address as logged.
     pub source_ip: Option<IpAddr>,
     /// Its ports, sorted.
     pub source_ports: Vec<u16>,
@@ -176,7 +265,8 @@ pub struct Content {
     pub accounts: Vec<Arc<str>>,
     /// Observations by kind.
     pub counts: Counts,
-    /// Possible sources, nearest first by the asset's clock, then by address; only while attribution is not audited.
+    /// Possible sources of accesses that no share access names the source of: by strength, by how many accesses they could
+    /// explain, by distance on the asset's clock, by address.
     pub candidates: Vec<Candidate>,
     /// What the alert rests on, by event time, then kind.
     pub evidence: Vec<Arc<Observation>>,

@@ -15,9 +15,12 @@ mod sensors;
 mod settings;
 mod sweeps;
 
-pub use access::{AccessAlert, AlertKey, Attribution, Candidate, Confidence, Content, Counts, Omitted};
+pub use access::{
+    AccessAlert, AlertKey, Attribution, Candidate, Confidence, Conflict, ConflictKind, Content, Counts,
+    Omitted, Strength, Who,
+};
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
-pub use exceptions::{Action, Exception, Exceptions, json_schema as exceptions_json_schema};
+pub use exceptions::{Action, Covering, Exception, Exceptions, json_schema as exceptions_json_schema};
 pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
     json_schema as explanation_json_schema,

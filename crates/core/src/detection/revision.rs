@@ -1,6 +1,7 @@
 //! What the join publishes: a [`Revision`] is one whole alert at one moment.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,15 @@ impl Revision {
         }
     }
 
+    /// The address of the source, where it is known and another host.
+    pub fn source_ip(&self) -> Option<IpAddr> {
+        match &self.body {
+            Body::Access(alert) => alert.key.who.source(),
+            Body::Sweep(sweep) => Some(sweep.window.source),
+            Body::SensorBlind(_) => None,
+        }
+    }
+
     /// The protected host that the document names; of several, the one that was touched first.
     pub fn asset(&self) -> &AssetId {
         match &self.body {
@@ -157,7 +167,9 @@ impl Revision {
     /// The exception that covers the alert and did not cover its last revision.
     pub fn newly_excepted_by(&self) -> Option<&Arc<Exception>> {
         match &self.body {
-            Body::Access(alert) if alert.is_excepted_anew => alert.content.exception.as_ref(),
+            Body::Access(alert) if alert.is_excepted_anew => {
+                alert.content.exception.as_ref().map(|covering| &covering.entry)
+            }
             _ => None,
         }
     }

@@ -228,6 +228,12 @@ impl JoinSettings {
         self.join_span() + self.group_by + self.tuple_window + self.allowed_lateness + self.clock_skew * 2
     }
 
+    /// How much of the log a state is rebuilt from: a horizon for what is in state, one for what decides whether a bound
+    /// leaves room for it, and one for what decides which copy was the first.
+    pub fn rewind(&self) -> Duration {
+        self.horizon() * 3
+    }
+
     /// Whether an event of this time that arrives at this moment is neither too late nor too far ahead.
     pub fn is_timely(&self, time: EventTime, arrival: AppendTime) -> bool {
         let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);

@@ -46,8 +46,6 @@ pub enum Skip {
     OtherShare,
     /// Sysmon 18 by a process of the host itself.
     LocalClient,
-    /// The source is a loopback or unspecified address.
-    LocalAddress,
 }
 
 impl Skip {
@@ -61,7 +59,6 @@ impl Skip {
             Self::OtherPipe => "other_pipe",
             Self::OtherShare => "other_share",
             Self::LocalClient => "local_client",
-            Self::LocalAddress => "local_address",
         }
     }
 }

@@ -54,7 +54,9 @@ impl Decoder {
         let decoded = self.decode(message);
         // Truncated in the midst of many, it still holds those before.
         let may_hold_others = matches!(decoded, Err(NotAnObject(_) | NotWinlogbeat(_) | InvalidJson(_)));
-        let Some(text) = str::from_utf8(message).ok().filter(|_| may_hold_others) else {
+        // Most messages are no concern of ours: nothing more is done with one that needs no second look.
+        let text = may_hold_others.then(|| str::from_utf8(message).ok()).flatten();
+        let Some(text) = text else {
             return visit(None, message, decoded);
         };
         let mut next = 0;

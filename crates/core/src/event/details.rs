@@ -139,9 +139,6 @@ fn network_connection(
         return Err(without_smb_port(&client, &server, odd));
     };
     let source_ip = client.ip.ok_or(missing("SourceIp", "an IP address", odd))?;
-    if names::is_local(source_ip) {
-        return Err(Skip::LocalAddress.into());
-    }
     Ok(Detail::NetworkConnection(NetworkConnection {
         source_ip,
         source_port: client.port,
@@ -242,9 +239,6 @@ fn share_access(
     };
     // An access without a usable address is still an access: one without a named source.
     let source_ip = ip(data.ip_address.or(&document.source.ip), "IpAddress", odd);
-    if source_ip.is_some_and(names::is_local) {
-        return Err(Skip::LocalAddress.into());
-    }
     let source_port = port(data.ip_port.or(&document.source.port), "IpPort", odd);
     Ok(Detail::ShareAccess(ShareAccess {
         pipe,

@@ -9,6 +9,8 @@
 //! | `record` | the header of an event, whatever its shape; which event it is |
 //! | `details` | the fields of each kind |
 //! | `decoder`, `decoded` | the way through these, and what comes of a message |
+//! | `identity` | what makes two messages copies of one event |
+//! | `shape` | what a message that is not read looks like |
 //! | `observation`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
 
 mod decoded;
@@ -18,23 +20,27 @@ mod document;
 mod envelope;
 mod evtx;
 mod field;
+mod identity;
 mod names;
 mod observation;
 mod observation_record;
 mod prefilter;
 pub mod providers;
 mod record;
+mod shape;
 mod sighting;
 mod surrogates;
 
 pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, WatchedPipes};
 pub use decoder::{Decoder, VisitDecoded};
 pub use evtx::{Record as EvtxRecord, read_evtx};
-pub(crate) use names::{is_kept_whole, is_routable};
+pub use identity::ObservationId;
+pub(crate) use names::{is_kept_whole, is_local, is_routable};
 pub use names::{normalise_pipe, same_host};
 pub use observation::{
-    Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, ObservationId, Outcome,
-    PipeConnected, Process, ShareAccess, TimeSource,
+    Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, Outcome, PipeConnected, Process,
+    ShareAccess, TimeSource,
 };
 pub use observation_record::ObservationRecord;
+pub use shape::Shape;
 pub use sighting::Sighting;

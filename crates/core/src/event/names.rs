@@ -17,8 +17,8 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// Whether an address can only be the host itself: a local access has no remote source.
-pub(super) fn is_local(address: IpAddr) -> bool {
+/// Whether an address can only mean the host that logged it.
+pub(crate) fn is_local(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified()
 }
 

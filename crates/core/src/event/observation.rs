@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
 
+use super::ObservationId;
+use super::names::is_local;
 use crate::time::EventTime;
 
 /// One Windows event that can matter, normalised: names in lower case where Windows ignores case,
@@ -134,6 +135,14 @@ pub struct NetworkConnection {
     pub utc_time: Option<Arc<str>>,
 }
 
+impl NetworkConnection {
+    /// Whether both ends can only be the host that logged it: they are one address, or one that means every host itself.
+    pub(crate) fn is_within_one_host(&self) -> bool {
+        let is_own = |ip: IpAddr| ip == self.source_ip || is_local(ip);
+        is_local(self.source_ip) || self.destination_ip.is_some_and(is_own)
+    }
+}
+
 /// A process as Sysmon names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Process {
@@ -242,65 +251,6 @@ impl fmt::Display for AssetId {
     }
 }
 
-/// The identity of an event, however often and by whichever path it is shipped: 128 bits, 32 hex digits in JSON.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObservationId(u128);
-
-impl ObservationId {
-    /// From its 128 bits.
-    pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
-    }
-
-    /// The identity of an event: computer, channel, record id and event time in whole seconds, or, where
-    /// there is no record id, a hash of the normalised fields.
-    pub fn of(event: &Event) -> Self {
-        // Each part ends in a byte that no UTF-8 text holds, so that ("ab", "c") is not ("a", "bc").
-        const END: u8 = 0xff;
-        let mut bytes = Vec::with_capacity(128);
-        bytes.extend_from_slice(event.computer.as_bytes());
-        bytes.push(END);
-        bytes.extend_from_slice(event.channel.as_bytes());
-        bytes.push(END);
-        if let Some(record_id) = event.record_id {
-            bytes.extend_from_slice(&record_id.to_le_bytes());
-            bytes.extend_from_slice(&event.time.as_micros().div_euclid(1_000_000).to_le_bytes());
-        } else {
-            bytes.extend_from_slice(&event.time.as_micros().to_le_bytes());
-            serde_json::to_writer(&mut bytes, &event.detail)
-                .expect("structs of strings and numbers are always JSON");
-        }
-        Self(xxh3_128(&bytes))
-    }
-}
-
-impl fmt::Display for ObservationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for ObservationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for ObservationId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ObservationId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
-    }
-}
-
 /// A normalised, resolved event that can matter: the value of a record on the observations topic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
@@ -308,18 +258,33 @@ pub struct Observation {
     pub id: ObservationId,
     /// The destination, resolved.
     pub asset: AssetId,
+    /// Whether it shows the asset at both ends, by the word of the asset's own log.
+    #[serde(rename = "local", default, skip_serializing_if = "is_false")]
+    pub is_local: bool,
     /// The event itself.
     pub event: Event,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it by reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 impl Observation {
-    /// An event whose destination has been resolved to `asset`.
+    /// An event whose destination has been resolved to `asset`, and whose source is another host.
     pub fn new(asset: AssetId, event: Event) -> Self {
         Self {
             id: ObservationId::of(&event),
             asset,
+            is_local: false,
             event,
         }
+    }
+
+    /// The same, marked as by the asset itself where `is_local`.
+    #[must_use]
+    pub fn local_where(self, is_local: bool) -> Self {
+        Self { is_local, ..self }
     }
 
     /// Which of the three kinds it is.

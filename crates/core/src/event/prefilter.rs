@@ -5,7 +5,7 @@
 //! inside a string is written as itself or as `\u00XX` and in no other way.
 //!
 //! **The id.** An event that matters has the id 3, 18 or 5145 under one of the names `event_id`, `code`, `EventID`
-//! and `#text`, as a number or as digits in a string. So every place in the message where such a name stands is
+//! and `#text`, as a number or as digits in a string. So every place in the message where such a name ends is
 //! examined: if no value after one can be such a number, and no letter of a name is escaped, the message is skipped.
 //! To examine only the *first* such name would not be sound: it may occur within a value too, and the order of fields
 //! is free.
@@ -17,25 +17,32 @@
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
 
-/// Four bytes of each name of an id, and the beginning of an escaped ASCII character: what the vector search compares at
-/// once. Few of them, and rare ones, since each place where one stands is looked at.
-const PARTS: [&[u8]; 5] = [b"t_id", b"code", b"ntID", b"#tex", b"\\u00"];
+/// Ends of the names of an id, and the beginning of an escaped ASCII character. Four bytes each, which is what the
+/// vector search compares at once; no more than eight, or it compares twice; and with the quote that ends a name, since
+/// the same letters are common within texts.
+const ENDS: [&[u8]; 8] = [
+    b"_id\"", b"ode\"", b"tID\"", b"ext\"", b"_id\\", b"ode\\", b"tID\\", b"\\u00",
+];
 
-/// What stands before and after the part of each name.
-const AROUND: [(&[u8], &[u8]); 4] = [(b"even", b""), (b"", b""), (b"Eve", b""), (b"", b"t")];
+/// The rest of each name, before its end.
+const BEGINNINGS: [&[u8]; 7] = [b"event", b"c", b"Even", b"#t", b"event", b"c", b"Even"];
+
+/// From here on the names are those of a document within a text, where a backslash precedes the quote. There `#text` needs
+/// no place: it stands below `EventID` only.
+const WRAPPED: usize = 4;
 
 /// Searches for what every event that matters has.
 #[derive(Debug)]
 pub(super) struct Prefilter {
     /// Missing on machines without vector instructions, where the words alone decide.
-    parts: Option<Searcher>,
+    ends: Option<Searcher>,
     words: [Finder<'static>; 3],
 }
 
 impl Prefilter {
     pub(super) fn new() -> Self {
         Self {
-            parts: Searcher::new(PARTS),
+            ends: Searcher::new(ENDS),
             words: ["Sysmon", "5145", "\\u00"].map(Finder::new),
         }
     }
@@ -52,17 +59,14 @@ impl Prefilter {
     }
 
     fn may_have_id(&self, message: &[u8]) -> bool {
-        let Some(parts) = &self.parts else { return true };
-        parts.find_iter(message).any(|found| {
+        let Some(ends) = &self.ends else { return true };
+        ends.find_iter(message).any(|found| {
             let (before, after) = (&message[..found.start()], &message[found.end()..]);
-            let Some((beginning, end)) = AROUND.get(found.pattern().as_usize()) else {
-                return is_escape_of_a_name(after);
-            };
-            let after = after.strip_prefix(*end).filter(|_| before.ends_with(beginning));
-            match after.and_then(<[u8]>::split_first) {
-                Some((b'"', value)) => can_be_an_id(value),
-                Some((b'\\', text)) => ends_a_name_within_a_text(text),
-                _ => false,
+            let name = found.pattern().as_usize();
+            match BEGINNINGS.get(name) {
+                Some(beginning) if name < WRAPPED => before.ends_with(beginning) && can_be_an_id(after),
+                Some(beginning) => before.ends_with(beginning) && ends_a_name_within_a_text(after),
+                None => is_escape_of_a_name(after),
             }
         })
     }
@@ -72,7 +76,7 @@ fn is_truncated(message: &[u8]) -> bool {
     !message.trim_ascii_end().ends_with(b"}")
 }
 
-/// Whether what follows a backslash after a name ends the name of a document within a text, or within a text of that.
+/// Whether what follows a backslash ends a name of a document within a text, or within a text of that.
 fn ends_a_name_within_a_text(after: &[u8]) -> bool {
     after.iter().find(|byte| **byte != b'\\') == Some(&b'"')
 }
@@ -121,7 +125,7 @@ mod tests {
 
     fn can_matter(text: &str) -> bool {
         let prefilter = Prefilter::new();
-        assert!(prefilter.parts.is_some(), "this machine has vector instructions");
+        assert!(prefilter.ends.is_some(), "this machine has vector instructions");
         prefilter.can_matter(text.as_bytes())
     }
 
@@ -157,6 +161,7 @@ mod tests {
             r#""event_id":1.8e1"#,
             r#""event_id":10,"x":"{\"event_id\":\"3\"}""#,
             r#""event_id":10,"x":"{\"event_id\" : 3}""#,
+            r##""event_id":10,"x":"{\"EventID\":{\"#text\":3}}""##,
             r#""EventID":{"\u0023text":3}"#,
         ] {
             assert!(can_matter(&sysmon(id)), "{id}");

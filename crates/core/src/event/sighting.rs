@@ -29,11 +29,14 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    /// `None` unless the observation is a share access that names its source.
+    /// `None` unless the observation is a share access that names its source, and that is not the asset itself.
     pub fn of(observation: &Observation) -> Option<Self> {
         let Detail::ShareAccess(share) = &observation.event.detail else {
             return None;
         };
+        if observation.is_local {
+            return None;
+        }
         Some(Self {
             source_ip: share.source_ip?,
             asset: observation.asset.clone(),

@@ -9,8 +9,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use bindings::{
-    BindingRecord, BindingRecordError, BindingSettings, Bindings, BindingsSize, Dropped, Span,
-    json_schema as binding_json_schema,
+    BINDING_MAX_BYTES, BindingRecord, BindingRecordError, BindingSettings, Bindings, BindingsSize, Dropped,
+    Span, json_schema as binding_json_schema,
 };
 pub use file::{Entry, json_schema};
 pub use lookup::Inventory;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::bindings::Bindings;
 use super::{Asset, BindingSettings, Inventory, UnlistedHosts};
-use crate::event::{AddressClaim, AssetId, Detail, Event, NetworkConnection};
+use crate::event::{AddressClaim, AssetId, Detail, Event, NetworkConnection, is_local};
 use crate::time::EventTime;
 
 /// The inventory, and the bindings that the stream has shown.
@@ -26,6 +26,8 @@ pub struct Resolution {
     pub resolved_by: ResolvedBy,
     /// Whether the destination's address and name belong to different assets; the address won.
     pub conflict: bool,
+    /// Whether the source is the destination itself.
+    pub is_local: bool,
 }
 
 /// Which asset an event is about, if any.
@@ -35,8 +37,6 @@ pub enum Outcome {
     Asset(AssetId),
     /// A host that is not listed, and those are ignored.
     Ignored,
-    /// None that matters: its source is the asset itself.
-    Local,
     /// Unknown: nothing names the destination.
     Unresolved,
 }
@@ -123,17 +123,14 @@ impl Resolver {
     /// The asset that an event is about.
     pub fn resolve(&self, event: &Event) -> Resolution {
         let (found, conflict) = match &event.detail {
+            Detail::NetworkConnection(connection) if connection.is_within_one_host() => {
+                (Some(self.logger(event)), false)
+            }
             Detail::NetworkConnection(connection) if connection.initiated => {
                 self.destination(connection, event.time)
             }
             Detail::NetworkConnection(connection) => (self.logged_by_server(event, connection), false),
-            Detail::PipeConnected(_) | Detail::ShareAccess(_) => {
-                let found = self.listed(&event.computer);
-                (
-                    Some(found.unwrap_or_else(|| self.unlisted(&event.computer))),
-                    false,
-                )
-            }
+            Detail::PipeConnected(_) | Detail::ShareAccess(_) => (Some(self.logger(event)), false),
         };
         let Some(found) = found else {
             let outcome = Outcome::Unresolved;
@@ -141,26 +138,25 @@ impl Resolver {
                 outcome,
                 resolved_by: ResolvedBy::Unlisted,
                 conflict,
+                is_local: false,
             };
         };
         let resolved_by = match &found {
             Found::Listed(_, by) | Found::Unlisted(_, by) => *by,
         };
-        let outcome = if self.is_local(event, &found) {
-            Outcome::Local
-        } else {
-            match found {
-                Found::Listed(asset, _) => Outcome::Asset(asset.id.clone()),
-                Found::Unlisted(name, _) if self.unlisted_hosts == UnlistedHosts::Watch => {
-                    Outcome::Asset(AssetId::new(&name))
-                }
-                Found::Unlisted(..) => Outcome::Ignored,
+        let is_local = self.is_local(event, &found);
+        let outcome = match found {
+            Found::Listed(asset, _) => Outcome::Asset(asset.id.clone()),
+            Found::Unlisted(name, _) if self.unlisted_hosts == UnlistedHosts::Watch => {
+                Outcome::Asset(AssetId::new(&name))
             }
+            Found::Unlisted(..) => Outcome::Ignored,
         };
         Resolution {
             outcome,
             resolved_by,
             conflict,
+            is_local,
         }
     }
 
@@ -199,6 +195,12 @@ impl Resolver {
             .or_else(|| Some(self.unlisted(&event.computer)))
     }
 
+    /// The computer that logged the event.
+    fn logger(&self, event: &Event) -> Found<'_> {
+        self.listed(&event.computer)
+            .unwrap_or_else(|| self.unlisted(&event.computer))
+    }
+
     /// By full name, then by short name.
     fn listed(&self, name: &str) -> Option<Found<'_>> {
         let full = self
@@ -231,8 +233,8 @@ impl Resolver {
         }
     }
 
-    /// Whether the source is the destination itself. For a listed asset only its inventory addresses are its own: a
-    /// binding may be stale or forged and must not suppress an alert.
+    /// Whether the source is the destination itself, by the destination's own log: what another computer says of the two
+    /// never makes an access local, nor does a binding, which may be stale or forged.
     fn is_local(&self, event: &Event, found: &Found<'_>) -> bool {
         let (source, destination) = match &event.detail {
             Detail::NetworkConnection(connection) => (Some(connection.source_ip), connection.destination_ip),
@@ -242,13 +244,17 @@ impl Resolver {
         let Some(source) = source else { return false };
         let is_own = match found {
             Found::Listed(asset, _) => asset.addresses.contains(&source),
-            // An address that the inventory gives to an asset is no other host's, whatever a binding shows.
-            Found::Unlisted(name, _) => {
-                let host = self.bindings.host_at(source, event.time);
-                self.inventory.by_address(source).is_none()
-                    && host.is_some_and(|host| host.eq_ignore_ascii_case(name))
-            }
+            Found::Unlisted(..) => false,
         };
-        is_own || destination == Some(source)
+        (is_own || is_local(source) || destination == Some(source)) && self.is_by(event, found)
+    }
+
+    /// Whether the host that was found logged the event.
+    fn is_by(&self, event: &Event, found: &Found<'_>) -> bool {
+        match (found, self.logger(event)) {
+            (Found::Listed(asset, _), Found::Listed(logger, _)) => asset.id == logger.id,
+            (Found::Unlisted(name, _), Found::Unlisted(logger, _)) => name.eq_ignore_ascii_case(&logger),
+            _ => false,
+        }
     }
 }

@@ -15,6 +15,9 @@ pub enum Fault {
     SeekTimedOut,
     /// The client's queue has no room for a transaction.
     QueueFull,
+    /// The broker rejects a document of a correlator for good: the batch with it and, where each record is sent on its own, the
+    /// first document that is no stub.
+    AlertRejected,
     /// A transaction is aborted after all of its records were sent.
     Abort,
     /// The group is rebalanced within a transaction, so that its offsets are rejected.
@@ -47,17 +50,18 @@ pub enum Fault {
     NotFlushed,
     /// A commit of a router's offsets fails.
     NotCommitted,
-    /// The broker rejects a record of a router for good, while the router waits for acknowledgements.
+    /// The broker takes no records of a router any more, as where an ACL is missing, while the router waits for acknowledgements.
     RecordRejected,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::CommittedUnanswered,
         Self::LogUnanswered,
         Self::SeekTimedOut,
         Self::QueueFull,
+        Self::AlertRejected,
         Self::Abort,
         Self::RebalanceInCommit,
         Self::TornCommit,
@@ -78,10 +82,10 @@ impl Fault {
     ];
 
     /// Those of a correlator worker.
-    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(17).0;
+    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(18).0;
 
     /// Those of a router worker.
-    pub const ROUTER: &'static [Self] = Self::ALL.split_at(17).1;
+    pub const ROUTER: &'static [Self] = Self::ALL.split_at(18).1;
 }
 
 /// The faults to come, and a count of those that have occurred. None by default.

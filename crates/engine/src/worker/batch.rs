@@ -1,8 +1,11 @@
 //! What one transaction writes: alerts, dead letters and the offsets of the records that caused them.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::io::PartitionId;
+use super::rejection::{Destination, RecordId, Replacement};
 use crate::{AlertRecord, Checkpoint, DeadLetter};
 use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
@@ -14,10 +17,16 @@ pub struct Pending {
     pub alert: AlertRecord,
     /// When the record that caused it was appended.
     pub appended: AppendTime,
+    /// The offset of that record.
+    pub offset: Offset,
+    /// Whether its documents are stubs, because the broker rejected the whole ones.
+    pub is_stub: bool,
+    /// Where nothing of it is written, because the broker rejected the stub as well.
+    pub left_out: BTreeSet<Destination>,
 }
 
 /// The part of a batch that one partition contributes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Part {
     /// The partition.
     pub partition: PartitionId,
@@ -29,21 +38,41 @@ pub struct Part {
     pub stream_time: AppendTime,
     /// Alerts, in order.
     pub alerts: Vec<Pending>,
-    /// Records that could not be read.
+    /// Records that could not be read, and those that the broker rejected.
     pub dead_letters: Vec<DeadLetter>,
 }
 
-/// Everything that has been read and not yet committed at one moment. It never changes: after an abort the very same
-/// records and offsets are tried again, except those of partitions that the worker no longer owns.
+/// A record that a batch writes.
+#[derive(Clone, Debug)]
+pub struct BatchRecord<'a> {
+    /// Which one it is.
+    pub id: RecordId,
+    /// The Kafka key.
+    pub key: Cow<'a, str>,
+    /// The value.
+    pub value: Cow<'a, [u8]>,
+}
+
+/// Everything that has been read and not yet committed at one moment. After an abort the very same records and offsets are
+/// tried again, except those of partitions that the worker no longer owns, and records that the broker
+/// [rejects](super::Rejection) for good.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    parts: Vec<Arc<Part>>,
+    pub(super) parts: Vec<Arc<Part>>,
+    /// Whether each record is sent only when the one before it is acknowledged: a broker takes or rejects what is sent
+    /// together as a whole, and only so is it known which record it rejects.
+    pub is_one_by_one: bool,
+    /// What the broker rejected, in the order in which it was replaced.
+    pub replaced: Vec<Replacement>,
+    /// How often a record for each destination was rejected, whole ones and short ones.
+    pub(super) rejections: BTreeMap<(Destination, bool), u32>,
 }
 
 impl Batch {
     pub(super) fn new(parts: Vec<Part>) -> Self {
         Self {
             parts: parts.into_iter().map(Arc::new).collect(),
+            ..Self::default()
         }
     }
 
@@ -57,11 +86,81 @@ impl Batch {
         self.parts.is_empty()
     }
 
+    /// The records to write, in order.
+    pub fn records(&self) -> impl Iterator<Item = BatchRecord<'_>> {
+        self.parts().flat_map(Part::records)
+    }
+
     /// The same without some partitions.
     pub(super) fn without(&self, is_gone: impl Fn(PartitionId) -> bool) -> Self {
         let parts = self.parts.iter().filter(|part| !is_gone(part.partition));
         Self {
             parts: parts.cloned().collect(),
+            is_one_by_one: self.is_one_by_one,
+            replaced: self.replaced.clone(),
+            rejections: self.rejections.clone(),
         }
+    }
+}
+
+impl Part {
+    fn records(&self) -> impl Iterator<Item = BatchRecord<'_>> {
+        let alerts = self.alerts.iter().enumerate();
+        let alerts = alerts.flat_map(move |(index, pending)| {
+            pending.documents().map(move |(destination, value)| BatchRecord {
+                id: self.record_id(destination, index),
+                key: Cow::Borrowed(&pending.alert.key),
+                value: Cow::Borrowed(value),
+            })
+        });
+        let letters = self.dead_letters.iter().enumerate();
+        alerts.chain(letters.map(move |(index, letter)| BatchRecord {
+            id: self.record_id(Destination::DeadLetters, index),
+            key: Cow::Owned(letter.key()),
+            value: Cow::Owned(letter.encode()),
+        }))
+    }
+
+    fn record_id(&self, destination: Destination, index: usize) -> RecordId {
+        RecordId {
+            partition: self.partition,
+            destination,
+            index,
+        }
+    }
+}
+
+impl Pending {
+    pub(super) fn new(alert: AlertRecord, offset: Offset, appended: AppendTime) -> Self {
+        Self {
+            alert,
+            appended,
+            offset,
+            is_stub: false,
+            left_out: BTreeSet::new(),
+        }
+    }
+
+    /// Its documents, each with the topic that it goes to.
+    pub(super) fn documents(&self) -> impl Iterator<Item = (Destination, &[u8])> {
+        let alert = &self.alert;
+        let published = alert.is_published;
+        let all = [
+            (
+                Destination::Alerts,
+                Some(alert.value.as_slice()).filter(|_| published),
+            ),
+            (
+                Destination::Findings,
+                alert.finding.as_deref().filter(|_| published),
+            ),
+            (
+                Destination::Suppressed,
+                Some(alert.value.as_slice()).filter(|_| alert.is_suppressed()),
+            ),
+        ];
+        all.into_iter()
+            .filter(|(destination, _)| !self.left_out.contains(destination))
+            .filter_map(|(destination, value)| Some((destination, value?)))
     }
 }

@@ -19,12 +19,13 @@ pub const PARTITION_INPUTS: [&str; 9] = [
 ];
 
 /// Inputs about the worker, by name; they meet one of [`WORKER_STATES`].
-pub const WORKER_INPUTS: [&str; 13] = [
+pub const WORKER_INPUTS: [&str; 14] = [
     "assigned",
     "revoked",
     "lost",
     "ended.committed",
     "ended.aborted",
+    "ended.rejected",
     "ended.queue_full",
     "ended.fatal",
     "producer.ready",
@@ -68,6 +69,7 @@ impl<M> Input<'_, M> {
             Self::Lost { .. } => "lost",
             Self::Ended(Ended::Committed(_)) => "ended.committed",
             Self::Ended(Ended::Aborted { .. }) => "ended.aborted",
+            Self::Ended(Ended::Rejected(_)) => "ended.rejected",
             Self::Ended(Ended::QueueFull) => "ended.queue_full",
             Self::Ended(Ended::Fatal { .. }) => "ended.fatal",
             Self::Producer(Renewed::Ready) => "producer.ready",

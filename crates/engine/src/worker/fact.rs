@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::io::{PartitionId, RenewalReason};
+use super::rejection::Replacement;
 use crate::{Applied, CheckpointError};
 use pipewarden_core::detection::{ClockState, Counters, Disposition, Explanation, SensorState, StateSize};
 use pipewarden_core::log::Offset;
@@ -88,6 +89,8 @@ pub enum Fact {
         /// Whether this worker tries it again.
         is_repeated: bool,
     },
+    /// The broker rejects records for good: these were replaced, and the batch is tried again with what took their place.
+    Replaced(Vec<Replacement>),
     /// The transactional producer is replaced before the next transaction.
     ProducerReplaced(RenewalReason),
     /// No new producer could be made; it is tried again.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::fact::Fact;
+use super::rejection::Rejection;
 use crate::{PartitionsChanged, Policy};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
@@ -252,6 +253,8 @@ pub enum Ended {
         /// The error of the broker or the client.
         problem: String,
     },
+    /// The broker has rejected a record for good; nothing of the transaction will ever be visible.
+    Rejected(Rejection),
     /// It could not be sent as a whole, because the client's queue was full; nothing of it will ever be visible.
     QueueFull,
     /// The producer cannot be used any more: it is fenced, or the outcome of the transaction is unknown.
@@ -311,7 +314,7 @@ pub enum Output<M> {
     Resume(Vec<PartitionId>),
     /// Write the batch and its offsets in one transaction.
     Publish {
-        /// The batch. It is the same after an abort.
+        /// The batch. It is the same after an abort, but for what the broker has rejected.
         batch: Arc<Batch>,
         /// The generation that the offsets belong to.
         membership: M,

@@ -32,7 +32,7 @@ pub struct MachineSettings {
 }
 
 impl MachineSettings {
-    fn name(&self, topic: Topic) -> &str {
+    pub(super) fn name(&self, topic: Topic) -> &str {
         match topic {
             Topic::Observations => &self.observations,
             Topic::Sightings => &self.sightings,

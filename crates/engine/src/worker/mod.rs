@@ -19,6 +19,7 @@
 //!   (`publisher.rs`). A batch never changes, and no transaction is open between two records.
 //! - When a transaction is aborted, a new producer is made, so that no late request of the old one can take effect, and the
 //!   same batch is tried again. Meanwhile nothing is fetched, so that what is pending is bounded.
+//! - What no repetition cures is not repeated: a record that the broker rejects for good is replaced (`rejection.rs`).
 //! - A revocation publishes what is pending before the callback returns. A loss of partitions publishes nothing.
 //! - Another policy replaces the old one between two batches, by locating and restoring every partition again.
 //!
@@ -73,13 +74,14 @@ mod io;
 mod machine;
 mod partition;
 mod publisher;
+mod rejection;
 mod router;
 mod tick;
 
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Batch, Part, Pending};
+pub use batch::{Batch, BatchRecord, Part, Pending};
 pub use coverage::{PARTITION_INPUTS, PARTITION_STATES, WORKER_INPUTS, WORKER_STATES};
 pub use fact::{AppliedRecord, Fact, Loss, PartitionReport, WorkerState};
 pub use io::{
@@ -87,6 +89,7 @@ pub use io::{
     RenewalReason, Renewed, Topic,
 };
 pub use machine::{Machine, MachineSettings};
+pub use rejection::{Destination, RecordId, Rejection, RejectionCause, Replacement};
 pub use router::{
     InputPartition, Position, ROUTER_INPUTS, ROUTER_STATES, RouterFact, RouterInput, RouterMachine,
     RouterOutput,

@@ -57,7 +57,7 @@ pub(super) struct Reader {
     /// The offset that was committed last; what a record below it causes is published already.
     committed: Offset,
     alerts: Vec<Pending>,
-    alert_bytes: usize,
+    pending_bytes: usize,
     dead_letters: Vec<DeadLetter>,
     /// Whether something was read, or the partition taken over, since the last batch.
     is_dirty: bool,
@@ -67,7 +67,7 @@ pub(super) struct Reader {
     tick: Tick,
 }
 
-/// How many alerts are pending, and how many bytes their documents take.
+/// How many alerts are pending, and how many bytes they and dead letters take.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PendingSize {
     pub(super) alerts: usize,
@@ -97,7 +97,7 @@ impl Reader {
             correlator,
             committed,
             alerts: Vec::new(),
-            alert_bytes: 0,
+            pending_bytes: 0,
             dead_letters: Vec::new(),
             is_dirty: true,
             restoration: Some(Restoration {
@@ -126,7 +126,7 @@ impl Reader {
     pub(super) fn pending(&self) -> PendingSize {
         PendingSize {
             alerts: self.alerts.len(),
-            bytes: self.alert_bytes,
+            bytes: self.pending_bytes,
         }
     }
 
@@ -169,21 +169,15 @@ impl Reader {
             self.committed
         );
         for alert in alerts {
-            self.alert_bytes += alert.value.len() + alert.finding.as_ref().map_or(0, Vec::len);
-            self.alerts.push(Pending {
-                alert,
-                appended: append_time,
-            });
+            self.pending_bytes += alert.value.len() + alert.finding.as_ref().map_or(0, Vec::len);
+            self.alerts.push(Pending::new(alert, offset, append_time));
         }
         if let Some(message) = undecodable
             && is_new
         {
-            self.dead_letters.push(DeadLetter::of(
-                DeadLetterReason::UndecodableObservation,
-                message,
-                origin,
-                value,
-            ));
+            let letter = DeadLetter::of(DeadLetterReason::UndecodableObservation, message, origin, value);
+            self.pending_bytes += letter.payload.len();
+            self.dead_letters.push(letter);
         }
         self.tick.read(
             self.correlator.next_deadline(),
@@ -236,7 +230,7 @@ impl Reader {
             checkpoint.rewind
         );
         self.is_dirty = false;
-        self.alert_bytes = 0;
+        self.pending_bytes = 0;
         Some(Part {
             partition,
             offset,

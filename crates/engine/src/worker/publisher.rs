@@ -18,6 +18,7 @@ use super::fact::Fact;
 use super::io::{At, End, Ended, Output, PartitionId, RenewalReason, Renewed};
 use super::machine::{Callback, Life, Machine};
 use super::partition::{PendingSize, Phase};
+use super::rejection::Rejection;
 use pipewarden_core::detection::Explanation;
 
 /// The pause before a failed batch is tried again: at first, and at most. It doubles each time.
@@ -27,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Alerts are published at once when nothing more has come for so long. While a backlog is being read this never happens.
 const QUIET: Duration = Duration::from_millis(1);
 
-/// A batch is taken before its time when this many alerts are pending, or when their documents take this many bytes.
+/// A batch is taken before its time when this many alerts are pending, or when they and dead letters take this many bytes.
 const MAX_ALERTS: usize = 1_000;
 const MAX_BYTES: usize = 32 << 20;
 
@@ -220,19 +221,42 @@ impl<M: Clone> Machine<M> {
             }
             Ended::Fatal { problem } => return self.end(End::Producer { problem }),
             Ended::Aborted { problem } => problem,
+            Ended::Rejected(rejection) => return self.rejected(&batch, paused, rejection, at),
             Ended::QueueFull => "the client's queue is full".to_owned(),
         };
+        self.aborted(paused, problem);
+        // What belongs to partitions that were lost in the meantime is repeated by their new owner.
+        let batch = batch.without(|partition| !self.partitions.contains_key(&partition));
+        self.publisher = Publisher::Renewing {
+            batch: Arc::new(batch),
+            retry: Retry::after(paused, at),
+            ask_at: Some(at.monotonic),
+        };
+    }
+
+    fn aborted(&mut self, paused: Option<Duration>, problem: String) {
         let is_repeated = !matches!(self.callback, Some(Callback::Revoking { .. }));
         self.observe(Fact::Aborted { problem, is_repeated });
         self.observe(Fact::ProducerReplaced(RenewalReason::Aborted));
         if paused.is_none() {
             self.push(Output::Pause(self.partitions().collect()));
         }
-        // What belongs to partitions that were lost in the meantime is repeated by their new owner.
+    }
+
+    /// What is tried next is another batch, so there is no need to wait longer than before the first repetition.
+    fn rejected(&mut self, batch: &Batch, paused: Option<Duration>, rejection: Rejection, at: At) {
+        let settings = &self.settings;
         let batch = batch.without(|partition| !self.partitions.contains_key(&partition));
+        let next = batch.after(&rejection, &|partition| settings.name(partition.topic).to_owned());
+        let replaced = next.replaced[batch.replaced.len()..].to_vec();
+        let is_progress = !batch.is_one_by_one || !replaced.is_empty();
+        self.aborted(paused, rejection.problem);
+        if !replaced.is_empty() {
+            self.observe(Fact::Replaced(replaced));
+        }
         self.publisher = Publisher::Renewing {
-            batch: Arc::new(batch),
-            retry: Retry::after(paused, at),
+            batch: Arc::new(next),
+            retry: Retry::after(paused.filter(|_| !is_progress), at),
             ask_at: Some(at.monotonic),
         };
     }

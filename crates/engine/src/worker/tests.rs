@@ -1,5 +1,7 @@
 //! Cases that the simulation meets too seldom to rely on.
 
+mod rejected;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -4,8 +4,10 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use pipewarden_core::alert::AlertFormat;
+use pipewarden_core::inventory::BINDING_MAX_BYTES;
+use pipewarden_engine::OBSERVATION_MAX_BYTES;
 
-use crate::client::MAX_RECORD;
+use crate::client::{BATCH, MAX_RECORD, ROOM};
 use crate::settings::Topics;
 
 /// Alerts and dead letters are kept this long.
@@ -37,14 +39,16 @@ pub struct Setting {
     pub value: String,
     /// What must hold of it.
     requirement: Requirement,
+    /// What else may be done where it does not hold.
+    instead: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Requirement {
     /// Exactly the value.
     Equal,
-    /// The value or more; -1 means without bound.
-    AtLeast,
+    /// So much or more; -1 means without bound.
+    AtLeast(u128),
     /// Any value: the operator may have changed it.
     Free,
 }
@@ -55,6 +59,7 @@ impl Setting {
             key,
             value: value.into(),
             requirement,
+            instead: "",
         }
     }
 
@@ -62,9 +67,10 @@ impl Setting {
     fn is_met_by(&self, found: &str) -> bool {
         match self.requirement {
             Requirement::Equal => self.value == found,
-            Requirement::AtLeast => match (self.value.parse::<i64>(), found.parse::<i64>()) {
-                (Ok(least), Ok(found)) => found >= least || found == -1,
-                _ => false,
+            Requirement::AtLeast(least) => match found.parse::<i64>() {
+                Ok(-1) => true,
+                Ok(found) => u128::try_from(found).is_ok_and(|found| found >= least),
+                Err(_) => false,
             },
             Requirement::Free => true,
         }
@@ -72,17 +78,27 @@ impl Setting {
 
     /// What is wrong with a topic that has this value.
     pub(super) fn problem(&self, found: &str) -> Option<String> {
-        let word = match self.requirement {
-            Requirement::AtLeast => "at least ",
-            Requirement::Equal | Requirement::Free => "",
+        let wanted = match self.requirement {
+            Requirement::AtLeast(least) => format!("at least {least}"),
+            Requirement::Equal | Requirement::Free => self.value.clone(),
         };
-        (!self.is_met_by(found)).then(|| format!("{} is {found} and must be {word}{}", self.key, self.value))
+        let Self { key, instead, .. } = self;
+        (!self.is_met_by(found)).then(|| format!("{key} is {found} and must be {wanted}{instead}"))
     }
 }
 
-/// The plans for Pipewarden's own topics, where state lives for a `horizon` and alerts are written as `format`; and, with
-/// `with_input`, for those that Winlogbeat publishes to.
-pub fn plans(topics: &Topics, format: AlertFormat, horizon: Duration, with_input: bool) -> Vec<TopicPlan> {
+/// How alerts are written.
+#[derive(Clone, Copy, Debug)]
+pub struct AlertOutput {
+    /// In which formats.
+    pub format: AlertFormat,
+    /// The most bytes that a document takes.
+    pub max_bytes: usize,
+}
+
+/// The plans for Pipewarden's own topics, where state lives for a `horizon`; and, with `with_input`, for those that Winlogbeat
+/// publishes to.
+pub fn plans(topics: &Topics, alerts: AlertOutput, horizon: Duration, with_input: bool) -> Vec<TopicPlan> {
     let plan = |name: &str, settings| TopicPlan {
         name: name.to_owned(),
         partitions: topics.partitions,
@@ -94,22 +110,28 @@ pub fn plans(topics: &Topics, format: AlertFormat, horizon: Duration, with_input
             is_partition_count_fixed: true,
             ..plan(
                 &topics.observations,
-                log_of_state(horizon * 2 + topics.longest_outage),
+                log_of_state(horizon * 3 + topics.longest_outage),
             )
         },
-        plan(&topics.suppressed, kept_for(ALERTS_KEPT)),
-        plan(&topics.dead_letters, kept_for(DEAD_LETTERS_KEPT)),
+        plan(&topics.suppressed, documents(alerts.max_bytes)),
+        plan(
+            &topics.dead_letters,
+            kept_for(DEAD_LETTERS_KEPT, max_record(MAX_RECORD)),
+        ),
     ];
     plans.extend(
         topics
-            .of_alerts(format)
-            .map(|topic| plan(topic, kept_for(ALERTS_KEPT))),
+            .of_alerts(alerts.format)
+            .map(|topic| plan(topic, documents(alerts.max_bytes))),
     );
     plans.push(TopicPlan {
         // Small, and read whole: one partition keeps all its records in one order.
         partitions: NonZeroU16::MIN,
         ..plan(&topics.bindings, table())
     });
+    for plan in &mut plans {
+        plan.settings.push(min_insync(topics.replication_factor));
+    }
     if with_input {
         plans.extend(topics.input.iter().map(|name| plan(name, Vec::new())));
     }
@@ -122,19 +144,32 @@ fn log_of_state(kept: Duration) -> Vec<Setting> {
         Setting::new("message.timestamp.type", "LogAppendTime", Requirement::Equal),
         // Compaction would drop all but the last observation of a host.
         Setting::new("cleanup.policy", "delete", Requirement::Equal),
-        Setting::new("retention.ms", millis(kept), Requirement::AtLeast),
+        Setting::new(
+            "retention.ms",
+            millis(kept),
+            Requirement::AtLeast(kept.as_millis()),
+        ),
         Setting::new("retention.bytes", "-1", Requirement::Equal),
-        max_record(),
+        max_record(BATCH + ROOM),
     ]
 }
 
 /// Topics that the operator may keep for any time.
-fn kept_for(span: Duration) -> Vec<Setting> {
+fn kept_for(span: Duration, max_record: Setting) -> Vec<Setting> {
     vec![
         Setting::new("cleanup.policy", "delete", Requirement::Free),
         Setting::new("retention.ms", millis(span), Requirement::Free),
-        max_record(),
+        max_record,
     ]
+}
+
+/// Topics of alerts, each of at most so many bytes.
+fn documents(max_bytes: usize) -> Vec<Setting> {
+    let max_record = Setting {
+        instead: ", or alerts.max_bytes be lower",
+        ..max_record(max_bytes + ROOM)
+    };
+    kept_for(ALERTS_KEPT, max_record)
 }
 
 /// The last record of each key is the table; any other policy would delete parts of it.
@@ -143,11 +178,31 @@ fn table() -> Vec<Setting> {
         Setting::new("cleanup.policy", "compact", Requirement::Equal),
         // The segment that is written to is never compacted.
         Setting::new("segment.ms", millis(SEGMENT), Requirement::Free),
+        max_record(BATCH + ROOM),
     ]
 }
 
-fn max_record() -> Setting {
-    Setting::new("max.message.bytes", MAX_RECORD.to_string(), Requirement::AtLeast)
+/// With the default of 1 a leader may acknowledge alone and take records and committed offsets with it when it fails.
+/// Two of three lets one broker be away.
+fn min_insync(replication: NonZeroU16) -> Setting {
+    let least = replication.get().saturating_sub(1).clamp(1, 2);
+    Setting::new(
+        "min.insync.replicas",
+        least.to_string(),
+        Requirement::AtLeast(u128::from(least)),
+    )
+}
+
+// What a router sends together is larger than any of its observations and bindings.
+const _: () = assert!(OBSERVATION_MAX_BYTES < BATCH && BINDING_MAX_BYTES < BATCH);
+
+/// New topics take what any client of ours writes; those that are there must take what is written to them.
+fn max_record(least: usize) -> Setting {
+    Setting::new(
+        "max.message.bytes",
+        MAX_RECORD.to_string(),
+        Requirement::AtLeast(least as u128),
+    )
 }
 
 fn millis(span: Duration) -> String {
@@ -158,16 +213,46 @@ fn millis(span: Duration) -> String {
 mod tests {
     use super::*;
 
+    const WRITTEN: AlertOutput = AlertOutput {
+        format: AlertFormat::Ecs,
+        max_bytes: 256 << 10,
+    };
+
     #[test]
-    fn the_observations_topic_keeps_two_horizons_and_the_longest_outage() {
+    fn each_topic_must_take_what_is_written_to_it_and_says_what_else_would_do() {
+        let plans = plans(&Topics::default(), WRITTEN, Duration::ZERO, false);
+        let problem = |topic: &str, found: &str| {
+            let plan = plans.iter().find(|plan| plan.name == topic).unwrap();
+            let mut settings = plan.settings.iter();
+            let setting = settings
+                .find(|setting| setting.key == "max.message.bytes")
+                .unwrap();
+            setting.problem(found)
+        };
+        for topic in ["pipewarden.alerts", "pipewarden.suppressed"] {
+            assert_eq!(problem(topic, "1048588"), None);
+            assert_eq!(
+                problem(topic, "100000").unwrap(),
+                "max.message.bytes is 100000 and must be at least 266240, or alerts.max_bytes be lower"
+            );
+        }
+        assert!(problem("pipewarden.dead-letters", "1048588").is_some());
+        for topic in ["pipewarden.observations", "pipewarden.bindings"] {
+            assert_eq!(problem(topic, "1048588"), None);
+            assert!(problem(topic, "1000000").is_some());
+        }
+    }
+
+    #[test]
+    fn the_observations_topic_keeps_three_horizons_and_the_longest_outage() {
         let horizon = Duration::from_secs(3_600);
-        let plans = plans(&Topics::default(), AlertFormat::Ecs, horizon, false);
+        let plans = plans(&Topics::default(), WRITTEN, horizon, false);
         let retention = plans[0]
             .settings
             .iter()
             .find(|setting| setting.key == "retention.ms")
             .unwrap();
-        let millis = 2 * 3_600_000 + 86_400_000;
+        let millis = 3 * 3_600_000 + 86_400_000;
         assert_eq!(retention.value, millis.to_string());
         assert!(retention.is_met_by("-1") && retention.is_met_by(&millis.to_string()));
         assert!(!retention.is_met_by(&(millis - 1).to_string()) && !retention.is_met_by("unset"));
@@ -183,7 +268,8 @@ mod tests {
                 &["pipewarden.alerts", "pipewarden.alerts.ocsf"],
             ),
         ] {
-            let planned = plans(&Topics::default(), format, Duration::ZERO, false);
+            let written = AlertOutput { format, ..WRITTEN };
+            let planned = plans(&Topics::default(), written, Duration::ZERO, false);
             let names = planned.iter().map(|plan| plan.name.as_str());
             let names: Vec<&str> = names.filter(|name| name.contains("alerts")).collect();
             assert_eq!(names, expected);
@@ -191,8 +277,35 @@ mod tests {
     }
 
     #[test]
+    fn a_record_is_acknowledged_by_two_brokers_where_one_of_them_may_be_away() {
+        for (replicas, expected) in [(1, "1"), (2, "1"), (3, "2"), (5, "2")] {
+            let topics = Topics {
+                replication_factor: NonZeroU16::new(replicas).unwrap(),
+                ..Topics::default()
+            };
+            let both = AlertOutput {
+                format: AlertFormat::Both,
+                ..WRITTEN
+            };
+            for plan in plans(&topics, both, Duration::ZERO, true) {
+                let own = plan
+                    .settings
+                    .iter()
+                    .find(|setting| setting.key == "min.insync.replicas");
+                let is_input = topics.input.contains(&plan.name);
+                assert_eq!(
+                    own.map(|own| &*own.value),
+                    (!is_input).then_some(expected),
+                    "{}",
+                    plan.name
+                );
+            }
+        }
+    }
+
+    #[test]
     fn the_bindings_topic_is_compacted() {
-        let plans = plans(&Topics::default(), AlertFormat::Ecs, Duration::ZERO, false);
+        let plans = plans(&Topics::default(), WRITTEN, Duration::ZERO, false);
         let plan = plans.iter().find(|plan| plan.name == "pipewarden.bindings");
         let policy = plan
             .unwrap()
@@ -206,7 +319,7 @@ mod tests {
     #[test]
     fn input_topics_are_planned_only_when_asked_for() {
         for with_input in [false, true] {
-            let plans = plans(&Topics::default(), AlertFormat::Ecs, Duration::ZERO, with_input);
+            let plans = plans(&Topics::default(), WRITTEN, Duration::ZERO, with_input);
             assert_eq!(plans.iter().any(|plan| plan.name == "winlogbeat"), with_input);
         }
     }

@@ -12,7 +12,7 @@ use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::inventory::BindingSettings;
 
 use super::*;
-use crate::settings::{CorrelatorSettings, RouterSettings};
+use crate::settings::{CorrelatorSettings, Kafka, RouterSettings};
 
 const TOPIC: &str = "alerts";
 
@@ -48,6 +48,7 @@ fn cluster() -> (MockCluster<'static, DefaultProducerContext>, ServiceSettings) 
         },
         bindings: BindingSettings::default(),
         alert_format: AlertFormat::Ecs,
+        alert_max_bytes: 256 << 10,
         explanations: 0,
     };
     (cluster, settings)
@@ -88,8 +89,11 @@ impl Bench {
             .add_partition_offset("observations", 0, Offset::Offset(7))
             .unwrap();
         let transaction = self.producer.begin(Duration::from_secs(60))?;
-        match transaction.send(TOPIC, "key", b"value") {
-            Ok(()) => transaction.commit(&offsets, &self.membership).map(drop),
+        match transaction
+            .send(0, TOPIC, "key", b"value")
+            .and_then(|()| transaction.flush())
+        {
+            Ok(_) => transaction.commit(&offsets, &self.membership).map(drop),
             Err(error) => Err(transaction.fail(error)),
         }
     }
@@ -185,7 +189,7 @@ fn a_producer_that_loses_access_to_its_transactional_id_ends_and_names_the_acl()
 }
 
 #[test]
-fn a_batch_that_lacks_access_to_a_group_or_topic_is_aborted_and_names_the_acl() {
+fn a_batch_that_lacks_access_to_a_group_or_topic_ends_the_producer_and_names_the_acl() {
     let causes = [
         (
             Api::AddPartitionsToTxn,
@@ -206,8 +210,48 @@ fn a_batch_that_lacks_access_to_a_group_or_topic_is_aborted_and_names_the_acl() 
             Err(Failure::Aborted(problem)) => problem,
             other => panic!("{api:?} {code:?}: {other:?}"),
         };
-        let text = bench.producer.describe_abort(&bench.settings, &problem);
+        let ended = bench
+            .producer
+            .aborted(problem, &Batch::default(), &bench.settings);
+        assert!(matches!(ended, Ended::Fatal { .. }), "{ended:?}");
+        let failure = bench.producer.take_failure();
+        assert!(
+            matches!(failure, DriverError::NotAuthorized { .. }),
+            "{failure:?}"
+        );
+        let text = failure.to_string();
         assert!(text.ends_with(acl), "{text}");
+    }
+}
+
+#[test]
+fn a_record_that_is_denied_or_has_no_topic_ends_the_producer_and_one_that_is_rejected_does_not() {
+    let causes = [
+        (
+            RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+            "Write on topic alerts",
+        ),
+        (RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, ""),
+        (RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, ""),
+        (RD_KAFKA_RESP_ERR_INVALID_RECORD, ""),
+    ];
+    for (code, acl) in causes {
+        let mut bench = Bench::new();
+        bench.cluster.request_errors(Api::Produce, &[code]);
+        let problem = match bench.transact() {
+            Err(Failure::Aborted(problem)) => problem,
+            other => panic!("{code:?}: {other:?}"),
+        };
+        let ended = bench
+            .producer
+            .aborted(problem, &Batch::default(), &bench.settings);
+        if acl.is_empty() {
+            assert!(matches!(ended, Ended::Rejected(_)), "{code:?}: {ended:?}");
+        } else {
+            assert!(matches!(ended, Ended::Fatal { .. }), "{code:?}: {ended:?}");
+            let failure = bench.producer.take_failure().to_string();
+            assert!(failure.ends_with(acl), "{failure}");
+        }
     }
 }
 

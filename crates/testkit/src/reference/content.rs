@@ -1,233 +1,184 @@
 //! The content of one alert, from the accesses that belong to it and everything that was observed of its asset.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pipewarden_core::detection::{
-    Attribution, Candidate, Confidence, Content, Counts, JoinSettings, Omitted, Rule, Status,
+    Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Omitted, Status, Strength, Who,
 };
-use pipewarden_core::event::{Detail, NetworkConnection, Process, ShareAccess};
-use pipewarden_core::time::EventTime;
+use pipewarden_core::event::{Detail, NetworkConnection, Process};
 
-use super::{Members, Seen, distance, network_connection, pipe_connected, share_access};
+use super::candidates::{Origin, addresses, origin};
+use super::{Members, Scene, Seen, named, network_connection, pipe_connected, share_access, sorted};
 
-/// An alert, as what it is computed from.
-pub(super) struct Alert<'a> {
-    /// The source, where share accesses name it.
-    pub(super) source: Option<IpAddr>,
-    pub(super) members: &'a Members<'a>,
-    /// Everything that was observed of the asset.
-    pub(super) here: &'a [Seen<'a>],
-    pub(super) rules: &'a [Rule],
-    pub(super) settings: &'a JoinSettings,
+pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Content {
+    let accesses = &members.accesses;
+    let is_audited = |seen: &Seen<'_>| scene.verdict(seen).attribution == Attribution::Audited;
+    let (audited, others): (Vec<Seen<'_>>, Vec<Seen<'_>>) = accesses.iter().copied().partition(is_audited);
+    let shares: Vec<Seen<'_>> = (accesses.iter().copied())
+        .filter(|seen| share_access(seen).is_some())
+        .collect();
+    let used = used(scene, who, &audited, &others);
+    let named_by: &[Seen<'_>] = if who == Who::Unattributed { &[] } else { &used };
+    let inferring: BTreeSet<_> = others
+        .iter()
+        .flat_map(|access| scene.shown(access))
+        .map(|(seen, _)| seen.id)
+        .collect();
+    let ports = audited
+        .iter()
+        .filter_map(|seen| share_access(seen).unwrap().source_port)
+        .chain((named_by.iter()).filter_map(|seen| {
+            let session = network_connection(seen).unwrap();
+            session.source_port.filter(|_| inferring.contains(&seen.id))
+        }));
+    let evidence = evidence(&used, members);
+    let pipes_connected = evidence.iter().filter(|seen| pipe_connected(seen).is_some());
+    let (attribution, confidence, conflicts) = found(scene, &audited, &others, &used, &evidence);
+    let times = || accesses.iter().map(|seen| seen.event.time);
+    Content {
+        status: if who == Who::Local {
+            Status::Suppressed
+        } else {
+            Status::Active
+        },
+        superseded_by: Vec::new(),
+        exception: None,
+        attribution,
+        confidence,
+        audited: audited.len() as u32,
+        conflicts,
+        first: times().min().unwrap(),
+        last: times().max().unwrap(),
+        accesses: accesses.len() as u32,
+        outcome: Scene::outcome(accesses),
+        source_ip: match who {
+            Who::Source(ip) => Some(ip),
+            Who::Unattributed => None,
+            Who::Local => {
+                let logged = shares.iter().filter_map(|seen| named(seen));
+                logged.chain(addresses(&used)).min()
+            }
+        },
+        source_ports: sorted(ports),
+        hosts: names(named_by),
+        users: users(named_by),
+        processes: processes(named_by),
+        destination_ips: sorted(sessions(&used).filter_map(|session| session.destination_ip)),
+        pipes: sorted(accesses.iter().map(|seen| pipe(seen))),
+        accounts: sorted(shares.iter().filter_map(|seen| account(seen))),
+        counts: Counts {
+            network_connection: used.len() as u32,
+            pipe_connected: pipes_connected.count() as u32,
+            share_access: shares.len() as u32,
+        },
+        candidates: scene.candidates(&others),
+        evidence: evidence.into_iter().cloned().map(Arc::new).collect(),
+        omitted: Omitted::default(),
+    }
 }
 
-impl<'a> Alert<'a> {
-    pub(super) fn content(&self) -> Content {
-        let members = self.members;
-        let mut shares: Vec<Seen<'_>> = members.accesses.clone();
-        shares.retain(|seen| share_access(seen).is_some());
-        let used = self.connections(&shares);
-        let candidates = match self.source {
-            Some(_) => Vec::new(),
-            None => self.candidates(&used),
-        };
-        let (attribution, confidence, source_ip) = self.attribution(&used, &candidates);
-        let named: &[Seen<'_>] = if source_ip.is_some() { &used } else { &[] };
-        let ports = match self.source {
-            Some(_) => sorted(
-                shares
-                    .iter()
-                    .filter_map(|seen| share_access(seen).unwrap().source_port),
-            ),
-            None => sorted(sessions(named).filter_map(|session| session.source_port)),
-        };
-        let evidence = self.evidence(&used);
-        let pipes_connected = evidence.iter().filter(|seen| pipe_connected(seen).is_some());
-        Content {
-            status: Status::Active,
-            superseded_by: Vec::new(),
-            exception: None,
-            attribution,
-            confidence,
-            first: members.accesses.iter().map(|seen| seen.event.time).min().unwrap(),
-            last: members.accesses.iter().map(|seen| seen.event.time).max().unwrap(),
-            accesses: members.accesses.len() as u32,
-            outcome: (shares.iter())
-                .filter_map(|seen| share_access(seen).unwrap().outcome)
-                .min(),
-            source_ip,
-            source_ports: ports,
-            hosts: names(named),
-            users: users(named),
-            processes: processes(named),
-            destination_ips: sorted(sessions(&used).filter_map(|session| session.destination_ip)),
-            pipes: sorted(members.accesses.iter().map(|seen| pipe(seen))),
-            accounts: sorted(shares.iter().filter_map(|seen| account(seen))),
-            counts: Counts {
-                network_connection: used.len() as u32,
-                pipe_connected: pipes_connected.count() as u32,
-                share_access: shares.len() as u32,
-            },
-            candidates,
-            evidence: evidence.into_iter().cloned().map(Arc::new).collect(),
-            omitted: Omitted::default(),
-        }
+/// The session evidence of an alert: that of the tuples of its share accesses, and what shows the source of its other
+/// accesses or, where that is not known, their candidates.
+fn used<'a>(scene: &Scene<'a>, who: Who, audited: &[Seen<'a>], others: &[Seen<'a>]) -> Vec<Seen<'a>> {
+    let mut ids = BTreeSet::new();
+    for share in audited {
+        ids.extend(scene.of_tuple(share).iter().map(|seen| seen.id));
     }
-
-    /// The connections that are evidence: with a known source, those from the same port near a share access; otherwise all
-    /// that are near an access.
-    fn connections(&self, shares: &[Seen<'_>]) -> Vec<Seen<'a>> {
-        let mut used = Vec::new();
-        for &seen in self.here {
-            let Some(session) = network_connection(seen) else {
-                continue;
+    for access in others {
+        for (seen, strength) in scene.shown(access) {
+            let is_of = match who {
+                Who::Source(ip) => origin(seen) == Origin::Remote(ip),
+                Who::Local => origin(seen) == Origin::Local,
+                Who::Unattributed => true,
             };
-            let is_used = match self.source {
-                Some(ip) => shares.iter().any(|share| {
-                    let port = share_access(share).unwrap().source_port;
-                    session.source_ip == ip
-                        && port.is_some()
-                        && session.source_port == port
-                        && distance(share, seen) <= self.settings.tuple_window
-                }),
-                None => self.is_near_access(seen, self.settings.attribution_window),
-            };
-            if is_used {
-                used.push(seen);
+            if is_of && strength != Strength::Earlier {
+                ids.insert(seen.id);
             }
         }
-        used
     }
+    let all = scene.connections().map(|(seen, _)| seen);
+    all.filter(|seen| ids.contains(&seen.id)).collect()
+}
 
-    fn is_near_access(&self, seen: Seen<'_>, window: Duration) -> bool {
-        let mut accesses = self.members.accesses.iter();
-        accesses.any(|access| distance(access, seen) <= window)
-    }
-
-    /// The sources that the accesses may have come from, the most likely first.
-    fn candidates(&self, used: &[Seen<'a>]) -> Vec<Candidate> {
-        let mut ranked: Vec<(Duration, Candidate)> = Vec::new();
-        for ip in sorted(sessions(used).map(|session| session.source_ip)) {
-            let mut from: Vec<Seen<'_>> = used.to_vec();
-            from.retain(|seen| network_connection(seen).unwrap().source_ip == ip);
-            let offset = self.clock_offset(ip);
-            let candidate = Candidate {
-                ip,
-                hosts: names(&from),
-                users: users(&from),
-                processes: processes(&from),
-                connections: from.len() as u32,
-                nearest_ms: self.nearest(&from).as_millis() as u64,
-                clock_offset_ms: offset.map(|micros| micros / 1000),
-            };
-            ranked.push((self.rank(&from, offset), candidate));
-        }
-        ranked.sort_by_key(|(rank, candidate)| (*rank, candidate.ip));
-        ranked.into_iter().map(|(_, candidate)| candidate).collect()
-    }
-
-    /// The least distance of a connection to an access.
-    fn nearest(&self, from: &[Seen<'_>]) -> Duration {
-        let mut distances = Vec::new();
-        for seen in from {
-            for access in &self.members.accesses {
-                distances.push(distance(access, seen));
-            }
-        }
-        distances.into_iter().min().unwrap()
-    }
-
-    /// The same by the asset's clock, over connections near the access. It is compared in full, while documents round it to
-    /// milliseconds.
-    fn rank(&self, from: &[Seen<'_>], offset: Option<i64>) -> Duration {
-        let mut distances = Vec::new();
-        for seen in from {
-            let is_by_client = network_connection(seen).unwrap().initiated;
-            let ahead = offset.filter(|_| is_by_client).unwrap_or(0);
-            let time = EventTime::from_micros(seen.event.time.as_micros() - ahead);
-            for access in &self.members.accesses {
-                if distance(access, seen) <= self.settings.attribution_window {
-                    distances.push(access.event.time.distance(time));
-                }
-            }
-        }
-        distances.into_iter().min().unwrap()
-    }
-
-    /// How many microseconds the clock of `source` is ahead of the asset's: the lower median, over its connections, of the
-    /// connection's time less that of the first access from the same port. Three at least, all near an access of the alert.
-    fn clock_offset(&self, source: IpAddr) -> Option<i64> {
-        let window = self.settings.tuple_window;
-        let mut near: Vec<Seen<'_>> = self.here.to_vec();
-        near.retain(|seen| self.is_near_access(seen, window));
-        let mut samples: Vec<i64> = Vec::new();
-        for connection in &near {
-            let Some(session) = network_connection(connection).filter(|session| session.initiated) else {
-                continue;
-            };
-            let first = (near.iter())
-                .filter(|seen| distance(seen, connection) <= window)
-                .filter(|seen| {
-                    share_access(seen).is_some_and(|share| {
-                        self.is_watched(share)
-                            && session.source_ip == source
-                            && share.source_ip == Some(source)
-                            && share.source_port.is_some()
-                            && share.source_port == session.source_port
-                    })
-                })
-                .map(|seen| seen.event.time.as_micros())
-                .min();
-            samples.extend(first.map(|first| connection.event.time.as_micros() - first));
-        }
-        samples.sort_unstable();
-        (samples.len() >= 3).then(|| samples[(samples.len() - 1) / 2])
-    }
-
-    fn is_watched(&self, share: &ShareAccess) -> bool {
-        let mut rules = self.rules.iter();
-        rules.any(|rule| rule.pipes.share_access.contains(&share.pipe))
-    }
-
-    fn attribution(
-        &self,
-        used: &[Seen<'_>],
-        candidates: &[Candidate],
-    ) -> (Attribution, Confidence, Option<IpAddr>) {
-        match (self.source, candidates) {
-            (Some(ip), _) if used.is_empty() && self.members.paired.is_empty() => {
-                (Attribution::Audited, Confidence::Medium, Some(ip))
-            }
-            (Some(ip), _) => (Attribution::Audited, Confidence::High, Some(ip)),
-            (None, []) => (Attribution::None, Confidence::Low, None),
-            (None, [only]) => (Attribution::Inferred, Confidence::Medium, Some(only.ip)),
-            (None, _) => (Attribution::Ambiguous, Confidence::Low, None),
-        }
-    }
-
-    /// Connections, accesses and paired pipes, in order of time.
-    fn evidence(&self, used: &[Seen<'a>]) -> Vec<Seen<'a>> {
-        let mut evidence: Vec<Seen<'_>> = used.to_vec();
-        evidence.extend(&self.members.accesses);
-        evidence.extend(&self.members.paired);
-        evidence.sort_by_key(|seen| {
-            (
-                seen.event.time,
-                seen.kind(),
-                &*seen.event.computer,
-                seen.event.record_id,
-                seen.id,
-            )
+/// By the best access: by attribution, then by confidence.
+fn found(
+    scene: &Scene<'_>,
+    audited: &[Seen<'_>],
+    others: &[Seen<'_>],
+    used: &[Seen<'_>],
+    evidence: &[Seen<'_>],
+) -> (Attribution, Confidence, Vec<Conflict>) {
+    let contradicted = evidence.iter().filter(|seen| scene.is_contradicted(seen));
+    let mut conflicts: BTreeSet<Conflict> = contradicted.map(|seen| record_conflict(seen)).collect();
+    let of = if audited.is_empty() { others } else { audited };
+    let best = of
+        .iter()
+        .map(|seen| scene.verdict(seen))
+        .map(|verdict| (verdict.attribution, std::cmp::Reverse(verdict.confidence)))
+        .min()
+        .unwrap();
+    let (attribution, mut confidence) = (best.0, best.1.0);
+    if attribution == Attribution::Audited {
+        let mut in_order = audited.to_vec();
+        in_order.sort_by_key(|seen| (seen.event.time, seen.id));
+        let doubted = in_order.iter().find_map(|share| {
+            let other = scene.others(share).into_iter().next()?;
+            Some((other, scene.pipe_of(share)?))
         });
-        evidence
+        if confidence != Confidence::High {
+            conflicts.extend(doubted.map(|(other, pipe)| other_conflict(other, pipe)));
+        }
+    } else if used.iter().any(|seen| scene.is_contradicted(seen)) {
+        confidence = Confidence::Low;
+    }
+    (attribution, confidence, conflicts.into_iter().collect())
+}
+
+fn record_conflict(seen: Seen<'_>) -> Conflict {
+    let label = seen.event.computer.split('.').next().unwrap();
+    let record = seen.event.record_id.unwrap();
+    let channel = &seen.event.channel;
+    Conflict {
+        kind: ConflictKind::DecisiveValues,
+        text: format!(
+            "two messages bear the record {record} of {label} in {channel} and say different things"
+        ),
+        computer: Some(label.into()),
+        record_id: Some(record),
     }
 }
 
-fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
-    items.collect::<BTreeSet<T>>().into_iter().collect()
+fn other_conflict(other: Origin, pipe: Seen<'_>) -> Conflict {
+    let who = match other {
+        Origin::Remote(ip) => ip.to_string(),
+        Origin::Local => "the host itself".to_owned(),
+    };
+    Conflict {
+        kind: ConflictKind::OtherStrongSource,
+        text: format!(
+            "{who} was connected as well when the pipe was opened, by the host's own log, and no share_access explains that"
+        ),
+        computer: Some(pipe.event.computer.clone()),
+        record_id: None,
+    }
+}
+
+/// Connections, accesses and paired pipes, in order of time.
+fn evidence<'a>(used: &[Seen<'a>], members: &Members<'a>) -> Vec<Seen<'a>> {
+    let mut evidence: Vec<Seen<'_>> = used.to_vec();
+    evidence.extend(&members.accesses);
+    evidence.extend(&members.paired);
+    evidence.sort_by_key(|seen| {
+        (
+            seen.event.time,
+            seen.kind(),
+            &*seen.event.computer,
+            seen.event.record_id,
+            seen.id,
+        )
+    });
+    evidence
 }
 
 /// The details of connections.
@@ -239,15 +190,15 @@ fn by_the_client<'a>(from: &[Seen<'a>]) -> impl Iterator<Item = &'a NetworkConne
     sessions(from).filter(|session| session.initiated)
 }
 
-fn names(from: &[Seen<'_>]) -> Vec<Arc<str>> {
+pub(super) fn names(from: &[Seen<'_>]) -> Vec<Arc<str>> {
     sorted(sessions(from).filter_map(|session| session.source_host.clone()))
 }
 
-fn users(from: &[Seen<'_>]) -> Vec<Arc<str>> {
+pub(super) fn users(from: &[Seen<'_>]) -> Vec<Arc<str>> {
     sorted(by_the_client(from).filter_map(|session| session.user.clone()))
 }
 
-fn processes(from: &[Seen<'_>]) -> Vec<Process> {
+pub(super) fn processes(from: &[Seen<'_>]) -> Vec<Process> {
     sorted(by_the_client(from).filter_map(|session| session.process.clone()))
 }
 

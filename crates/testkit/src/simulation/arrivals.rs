@@ -8,7 +8,7 @@ use pipewarden_core::time::AppendTime;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use crate::world::{Seed, millis};
+use crate::world::{ITSELF, LINK_LOCAL, Seed, millis};
 
 /// Observations and when they arrive; a copy is a second arrival.
 pub struct Arrivals {
@@ -65,11 +65,16 @@ fn seed_at(random: &mut StdRng, span: i64, bursts: i64, mute: Option<u8>) -> See
             kind => kind,
         },
         asset: random.random_range(0..3),
-        source: random.random_range(0..3),
+        source: match random.random_range(0..20) {
+            0 => ITSELF,
+            1 => LINK_LOCAL,
+            other => other % 3,
+        },
         port: random.random_range(0..4),
         at,
         account: random.random_range(0..4),
         other_rule: random.random_bool(0.15),
         client_side: random.random_bool(0.5),
+        record: None,
     }
 }

@@ -2,12 +2,14 @@
 //! random interleaving over the in-process log. The same seed gives the same run.
 //!
 //! What is checked: whatever faults occurred, the records that a `read_committed` consumer finds on the alerts topic are
-//! those of one undisturbed run over the same log, and their final view is the reference's. Where the settings changed
+//! those of one undisturbed run over the same log, and their final view is the reference's; a document that the broker rejects is in
+//! a dead letter, and a stub in its place. Where the settings changed
 //! between stop and start, the final view is still the reference's and no revision is there twice.
 
 mod arrivals;
 mod cluster;
 pub mod routing;
+mod stubs;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -173,6 +175,7 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
     counts.add("sensor findings", verdict.sensor_findings);
     counts.add("sweeps", verdict.sweeps);
     counts.add("dead letters", verdict.dead_letters);
+    counts.add("stubs", verdict.stubs);
     Ok(counts)
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pipewarden_core::alert::AlertFormat;
-use pipewarden_core::detection::{Content, JoinSettings, SENSOR_BLIND, SWEEP};
+use pipewarden_core::detection::{Content, JoinSettings, SENSOR_BLIND, SWEEP, Who};
 use pipewarden_core::event::AssetId;
 use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Broker, Layout, PollResult, TopicPartition, Worker};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::arrivals::Arrivals;
 use super::cluster::Cluster;
+use super::stubs;
 use crate::{reference, reference_sweeps, schema, world};
 
 /// How a world was set up, as far as its output depends on it.
@@ -38,6 +39,8 @@ pub struct Verdict {
     pub sweeps: u64,
     /// Records that could not be read, kept once each.
     pub dead_letters: u64,
+    /// Documents that the broker rejected, each with a stub and a dead letter in its place.
+    pub stubs: u64,
 }
 
 /// Compares what a world published with an undisturbed run and with the reference.
@@ -48,6 +51,8 @@ pub fn check(cluster: &Cluster, arrivals: &Arrivals, setup: &Setup<'_>) -> Resul
     let mut published = Published::default();
     for &partition in &cluster.partitions {
         let found = outputs(&cluster.broker, &cluster.layout, partition);
+        let (found, stubs) = stubs::made_whole(found)?;
+        published.counts.stubs += stubs;
         compare_with_undisturbed(cluster, partition, &found)?;
         let [alerts, suppressed, letters] = &found;
         published.add_dead_letters(letters)?;
@@ -171,14 +176,14 @@ fn compare_with_undisturbed(
 
 /// The alerts that are active or suppressed in the end are the reference's.
 fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<(), String> {
-    let mut expected: BTreeMap<Vec<u8>, (Content, Option<&str>)> = BTreeMap::new();
+    let mut expected: BTreeMap<Vec<u8>, (Who, Content, Option<(&str, &str)>)> = BTreeMap::new();
     for (key, content) in reference::final_alerts(&arrivals.observations, &world::rules(), setup.settings) {
         let exception = if setup.has_exceptions {
             reference::exception(&key, &content, setup.settings)
         } else {
             None
         };
-        expected.insert(key.id().to_string().into_bytes(), (content, exception));
+        expected.insert(key.id().to_string().into_bytes(), (key.who, content, exception));
     }
     if !found.keys().eq(expected.keys()) {
         let mut missing = expected.clone();
@@ -189,14 +194,16 @@ fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Re
             "the final alerts are not the reference's: missing {missing:#?}, surplus {surplus:#?}"
         ));
     }
-    for (document, (content, exception)) in found.values().zip(expected.values()) {
+    for (document, (who, content, exception)) in found.values().zip(expected.values()) {
         let own = &document["pipewarden"];
         let counts = serde_json::to_value(content.counts).expect("numbers are JSON");
         let same = own["confidence"] == content.confidence.as_str()
             && own["attribution"] == content.attribution.as_str()
             && own["observations"] == counts
             && own["accounts"].as_array().map(Vec::len) == Some(content.accounts.len())
-            && own["exception"]["id"].as_str() == *exception;
+            && own["who"] == who.as_str()
+            && own["exception"]["id"].as_str() == exception.map(|(id, _)| id)
+            && own["exception"]["action"].as_str() == exception.map(|(_, action)| action);
         if !same {
             return Err(format!(
                 "{document:#} is not {content:#?} with exception {exception:?}"
@@ -281,7 +288,7 @@ fn check_formats_agree(alerts: &Records, findings: &Records) -> Result<(), Strin
 }
 
 /// Keys and values of a partition, in order.
-type Records = Vec<(Vec<u8>, Vec<u8>)>;
+pub(super) type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Alerts, suppressed ones, and dead letters.
 fn outputs(broker: &Broker, layout: &Layout, partition: PartitionId) -> [Records; 3] {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use pipewarden_core::alert::{attack_name, risk_score};
+use pipewarden_core::alert::{Weight, attack_name, risk_score};
 use pipewarden_core::detection::{JoinSettings, Rule};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -281,7 +281,7 @@ fn tags(rule: &Rule) -> Vec<String> {
 
 /// By the bounds of an alert's severity.
 fn level(search: &Search, rule: &Rule) -> &'static str {
-    match risk_score(rule.risk, search.confidence, false) {
+    match risk_score(rule.risk, search.confidence, Weight::default()) {
         0 => "informational",
         1..=21 => "low",
         22..=47 => "medium",

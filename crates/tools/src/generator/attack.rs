@@ -2,7 +2,7 @@
 //!
 //! What makes that certain: an asset rests between two attacks; all accesses of one attack fall into one bucket of time;
 //! an asset sees at most one attack without a named source in each bucket; nothing benign connects to an asset while
-//! such an attack is under way; clocks are off by less than what the windows leave.
+//! an attack is under way whose source that could be; clocks are off by less than what the windows leave.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -27,7 +27,7 @@ const LONGEST: Millis = 10_000;
 /// How long an asset rests between two attacks.
 const REST: Millis = 60_000;
 
-/// How far before and after an attack without a named source no benign connection reaches its asset.
+/// How far before and after an attack whose source could be another's no benign connection reaches its asset.
 const QUIET: Millis = 20_000;
 
 /// When an asset was attacked, and for how long it must be left alone.
@@ -141,7 +141,8 @@ impl Attacks {
         } else {
             self.rng.between(2, 15)
         };
-        let gap = self.rng.between(80, 500);
+        // Share accesses of one port that are nearer than 0.1 s count as one open.
+        let gap = self.rng.between(110, 500);
         let time = self.within_one_bucket(time, accesses * gap);
         let bucket = bucket(time, self.group_by);
 
@@ -166,7 +167,7 @@ impl Attacks {
         })
     }
 
-    /// Keeps other attacks and, if it names no source, benign connections away from an attack.
+    /// Keeps other attacks away from an attack and, unless its own log names and confirms its source, benign connections.
     fn reserve(&mut self, attack: &Attack) {
         let time = attack.time;
         self.seen.insert((attack.asset, attack.attacker), attack.bucket);
@@ -174,6 +175,8 @@ impl Attacks {
         history.rests_until = Some(time + LONGEST + REST);
         if !attack.has_share {
             history.unattributed = Some(attack.bucket);
+        }
+        if !(attack.has_share && attack.has_connection) {
             history.quiet.push_back((time - QUIET, time + LONGEST + QUIET));
             let oldest = time - self.publishing.lateness - 2 * AHEAD;
             while history.quiet.front().is_some_and(|(_, to)| *to < oldest) {

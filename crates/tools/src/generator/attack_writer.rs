@@ -71,28 +71,29 @@ impl<'a> AttackWriter<'a> {
             self.sources.push(self.writer.host(attacker).address);
         }
         self.connection_by_asset(asset, attack.time);
+        // Others connect at the same time: which of them it was cannot be known, unless one log only shows one of them.
+        let has_decoys = attack.has_connection && !attack.has_share && self.rng.percent(25);
+        let ends = has_decoys.then(|| self.rng.percent(50));
         let ports = self.rng.between(0, 7_000);
         for number in 0..attack.accesses {
             let port = NOISE_PORTS.1 + (ports + number * 3).unsigned_abs();
             let time = attack.time + number * attack.gap;
             self.published.push(BTreeMap::new());
-            if attack.has_share {
-                self.share_access(asset, attacker, port, time);
-            }
-            if attack.has_pipe {
+            // What Windows denies opens no pipe.
+            let is_denied = attack.has_share && self.share_access(asset, attacker, port, time);
+            if attack.has_pipe && !is_denied {
                 self.pipe_connected(asset, time, !attack.has_share);
             }
             if attack.has_connection {
-                self.network_connection(asset, attacker, port, time);
+                self.network_connection(asset, attacker, port, time, ends);
             }
         }
-        if attack.has_connection && !attack.has_share && self.rng.percent(25) {
-            // Others connect at the same time: which of them it was cannot be known.
+        if has_decoys {
             for decoy in 1..=2 {
                 let workstations = self.writer.fleet.workstations();
                 let other = workstations.start + (attacker - workstations.start + decoy) % workstations.len();
                 self.sources.push(self.writer.host(other).address);
-                self.network_connection(asset, other, NOISE_PORTS.1 + 8_000, attack.time);
+                self.network_connection(asset, other, NOISE_PORTS.1 + 8_000, attack.time, ends);
             }
         }
     }
@@ -102,7 +103,8 @@ impl<'a> AttackWriter<'a> {
         let complete_at = self.complete_at();
         self.sources.sort_unstable();
         self.accesses.sort_unstable();
-        let is_corroborated = attack.has_pipe || attack.has_connection;
+        let has_pipe = |access: &BTreeMap<Kind, Millis>| access.contains_key(&Kind::PipeConnected);
+        let is_corroborated = attack.has_connection || self.published.iter().any(has_pipe);
         let (attribution, confidence) = match (attack.has_share, self.sources.len()) {
             (true, _) if is_corroborated => (Attribution::Audited, Confidence::High),
             (true, _) => (Attribution::Audited, Confidence::Medium),
@@ -179,11 +181,20 @@ impl<'a> AttackWriter<'a> {
         self.write(Kind::NetworkConnection, asset, time - 1_000);
     }
 
-    fn network_connection(&mut self, asset: usize, client: usize, port: u64, time: Millis) {
-        let (by_client, by_server) = match self.rng.below(5) {
-            0 | 1 => (true, false),
-            2 | 3 => (false, true),
-            _ => (true, true),
+    /// Logged by the client, the server or both or, if that is given, by the client or else the server alone.
+    fn network_connection(
+        &mut self,
+        asset: usize,
+        client: usize,
+        port: u64,
+        time: Millis,
+        by_client: Option<bool>,
+    ) {
+        let (by_client, by_server) = match (by_client, self.rng.below(5)) {
+            (Some(by_client), _) => (by_client, !by_client),
+            (None, 0 | 1) => (true, false),
+            (None, 2 | 3) => (false, true),
+            (None, _) => (true, true),
         };
         let after = self.rng.between(-500, 2_000);
         for (is_logged, by_client, host) in [(by_client, true, client), (by_server, false, asset)] {
@@ -211,7 +222,8 @@ impl<'a> AttackWriter<'a> {
         self.accesses.extend(is_access.then_some(logged));
     }
 
-    fn share_access(&mut self, asset: usize, client: usize, port: u64, time: Millis) {
+    /// Whether the access is denied.
+    fn share_access(&mut self, asset: usize, client: usize, port: u64, time: Millis) -> bool {
         let ip = self.writer.host(client).ip.clone();
         let (is_repeated, is_denied) = (self.rng.percent(20), self.rng.percent(5));
         let name = if self.rng.percent(5) { "WinReg" } else { "winreg" };
@@ -232,5 +244,6 @@ impl<'a> AttackWriter<'a> {
             let logged = self.write(Kind::ShareAccess, asset, time + after);
             self.accesses.push(logged);
         }
+        is_denied
     }
 }

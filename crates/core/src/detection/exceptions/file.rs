@@ -40,9 +40,11 @@ struct ExceptionEntry {
     /// The last day on which it holds (`2027-06-30`, in UTC), or the moment at which it ends (`2027-06-30T12:00:00Z`).
     #[schemars(with = "String")]
     expires: Spanned<String>,
-    /// What becomes of the alerts it covers.
+    /// What becomes of the alerts it covers. `suppress` downgrades those whose source is inferred, contradicted, or known
+    /// only by the name that it gives itself.
     action: Action,
-    /// Whether one kind of selector is enough. Default false: at least two kinds are required.
+    /// Whether one kind of selector is enough, and whether it may downgrade alerts whose source is not known. Default
+    /// false: at least two kinds are required.
     #[serde(default)]
     broad: bool,
     /// Where accesses come from: any of these.
@@ -67,7 +69,7 @@ struct SourceEntry {
     /// Addresses (`10.1.9.7`) and networks (`10.1.9.0/24`).
     #[schemars(with = "Vec<String>")]
     addresses: Vec<Spanned<String>>,
-    /// Names of hosts. A connection names its source: addresses are harder to forge.
+    /// Names of hosts: of the inventory or, which only downgrades, those that a host gives itself in its own log.
     #[schemars(with = "Vec<String>")]
     hosts: Vec<Spanned<String>>,
     /// Roles of assets in the inventory.
@@ -166,6 +168,7 @@ impl Check<'_> {
             owner: entry.owner.value.as_str().into(),
             expires: self.expiry(&entry.expires),
             action: entry.action,
+            is_broad: entry.broad,
             sources: (!entry.sources.is_empty()).then(|| self.sources(&entry.sources)),
             accounts: (!entry.accounts.is_empty()).then(|| self.accounts(&entry.accounts)),
             assets: (!entry.assets.is_empty()).then(|| self.assets(&entry.assets)),

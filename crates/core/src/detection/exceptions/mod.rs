@@ -4,14 +4,19 @@
 //! a second pipe in the same alert is never covered by an entry for the first. Whether it does follows from the alert's
 //! key and content alone, and so from the set of observations, whatever their order.
 //!
+//! Nothing is suppressed by the word of the suspect. An entry suppresses only an alert whose every access a share access
+//! names the source of, uncontradicted, where the selectors hold by that word or by the inventory. Whatever is inferred,
+//! contradicted, or matched by a name that only the source gives itself is at most downgraded, and an alert without a
+//! known source only by an entry that says `broad`.
+//!
 //! Expiry is judged by the log's clock: an alert is covered only if it closes, by its key, before the entry expires.
 //! So from the moment at which stream time reaches the expiry nothing is covered, no host's own clock can stretch an
 //! exception, and no alert has to be judged a second time.
 
 mod file;
+mod subject;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -19,9 +24,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::file::json_schema;
-use super::{AlertKey, Content};
+pub(super) use self::subject::{NamedSource, SourceTouch, Subject};
 use crate::diagnostics::FileError;
-use crate::event::{AssetId, same_host};
+use crate::event::AssetId;
 use crate::inventory::{Asset, Inventory, Role};
 use crate::time::AppendTime;
 
@@ -45,6 +50,16 @@ impl Action {
     }
 }
 
+/// The entry that covers an alert, and what it does to it: one that suppresses only downgrades an alert that does not
+/// rest on the asset's own word alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covering {
+    /// The entry.
+    pub entry: Arc<Exception>,
+    /// What it does to this alert.
+    pub action: Action,
+}
+
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Exception {
@@ -56,8 +71,10 @@ pub struct Exception {
     pub owner: Arc<str>,
     /// From when on it covers nothing; `None` for what is built in.
     pub expires: Option<AppendTime>,
-    /// What it does to the alert.
+    /// What it does to the alert, at most.
     pub action: Action,
+    /// Whether it may cover an alert whose source is not known.
+    is_broad: bool,
     /// Where accesses come from.
     sources: Option<Sources>,
     /// `domain\name` in lower case.
@@ -113,6 +130,7 @@ impl Exceptions {
             owner: "pipewarden".into(),
             expires: None,
             action: Action::Downgrade,
+            is_broad: false,
             sources: None,
             accounts: None,
             assets: None,
@@ -155,133 +173,16 @@ impl Exceptions {
 
     /// Whether an entry covers everything that a source did to an asset: such an asset does not count for a sweep.
     pub(super) fn cover_source(&self, touch: &SourceTouch<'_>, closes: AppendTime) -> bool {
-        let subject = Subject {
-            sources: vec![NamedSource {
-                ip: touch.source,
-                hosts: &[],
-            }],
-            accounts: touch.accounts,
-            pipes: touch.pipes,
-            is_truncated: touch.is_truncated,
-        };
-        self.entry_for(touch.asset, closes, &subject).is_some()
+        self.covering(touch.asset, closes, &Subject::of_touch(touch))
+            .is_some()
     }
 
-    /// The first entry that covers an alert with this key and content, which closes at `closes`.
-    pub fn covering(&self, key: &AlertKey, closes: AppendTime, content: &Content) -> Option<Arc<Exception>> {
-        self.entry_for(&key.asset, closes, &Subject::of(content)).cloned()
-    }
-
-    fn entry_for(&self, id: &AssetId, closes: AppendTime, subject: &Subject<'_>) -> Option<&Arc<Exception>> {
+    /// What the first entry that covers an alert about this asset, which closes at `closes`, does to it.
+    pub(super) fn covering(&self, id: &AssetId, closes: AppendTime, subject: &Subject) -> Option<Covering> {
         let asset = self.inventory.asset(id);
-        let covers = |entry: &&Arc<Exception>| {
-            entry.expires.is_none_or(|expires| closes < expires)
-                && entry.covers(id, asset, subject, &self.inventory)
-        };
-        self.entries.iter().find(covers)
-    }
-}
-
-/// What a source did to an asset, as far as it is known. A source has an address here and no name.
-pub(super) struct SourceTouch<'a> {
-    pub(super) source: IpAddr,
-    pub(super) asset: &'a AssetId,
-    pub(super) accounts: &'a [Arc<str>],
-    pub(super) pipes: &'a [Arc<str>],
-    pub(super) is_truncated: bool,
-}
-
-/// What the selectors of exceptions are compared with. A list that the bounds of the document have truncated is covered
-/// by nothing: what was left out might be what no entry covers.
-struct Subject<'a> {
-    sources: Vec<NamedSource<'a>>,
-    accounts: &'a [Arc<str>],
-    pipes: &'a [Arc<str>],
-    is_truncated: bool,
-}
-
-/// A source, and its names as far as connections give them.
-struct NamedSource<'a> {
-    ip: IpAddr,
-    hosts: &'a [Arc<str>],
-}
-
-impl<'a> Subject<'a> {
-    fn of(content: &'a Content) -> Self {
-        let sources = match content.source_ip {
-            Some(ip) => vec![NamedSource {
-                ip,
-                hosts: &content.hosts,
-            }],
-            None => content
-                .candidates
-                .iter()
-                .map(|candidate| NamedSource {
-                    ip: candidate.ip,
-                    hosts: &candidate.hosts,
-                })
-                .collect(),
-        };
-        Self {
-            sources,
-            accounts: &content.accounts,
-            pipes: &content.pipes,
-            is_truncated: content.omitted.candidates > 0 || content.omitted.others > 0,
-        }
-    }
-}
-
-/// Whether there is something and all of it is so.
-fn all_non_empty<T>(items: &[T], is_so: impl FnMut(&T) -> bool) -> bool {
-    !items.is_empty() && items.iter().all(is_so)
-}
-
-impl Exception {
-    fn covers(
-        &self,
-        id: &AssetId,
-        asset: Option<&Asset>,
-        subject: &Subject<'_>,
-        inventory: &Inventory,
-    ) -> bool {
-        let by_sources = self.sources.as_ref().is_none_or(|sources| {
-            all_non_empty(&subject.sources, |source| {
-                sources.name(source.ip, source.hosts, inventory)
-            })
-        });
-        let by_accounts = self.accounts.as_ref().is_none_or(|accounts| {
-            all_non_empty(subject.accounts, |account| {
-                accounts.contains(&account.to_ascii_lowercase())
-            })
-        });
-        let by_pipes = self
-            .pipes
-            .as_ref()
-            .is_none_or(|pipes| all_non_empty(subject.pipes, |pipe| pipes.contains(&**pipe)));
-        let by_asset = self.assets.as_ref().is_none_or(|assets| {
-            assets.names.contains(id) || asset.is_some_and(|asset| has_role(asset, &assets.roles))
-        });
-        let by_site = !self.own_site
-            || asset.is_some_and(|asset| {
-                all_non_empty(&subject.sources, |source| {
-                    inventory
-                        .by_address(source.ip)
-                        .is_some_and(|source| manages(source, asset, subject.accounts))
-                })
-            });
-        !subject.is_truncated && by_sources && by_accounts && by_pipes && by_asset && by_site
-    }
-}
-
-impl Sources {
-    fn name(&self, ip: IpAddr, hosts: &[Arc<str>], inventory: &Inventory) -> bool {
-        self.networks.iter().any(|network| network.contains(&ip))
-            || all_non_empty(hosts, |host| {
-                self.hosts.iter().any(|named| same_host(named, host))
-            })
-            || inventory
-                .by_address(ip)
-                .is_some_and(|asset| has_role(asset, &self.roles))
+        let in_force = |entry: &&Arc<Exception>| entry.expires.is_none_or(|expires| closes < expires);
+        let mut entries = self.entries.iter().filter(in_force);
+        entries.find_map(|entry| entry.covering(id, asset, subject, &self.inventory))
     }
 }
 
@@ -291,7 +192,7 @@ fn has_role(asset: &Asset, roles: &BTreeSet<&'static str>) -> bool {
 
 /// Whether `source` is the site server of `asset`'s site and uses no account but its own. Two assets without a site are
 /// of the same one: most inventories hold one site.
-fn manages(source: &Asset, asset: &Asset, accounts: &[Arc<str>]) -> bool {
+fn manages(source: &Asset, asset: &Asset, accounts: &BTreeSet<Arc<str>>) -> bool {
     let is_server = source.roles.iter().any(|role| {
         matches!(
             role,

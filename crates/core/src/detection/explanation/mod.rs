@@ -49,6 +49,10 @@ pub struct Explanation {
     /// The exception that covers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception: Option<ExceptedBy>,
+    /// What contradicts it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub conflicts: Vec<String>,
     /// Its accesses, the earliest first.
     pub accesses: Vec<ExplainedAccess>,
     /// How many more accesses it has.
@@ -82,7 +86,11 @@ pub struct ExplainedAccess {
     pub access: Seen,
     /// How the source of this access alone is known.
     pub attribution: Attribution,
-    /// Sources that connected within `attribution_window`; 0 where the access names its source.
+    /// Whether it is by the host itself.
+    #[serde(rename = "local", skip_serializing_if = "is_false")]
+    #[schemars(default)]
+    pub is_local: bool,
+    /// Sources that were connected near it; 0 where the access names its source.
     pub sources: usize,
     /// What it was joined with, the nearest first.
     pub joined: Vec<Finding>,
@@ -93,20 +101,35 @@ pub struct ExplainedAccess {
 impl fmt::Display for ExplainedAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.access)?;
+        if self.is_local {
+            f.write_str("local, ")?;
+        }
         match (self.attribution, self.sources) {
             (Attribution::Audited, _) => f.write_str("audited, it names its source"),
-            (Attribution::Inferred, _) => {
+            (Attribution::Inferred, 0 | 1) => {
                 f.write_str("inferred, one source connected within attribution_window")
             }
+            (Attribution::Inferred, sources) => write!(
+                f,
+                "inferred, of {sources} sources within attribution_window the host's own log shows one"
+            ),
             (Attribution::Ambiguous, sources) => {
                 write!(
                     f,
                     "ambiguous, {sources} sources connected within attribution_window"
                 )
             }
-            (Attribution::None, _) => f.write_str("none, nobody connected within attribution_window"),
+            (Attribution::None, 0) => f.write_str("none, nobody connected within attribution_window"),
+            (Attribution::None, _) => f.write_str(
+                "none, the host's own log shows only a connection to itself, and that may be another",
+            ),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it by reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// An observation, as far as an explanation needs it.

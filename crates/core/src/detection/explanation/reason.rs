@@ -40,6 +40,8 @@ impl Window {
 pub enum Reason {
     /// A source that connected within the window.
     Candidate,
+    /// A source that connected before the window, where nobody did within it: its session may still have been open.
+    EarlierCandidate,
     /// The same source address and port.
     SameTuple,
     /// The `share_access` explains this `pipe_connected`.
@@ -105,6 +107,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Candidate => f.write_str("within attribution_window"),
+            Self::EarlierCandidate => f.write_str("before attribution_window, within tuple_window"),
             Self::SameTuple => f.write_str("same source address and port, within tuple_window"),
             Self::Explains => f.write_str("the same access, within pair_window"),
             Self::OutsideWindow { window, by } => write!(f, "{} outside {}", Span(*by), window.as_str()),

@@ -1,55 +1,52 @@
-//! The destination side of one asset under one rule: share accesses, pipe connections, and which of the
-//! first explains which of the second.
+//! The destination side of one asset under one rule: share accesses, pipe connections, which of them are one access, and
+//! the alert that each belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::standing::Standing;
 use super::stored::{Slot, Stored, around};
-use crate::detection::{AlertId, JoinSettings};
-use crate::event::ObservationId;
+use crate::detection::AlertId;
 use crate::time::EventTime;
 
 /// A `share_access` in state.
 #[derive(Debug)]
 pub(super) struct Share {
     pub(super) stored: Stored,
-    /// The alert it belongs to, for good: audited by its source, or unattributed where it names none.
-    pub(super) alert: AlertId,
+    /// The alert that it is an access of, once it is placed.
+    pub(super) alert: Option<AlertId>,
+    /// Whether it may pair with a pipe connection at all.
+    pub(super) pairs: bool,
+    /// The pipe connection that is the same access.
+    pub(super) pipe: Option<Slot>,
+    /// Its candidates, where it names no source.
+    pub(super) standing: Option<Standing>,
 }
 
 /// A `pipe_connected` in state.
 #[derive(Debug)]
 pub(super) struct Pipe {
     pub(super) stored: Stored,
-    /// The unattributed alert it belongs to while nothing explains it.
-    pub(super) unattributed: AlertId,
-    /// The share access that explains it, and that one's alert.
-    pub(super) explained_by: Option<(Slot, AlertId)>,
+    /// The alert that it is an access of or, with a share access, evidence, once it is placed.
+    pub(super) alert: Option<AlertId>,
+    /// The share access that is the same access.
+    pub(super) share: Option<Slot>,
+    /// Its candidates, where it has no share access.
+    pub(super) standing: Option<Standing>,
 }
-
-/// How well a share access explains a pipe connection; the smallest wins. It is a function of the two
-/// observations alone, so that the order of arrival cannot show.
-type Rank = (Duration, EventTime, Option<IpAddr>, Option<u16>, ObservationId);
 
 /// Destination-side observations of one asset under one rule.
 #[derive(Debug, Default)]
 pub(super) struct Accesses {
     pub(super) shares: BTreeMap<Slot, Share>,
-    shares_by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
+    by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
+    by_source: BTreeSet<(IpAddr, Slot)>,
+    /// Those that are marked as the asset's own.
+    local: BTreeSet<Slot>,
     pub(super) pipes: BTreeMap<Slot, Pipe>,
-    /// Accesses without a named source. They are few, and every connection is compared with those around it.
+    /// Accesses that have candidates. They are few, and every connection is compared with those around it.
     unattributed: BTreeSet<Slot>,
-}
-
-/// A pipe connection that moved because a nearer share access explains it.
-#[derive(Debug)]
-pub(super) struct Reassigned {
-    pub(super) pipe: Slot,
-    /// The unattributed alert it had, or would have had.
-    pub(super) unattributed: AlertId,
-    /// The alert of the explanation it had before, if any.
-    pub(super) from: Option<AlertId>,
 }
 
 impl Accesses {
@@ -57,67 +54,103 @@ impl Accesses {
         self.shares.is_empty() && self.pipes.is_empty()
     }
 
-    /// Adds a share access, which takes the pipe connections that it explains better than what explained them so far.
-    pub(super) fn insert_share(
-        &mut self,
-        stored: Stored,
-        alert: AlertId,
-        settings: &JoinSettings,
-    ) -> Vec<Reassigned> {
+    /// Adds a share access, as yet without a pipe.
+    pub(super) fn add_share(&mut self, stored: Stored) -> Slot {
         let slot = stored.slot();
-        let mut reassigned = Vec::new();
-        for (&pipe_slot, pipe) in self.pipes.range_mut(around(stored.time(), settings.pair_window)) {
-            if !pipe.stored.within_span(&stored, settings.join_span()) {
-                continue;
-            }
-            let current = pipe.explained_by.and_then(|(slot, _)| self.shares.get(&slot));
-            if current.is_none_or(|current| rank(&stored, &pipe.stored) < rank(&current.stored, &pipe.stored))
-            {
-                let from = pipe.explained_by.replace((slot, alert)).map(|(_, alert)| alert);
-                self.unattributed.remove(&pipe_slot);
-                reassigned.push(Reassigned {
-                    pipe: pipe_slot,
-                    unattributed: pipe.unattributed,
-                    from,
-                });
-            }
-        }
         if let Some((ip, port)) = tuple(&stored) {
-            self.shares_by_tuple.insert((ip, port, slot));
+            self.by_tuple.insert((ip, port, slot));
         }
-        if names_no_source(&stored) {
-            self.unattributed.insert(slot);
+        if let Some(ip) = stored.share().and_then(|share| share.source_ip) {
+            self.by_source.insert((ip, slot));
         }
-        self.shares.insert(slot, Share { stored, alert });
-        reassigned
+        if stored.observation.is_local {
+            self.local.insert(slot);
+        }
+        let share = Share {
+            stored,
+            alert: None,
+            pairs: false,
+            pipe: None,
+            standing: None,
+        };
+        self.shares.insert(slot, share);
+        slot
     }
 
-    /// Adds a pipe connection. The alert of the share access that explains it, if one does.
-    pub(super) fn insert_pipe(
-        &mut self,
-        stored: Stored,
-        unattributed: AlertId,
-        settings: &JoinSettings,
-    ) -> Option<AlertId> {
-        let explained_by = self
-            .shares
-            .range(around(stored.time(), settings.pair_window))
-            .filter(|(_, share)| share.stored.within_span(&stored, settings.join_span()))
-            .min_by_key(|(_, share)| rank(&share.stored, &stored))
-            .map(|(&slot, share)| (slot, share.alert));
+    /// Adds a pipe connection, as yet without a share access.
+    pub(super) fn add_pipe(&mut self, stored: Stored) -> Slot {
         let slot = stored.slot();
-        if explained_by.is_none() {
-            self.unattributed.insert(slot);
+        let pipe = Pipe {
+            stored,
+            alert: None,
+            share: None,
+            standing: None,
+        };
+        self.pipes.insert(slot, pipe);
+        slot
+    }
+
+    /// Whether a pipe connection is evidence of a share access in the same alert, and not an access of its own.
+    pub(super) fn is_evidence(&self, pipe: &Pipe) -> bool {
+        let share = pipe.share.and_then(|slot| self.shares.get(&slot));
+        share.is_some_and(|share| share.alert == pipe.alert)
+    }
+
+    /// The pipe connection that is evidence of a share access.
+    pub(super) fn pair_of(&self, share: &Share) -> Option<&Pipe> {
+        let pipe = self.pipes.get(&share.pipe?)?;
+        self.is_evidence(pipe).then_some(pipe)
+    }
+
+    /// The observation in a slot.
+    pub(super) fn stored(&self, slot: Slot) -> Option<&Stored> {
+        let pipe = self.pipes.get(&slot).map(|pipe| &pipe.stored);
+        pipe.or_else(|| self.shares.get(&slot).map(|share| &share.stored))
+    }
+
+    /// The alert that the observation in a slot belongs to.
+    pub(super) fn alert_of(&self, slot: Slot) -> Option<AlertId> {
+        match self.pipes.get(&slot) {
+            Some(pipe) => pipe.alert,
+            None => self.shares.get(&slot)?.alert,
         }
-        self.pipes.insert(
-            slot,
-            Pipe {
-                stored,
-                unattributed,
-                explained_by,
-            },
-        );
-        explained_by.map(|(_, alert)| alert)
+    }
+
+    /// The candidates of the access in a slot, if it has any by its nature.
+    pub(super) fn standing(&self, slot: Slot) -> Option<&Standing> {
+        match self.pipes.get(&slot) {
+            Some(pipe) => pipe.standing.as_ref(),
+            None => self.shares.get(&slot)?.standing.as_ref(),
+        }
+    }
+
+    pub(super) fn standing_mut(&mut self, slot: Slot) -> Option<&mut Standing> {
+        match self.pipes.get_mut(&slot) {
+            Some(pipe) => pipe.standing.as_mut(),
+            None => self.shares.get_mut(&slot)?.standing.as_mut(),
+        }
+    }
+
+    /// Notes the alert that an observation belongs to from now on. Returns the one before.
+    pub(super) fn assign(&mut self, slot: Slot, alert: AlertId) -> Option<AlertId> {
+        match self.pipes.get_mut(&slot) {
+            Some(pipe) => pipe.alert.replace(alert),
+            None => self.shares.get_mut(&slot)?.alert.replace(alert),
+        }
+    }
+
+    /// Notes the candidates of an access or, with `None`, that something names its source.
+    pub(super) fn set_standing(&mut self, slot: Slot, standing: Option<Standing>) {
+        if standing.is_some() {
+            self.unattributed.insert(slot);
+        } else {
+            self.unattributed.remove(&slot);
+        }
+        if let Some(pipe) = self.pipes.get_mut(&slot) {
+            pipe.standing = standing;
+        } else if let Some(share) = self.shares.get_mut(&slot) {
+            share.standing = standing;
+        }
     }
 
     /// Share accesses from exactly this source address and port within `window` of `time`.
@@ -129,57 +162,81 @@ impl Accesses {
         window: Duration,
     ) -> impl Iterator<Item = &Share> {
         let (from, to) = around(time, window).into_inner();
-        self.shares_by_tuple
+        self.by_tuple
             .range((ip, port, from)..=(ip, port, to))
             .filter_map(|key| self.shares.get(&key.2))
+    }
+
+    /// Share accesses from exactly this source address and port, in order of time.
+    pub(super) fn shares_with(&self, ip: IpAddr, port: u16) -> impl Iterator<Item = &Share> {
+        let all = (ip, port, (EventTime::MIN, u64::MIN))..=(ip, port, (EventTime::MAX, u64::MAX));
+        self.by_tuple.range(all).filter_map(|key| self.shares.get(&key.2))
     }
 
     /// Share accesses from this source that name their port, by port.
     pub(super) fn shares_from(&self, ip: IpAddr) -> impl Iterator<Item = &Stored> {
         let all = (ip, u16::MIN, (EventTime::MIN, u64::MIN))..=(ip, u16::MAX, (EventTime::MAX, u64::MAX));
-        let keys = self.shares_by_tuple.range(all);
+        let keys = self.by_tuple.range(all);
         keys.filter_map(|key| Some(&self.shares.get(&key.2)?.stored))
     }
 
-    /// Accesses without a named source within `window` of `time`, and their alerts.
-    pub(super) fn unattributed_around(
+    /// Share accesses from this address within `window` of `time`.
+    pub(super) fn shares_from_near(
+        &self,
+        ip: IpAddr,
+        time: EventTime,
+        window: Duration,
+    ) -> impl Iterator<Item = &Stored> {
+        let (from, to) = around(time, window).into_inner();
+        let keys = self.by_source.range((ip, from)..=(ip, to));
+        keys.filter_map(|key| Some(&self.shares.get(&key.1)?.stored))
+    }
+
+    /// Share accesses that are marked as the asset's own, within `window` of `time`.
+    pub(super) fn local_shares_near(
         &self,
         time: EventTime,
         window: Duration,
-    ) -> impl Iterator<Item = (&Stored, AlertId)> {
-        self.unattributed.range(around(time, window)).filter_map(|slot| {
-            let pipe = self.pipes.get(slot).map(|pipe| (&pipe.stored, pipe.unattributed));
-            pipe.or_else(|| self.shares.get(slot).map(|share| (&share.stored, share.alert)))
-        })
+    ) -> impl Iterator<Item = &Stored> {
+        let slots = self.local.range(around(time, window));
+        slots.filter_map(|slot| Some(&self.shares.get(slot)?.stored))
     }
 
-    /// Removes the observation in `slot`.
+    /// Accesses that have candidates, between two event times.
+    pub(super) fn unattributed_between(
+        &self,
+        from: EventTime,
+        to: EventTime,
+    ) -> impl Iterator<Item = (Slot, &Stored, AlertId)> {
+        let range = (from <= to).then(|| self.unattributed.range((from, 0)..=(to, u64::MAX)));
+        let slots = range.into_iter().flatten();
+        slots.filter_map(|&slot| Some((slot, self.stored(slot)?, self.alert_of(slot)?)))
+    }
+
+    /// Pipe connections within `window` of `time` that have a share access, with that.
+    pub(super) fn pairs_near(
+        &self,
+        time: EventTime,
+        window: Duration,
+    ) -> impl Iterator<Item = (&Pipe, &Share)> {
+        let pipes = self.pipes.range(around(time, window));
+        pipes.filter_map(|(_, pipe)| Some((pipe, self.shares.get(&pipe.share?)?)))
+    }
+
+    /// Removes the observation in `slot`. What it was paired with keeps to it: its alert has closed long ago.
     pub(super) fn expire(&mut self, slot: Slot) {
         self.pipes.remove(&slot);
         self.unattributed.remove(&slot);
-        if let Some(share) = self.shares.remove(&slot)
-            && let Some((ip, port)) = tuple(&share.stored)
-        {
-            self.shares_by_tuple.remove(&(ip, port, slot));
+        self.local.remove(&slot);
+        if let Some(share) = self.shares.remove(&slot) {
+            if let Some((ip, port)) = tuple(&share.stored) {
+                self.by_tuple.remove(&(ip, port, slot));
+            }
+            if let Some(ip) = share.stored.share().and_then(|share| share.source_ip) {
+                self.by_source.remove(&(ip, slot));
+            }
         }
     }
-}
-
-/// Nearest first; then earlier, lower address, lower port. The identity comes last and only separates
-/// accesses that belong to one alert anyway.
-fn rank(share: &Stored, pipe: &Stored) -> Rank {
-    let access = share.share();
-    (
-        share.time().distance(pipe.time()),
-        share.time(),
-        access.and_then(|access| access.source_ip),
-        access.and_then(|access| access.source_port),
-        share.observation.id,
-    )
-}
-
-fn names_no_source(stored: &Stored) -> bool {
-    stored.share().is_some_and(|share| share.source_ip.is_none())
 }
 
 /// Source address and port, where both are named.

@@ -22,10 +22,12 @@ const NAMELESS: u8 = u8::MAX;
 /// The sources of one asset that are counted together.
 type Lane = (AssetId, u8);
 
-/// Counts arrivals over the last horizon, by asset and lane, dropped ones and copies included.
+/// Counts arrivals over the last horizon, by asset and lane, dropped ones included and copies not: nobody silences a
+/// source by repeating what it did.
 ///
-/// Since everything counts, a decision is a function of one horizon of the log. If only admitted observations
-/// counted, each decision would depend on all earlier ones, and no bounded rewind could rebuild it.
+/// Since what is dropped counts, too, a decision is a function of one horizon of the log, and of the one before that by
+/// which copies are known. If only admitted observations counted, each decision would depend on all earlier ones, and no
+/// bounded rewind could rebuild it.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     /// Oldest first.

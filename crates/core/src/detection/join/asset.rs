@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::accesses::Accesses;
 use super::connections::Connections;
-use super::stored::Slot;
+use super::records::Records;
+use super::stored::{Slot, Stored};
+use crate::detection::JoinSettings;
 
 /// Which rule, as an index into the rules in force.
 pub(super) type RuleIndex = usize;
@@ -14,19 +16,58 @@ pub(super) type RuleIndex = usize;
 pub(super) struct AssetState {
     pub(super) connections: Connections,
     pub(super) accesses: BTreeMap<RuleIndex, Accesses>,
+    pub(super) records: Records,
 }
 
 impl AssetState {
     /// Removes a destination-side observation from every rule that holds it.
     pub(super) fn expire_access(&mut self, slot: Slot) {
+        if let Some(stored) = self.accesses.values().find_map(|accesses| accesses.stored(slot)) {
+            self.records.remove(stored);
+        }
         self.accesses.retain(|_, accesses| {
             accesses.expire(slot);
             !accesses.is_empty()
         });
     }
 
+    /// Removes the connection that arrived first.
+    pub(super) fn evict_oldest_connection(&mut self) {
+        if let Some(stored) = self.connections.evict_oldest() {
+            self.records.remove(&stored);
+        }
+    }
+
+    /// Removes the connection at `offset`, which is the oldest unless a bound has evicted it already. Whether it was still
+    /// there.
+    pub(super) fn expire_connection(&mut self, offset: u64) -> bool {
+        let is_oldest = self.connections.oldest_offset() == Some(offset);
+        if is_oldest {
+            self.evict_oldest_connection();
+        }
+        is_oldest
+    }
+
     /// Whether nothing is left in state.
     pub(super) fn is_empty(&self) -> bool {
         self.connections.is_empty() && self.accesses.is_empty()
+    }
+
+    /// What bears the record id of an observation and says something else: the same log cannot have said both.
+    pub(super) fn contradicting<'a>(
+        &'a self,
+        stored: &'a Stored,
+        settings: &'a JoinSettings,
+    ) -> impl Iterator<Item = &'a Stored> {
+        let others = self.records.others(stored, settings);
+        others.filter_map(|slot| self.stored(slot)).filter(|other| {
+            other.within_span(stored, settings.join_span())
+                && !other.observation.event.says_the_same(&stored.observation.event)
+        })
+    }
+
+    fn stored(&self, slot: Slot) -> Option<&Stored> {
+        let access = || self.accesses.values().find_map(|accesses| accesses.stored(slot));
+        self.connections.get(slot).or_else(access)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A `network_connection` that the client logged and a `share_access` of the same source address and port show one
 //! session by two clocks. The first access of a session comes after its connection, at once or after a wait: so the
-//! time of the connection, less that of its first access, is a sample of the offset that a wait can only lower. The
-//! median of several is not moved by a few long waits.
+//! time of the connection, less that of its first access, is a sample of the offset that a wait can only lower. Only a
+//! clock that is ahead can be told from waits that way, by the greatest samples; several that agree, so that no single
+//! session decides.
 //!
 //! An offset ranks the candidates of an alert and does nothing else: windows compare the times of the events
 //! themselves.
@@ -15,7 +16,7 @@ use jiff::SignedDuration;
 
 use super::asset::AssetState;
 use super::stored::{Slot, Stored};
-use super::{Join, accesses};
+use super::{Join, connections, source};
 use crate::detection::JoinSettings;
 use crate::event::AssetId;
 use crate::time::EventTime;
@@ -31,7 +32,8 @@ const LATEST: usize = 256;
 pub struct ClockState {
     /// The asset.
     pub asset: AssetId,
-    /// How far its clock is ahead of the clocks of those who use it: the median over its sessions in state.
+    /// How far its clock is ahead of the clocks of those who use it, by its sessions in state: below zero, since only a
+    /// clock of theirs that is ahead of its own can be told.
     pub ahead: SignedDuration,
 }
 
@@ -61,7 +63,7 @@ pub(super) fn offset_of(
     is_near: impl Fn(&Stored) -> bool,
 ) -> Option<SignedDuration> {
     let shares = asset.accesses.values().flat_map(|rule| rule.shares_from(source));
-    median(shares.filter(|share| is_near(share)), asset, settings, &is_near)
+    ahead(shares.filter(|share| is_near(share)), asset, settings, &is_near)
 }
 
 /// How far the asset's clock is ahead of the clocks of those who use it, by its latest sessions.
@@ -70,7 +72,7 @@ fn offset_of_asset(asset: &AssetState, settings: &JoinSettings) -> Option<Signed
         .accesses
         .values()
         .flat_map(|rule| rule.shares.values().rev().take(LATEST).map(|share| &share.stored));
-    median(shares, asset, settings, |_| true).map(|offset| -offset)
+    ahead(shares, asset, settings, |_| true).map(|offset| -offset)
 }
 
 /// Connections from the tuple of a share access, by their own clocks, that are samples together with it.
@@ -79,12 +81,24 @@ pub(super) fn sessions<'a>(
     asset: &'a AssetState,
     settings: &'a JoinSettings,
 ) -> impl Iterator<Item = &'a Stored> {
-    accesses::tuple(share).into_iter().flat_map(move |(ip, port)| {
-        asset
-            .connections
-            .of_tuple(ip, port, share.time(), settings.tuple_window)
-            .filter(|connection| is_by_client(connection))
-            .filter(|connection| connection.within_span(share, settings.join_span()))
+    source::tuple_evidence(share, asset, settings).filter(|connection| is_by_client(connection))
+}
+
+/// Share accesses over the session that a connection begins.
+pub(super) fn accesses_of<'a>(
+    connection: &'a Stored,
+    asset: &'a AssetState,
+    settings: &'a JoinSettings,
+) -> impl Iterator<Item = &'a Stored> {
+    let rules = asset.accesses.values();
+    let tuple = connections::tuple(connection);
+    tuple.into_iter().flat_map(move |(ip, port)| {
+        let shares = rules
+            .clone()
+            .flat_map(move |rule| rule.shares_of_tuple(ip, port, connection.time(), settings.tuple_window));
+        shares
+            .map(|share| &share.stored)
+            .filter(|share| share.within_span(connection, settings.join_span()))
     })
 }
 
@@ -95,7 +109,7 @@ pub(super) fn is_by_client(connection: &Stored) -> bool {
         .is_some_and(|connection| connection.initiated)
 }
 
-fn median<'a>(
+fn ahead<'a>(
     shares: impl Iterator<Item = &'a Stored>,
     asset: &'a AssetState,
     settings: &'a JoinSettings,
@@ -112,10 +126,10 @@ fn median<'a>(
         .into_iter()
         .map(|((connected, _), accessed)| connected.since(accessed))
         .collect();
-    samples.sort_unstable();
-    let middle = samples.len().saturating_sub(1) / 2;
-    samples
-        .get(middle)
-        .copied()
-        .filter(|_| samples.len() >= MIN_SESSIONS)
+    samples.sort_unstable_by(|a, b| b.cmp(a));
+    let width = SignedDuration::try_from(settings.attribution_window).unwrap_or(SignedDuration::MAX);
+    let agreeing = samples
+        .windows(MIN_SESSIONS)
+        .find(|agreeing| agreeing[0] - agreeing[MIN_SESSIONS - 1] < width)?;
+    Some(agreeing[1]).filter(SignedDuration::is_positive)
 }

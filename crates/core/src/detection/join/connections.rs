@@ -39,24 +39,30 @@ impl Connections {
         self.by_time.insert(slot, stored);
     }
 
-    /// Removes the one that arrived first.
-    pub(super) fn evict_oldest(&mut self) {
-        if let Some(slot) = self.order.pop_front()
-            && let Some(stored) = self.by_time.remove(&slot)
-            && let Some((ip, port)) = tuple(&stored)
-        {
-            self.by_tuple.remove(&(ip, port, slot));
-        }
+    /// The connection in this slot.
+    pub(super) fn get(&self, slot: Slot) -> Option<&Stored> {
+        self.by_time.get(&slot)
     }
 
-    /// Removes the one at `offset`, which is the oldest unless a bound has evicted it already. Whether it was still
-    /// there.
-    pub(super) fn expire(&mut self, offset: u64) -> bool {
-        let is_oldest = self.order.front().is_some_and(|slot| slot.1 == offset);
-        if is_oldest {
-            self.evict_oldest();
+    /// Removes the one that arrived first.
+    pub(super) fn evict_oldest(&mut self) -> Option<Stored> {
+        let slot = self.order.pop_front()?;
+        let stored = self.by_time.remove(&slot)?;
+        if let Some((ip, port)) = tuple(&stored) {
+            self.by_tuple.remove(&(ip, port, slot));
         }
-        is_oldest
+        Some(stored)
+    }
+
+    /// The offset of the one that arrived first.
+    pub(super) fn oldest_offset(&self) -> Option<u64> {
+        self.order.front().map(|slot| slot.1)
+    }
+
+    /// Whether any connection from this source address and port is in state.
+    pub(super) fn knows_tuple(&self, ip: IpAddr, port: u16) -> bool {
+        let all = (ip, port, (EventTime::MIN, u64::MIN))..=(ip, port, (EventTime::MAX, u64::MAX));
+        self.by_tuple.range(all).next().is_some()
     }
 
     /// Connections between two event times, both included, in order of time.

@@ -1,60 +1,100 @@
 //! The content of an alert: a function of the observations it rests on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::accesses::Accesses;
+use super::accesses::{Accesses, Pipe, Share, tuple};
 use super::asset::AssetState;
+use super::candidates::{Candidates, addresses};
+use super::conflicts;
 use super::evidence::evidence;
 use super::open_alert::OpenAlert;
-use super::source::{Source, audited, unattributed};
-use super::stored::Stored;
-use crate::detection::{Content, Counts, JoinSettings, Limits, Omitted, Status};
+use super::source::{Client, Others, Source, tuple_evidence};
+use super::standing::Standing;
+use super::stored::{Origin, Slot, Stored};
+use crate::detection::exceptions::{NamedSource, Subject};
+use crate::detection::{
+    Attribution, Confidence, Conflict, Content, Counts, JoinSettings, Limits, Omitted, Status, Who,
+};
 use crate::event::Outcome;
-use crate::time::AppendTime;
+use crate::time::{AppendTime, EventTime};
 
-/// The content of an alert with accesses, and when the first of them arrived.
+/// The content of an alert with accesses, when the first of them arrived, and what exceptions are compared with.
 pub(super) struct Current {
     pub(super) content: Content,
     pub(super) opened: AppendTime,
+    pub(super) subject: Subject,
 }
 
-/// What an alert consists of, apart from evidence of its source.
+/// Reads the content of `alert` off the state of its asset and, there, of its rule; `None` without accesses.
+pub(super) fn current(
+    alert: &OpenAlert,
+    asset: &AssetState,
+    accesses: &Accesses,
+    settings: &JoinSettings,
+) -> Option<Current> {
+    let members = Members::of(alert, accesses);
+    let times = members.times()?;
+    let reader = Reader {
+        who: alert.key.who,
+        members: &members,
+        asset,
+        accesses,
+        settings,
+    };
+    Some(reader.current(times))
+}
+
+/// What an alert consists of, apart from session evidence.
 struct Members<'a> {
-    shares: Vec<&'a Stored>,
-    /// Explained ones, then others.
-    pipes: Vec<&'a Stored>,
-    /// How many of the pipe connections are explained by a share access.
-    explained: usize,
-    /// Share accesses, and pipe connections that nothing explains.
-    accesses: Vec<&'a Stored>,
+    shares: Vec<&'a Share>,
+    /// Pipe connections that are the same access as one of these.
+    paired: Vec<&'a Pipe>,
+    /// Other pipe connections.
+    alone: Vec<&'a Pipe>,
 }
 
 impl<'a> Members<'a> {
-    fn of(alert: &OpenAlert, destination: &'a Accesses) -> Self {
-        let shares = alert
-            .shares
-            .iter()
-            .filter_map(|slot| destination.shares.get(slot));
-        let shares: Vec<&Stored> = shares.map(|share| &share.stored).collect();
-        let pipes = alert.pipes.iter().filter_map(|slot| destination.pipes.get(slot));
-        let (explained, unexplained): (Vec<_>, Vec<_>) = pipes.partition(|pipe| pipe.explained_by.is_some());
-        let unexplained = unexplained.iter().map(|pipe| &pipe.stored);
-        let pipes = explained
-            .iter()
-            .map(|pipe| &pipe.stored)
-            .chain(unexplained.clone());
+    fn of(alert: &OpenAlert, accesses: &'a Accesses) -> Self {
+        let shares = alert.shares.iter().filter_map(|slot| accesses.shares.get(slot));
+        let pipes = alert.pipes.iter().filter_map(|slot| accesses.pipes.get(slot));
+        let (paired, alone) = pipes.partition(|pipe| accesses.is_evidence(pipe));
         Self {
-            pipes: pipes.collect(),
-            explained: explained.len(),
-            accesses: shares.iter().copied().chain(unexplained).collect(),
-            shares,
+            shares: shares.collect(),
+            paired,
+            alone,
         }
     }
 
+    /// Share accesses, and pipe connections that no share access explains, with their candidates.
+    fn accesses(&self) -> impl Iterator<Item = (&'a Stored, Option<&'a Standing>)> {
+        let shares = self.shares.iter();
+        let shares = shares.map(|share| (&share.stored, share.standing.as_ref()));
+        let alone = self.alone.iter();
+        shares.chain(alone.map(|pipe| (&pipe.stored, pipe.standing.as_ref())))
+    }
+
+    fn pipes(&self) -> impl Iterator<Item = &'a Stored> {
+        self.paired.iter().chain(&self.alone).map(|pipe| &pipe.stored)
+    }
+
+    /// Those whose source a share access names.
+    fn audited(&self) -> impl Iterator<Item = &'a Share> {
+        self.shares
+            .iter()
+            .copied()
+            .filter(|share| share.standing.is_none())
+    }
+
+    /// Event time of the first and of the last access.
+    fn times(&self) -> Option<(EventTime, EventTime)> {
+        let times = || self.accesses().map(|(access, _)| access.time());
+        Some((times().min()?, times().max()?))
+    }
+
     fn pipe_names(&self) -> BTreeSet<Arc<str>> {
-        let names = self.accesses.iter().filter_map(|access| match access.pipe() {
+        let names = self.accesses().filter_map(|(access, _)| match access.pipe() {
             Some(pipe) => Some(&pipe.pipe),
             None => access.share().map(|share| &share.pipe),
         });
@@ -62,82 +102,251 @@ impl<'a> Members<'a> {
     }
 
     fn accounts(&self) -> BTreeSet<Arc<str>> {
-        let shares = self.shares.iter().filter_map(|stored| stored.share());
+        let shares = self.shares.iter().filter_map(|share| share.stored.share());
         let accounts = shares.filter_map(|share| share.account.as_ref());
         accounts.map(|account| Arc::from(account.to_string())).collect()
     }
 
-    /// Success if any access is known to have been granted, else failure if any is known to have been denied.
+    /// Success if any access is known to have been granted, else failure if all are known to have been denied.
     fn outcome(&self) -> Option<Outcome> {
-        let shares = self.shares.iter().filter_map(|stored| stored.share());
-        // `Success` sorts before `Failure`.
-        shares.filter_map(|share| share.outcome).min()
+        let outcomes = || {
+            let shares = self.shares.iter().filter_map(|share| share.stored.share());
+            shares.map(|share| share.outcome)
+        };
+        if outcomes().any(|outcome| outcome == Some(Outcome::Success)) {
+            return Some(Outcome::Success);
+        }
+        let all_denied = self.alone.is_empty() && outcomes().all(|outcome| outcome == Some(Outcome::Failure));
+        all_denied.then_some(Outcome::Failure)
     }
 }
 
-/// Reads the content of `alert` off the state of its asset and, there, of its rule; `None` without accesses.
-pub(super) fn current(
-    alert: &OpenAlert,
-    asset: &AssetState,
-    destination: &Accesses,
-    settings: &JoinSettings,
-) -> Option<Current> {
-    let members = Members::of(alert, destination);
-    let accesses = &members.accesses;
-    let first = accesses.iter().map(|access| access.time()).min()?;
-    let last = accesses.iter().map(|access| access.time()).max()?;
-    let opened = accesses.iter().map(|access| access.arrival).min()?;
+/// How sure an alert is of its source, by its best access.
+struct Found {
+    attribution: Attribution,
+    confidence: Confidence,
+    conflicts: BTreeSet<Conflict>,
+}
 
-    let mut lists = Lists::new(&settings.limits);
-    let source = match alert.key.source {
-        Some(ip) => audited(
-            ip,
-            &members.shares,
-            members.explained,
-            &asset.connections,
-            settings,
-        ),
-        None => unattributed(accesses, asset, settings, &mut lists),
-    };
-    let evidence = evidence(
-        [
-            source.connections.values().copied().collect(),
-            members.pipes.clone(),
-            members.shares.clone(),
-        ],
-        &settings.limits,
-        &mut lists.omitted,
-    );
-    let counts = Counts {
-        network_connection: count(source.connections.len()),
-        pipe_connected: count(members.pipes.len()),
-        share_access: count(members.shares.len()),
-    };
-    let destination_ips = destination_ips(&source);
-    let content = Content {
-        status: Status::Active,
-        superseded_by: Vec::new(),
-        exception: None,
-        attribution: source.attribution,
-        confidence: source.confidence,
-        first,
-        last,
-        accesses: count(accesses.len()),
-        outcome: members.outcome(),
-        source_ip: source.ip,
-        source_ports: lists.bounded(source.ports),
-        hosts: lists.bounded(source.hosts),
-        users: lists.bounded(source.users),
-        processes: lists.bounded(source.processes),
-        destination_ips: lists.bounded(destination_ips),
-        pipes: lists.bounded(members.pipe_names()),
-        accounts: lists.bounded(members.accounts()),
-        counts,
-        candidates: source.candidates,
-        evidence,
-        omitted: lists.omitted,
-    };
-    Some(Current { content, opened })
+/// What the content of one alert is read off.
+struct Reader<'a, 'b> {
+    who: Who,
+    members: &'b Members<'a>,
+    asset: &'a AssetState,
+    accesses: &'a Accesses,
+    settings: &'a JoinSettings,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn current(&self, (first, last): (EventTime, EventTime)) -> Current {
+        let members = self.members;
+        let attributable = members
+            .accesses()
+            .filter_map(|(access, standing)| Some((access, standing?.is_empty())));
+        let candidates = Candidates::of(attributable.collect(), self.asset, self.settings);
+        let source = self.source(&candidates);
+        let found = self.found(&source, (first, last));
+        let mut lists = Lists::new(&self.settings.limits);
+        let shares = || members.shares.iter().map(|share| &share.stored);
+        let evidence = evidence(
+            [
+                source.connections.values().copied().collect(),
+                members.pipes().collect(),
+                shares().collect(),
+            ],
+            &self.settings.limits,
+            &mut lists.omitted,
+        );
+        let (destination_ips, source_ip) = (destination_ips(&source), self.source_ip(&source));
+        let subject = self.subject(&source, &candidates, &found);
+        let connections = source.connections.len();
+        let is_attributed = self.who != Who::Unattributed;
+        let Client {
+            hosts,
+            users,
+            processes,
+            ..
+        } = if is_attributed {
+            source.client
+        } else {
+            Client::default()
+        };
+        let content = Content {
+            status: Status::Active,
+            superseded_by: Vec::new(),
+            exception: None,
+            attribution: found.attribution,
+            confidence: found.confidence,
+            audited: count(members.audited().count()),
+            conflicts: lists.bounded(found.conflicts),
+            first,
+            last,
+            accesses: count(members.accesses().count()),
+            outcome: members.outcome(),
+            source_ip,
+            source_ports: lists.bounded(source.ports),
+            hosts: lists.bounded(hosts),
+            users: lists.bounded(users),
+            processes: lists.bounded(processes),
+            destination_ips: lists.bounded(destination_ips),
+            pipes: lists.bounded(subject.pipes.clone()),
+            accounts: lists.bounded(subject.accounts.clone()),
+            counts: Counts {
+                network_connection: count(connections),
+                pipe_connected: count(members.pipes().count()),
+                share_access: count(members.shares.len()),
+            },
+            candidates: candidates.ranked(self.asset, &mut lists),
+            evidence,
+            omitted: lists.omitted,
+        };
+        let arrivals = members.accesses().map(|(access, _)| access.arrival);
+        Current {
+            content,
+            opened: arrivals.min().expect("it has accesses"),
+            subject,
+        }
+    }
+
+    /// The session evidence of the source: of the tuples of share accesses, and what infers the source of others. Of an
+    /// unattributed alert that of all candidates.
+    fn source(&self, candidates: &Candidates<'a>) -> Source<'a> {
+        let mut connections: BTreeMap<Slot, &Stored> = BTreeMap::new();
+        let mut ports = BTreeSet::new();
+        for share in self.members.audited() {
+            ports.extend(tuple(&share.stored).map(|(_, port)| port));
+            let evidence = tuple_evidence(&share.stored, self.asset, self.settings);
+            connections.extend(evidence.map(|connection| (connection.slot(), connection)));
+        }
+        let origin = match self.who {
+            Who::Source(ip) => Some(Origin::Remote(ip)),
+            Who::Local => Some(Origin::Local),
+            Who::Unattributed => None,
+        };
+        for connection in candidates.evidence_of(origin) {
+            if self.who != Who::Unattributed {
+                ports.extend(connection.connection().and_then(|named| named.source_port));
+            }
+            connections.insert(connection.slot(), connection);
+        }
+        Source {
+            ports,
+            client: Client::of(connections.values().copied()),
+            connections,
+        }
+    }
+
+    fn source_ip(&self, source: &Source<'_>) -> Option<IpAddr> {
+        match self.who {
+            Who::Source(ip) => Some(ip),
+            Who::Unattributed => None,
+            Who::Local => {
+                let shares = self
+                    .members
+                    .shares
+                    .iter()
+                    .filter_map(|share| share.stored.share());
+                let logged = shares.filter_map(|share| share.source_ip);
+                let connected = addresses(source.connections.values().copied());
+                logged.chain(connected).min()
+            }
+        }
+    }
+
+    /// By the best access: by attribution, then by confidence.
+    fn found(&self, source: &Source<'_>, times: (EventTime, EventTime)) -> Found {
+        let (members, asset, settings) = (self.members, self.asset, self.settings);
+        let stored = source.connections.values().copied();
+        let shares = members.shares.iter().map(|share| &share.stored);
+        let all = stored.chain(members.pipes()).chain(shares);
+        let mut conflicts = conflicts::of_records(all, asset, settings);
+        let is_doubtful = |share: &Share| {
+            let mut named_by = tuple_evidence(&share.stored, asset, settings).chain([&share.stored]);
+            !conflicts.is_empty()
+                && named_by.any(|stored| conflicts::is_contradicted(stored, asset, settings))
+        };
+        let mut audited: Vec<&Share> = members.audited().collect();
+        if audited.is_empty() {
+            return self.inferred(source, conflicts);
+        }
+        let own = match self.who {
+            Who::Source(ip) => Some(Origin::Remote(ip)),
+            Who::Local => Some(Origin::Local),
+            Who::Unattributed => None,
+        };
+        let others = Others::than(own, times, asset, settings);
+        let confidence = |share: &Share| {
+            let confidence = others.confidence(share, self.accesses);
+            if is_doubtful(share) {
+                lowered(confidence)
+            } else {
+                confidence
+            }
+        };
+        let best = audited.iter().map(|share| confidence(share)).max();
+        let confidence = best.unwrap_or(Confidence::Low);
+        if confidence != Confidence::High {
+            audited.sort_by_key(|share| (share.stored.time(), share.stored.observation.id));
+            let in_doubt = audited.iter().find_map(|share| {
+                let pipe = &self.accesses.pair_of(share)?.stored;
+                Some((others.near(pipe).min()?, pipe))
+            });
+            conflicts.extend(in_doubt.map(|(origin, pipe)| conflicts::other_source(origin, pipe)));
+        }
+        Found {
+            attribution: Attribution::Audited,
+            confidence,
+            conflicts,
+        }
+    }
+
+    fn inferred(&self, source: &Source<'_>, conflicts: BTreeSet<Conflict>) -> Found {
+        let verdicts = self.members.accesses().filter_map(|(_, standing)| standing);
+        let best = verdicts
+            .map(Standing::verdict)
+            .map(|verdict| (verdict.attribution, std::cmp::Reverse(verdict.confidence)))
+            .min();
+        let (attribution, confidence) =
+            best.map_or((Attribution::None, Confidence::Low), |best| (best.0, best.1.0));
+        let mut named_by = source.connections.values();
+        let is_doubtful = !conflicts.is_empty()
+            && named_by.any(|stored| conflicts::is_contradicted(stored, self.asset, self.settings));
+        Found {
+            attribution,
+            confidence: if is_doubtful {
+                lowered(confidence)
+            } else {
+                confidence
+            },
+            conflicts,
+        }
+    }
+
+    fn subject(&self, source: &Source<'_>, candidates: &Candidates<'_>, found: &Found) -> Subject {
+        let members = self.members;
+        let sources = match self.who {
+            Who::Source(ip) => vec![NamedSource {
+                ip,
+                own_names: source.client.own_names.clone(),
+            }],
+            Who::Unattributed | Who::Local => candidates.names(),
+        };
+        Subject {
+            sources,
+            is_attributed: self.who != Who::Unattributed,
+            is_certain: members.audited().count() == members.accesses().count() && found.conflicts.is_empty(),
+            accounts: members.accounts(),
+            pipes: members.pipe_names(),
+            is_truncated: false,
+        }
+    }
+}
+
+fn lowered(confidence: Confidence) -> Confidence {
+    match confidence {
+        Confidence::High => Confidence::Medium,
+        Confidence::Medium | Confidence::Low => Confidence::Low,
+    }
 }
 
 /// Addresses of the asset that connections show.

@@ -2,24 +2,28 @@
 //!
 //! Every search is bounded by a constant, so that a flood costs detail of an explanation and no time.
 
+mod nearest;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use self::nearest::Nearest;
 
 use super::Join;
 use super::accesses::Accesses;
 use super::asset::AssetState;
-use super::stored::{Slot, Stored, around};
+use super::standing::Standing;
+use super::stored::{Origin, Slot, Stored, around};
+use super::{nearby, source};
 use crate::detection::explanation::Window;
 use crate::detection::{
-    AlertId, Attribution, ExceptedBy, ExplainedAccess, Explanation, Finding, JoinSettings, Reason, Seen,
+    AlertId, Attribution, ExceptedBy, ExplainedAccess, Explanation, Finding, JoinSettings, Reason, Seen, Who,
 };
 use crate::event::Kind;
 use crate::time::EventTime;
 
 /// Accesses of one alert that are explained, the earliest.
 const ACCESSES: usize = 16;
-/// Near misses reported for each access and each kind that it lacks, the nearest; and of what it was joined with.
-const NEAREST: usize = 3;
 /// How far a search goes, in widths of the window.
 const REACH: u32 = 3;
 /// Observations examined on either side of an access where no index bounds the search.
@@ -41,7 +45,7 @@ impl Join {
             .pipes
             .iter()
             .filter_map(|slot| destination.pipes.get(slot))
-            .filter(|pipe| pipe.explained_by.is_none());
+            .filter(|pipe| !destination.is_evidence(pipe));
         let number = shares.clone().count() + pipes.clone().count();
         let mut accesses: Vec<&Stored> = shares
             .map(|share| &share.stored)
@@ -65,10 +69,15 @@ impl Join {
             asset: alert.key.asset.clone(),
             attribution: content.attribution,
             confidence: content.confidence,
-            exception: content.exception.map(|exception| ExceptedBy {
-                id: exception.id.clone(),
-                action: exception.action,
+            exception: content.exception.map(|covering| ExceptedBy {
+                id: covering.entry.id.clone(),
+                action: covering.action,
             }),
+            conflicts: content
+                .conflicts
+                .into_iter()
+                .map(|conflict| conflict.text)
+                .collect(),
             omitted_accesses: number - accesses.len(),
             accesses: accesses
                 .into_iter()
@@ -97,10 +106,17 @@ struct Explainer<'a> {
 
 impl<'a> Explainer<'a> {
     fn explain(&self, access: &Stored) -> ExplainedAccess {
-        let is_audited = access.share().is_some_and(|share| share.source_ip.is_some());
+        let standing = self.destination.standing(access.slot());
+        let verdict = standing.map(Standing::verdict);
+        let is_audited = verdict.is_none();
+        let is_local = match verdict {
+            Some(verdict) => verdict.who == Who::Local,
+            None => source::is_local(access, self.asset, self.settings),
+        };
         let mut explained = ExplainedAccess {
             access: seen(access),
-            attribution: Attribution::Audited,
+            attribution: verdict.map_or(Attribution::Audited, |verdict| verdict.attribution),
+            is_local,
             sources: 0,
             joined: Vec::new(),
             missed: Vec::new(),
@@ -125,9 +141,14 @@ impl<'a> Explainer<'a> {
         let mut missed = Nearest::to(share);
         let pipes = &self.destination.pipes;
         for (_, pipe) in walk(share.time(), reach(window), |range| pipes.range(range)) {
-            match pipe.explained_by {
-                Some((slot, _)) if slot == share.slot() => joined.add(&pipe.stored, Reason::Explains),
-                Some((slot, _)) if pipe.stored.time().distance(share.time()) <= window => {
+            match pipe.share {
+                Some(slot) if slot == share.slot() => {
+                    // Else it came after the alert had closed, and is an access of its own.
+                    if self.destination.is_evidence(pipe) {
+                        joined.add(&pipe.stored, Reason::Explains);
+                    }
+                }
+                Some(slot) if pipe.stored.time().distance(share.time()) <= window => {
                     let nearer = self.destination.shares.get(&slot);
                     let nearer = nearer.and_then(|nearer| nearer.stored.share());
                     missed.add(
@@ -230,41 +251,41 @@ impl<'a> Explainer<'a> {
         let window = self.settings.attribution_window;
         let time = access.time();
         let connections = &self.asset.connections;
-        let mut sources = BTreeMap::new();
+        let mut near = BTreeMap::new();
         let mut missed = Nearest::to(access);
-        for connection in connections.between(time.minus(window), time.plus(window)) {
-            let Some(ip) = connection.connection().map(|connection| connection.source_ip) else {
-                continue;
-            };
-            if access.within_span(connection, self.settings.join_span()) {
-                let place = |stored: &Stored| (time.distance(stored.time()), seen(stored));
-                let nearest = sources.entry(ip).or_insert(connection);
-                if place(connection) < place(nearest) {
-                    *nearest = connection;
-                }
-            } else {
-                self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow);
+        for connection in nearby::evidence(access, connections, self.settings) {
+            match (
+                nearby::strength(access, connection, self.settings),
+                connection.origin(),
+            ) {
+                (Some(_), Some(origin)) => keep_nearest(&mut near, origin, access, connection),
+                _ => self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow),
             }
         }
-        let before = connections.between(time.minus(reach(window)), time.minus(window).minus(TICK));
+        let before = connections.between(
+            time.minus(self.settings.tuple_window),
+            time.minus(window).minus(TICK),
+        );
         let after = connections.between(time.plus(window).plus(TICK), time.plus(reach(window)));
+        let mut earlier = BTreeMap::new();
         for connection in before.rev().take(EXAMINED).chain(after.take(EXAMINED)) {
-            // One that connected within the window, too, is a candidate.
-            let source = connection.connection().map(|connection| connection.source_ip);
-            if !source.is_some_and(|ip| sources.contains_key(&ip)) {
+            let Some(origin) = connection.origin().filter(|origin| !near.contains_key(origin)) else {
+                continue;
+            };
+            if near.is_empty() && nearby::strength(access, connection, self.settings).is_some() {
+                keep_nearest(&mut earlier, origin, access, connection);
+            } else if time.distance(connection.time()) <= reach(window) {
                 self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow);
             }
         }
         let mut joined = Nearest::to(access);
-        for connection in sources.values() {
+        for connection in near.values() {
             joined.add(connection, Reason::Candidate);
         }
-        explained.sources = sources.len();
-        explained.attribution = match sources.len() {
-            0 => Attribution::None,
-            1 => Attribution::Inferred,
-            _ => Attribution::Ambiguous,
-        };
+        for connection in earlier.values() {
+            joined.add(connection, Reason::EarlierCandidate);
+        }
+        explained.sources = near.len();
         let silent = connections.is_empty().then_some(Kind::NetworkConnection);
         missed.one_of_each_source = true;
         self.report(explained, joined, missed, silent);
@@ -320,50 +341,17 @@ impl<'a> Explainer<'a> {
     }
 }
 
-/// Findings near an access.
-struct Nearest<'a, 'b> {
-    access: &'b Stored,
-    found: Vec<(&'a Stored, Reason)>,
-    one_of_each_source: bool,
-}
-
-impl<'a, 'b> Nearest<'a, 'b> {
-    fn to(access: &'b Stored) -> Self {
-        Self {
-            access,
-            found: Vec::new(),
-            one_of_each_source: false,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
-    fn add(&mut self, other: &'a Stored, reason: Reason) {
-        self.found.push((other, reason));
-    }
-
-    /// The nearest, by the content of observations and never by when they arrived.
-    fn findings(self) -> Vec<Finding> {
-        let mut found: Vec<_> = self
-            .found
-            .into_iter()
-            .map(|(other, reason)| {
-                let apart = self.access.time().distance(other.time());
-                (apart, seen(other), other.observation.id, reason)
-            })
-            .collect();
-        found.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
-        let mut sources = std::collections::BTreeSet::new();
-        if self.one_of_each_source {
-            found.retain(|(_, seen, _, _)| sources.insert(seen.source_ip));
-        }
-        found.truncate(NEAREST);
-        found
-            .into_iter()
-            .map(|(apart, seen, _, reason)| Finding::of(seen, apart, reason))
-            .collect()
+/// Keeps the nearest connection of each origin, by content.
+fn keep_nearest<'a>(
+    kept: &mut BTreeMap<Origin, &'a Stored>,
+    origin: Origin,
+    access: &Stored,
+    connection: &'a Stored,
+) {
+    let place = |stored: &Stored| (access.time().distance(stored.time()), seen(stored));
+    let nearest = kept.entry(origin).or_insert(connection);
+    if place(connection) < place(nearest) {
+        *nearest = connection;
     }
 }
 

@@ -1,17 +1,17 @@
 //! Adds an observation to the state, and finds the alerts that it touches.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
-use std::sync::Arc;
 
-use super::accesses::Reassigned;
 use super::asset::{AssetState, RuleIndex};
+use super::connections;
 use super::open_alert::OpenAlert;
-use super::stored::Stored;
+use super::placing::judge;
+use super::source::{is_link_local, is_to_itself};
+use super::standing::Standing;
+use super::stored::{Origin, Slot, Stored};
 use super::{Expiry, Join};
-use super::{clocks, connections};
-use crate::detection::{AlertId, AlertKey, JoinSettings};
-use crate::detection::{Counters, Disposition};
+use super::{clocks, nearby};
+use crate::detection::{AlertId, Counters, Disposition, JoinSettings};
 use crate::event::Kind;
 
 impl Join {
@@ -28,14 +28,6 @@ impl Join {
             if rules.is_empty() {
                 return (Disposition::Unwatched, nothing);
             }
-            let asset = &stored.observation.asset;
-            let source = stored.share().and_then(|share| share.source_ip);
-            if !self
-                .admission
-                .admits(asset, source, self.stream_time, &self.state.settings)
-            {
-                return (Disposition::Dropped, nothing);
-            }
         }
         let limit = self.state.settings.limits.seen_events_per_partition;
         if self
@@ -44,158 +36,207 @@ impl Join {
         {
             return (Disposition::Copy, nothing);
         }
+        if kind != Kind::NetworkConnection {
+            let asset = &stored.observation.asset;
+            let source = stored.share().and_then(|share| share.source_ip);
+            let settings = &self.state.settings;
+            if !self.admission.admits(asset, source, self.stream_time, settings) {
+                return (Disposition::Dropped, nothing);
+            }
+        }
         let expiry = Expiry {
             arrival: stored.arrival,
             asset: stored.observation.asset.clone(),
             slot: stored.slot(),
         };
-        let touched = match kind {
+        let mut touched = match kind {
             Kind::NetworkConnection => {
                 self.connections.push_back(expiry);
-                self.take_connection(stored.clone(), counters)
+                self.take_connection(stored.clone())
             }
             Kind::PipeConnected | Kind::ShareAccess => {
                 self.accesses.push_back(expiry);
-                if !self.is_timely(stored) {
+                if stored.arrival_bucket(&self.state.settings).is_some() {
                     counters.untimely += 1;
                 }
-                rules
-                    .iter()
-                    .flat_map(|&rule| self.take_access(rule, stored))
-                    .collect()
+                self.take_access(&rules, stored)
             }
         };
+        touched.extend(self.contradicted_by(stored));
+        if kind == Kind::NetworkConnection {
+            self.bound_connections(&stored.observation.asset, counters);
+        }
         (Disposition::Applied, touched)
     }
 
-    fn take_connection(&mut self, stored: Stored, counters: &mut Counters) -> BTreeSet<AlertId> {
+    fn take_connection(&mut self, stored: Stored) -> BTreeSet<AlertId> {
         let settings = &self.state.settings;
-        let asset = self
-            .state
-            .assets
-            .entry(stored.observation.asset.clone())
-            .or_default();
-        let mut touched = BTreeSet::new();
-        let tuple = connections::tuple(&stored);
-        for accesses in asset.accesses.values() {
-            if let Some((ip, port)) = tuple {
-                touched.extend(
-                    accesses
-                        .shares_of_tuple(ip, port, stored.time(), settings.tuple_window)
-                        .filter(|share| share.stored.within_span(&stored, settings.join_span()))
-                        .map(|share| share.alert),
-                );
-            }
-        }
-        if !touched.is_empty() && clocks::is_by_client(&stored) {
+        let id = stored.observation.asset.clone();
+        let asset = self.state.assets.entry(id.clone()).or_default();
+        let mut touched = alerts_near(&stored, asset, settings);
+        if clocks::is_by_client(&stored) && clocks::accesses_of(&stored, asset, settings).next().is_some() {
             touched.extend(ranked_by(&stored, asset, &self.alerts, settings));
         }
-        for accesses in asset.accesses.values() {
-            touched.extend(
-                accesses
-                    .unattributed_around(stored.time(), settings.attribution_window)
-                    .filter(|(access, _)| access.within_span(&stored, settings.join_span()))
-                    .map(|(_, alert)| alert),
-            );
-        }
-        let id = stored.observation.asset.clone();
+        let moved = infer(&stored, asset, settings);
+        let own = own_shares(&stored, asset, settings);
+        asset.records.insert(&stored);
         asset.connections.insert(stored);
         self.live_connections += 1;
-        self.bound_connections(&id, counters);
+        for (rule, slot) in moved.into_iter().chain(own) {
+            self.place(&id, rule, slot, &mut touched);
+        }
         touched
     }
 
-    fn take_access(&mut self, rule: RuleIndex, stored: &Stored) -> BTreeSet<AlertId> {
-        let source = stored.share().and_then(|share| share.source_ip);
-        let key = self.key(rule, stored, source);
-        let id = key.id();
-        let asset = self
-            .state
-            .assets
-            .entry(stored.observation.asset.clone())
-            .or_default();
-        let accesses = asset.accesses.entry(rule).or_default();
-        let slot = stored.slot();
+    fn take_access(&mut self, rules: &[RuleIndex], stored: &Stored) -> BTreeSet<AlertId> {
+        let id = &stored.observation.asset;
         let mut touched = BTreeSet::new();
-        if stored.share().is_some() {
-            let reassigned = accesses.insert_share(stored.clone(), id, &self.state.settings);
-            self.open(key, id, rule).shares.insert(slot);
-            touched.insert(id);
-            for change in reassigned {
-                self.reassign(&change, id, &mut touched);
+        for &rule in rules {
+            let settings = &self.state.settings;
+            let asset = self.state.assets.entry(id.clone()).or_default();
+            asset.records.insert(stored);
+            let accesses = asset.accesses.entry(rule).or_default();
+            let (slot, moved) = if stored.share().is_some() {
+                let slot = accesses.add_share(stored.clone());
+                (slot, accesses.pair_share(slot, settings))
+            } else {
+                let slot = accesses.add_pipe(stored.clone());
+                (slot, accesses.pair_pipe(slot, settings))
+            };
+            for &slot in moved.iter().chain([&slot]) {
+                judge(asset, rule, slot, settings);
             }
-            if let Some(asset) = self.state.assets.get(&stored.observation.asset)
-                && clocks::sessions(stored, asset, &self.state.settings)
-                    .next()
-                    .is_some()
+            self.place(id, rule, slot, &mut touched);
+            for slot in moved {
+                self.place(id, rule, slot, &mut touched);
+            }
+        }
+        if let Some(asset) = self.state.assets.get(id) {
+            touched.extend(alerts_doubting(stored, asset, &self.state.settings));
+            if clocks::sessions(stored, asset, &self.state.settings)
+                .next()
+                .is_some()
             {
                 touched.extend(ranked_by(stored, asset, &self.alerts, &self.state.settings));
             }
-        } else {
-            match accesses.insert_pipe(stored.clone(), id, &self.state.settings) {
-                Some(with_explanations) => {
-                    if let Some(alert) = self.alerts.get_mut(&with_explanations) {
-                        alert.pipes.insert(slot);
-                    }
-                    touched.insert(with_explanations);
-                }
-                None => {
-                    self.open(key, id, rule).pipes.insert(slot);
-                    touched.insert(id);
-                }
-            }
         }
         touched
     }
 
-    /// The key of the alert that an access belongs to.
-    fn key(&self, rule: RuleIndex, stored: &Stored, source: Option<IpAddr>) -> AlertKey {
-        AlertKey {
-            rule: Arc::clone(self.state.rules.id(rule)),
-            asset: stored.observation.asset.clone(),
-            source,
-            bucket: stored.time().bucket(self.state.settings.group_by),
-            arrival_bucket: (!self.is_timely(stored))
-                .then(|| stored.arrival.bucket(self.state.settings.group_by)),
-        }
-    }
-
-    fn is_timely(&self, stored: &Stored) -> bool {
-        self.state.settings.is_timely(stored.time(), stored.arrival)
-    }
-
-    /// The open alert with this key, opened if it is new.
-    fn open(&mut self, key: AlertKey, id: AlertId, rule: RuleIndex) -> &mut OpenAlert {
-        self.alerts.entry(id).or_insert_with(|| {
-            let alert = OpenAlert::new(key, rule, &self.state.settings);
-            self.closings.insert((alert.closes, id));
-            alert
-        })
-    }
-
-    /// Moves a pipe connection to the alert `to` whose share access explains it now.
-    fn reassign(&mut self, change: &Reassigned, to: AlertId, touched: &mut BTreeSet<AlertId>) {
-        let pipe = change.pipe;
-        if let Some(alert) = self.alerts.get_mut(&to) {
-            alert.pipes.insert(pipe);
-        }
-        if let Some(from) = change.from
-            && from != to
-            && let Some(alert) = self.alerts.get_mut(&from)
-        {
-            alert.pipes.remove(&pipe);
-            touched.insert(from);
-        }
-        // The unattributed alert loses an access or, if it lost this one before, names another successor.
-        if change.unattributed != to
-            && let Some(alert) = self.alerts.get_mut(&change.unattributed)
-        {
-            if alert.pipes.remove(&pipe) {
-                alert.departed.insert(pipe);
+    /// The alerts that rest on what an observation contradicts.
+    fn contradicted_by(&self, stored: &Stored) -> BTreeSet<AlertId> {
+        let settings = &self.state.settings;
+        let Some(asset) = self.state.assets.get(&stored.observation.asset) else {
+            return BTreeSet::new();
+        };
+        let alerts_of = |other: &Stored| match other.connection() {
+            Some(_) => alerts_near(other, asset, settings),
+            None => {
+                let rules = asset.accesses.values();
+                rules.filter_map(|rule| rule.alert_of(other.slot())).collect()
             }
-            touched.insert(change.unattributed);
+        };
+        asset
+            .contradicting(stored, settings)
+            .flat_map(alerts_of)
+            .collect()
+    }
+}
+
+/// The alerts that a connection may be evidence of, as things stand.
+fn alerts_near(connection: &Stored, asset: &AssetState, settings: &JoinSettings) -> BTreeSet<AlertId> {
+    let mut touched = BTreeSet::new();
+    let joins = |other: &Stored| other.within_span(connection, settings.join_span());
+    let (from, to) = nearby::accesses_of(connection, settings);
+    for accesses in asset.accesses.values() {
+        if let Some((ip, port)) = connections::tuple(connection) {
+            let shares = accesses.shares_of_tuple(ip, port, connection.time(), settings.tuple_window);
+            touched.extend(
+                shares
+                    .filter(|share| joins(&share.stored))
+                    .filter_map(|share| share.alert),
+            );
+        }
+        let until = connection.time().plus(settings.tuple_window);
+        for (slot, access, alert) in accesses.unattributed_between(from, until) {
+            // One that came long before an access matters where nothing nearer does.
+            let matters = access.time() <= to || accesses.standing(slot).is_some_and(Standing::is_empty);
+            if matters && joins(access) {
+                touched.insert(alert);
+            }
+        }
+        if connection.is_by_asset() {
+            let pairs = accesses.pairs_near(connection.time(), settings.attribution_window);
+            let other = pairs.filter(|(pipe, share)| {
+                joins(&pipe.stored) && share_origin(&share.stored) != connection.origin()
+            });
+            touched.extend(other.filter_map(|(_, share)| share.alert));
         }
     }
+    touched
+}
+
+/// The alerts whose pipe connections are in doubt while another source has no share access near them: an access by that one
+/// settles it.
+fn alerts_doubting(access: &Stored, asset: &AssetState, settings: &JoinSettings) -> BTreeSet<AlertId> {
+    if access.share().is_none() {
+        return BTreeSet::new();
+    }
+    let origin = share_origin(access);
+    let pairs = asset
+        .accesses
+        .values()
+        .flat_map(|accesses| accesses.pairs_near(access.time(), settings.attribution_window));
+    pairs
+        .filter(|(_, share)| share_origin(&share.stored) != origin)
+        .filter_map(|(_, share)| share.alert)
+        .collect()
+}
+
+fn share_origin(share: &Stored) -> Option<Origin> {
+    if share.observation.is_local {
+        return Some(Origin::Local);
+    }
+    share.share()?.source_ip.map(Origin::Remote)
+}
+
+/// Takes a connection in among the candidates of accesses. Returns the accesses whose source is another by that.
+fn infer(connection: &Stored, asset: &mut AssetState, settings: &JoinSettings) -> Vec<(RuleIndex, Slot)> {
+    let (from, to) = nearby::accesses_of(connection, settings);
+    let mut moved = Vec::new();
+    for (&rule, accesses) in &mut asset.accesses {
+        let near: Vec<(Slot, Stored)> = accesses
+            .unattributed_between(from, to)
+            .map(|(slot, access, _)| (slot, access.clone()))
+            .collect();
+        for (slot, access) in near {
+            let Some(standing) = accesses.standing_mut(slot) else {
+                continue;
+            };
+            let before = standing.verdict();
+            standing.add(&access, connection, settings);
+            if standing.verdict().who != before.who {
+                moved.push((rule, slot));
+            }
+        }
+    }
+    moved
+}
+
+/// The share accesses that a connection of the asset to itself shows to be its own.
+fn own_shares(connection: &Stored, asset: &AssetState, settings: &JoinSettings) -> Vec<(RuleIndex, Slot)> {
+    let tuple =
+        connections::tuple(connection).filter(|&(ip, _)| is_link_local(ip) && is_to_itself(connection));
+    let Some((ip, port)) = tuple else {
+        return Vec::new();
+    };
+    let mut own = Vec::new();
+    for (&rule, accesses) in &asset.accesses {
+        for share in accesses.shares_of_tuple(ip, port, connection.time(), settings.tuple_window) {
+            own.push((rule, share.stored.slot()));
+        }
+    }
+    own
 }
 
 /// The open alerts whose candidates one end of a session may rank.
@@ -205,11 +246,17 @@ fn ranked_by(
     alerts: &HashMap<AlertId, OpenAlert>,
     settings: &JoinSettings,
 ) -> BTreeSet<AlertId> {
+    let (from, to) = (
+        end.time().minus(settings.tuple_window),
+        end.time().plus(settings.tuple_window),
+    );
     asset
         .accesses
         .values()
-        .flat_map(|rule| rule.unattributed_around(end.time(), settings.tuple_window))
-        .filter(|(access, alert)| access.within_span(end, settings.join_span()) && alerts.contains_key(alert))
-        .map(|(_, alert)| alert)
+        .flat_map(|rule| rule.unattributed_between(from, to))
+        .filter(|(_, access, alert)| {
+            access.within_span(end, settings.join_span()) && alerts.contains_key(alert)
+        })
+        .map(|(_, _, alert)| alert)
         .collect()
 }

@@ -4,10 +4,13 @@
 //! joined on its own:
 //!
 //! - a `share_access` is an access by the source it names;
-//! - a `pipe_connected` is *explained* by the nearest `share_access` within `pair_window`, else it is an
+//! - a `pipe_connected` is the same access as a `share_access` within `pair_window`, one to one (`pairs`), else it is an
 //!   access without a named source;
-//! - a `network_connection` is evidence for an audited access from the same source address and port, and
-//!   makes its source a *candidate* for accesses without a named source within `attribution_window`.
+//! - a `network_connection` is evidence for an audited access from the same source address and port, and makes its source
+//!   a *candidate* for accesses without a named source near it (`nearby`, `standing`).
+//!
+//! An alert is all accesses of one rule, asset, *who* and time bucket. Who the source of an access is may change with every
+//! observation: the access then moves to another alert (`placing`).
 //!
 //! A record with stream time `s` is processed in a fixed order: deadlines up to `s` fire, by (deadline, alert
 //! id); alerts close; observations expire; then the record is applied. So every decision follows from the log
@@ -15,26 +18,33 @@
 //! whenever one of them touches it; that is what makes the final alerts the same in whatever order the
 //! observations came.
 //!
-//! Who the source of an access is, and how sure, is decided in `source`; `content` puts an alert together.
+//! How sure the source of an alert is, and what contradicts it, is decided in `source` and `conflicts`; `content` puts an
+//! alert together.
 
 mod accesses;
 mod admission;
 mod asset;
+mod candidates;
 mod clocks;
+mod conflicts;
 mod connections;
 mod content;
 mod evidence;
 mod explain;
 mod intake;
+mod nearby;
 mod open_alert;
+mod pairs;
+mod placing;
+mod records;
 mod retention;
 mod revise;
 mod rules;
 mod seen_events;
 mod source;
+mod standing;
 mod state;
 mod stored;
-mod timeline;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -49,7 +59,8 @@ use self::stored::{Slot, Stored};
 use super::sensors::{Arrival, SensorState, Sensors};
 use super::sweeps::{SweepContext, Sweeps};
 use super::{
-    AlertId, AlertKey, Counters, Disposition, Exceptions, JoinOutput, JoinSettings, Revision, Rule, StateSize,
+    AlertId, AlertKey, Counters, Disposition, Exceptions, JoinOutput, JoinSettings, Revision, Rule,
+    StateSize, Who,
 };
 use crate::event::{AssetId, ObservationRecord, Outcome, Sighting};
 use crate::inventory::Inventory;
@@ -173,11 +184,12 @@ impl Join {
                     arrival: at.now,
                     observation: Arc::new(observation),
                 };
+                let is_new_session = self.is_new_session(&stored);
                 let (disposition, touched) = self.take(&stored, &mut output.counters);
                 output.disposition = disposition;
                 output
                     .revisions
-                    .extend(self.judge_sensors(&stored, disposition, at));
+                    .extend(self.judge_sensors(&stored, disposition, is_new_session, at));
                 self.reconsider(touched, at, &mut output);
             }
             ObservationRecord::Sighting(sighting) => self.take_sighting(&sighting, at, &mut output),
@@ -215,7 +227,7 @@ impl Join {
                 let key = AlertKey {
                     rule: Arc::clone(self.state.rules.id(rule)),
                     asset: sighting.asset.clone(),
-                    source: Some(sighting.source_ip),
+                    who: Who::Source(sighting.source_ip),
                     bucket: sighting.time.bucket(self.state.settings.group_by),
                     arrival_bucket: None,
                 };
@@ -231,9 +243,16 @@ impl Join {
         output.revisions.extend(revisions);
     }
 
-    /// Judges the sensors of an observation's asset. A copy, or what a bound dropped, shows that its own sensor is
-    /// alive, but no access. A denied access never reaches the pipe, so no `pipe_connected` is due for it.
-    fn judge_sensors(&mut self, stored: &Stored, disposition: Disposition, at: At) -> Option<Revision> {
+    /// Judges the sensors of an observation's asset. A copy, what a bound dropped, or what the asset did itself shows that
+    /// its own sensor is alive, but no access. A denied access never reaches the pipe, so no `pipe_connected` is due for
+    /// it; an access over a session that is known already asks for no new `network_connection`.
+    fn judge_sensors(
+        &mut self,
+        stored: &Stored,
+        disposition: Disposition,
+        is_new_session: bool,
+        at: At,
+    ) -> Option<Revision> {
         let observation = &stored.observation;
         let is_denied = stored
             .share()
@@ -241,9 +260,29 @@ impl Join {
         let arrival = Arrival {
             asset: &observation.asset,
             kind: observation.kind(),
-            is_access: disposition == Disposition::Applied,
+            is_access: disposition == Disposition::Applied && !observation.is_local,
             is_paired: !is_denied && self.state.rules.watch_both_sides(observation),
+            is_new_session,
         };
         self.sensors.see(arrival, at, &self.state.settings)
+    }
+
+    /// Whether a share access is the first that is known of its source address and port. What names no port is taken for
+    /// one; a pipe connection never is, since it may belong to any session.
+    fn is_new_session(&self, stored: &Stored) -> bool {
+        if stored.share().is_none() {
+            return false;
+        }
+        let Some((ip, port)) = accesses::tuple(stored) else {
+            return true;
+        };
+        self.state
+            .assets
+            .get(&stored.observation.asset)
+            .is_none_or(|asset| {
+                let is_known =
+                    |accesses: &accesses::Accesses| accesses.shares_with(ip, port).next().is_some();
+                !asset.connections.knows_tuple(ip, port) && !asset.accesses.values().any(is_known)
+            })
     }
 }

@@ -15,9 +15,9 @@ pub(super) struct OpenAlert {
     pub(super) rule: RuleIndex,
     /// Its share accesses.
     pub(super) shares: BTreeSet<Slot>,
-    /// Its pipe connections: accesses of their own where nothing explains them, evidence otherwise.
+    /// Its pipe connections: accesses of their own where no share access explains them, evidence otherwise.
     pub(super) pipes: BTreeSet<Slot>,
-    /// Pipe connections that were accesses of this alert until something explained them.
+    /// What belonged to it until more was known.
     pub(super) departed: BTreeSet<Slot>,
     /// The content of its last revision.
     pub(super) last_published: Option<Content>,
@@ -57,6 +57,23 @@ impl OpenAlert {
             deadline: None,
             closes,
         }
+    }
+
+    /// Takes in an observation that belongs to it from now on.
+    pub(super) fn enter(&mut self, slot: Slot, is_share: bool) {
+        self.departed.remove(&slot);
+        if is_share {
+            self.shares.insert(slot);
+        } else {
+            self.pipes.insert(slot);
+        }
+    }
+
+    /// Gives up an observation that belongs to another from now on.
+    pub(super) fn leave(&mut self, slot: Slot) {
+        self.shares.remove(&slot);
+        self.pipes.remove(&slot);
+        self.departed.insert(slot);
     }
 
     /// When `content` must be written, if `opened` is the arrival of the first access and it is `now`.

@@ -34,7 +34,7 @@ impl Join {
         if let Some(state) = self.state.assets.get_mut(asset)
             && state.connections.len() > per_asset
         {
-            state.connections.evict_oldest();
+            state.evict_oldest_connection();
             self.live_connections -= 1;
             counters.evicted_session_evidence += 1;
         }
@@ -59,7 +59,7 @@ impl Join {
         };
         let mut held = false;
         self.with_asset(&expiry.asset, |asset| {
-            held = asset.connections.expire(expiry.slot.1);
+            held = asset.expire_connection(expiry.slot.1);
         });
         self.live_connections -= usize::from(held);
         held

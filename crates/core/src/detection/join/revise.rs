@@ -71,8 +71,10 @@ impl Join {
         }
     }
 
-    /// Decides for every alert that a record touched whether it is written now, later or not at all.
+    /// Decides for every alert that a record touched whether it is written now, later or not at all. What takes over from
+    /// an alert that is superseded is written with the same record.
     pub(super) fn reconsider(&mut self, touched: BTreeSet<AlertId>, at: At, output: &mut JoinOutput) {
+        let mut takers = BTreeSet::new();
         for id in touched {
             let Some(alert) = self.alerts.get_mut(&id) else {
                 output.counters.after_close += 1;
@@ -90,6 +92,7 @@ impl Join {
             }
             match due {
                 (Due::Now, Some(content)) => {
+                    takers.extend(content.superseded_by.iter().copied());
                     let number = by_record(at.offset);
                     let rule = self.state.rules.rule(alert.rule);
                     output.revisions.push(write(alert, id, rule, content, number));
@@ -101,6 +104,28 @@ impl Join {
                 _ => {}
             }
         }
+        for id in takers {
+            self.take_over(id, at, output);
+        }
+    }
+
+    /// Writes an alert that takes over accesses of another, if it differs from its last revision.
+    fn take_over(&mut self, id: AlertId, at: At, output: &mut JoinOutput) {
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            return;
+        };
+        let Some((content, _)) = self.state.content_now(alert) else {
+            return;
+        };
+        if alert.last_published.as_ref() == Some(&content) {
+            return;
+        }
+        if let Some(deadline) = alert.deadline.take() {
+            self.deadlines.remove(&(deadline, id));
+        }
+        let rule = self.state.rules.rule(alert.rule);
+        let number = by_record(at.offset);
+        output.revisions.push(write(alert, id, rule, content, number));
     }
 }
 

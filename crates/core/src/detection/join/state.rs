@@ -10,7 +10,7 @@ use super::asset::AssetState;
 use super::content::{Current, current};
 use super::open_alert::OpenAlert;
 use super::rules::Rules;
-use crate::detection::{Action, AlertId, Content, Exceptions, JoinSettings, Status};
+use crate::detection::{Action, AlertId, Content, Exceptions, JoinSettings, Status, Who};
 use crate::event::AssetId;
 use crate::time::AppendTime;
 
@@ -33,17 +33,16 @@ impl State {
         let asset = self.assets.get(&alert.key.asset);
         let accesses = asset.and_then(|asset| asset.accesses.get(&alert.rule));
         if let (Some(asset), Some(accesses)) = (asset, accesses)
-            && let Some(Current { content, opened }) = current(alert, asset, accesses, &self.settings)
+            && let Some(current) = current(alert, asset, accesses, &self.settings)
         {
-            return Some((self.excepted(alert, content), opened));
+            let opened = current.opened;
+            return Some((self.excepted(alert, current), opened));
         }
         let last_published = alert.last_published.clone()?;
         let departed = accesses
             .into_iter()
-            .flat_map(|accesses| alert.departed.iter().filter_map(|slot| accesses.pipes.get(slot)));
-        let superseded_by: BTreeSet<AlertId> = departed
-            .filter_map(|pipe| pipe.explained_by.map(|(_, alert)| alert))
-            .collect();
+            .flat_map(|accesses| alert.departed.iter().filter_map(|&slot| accesses.alert_of(slot)));
+        let superseded_by: BTreeSet<AlertId> = departed.collect();
         let superseded = Content {
             status: Status::Superseded,
             superseded_by: superseded_by.into_iter().collect(),
@@ -52,10 +51,18 @@ impl State {
         Some((superseded, AppendTime::MIN))
     }
 
-    fn excepted(&self, alert: &OpenAlert, content: Content) -> Content {
-        let exception = self.exceptions.covering(&alert.key, alert.closes, &content);
+    /// The content with what is kept from the alerts topic: what the asset did itself, and what an exception suppresses.
+    fn excepted(&self, alert: &OpenAlert, current: Current) -> Content {
+        let Current { content, subject, .. } = current;
+        if alert.key.who == Who::Local {
+            return Content {
+                status: Status::Suppressed,
+                ..content
+            };
+        }
+        let exception = self.exceptions.covering(&alert.key.asset, alert.closes, &subject);
         let status = match &exception {
-            Some(exception) if exception.action == Action::Suppress => Status::Suppressed,
+            Some(covering) if covering.action == Action::Suppress => Status::Suppressed,
             _ => content.status,
         };
         Content {

@@ -1,8 +1,10 @@
 //! An observation in state, and its place in every index.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::detection::JoinSettings;
 use crate::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
 use crate::time::{AppendTime, EventTime};
 
@@ -18,6 +20,13 @@ pub(super) struct Stored {
     pub(super) observation: Arc<Observation>,
 }
 
+/// Where session evidence shows a connection from. The asset itself is one origin, by whichever address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    Remote(IpAddr),
+    Local,
+}
+
 impl Stored {
     pub(super) fn time(&self) -> EventTime {
         self.observation.event.time
@@ -31,6 +40,27 @@ impl Stored {
     /// whatever the order of the rest.
     pub(super) fn within_span(&self, other: &Self, join_span: Duration) -> bool {
         self.arrival.distance(other.arrival) <= join_span
+    }
+
+    /// The bucket of its arrival, if its event time is too far from that.
+    pub(super) fn arrival_bucket(&self, settings: &JoinSettings) -> Option<AppendTime> {
+        let is_timely = settings.is_timely(self.time(), self.arrival);
+        (!is_timely).then(|| self.arrival.bucket(settings.group_by))
+    }
+
+    /// Where session evidence comes from.
+    pub(super) fn origin(&self) -> Option<Origin> {
+        let connection = self.connection()?;
+        Some(if self.observation.is_local {
+            Origin::Local
+        } else {
+            Origin::Remote(connection.source_ip)
+        })
+    }
+
+    /// Whether the asset logged it, and not the client.
+    pub(super) fn is_by_asset(&self) -> bool {
+        self.observation.is_local || self.connection().is_none_or(|connection| !connection.initiated)
     }
 
     pub(super) fn connection(&self) -> Option<&NetworkConnection> {

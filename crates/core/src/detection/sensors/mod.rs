@@ -112,6 +112,8 @@ pub(super) struct Arrival<'a> {
     pub(super) is_access: bool,
     /// Whether the other sensor of the destination should log the same access.
     pub(super) is_paired: bool,
+    /// Whether a connection should have been logged for it.
+    pub(super) is_new_session: bool,
 }
 
 /// The sensors of the assets that an inventory lists. Others are not judged: their number has no bound.
@@ -209,6 +211,7 @@ impl Sensors {
             kind,
             is_access,
             is_paired,
+            is_new_session,
         } = arrival;
         if !settings.sensors.enabled || !self.lists(asset) {
             return None;
@@ -230,7 +233,12 @@ impl Sensors {
             return resolved;
         };
         for sensor in Kind::ALL.into_iter().filter(|sensor| *sensor != kind) {
-            if !is_paired && sensor != Kind::NetworkConnection {
+            let is_due = if sensor == Kind::NetworkConnection {
+                is_new_session
+            } else {
+                is_paired
+            };
+            if !is_due {
                 continue;
             }
             if let Some(watch) = self.watch(asset, sensor) {

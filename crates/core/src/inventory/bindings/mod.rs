@@ -23,7 +23,7 @@ use std::sync::Arc;
 use self::binding::Binding;
 pub use self::binding::Span;
 use self::names::Names;
-pub use self::record::{BindingRecord, BindingRecordError, json_schema};
+pub use self::record::{BINDING_MAX_BYTES, BindingRecord, BindingRecordError, json_schema};
 pub use self::settings::BindingSettings;
 use crate::event::AddressClaim;
 use crate::time::{AppendTime, EventTime};

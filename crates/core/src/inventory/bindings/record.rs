@@ -15,6 +15,9 @@ use crate::time::EventTime;
 /// The version of the document. A reader skips any other.
 const VERSION: u32 = 1;
 
+/// The most that a record takes, key and value together.
+pub const BINDING_MAX_BYTES: usize = 8 << 10;
+
 /// A binding as it is published to the other processes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BindingRecord {

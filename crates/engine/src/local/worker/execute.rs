@@ -8,9 +8,11 @@ use crate::local::broker::{Broker, BrokerError, Committed, Producer};
 use crate::local::faults::Fault;
 use crate::local::layout::Layout;
 use crate::worker::{
-    Batch, CommitCalls, CommittedOffset, Ended, Input, Output, Part, PartitionId, RETRY_BACKOFF, Renewed,
+    Batch, BatchRecord, CommitCalls, CommittedOffset, Destination, Ended, Input, Output, PartitionId,
+    RETRY_BACKOFF, RecordId, Rejection, RejectionCause, Renewed,
 };
 use pipewarden_core::log::Offset;
+use pipewarden_core::time::AppendTime;
 
 impl Worker {
     /// Executes one output and returns its answers.
@@ -122,6 +124,11 @@ impl Worker {
 
     /// One transaction. `None` if the process crashes within it.
     fn publish(&mut self, batch: &Batch, generation: u64, broker: &mut Broker) -> Option<Ended> {
+        if let Some(document) = first_document(batch)
+            && self.faults.occurs(Fault::AlertRejected)
+        {
+            return Some(self.reject(batch, document, broker));
+        }
         let outcome = self.write(batch, generation, broker);
         if self.faults.occurs(Fault::TornCommit) {
             self.is_dead = true;
@@ -135,6 +142,20 @@ impl Worker {
             },
             Err(problem) => self.abort(problem, broker),
         })
+    }
+
+    /// A transaction in which the broker rejects this document. Where it was sent together with others, nobody knows that it was
+    /// this one.
+    fn reject(&mut self, batch: &Batch, document: RecordId, broker: &mut Broker) -> Ended {
+        let written = self.write(batch, self.generation, broker);
+        match self.abort(written.err().unwrap_or(BrokerError::Rejected), broker) {
+            Ended::Aborted { problem } => Ended::Rejected(Rejection {
+                record: Some(document).filter(|_| batch.is_one_by_one),
+                cause: RejectionCause::TooLarge,
+                problem,
+            }),
+            other => other,
+        }
     }
 
     /// The calls of a commit; one whose request was lost took long, and a copy of the request is still on its way.
@@ -169,8 +190,8 @@ impl Worker {
     /// Everything of a transaction but its end.
     fn write(&mut self, batch: &Batch, generation: u64, broker: &mut Broker) -> Result<(), BrokerError> {
         broker.begin(&self.producer)?;
-        for part in batch.parts() {
-            write_part(part, &self.layout, &self.producer, broker)?;
+        for record in batch.records() {
+            append(batch, &record, &self.layout, &self.producer, broker)?;
         }
         if self.faults.occurs(Fault::QueueFull) {
             return Err(BrokerError::QueueFull);
@@ -197,34 +218,33 @@ impl Worker {
     }
 }
 
-fn write_part(
-    part: &Part,
+fn append(
+    batch: &Batch,
+    record: &BatchRecord<'_>,
     layout: &Layout,
     producer: &Producer,
     broker: &mut Broker,
 ) -> Result<(), BrokerError> {
-    for pending in &part.alerts {
-        let alert = &pending.alert;
-        let mut append = |output, value: &[u8]| {
-            let key = alert.key.as_bytes();
-            broker
-                .append_in(producer, &output, part.stream_time, key, value)
-                .map(drop)
-        };
-        if alert.is_published {
-            append(layout.output(part.partition), &alert.value)?;
-            if let Some(finding) = &alert.finding {
-                append(layout.findings(part.partition), finding)?;
-            }
-        }
-        if alert.is_suppressed() {
-            append(layout.suppressed_output(part.partition), &alert.value)?;
-        }
-    }
-    for letter in &part.dead_letters {
-        let (key, value) = (letter.key(), letter.encode());
-        let place = layout.dead_letters(part.partition);
-        broker.append_in(producer, &place, part.stream_time, key.as_bytes(), &value)?;
-    }
+    let partition = record.id.partition;
+    let place = match record.id.destination {
+        Destination::Alerts => layout.output(partition),
+        Destination::Findings => layout.findings(partition),
+        Destination::Suppressed => layout.suppressed_output(partition),
+        Destination::DeadLetters => layout.dead_letters(partition),
+    };
+    let part = batch.parts().find(|part| part.partition == partition);
+    let stream_time = part.map_or(AppendTime::MIN, |part| part.stream_time);
+    let key = record.key.as_bytes();
+    broker.append_in(producer, &place, stream_time, key, &record.value)?;
     Ok(())
+}
+
+/// The first record that is neither a stub nor a dead letter.
+fn first_document(batch: &Batch) -> Option<RecordId> {
+    let is_whole = |id: RecordId| {
+        let part = batch.parts().find(|part| part.partition == id.partition);
+        id.destination != Destination::DeadLetters
+            && part.is_some_and(|part| part.alerts[id.index].is_whole())
+    };
+    batch.records().map(|record| record.id).find(|id| is_whole(*id))
 }

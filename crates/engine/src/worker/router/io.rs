@@ -53,7 +53,7 @@ pub enum RouterInput {
     },
     /// Another policy is in force from now on.
     PolicyChanged(Arc<Policy>),
-    /// A record was rejected for good: nothing more may be committed.
+    /// A record can never be delivered, and nothing can take its place: nothing more may be committed.
     Failed,
 }
 

@@ -1,0 +1,53 @@
+//! What contradicts an alert.
+
+use std::collections::BTreeSet;
+
+use super::asset::AssetState;
+use super::stored::{Origin, Stored};
+use crate::detection::{Conflict, ConflictKind, JoinSettings};
+
+/// Whether something bears the record id of an observation and says something else.
+pub(super) fn is_contradicted(stored: &Stored, asset: &AssetState, settings: &JoinSettings) -> bool {
+    asset.contradicting(stored, settings).next().is_some()
+}
+
+/// The contradictions of these observations, each record once.
+pub(super) fn of_records<'a>(
+    members: impl Iterator<Item = &'a Stored>,
+    asset: &AssetState,
+    settings: &JoinSettings,
+) -> BTreeSet<Conflict> {
+    let contradicted = members.filter(|stored| is_contradicted(stored, asset, settings));
+    contradicted.map(of_record).collect()
+}
+
+fn of_record(stored: &Stored) -> Conflict {
+    let event = &stored.observation.event;
+    let record = event.record_id.unwrap_or_default();
+    Conflict {
+        kind: ConflictKind::DecisiveValues,
+        text: format!(
+            "two messages bear the record {record} of {} in {} and say different things",
+            event.first_label(),
+            event.channel,
+        ),
+        computer: Some(event.first_label().into()),
+        record_id: event.record_id,
+    }
+}
+
+/// Another source that the pipe connection of an access may belong to.
+pub(super) fn other_source(origin: Origin, pipe: &Stored) -> Conflict {
+    let who = match origin {
+        Origin::Remote(ip) => ip.to_string(),
+        Origin::Local => "the host itself".to_owned(),
+    };
+    Conflict {
+        kind: ConflictKind::OtherStrongSource,
+        text: format!(
+            "{who} was connected as well when the pipe was opened, by the host's own log, and no share_access explains that"
+        ),
+        computer: Some(pipe.observation.event.computer.clone()),
+        record_id: None,
+    }
+}

@@ -1,0 +1,71 @@
+//! Which session evidence is near enough to an access to show a candidate for it.
+
+use std::time::Duration;
+
+use super::connections::Connections;
+use super::stored::Stored;
+use crate::detection::{JoinSettings, Strength};
+use crate::time::EventTime;
+
+/// How long after an access the asset may log the connection behind it: Sysmon 3 comes up to 2 s after the access.
+const LOGGED_AFTER: Duration = Duration::from_secs(3);
+
+/// How far session evidence may come after an access that it shows a candidate for. What the client logged has the
+/// client's clock.
+fn after(connection: &Stored, settings: &JoinSettings) -> Duration {
+    if connection.is_by_asset() {
+        settings.attribution_window.min(LOGGED_AFTER)
+    } else {
+        settings.attribution_window
+    }
+}
+
+/// The event times of the accesses that session evidence shows a candidate for, both included.
+pub(super) fn accesses_of(connection: &Stored, settings: &JoinSettings) -> (EventTime, EventTime) {
+    let time = connection.time();
+    (
+        time.minus(after(connection, settings)),
+        time.plus(settings.attribution_window),
+    )
+}
+
+/// What a piece of session evidence shows of its source, as a candidate for an access. `None` where it is not near.
+pub(super) fn strength(access: &Stored, connection: &Stored, settings: &JoinSettings) -> Option<Strength> {
+    if !access.within_span(connection, settings.join_span()) {
+        return None;
+    }
+    let (from, to) = accesses_of(connection, settings);
+    let time = access.time();
+    if (from..=to).contains(&time) {
+        Some(if connection.is_by_asset() {
+            Strength::Strong
+        } else {
+            Strength::Weak
+        })
+    } else if to < time && time <= connection.time().plus(settings.tuple_window) {
+        Some(Strength::Earlier)
+    } else {
+        None
+    }
+}
+
+/// Whether the asset's connection to itself can be the access itself, and not merely one near it.
+pub(super) fn is_at_access(access: &Stored, connection: &Stored, settings: &JoinSettings) -> bool {
+    let (time, connected) = (access.time(), connection.time());
+    let window = if connected < time {
+        settings.pair_window
+    } else {
+        settings.attribution_window.min(LOGGED_AFTER)
+    };
+    time.distance(connected) <= window
+}
+
+/// All session evidence near an access, in order of time. More than what shows a candidate.
+pub(super) fn evidence<'a>(
+    access: &Stored,
+    connections: &'a Connections,
+    settings: &JoinSettings,
+) -> impl DoubleEndedIterator<Item = &'a Stored> {
+    let window = settings.attribution_window;
+    connections.between(access.time().minus(window), access.time().plus(window))
+}

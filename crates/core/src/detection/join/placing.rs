@@ -1,0 +1,162 @@
+//! The alert that each access belongs to, and its moves between alerts as more becomes known.
+
+use std::collections::BTreeSet;
+
+use super::Join;
+use super::asset::{AssetState, RuleIndex};
+use super::open_alert::{OpenAlert, closes};
+use super::source::is_local;
+use super::standing::Standing;
+use super::stored::{Slot, Stored};
+use crate::detection::{AlertId, AlertKey, JoinSettings, Who};
+use crate::event::AssetId;
+
+/// The alert that an observation belongs to.
+enum Target {
+    /// That of the share access which is the same access.
+    Of(AlertId),
+    /// The one with this key.
+    Own(AlertKey),
+}
+
+impl Join {
+    /// Finds the alert of an observation anew and moves it there, the pipe connection of a share access with it. What has
+    /// been closed keeps what it holds.
+    pub(super) fn place(
+        &mut self,
+        asset: &AssetId,
+        rule: RuleIndex,
+        slot: Slot,
+        touched: &mut BTreeSet<AlertId>,
+    ) {
+        self.stand_alone(asset, rule, slot);
+        let Some((target, is_share)) = self.target(asset, rule, slot) else {
+            return;
+        };
+        let (id, is_over) = match &target {
+            Target::Of(id) => (*id, false),
+            Target::Own(key) => (key.id(), closes(key, &self.state.settings) <= self.stream_time),
+        };
+        let accesses = self.state.assets.get_mut(asset);
+        let Some(accesses) = accesses.and_then(|asset| asset.accesses.get_mut(&rule)) else {
+            return;
+        };
+        let before = accesses.alert_of(slot).filter(|before| *before != id);
+        touched.insert(id);
+        if accesses.alert_of(slot) == Some(id) || is_over {
+            return;
+        }
+        if let Some(before) = before {
+            touched.insert(before);
+            match self.alerts.get_mut(&before) {
+                Some(alert) => alert.leave(slot),
+                None => return,
+            }
+        }
+        accesses.assign(slot, id);
+        let alert = match target {
+            Target::Of(_) => self.alerts.get_mut(&id),
+            Target::Own(key) => Some(self.open(key, id, rule)),
+        };
+        if let Some(alert) = alert {
+            alert.enter(slot, is_share);
+        }
+        if let Some(pipe) = self.pipe_of(asset, rule, slot) {
+            self.place(asset, rule, pipe, touched);
+        }
+    }
+
+    /// Gives a pipe connection candidates of its own where the alert of its share access has closed.
+    fn stand_alone(&mut self, asset: &AssetId, rule: RuleIndex, slot: Slot) {
+        let Some(state) = self.state.assets.get_mut(asset) else {
+            return;
+        };
+        let Some(accesses) = state.accesses.get_mut(&rule) else {
+            return;
+        };
+        let of_closed = accesses.pipes.get(&slot).is_some_and(|pipe| {
+            let share = pipe.share.and_then(|share| accesses.shares.get(&share));
+            let alert = share.and_then(|share| share.alert);
+            pipe.alert.is_none() && alert.is_some_and(|alert| !self.alerts.contains_key(&alert))
+        });
+        if of_closed && let Some(stored) = accesses.stored(slot) {
+            let standing = Standing::of(stored, &state.connections, &self.state.settings);
+            accesses.set_standing(slot, Some(standing));
+        }
+    }
+
+    /// The pipe connection that is the same access as a share access.
+    fn pipe_of(&self, asset: &AssetId, rule: RuleIndex, slot: Slot) -> Option<Slot> {
+        let accesses = self.state.assets.get(asset)?.accesses.get(&rule)?;
+        accesses.shares.get(&slot)?.pipe
+    }
+
+    /// Where an observation belongs, and whether it is a share access.
+    fn target(&self, asset: &AssetId, rule: RuleIndex, slot: Slot) -> Option<(Target, bool)> {
+        let state = self.state.assets.get(asset)?;
+        let accesses = state.accesses.get(&rule)?;
+        let (stored, who, is_share) = if let Some(pipe) = accesses.pipes.get(&slot) {
+            let share = pipe.share.and_then(|share| accesses.shares.get(&share));
+            let alert = share.and_then(|share| share.alert);
+            // One that comes after its share access's alert has closed is an access of its own.
+            if let Some(alert) = alert.filter(|alert| self.alerts.contains_key(alert)) {
+                return Some((Target::Of(alert), false));
+            }
+            (&pipe.stored, who_of(pipe.standing), false)
+        } else {
+            let share = accesses.shares.get(&slot)?;
+            let named = share.stored.share().and_then(|share| share.source_ip);
+            let who = match named {
+                _ if is_local(&share.stored, state, &self.state.settings) => Who::Local,
+                Some(ip) => Who::Source(ip),
+                None => who_of(share.standing),
+            };
+            (&share.stored, who, true)
+        };
+        Some((Target::Own(self.key(rule, stored, who)), is_share))
+    }
+
+    /// The key of the alert that an access belongs to.
+    fn key(&self, rule: RuleIndex, stored: &Stored, who: Who) -> AlertKey {
+        AlertKey {
+            rule: self.state.rules.id(rule).clone(),
+            asset: stored.observation.asset.clone(),
+            who,
+            bucket: stored.time().bucket(self.state.settings.group_by),
+            arrival_bucket: stored.arrival_bucket(&self.state.settings),
+        }
+    }
+
+    /// The open alert with this key, opened if it is new.
+    fn open(&mut self, key: AlertKey, id: AlertId, rule: RuleIndex) -> &mut OpenAlert {
+        self.alerts.entry(id).or_insert_with(|| {
+            let alert = OpenAlert::new(key, rule, &self.state.settings);
+            self.closings.insert((alert.closes, id));
+            alert
+        })
+    }
+}
+
+fn who_of(standing: Option<Standing>) -> Who {
+    standing.map_or(Who::Unattributed, |standing| standing.verdict().who)
+}
+
+/// Notes the candidates of an access, which has some by its nature if nothing names its source.
+pub(super) fn judge(asset: &mut AssetState, rule: RuleIndex, slot: Slot, settings: &JoinSettings) {
+    let Some(accesses) = asset.accesses.get_mut(&rule) else {
+        return;
+    };
+    let is_named = match accesses.pipes.get(&slot) {
+        Some(pipe) => pipe.share.is_some(),
+        None => accesses
+            .shares
+            .get(&slot)
+            .and_then(|share| share.stored.share())
+            .is_none_or(|share| share.source_ip.is_some()),
+    };
+    let standing = match accesses.stored(slot) {
+        Some(stored) if !is_named => Some(Standing::of(stored, &asset.connections, settings)),
+        _ => None,
+    };
+    accesses.set_standing(slot, standing);
+}

@@ -1,0 +1,112 @@
+//! The candidates of one access that names no source, as far as they decide whose it is.
+
+use std::net::IpAddr;
+
+use super::connections::Connections;
+use super::nearby;
+use super::stored::{Origin, Stored};
+use crate::detection::{Attribution, Confidence, JoinSettings, Strength, Who};
+
+/// What is known of the source of one access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) who: Who,
+    pub(super) attribution: Attribution,
+    pub(super) confidence: Confidence,
+}
+
+/// Nobody, one, or several: more is not needed to decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Few {
+    #[default]
+    Nobody,
+    One(Origin),
+    Several,
+}
+
+impl Few {
+    fn add(&mut self, origin: Origin) {
+        *self = match *self {
+            Self::Nobody => Self::One(origin),
+            Self::One(before) if before == origin => return,
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+
+    fn is_no_other_than(self, origin: Origin) -> bool {
+        self == Self::Nobody || self == Self::One(origin)
+    }
+}
+
+/// The candidates of an access, strong and weak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    strong: Few,
+    weak: Few,
+    /// Whether the asset's connection to itself is near enough to be this access.
+    is_own_near: bool,
+}
+
+impl Standing {
+    /// By all session evidence in state.
+    pub(super) fn of(access: &Stored, connections: &Connections, settings: &JoinSettings) -> Self {
+        let mut standing = Self::default();
+        for connection in nearby::evidence(access, connections, settings) {
+            standing.add(access, connection, settings);
+        }
+        standing
+    }
+
+    /// Takes in session evidence, if it is near the access.
+    pub(super) fn add(&mut self, access: &Stored, connection: &Stored, settings: &JoinSettings) {
+        let Some(strength) = nearby::strength(access, connection, settings) else {
+            return;
+        };
+        let Some(origin) = connection.origin() else {
+            return;
+        };
+        match strength {
+            Strength::Strong => self.strong.add(origin),
+            Strength::Weak => self.weak.add(origin),
+            Strength::Earlier => return,
+        }
+        self.is_own_near |= origin == Origin::Local && nearby::is_at_access(access, connection, settings);
+    }
+
+    /// Whether there is no candidate near the access.
+    pub(super) fn is_empty(&self) -> bool {
+        self.strong == Few::Nobody && self.weak == Few::Nobody
+    }
+
+    /// Whose the access is.
+    pub(super) fn verdict(&self) -> Verdict {
+        let inferred = |ip: IpAddr, confidence| Verdict {
+            who: Who::Source(ip),
+            attribution: Attribution::Inferred,
+            confidence,
+        };
+        let unattributed = |attribution| Verdict {
+            who: Who::Unattributed,
+            attribution,
+            confidence: Confidence::Low,
+        };
+        match (self.strong, self.weak) {
+            (Few::One(origin), others) => {
+                let is_only = others.is_no_other_than(origin);
+                match origin {
+                    Origin::Remote(ip) if is_only => inferred(ip, Confidence::Medium),
+                    Origin::Remote(ip) => inferred(ip, Confidence::Low),
+                    Origin::Local if is_only && self.is_own_near => Verdict {
+                        who: Who::Local,
+                        attribution: Attribution::Inferred,
+                        confidence: Confidence::Medium,
+                    },
+                    Origin::Local => unattributed(Attribution::None),
+                }
+            }
+            (Few::Nobody, Few::One(Origin::Remote(ip))) => inferred(ip, Confidence::Medium),
+            (Few::Nobody, Few::Nobody | Few::One(Origin::Local)) => unattributed(Attribution::None),
+            (Few::Several, _) | (Few::Nobody, Few::Several) => unattributed(Attribution::Ambiguous),
+        }
+    }
+}

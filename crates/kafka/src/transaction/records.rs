@@ -1,0 +1,76 @@
+//! The records of a batch, and which of them a broker rejects.
+
+use pipewarden_engine::worker::{Batch, Destination, RecordId, Rejection};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::super::rejected::{Undelivered, Verdict, verdict};
+use super::super::settings::{ServiceSettings, Topics};
+use super::Transaction;
+
+/// Writes the records of a batch; where it asks for that, each on its own.
+pub(super) fn write(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    settings: &ServiceSettings,
+) -> Result<(), KafkaError> {
+    let topics = &settings.kafka.topics;
+    for (number, record) in batch.records().enumerate() {
+        let destination = record.id.destination;
+        if destination == Destination::Alerts && !settings.alert_format.has_ecs() {
+            continue;
+        }
+        let topic = topic(topics, destination);
+        match transaction.send(number, topic, &record.key, &record.value) {
+            // The transaction has failed already; the next call says why.
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::State)) => return Ok(()),
+            sent => sent?,
+        }
+        if batch.is_one_by_one && !transaction.flush()? {
+            return Ok(());
+        }
+    }
+    transaction.flush().map(drop)
+}
+
+/// Why a transaction was aborted, as far as that is known of its records.
+pub(super) enum Cause {
+    /// The broker rejects a record for good.
+    Rejected(Rejection),
+    /// No record of ours can be written there, whatever it is.
+    Hopeless(Undelivered),
+}
+
+/// The first record that no repetition delivers; `None` if all that failed may be repeated.
+pub(super) fn cause(undelivered: &[Undelivered], batch: &Batch) -> Option<Cause> {
+    let for_good = |one: &&Undelivered| one.verdict() != Verdict::Repeatable;
+    // Of what was sent together all has failed.
+    let first = undelivered.iter().find(for_good)?.clone();
+    match first.verdict() {
+        Verdict::Rejected(cause) => Some(Cause::Rejected(Rejection {
+            record: record_id(batch, first.number).filter(|_| batch.is_one_by_one),
+            cause,
+            problem: format!("topic {} rejects a record: {}", first.topic, first.problem),
+        })),
+        Verdict::Denied | Verdict::NoTopic => Some(Cause::Hopeless(first)),
+        Verdict::Repeatable => None,
+    }
+}
+
+/// Whether no repetition of a call of the transactional API can succeed.
+pub(super) fn is_hopeless(problem: &KafkaError) -> bool {
+    let verdict = problem.rdkafka_error_code().map(verdict);
+    matches!(verdict, Some(Verdict::Denied))
+}
+
+fn record_id(batch: &Batch, number: usize) -> Option<RecordId> {
+    batch.records().nth(number).map(|record| record.id)
+}
+
+fn topic(topics: &Topics, destination: Destination) -> &str {
+    match destination {
+        Destination::Alerts => &topics.alerts,
+        Destination::Findings => &topics.alerts_ocsf,
+        Destination::Suppressed => &topics.suppressed,
+        Destination::DeadLetters => &topics.dead_letters,
+    }
+}
