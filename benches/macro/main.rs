@@ -12,7 +12,9 @@ mod generated;
 mod latency;
 mod probe;
 mod process;
+mod producer;
 mod replay;
+mod restore;
 mod scale;
 mod table;
 mod whole;
@@ -41,7 +43,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 struct Arguments {
     /// What to measure; by default everything
-    #[arg(value_parser = ["replay", "firehose", "whole", "latency", "scale"])]
+    #[arg(value_parser = ["replay", "firehose", "whole", "latency", "producer", "restore", "scale"])]
     what: Vec<String>,
     /// Size of the file that `replay` reads, in bytes
     #[arg(long, default_value_t = 300_000_000)]
@@ -147,6 +149,12 @@ fn main() {
     }
     if is_asked("latency") {
         latency::run(&arguments, &mut table);
+    }
+    if is_asked("producer") {
+        producer::run(&mut table);
+    }
+    if is_asked("restore") {
+        restore::run(&mut table);
     }
     if is_asked("scale") {
         scale::run(&arguments, &mut table);

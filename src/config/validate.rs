@@ -222,6 +222,16 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         &topics.dead_letters,
         &topics.bindings,
     ];
+    for pattern in topics.input_patterns() {
+        let begin = literal_begin(pattern);
+        problems.require(
+            !own.iter().any(|name| name.starts_with(begin)),
+            format!(
+                "kafka.topics.input: the pattern {pattern} may match topics that Pipewarden writes to; begin it with letters \
+                 that none of these begins with, as ^winlogbeat-.*"
+            ),
+        );
+    }
     let is_used_twice =
         |(index, name): (usize, &&String)| own[..index].contains(name) || topics.input.contains(name);
     problems.require(
@@ -234,7 +244,7 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
 /// What Kafka takes as a topic's name. An input that begins with `^` is a pattern.
 fn topic_names(settings: &Settings, problems: &mut Problems) {
     let topics = &settings.kafka.topics;
-    let input = topics.input.iter().filter(|name| !name.starts_with('^'));
+    let input = topics.named_input();
     let own = [
         ("observations", &topics.observations),
         ("alerts", &topics.alerts),
@@ -248,10 +258,15 @@ fn topic_names(settings: &Settings, problems: &mut Problems) {
         (1..=249).contains(&name.len()) && name.bytes().all(is_legal) && !matches!(name, "." | "..")
     };
     for (key, name) in input.map(|name| ("input", name)).chain(own) {
+        let hint = if key == "input" {
+            "; a pattern begins with ^, as ^winlogbeat-.*"
+        } else {
+            ""
+        };
         problems.require(
             is_sound(name),
             format!(
-                "kafka.topics.{key}: {name:?} cannot be the name of a topic: Kafka takes 1 to 249 of a-z, A-Z, 0-9, dot, _ and -"
+                "kafka.topics.{key}: {name:?} can be no topic's name: Kafka takes 1 to 249 of a-z, A-Z, 0-9, dot, _ and -{hint}"
             ),
         );
     }
@@ -260,6 +275,23 @@ fn topic_names(settings: &Settings, problems: &mut Problems) {
 fn log(settings: &Settings, problems: &mut Problems) {
     if let Err(problem) = super::log_filter(&settings.log.level) {
         problems.require(false, problem);
+    }
+}
+
+/// What every name begins with that a pattern of topics matches, as far as the pattern says so letter by letter.
+fn literal_begin(pattern: &str) -> &str {
+    let text = pattern.trim_start_matches('^');
+    let is_literal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let end = text
+        .bytes()
+        .position(|byte| !is_literal(byte))
+        .unwrap_or(text.len());
+    match text.as_bytes().get(end) {
+        // Another alternative begins otherwise.
+        _ if text.contains('|') => "",
+        // The last letter need not be there.
+        Some(b'?' | b'*' | b'{') => &text[..end.saturating_sub(1)],
+        _ => &text[..end],
     }
 }
 

@@ -7,6 +7,7 @@ mod router;
 use std::sync::Arc;
 use std::time::Instant;
 
+use pipewarden_kafka::gzip::BatchLossReason;
 use pipewarden_kafka::{BindingFact, Observer, WorkerFact};
 use serde_json::{Map, Value};
 use tracing::{error, info, warn};
@@ -19,7 +20,7 @@ use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
 use crate::engine::{DeadLetterReason, Origin, Policy, Routed};
 use crate::time::AppendTime;
-use crate::worker::{Fact, RouterFact};
+use crate::worker::{Fact, RejectionCause, RouterFact};
 
 /// Takes the facts of every worker, and of the files behind what is in force.
 pub struct Reporter {
@@ -37,11 +38,10 @@ impl Reporter {
     /// Metrics of the topics, rules and exceptions that are about to be used exist from now on.
     pub fn new(settings: &Settings, policy: &Policy, metrics: Arc<Metrics>, status: Arc<Status>) -> Self {
         let is_correlating = settings.correlator.enabled;
-        let input = &settings.kafka.topics.input;
-        let consumed = metrics.consumed(input.iter().filter(|_| settings.router.enabled));
         let topics = &settings.kafka.topics;
+        let consumed = metrics.consumed(topics.named_input().filter(|_| settings.router.enabled));
         if settings.router.enabled {
-            let read = topics.input.iter().chain([&topics.bindings]);
+            let read = topics.named_input().chain([&topics.bindings]);
             read.for_each(|topic| metrics.init_batch_series(topic));
         }
         if is_correlating {
@@ -106,6 +106,33 @@ impl Reporter {
         error!("a change is rejected and the policy in force stays: {problem}");
         self.metrics.reload(ReloadOutcome::Rejected);
         self.status.rejected(&problem, wall_clock());
+    }
+}
+
+impl Reporter {
+    /// A batch was skipped with all its records.
+    fn batch_lost(&self, origin: Origin<'_>, reason: BatchLossReason, message: &str, is_state: bool) {
+        let Origin {
+            topic,
+            partition,
+            offset,
+        } = origin;
+        let (partition, offset) = (partition.get(), offset.get());
+        error!(topic, partition, offset, "{message}");
+        self.metrics.batch_lost(topic, reason);
+        if is_state {
+            self.metrics.loss(reason.as_str());
+        }
+    }
+
+    /// The broker rejects a record of a router for good.
+    fn record_rejected(&self, worker: &str, topic: &'static str, cause: RejectionCause, is_left_out: bool) {
+        self.metrics.rejected(topic, cause);
+        if !is_left_out {
+            self.metrics.dead_letter(DeadLetterReason::RecordRejected);
+        }
+        let (cause, is_kept) = (cause.as_str(), !is_left_out);
+        error!(worker, topic, cause, is_kept, "{REJECTED}");
     }
 }
 
@@ -189,32 +216,14 @@ impl Observer for Reporter {
                 reason,
                 message,
                 is_state,
-            } => {
-                let Origin {
-                    topic,
-                    partition,
-                    offset,
-                } = origin;
-                let (partition, offset) = (partition.get(), offset.get());
-                error!(topic, partition, offset, "{message}");
-                metrics.batch_lost(topic, reason);
-                if is_state {
-                    metrics.loss(reason.as_str());
-                }
-            }
+            } => self.batch_lost(origin, reason, message, is_state),
+            WorkerFact::MissingInput { topics } => metrics.missing_input(topics),
             WorkerFact::DeadLetter { reason } => metrics.dead_letter(reason),
             WorkerFact::Rejected {
                 topic,
                 cause,
                 is_left_out,
-            } => {
-                metrics.rejected(topic, cause);
-                if !is_left_out {
-                    metrics.dead_letter(DeadLetterReason::RecordRejected);
-                }
-                let (cause, is_kept) = (cause.as_str(), !is_left_out);
-                error!(worker, topic, cause, is_kept, "{REJECTED}");
-            }
+            } => self.record_rejected(worker, topic, cause, is_left_out),
         }
     }
 

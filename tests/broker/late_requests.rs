@@ -5,7 +5,6 @@
 //! one that ends the *next* transaction of the same epoch (KIP-890).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,71 +13,12 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 use testkit::winlogbeat;
 
-use crate::support::broker::{self, Broker, Extra, Jdk, skip};
-use crate::support::proxy::{Api, Proxy};
+use crate::support::broker::Broker;
+use crate::support::proxied::Setup;
+use crate::support::proxy::Api;
 use crate::support::service::{Service, Settings};
 
 const REQUEST: Duration = Duration::from_secs(30);
-
-/// A broker with a second listener, which clients reach through the proxy alone.
-struct Setup {
-    /// Past the proxy.
-    plain: Broker,
-    proxy: Proxy,
-    _broker: Jdk,
-}
-
-/// Runs a test with the one broker that both share, one after the other: what is planned for a proxy is for one test.
-fn with_setup(test: impl FnOnce(&Setup)) {
-    static SETUP: OnceLock<Mutex<Option<Setup>>> = OnceLock::new();
-    let setup = SETUP.get_or_init(|| Mutex::new(Setup::find()));
-    let setup = setup.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(setup) = &*setup {
-        test(setup);
-    }
-}
-
-impl Setup {
-    /// A port that was free a moment ago may be another broker's by now: a second try has others.
-    fn find() -> Option<Self> {
-        match Self::start().or_else(|_| Self::start()) {
-            Ok(setup) => Some(setup),
-            Err(reason) => {
-                skip(&reason);
-                None
-            }
-        }
-    }
-
-    fn start() -> Result<Self, String> {
-        let proxy = Proxy::listen();
-        let port = broker::free_port().unwrap();
-        proxy.forward_to(port);
-        let properties = format!(
-            "listeners=PLAINTEXT://127.0.0.1:PLAINTEXT_PORT,CONTROLLER://127.0.0.1:CONTROLLER_PORT,PROXIED://127.0.0.1:{port}
-advertised.listeners=PLAINTEXT://127.0.0.1:PLAINTEXT_PORT,PROXIED://127.0.0.1:{}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
-",
-            proxy.port()
-        );
-        let jdk = Jdk::start_with(|_| {
-            Ok(Extra {
-                properties,
-                format: Vec::new(),
-            })
-        })?;
-        Ok(Self {
-            plain: broker::at(&jdk.servers()),
-            proxy,
-            _broker: jdk,
-        })
-    }
-
-    fn servers(&self) -> String {
-        format!("127.0.0.1:{}", self.proxy.port())
-    }
-}
 
 fn send(producer: &BaseProducer, topic: &str, value: &str) {
     let record: BaseRecord<'_, [u8], str> = BaseRecord::to(topic).partition(0).payload(value);
@@ -96,7 +36,7 @@ fn values(broker: &Broker, topic: &str) -> Vec<String> {
 /// Not the service: what makes its care necessary, and the proof that the proxy does what it says.
 #[test]
 fn a_late_request_of_a_producer_that_goes_on_commits_what_is_aborted_and_aborts_what_is_committed() {
-    with_setup(late_requests_end_the_next_transaction);
+    Setup::with(late_requests_end_the_next_transaction);
 }
 
 fn late_requests_end_the_next_transaction(setup: &Setup) {
@@ -133,6 +73,19 @@ fn late_requests_end_the_next_transaction(setup: &Setup) {
     }
 }
 
+/// One partition, long transactions.
+fn settings(setup: &Setup, prefix: &str) -> Settings {
+    Settings::new(&setup.servers(), prefix)
+        .with("kafka/topics/partitions", 1.into())
+        .with("correlator/commit_interval", "1s".into())
+        // The proxy looks for words.
+        .with("kafka/client", json!({"compression.type": "none"}))
+        .with(
+            "detection/settle",
+            json!({"audited": "200ms", "attributed": "200ms", "none": "500ms"}),
+        )
+}
+
 /// An access by a source of its own, happening now: one alert.
 fn attack(setup: &Setup, settings: &Settings, source: u8) {
     let mut event = winlogbeat::share(0, &format!("10.9.0.{source}"), 50_000);
@@ -157,19 +110,11 @@ fn revisions(setup: &Setup, settings: &Settings) -> BTreeMap<(String, u64), u32>
 
 #[test]
 fn a_commit_that_arrives_late_neither_loses_nor_repeats_an_alert_of_the_service() {
-    with_setup(the_service_survives_a_late_commit);
+    Setup::with(the_service_survives_a_late_commit);
 }
 
 fn the_service_survives_a_late_commit(setup: &Setup) {
-    let settings = Settings::new(&setup.servers(), "late")
-        .with("kafka/topics/partitions", 1.into())
-        .with("correlator/commit_interval", "1s".into())
-        // The proxy looks for words.
-        .with("kafka/client", json!({"compression.type": "none"}))
-        .with(
-            "detection/settle",
-            json!({"audited": "200ms", "attributed": "200ms", "none": "500ms"}),
-        );
+    let settings = settings(setup, "late");
     settings.create_topics();
     let service = Service::start(&settings);
     service.await_ready();
@@ -188,6 +133,33 @@ fn the_service_survives_a_late_commit(setup: &Setup) {
     let service = Service::start(&settings);
     attack(setup, &settings, 3);
     service.await_that("all alerts", || revisions(setup, &settings).len() == 3);
+    service.signal("TERM");
+    assert!(service.wait().0.success());
+    let revisions = revisions(setup, &settings);
+    assert!(revisions.values().all(|times| *times == 1), "{revisions:?}");
+}
+
+#[test]
+fn an_abort_that_arrives_late_neither_loses_nor_repeats_an_alert_of_the_service() {
+    Setup::with(the_service_survives_a_late_abort);
+}
+
+fn the_service_survives_a_late_abort(setup: &Setup) {
+    let settings = settings(setup, "late-abort");
+    settings.create_topics();
+    let service = Service::start(&settings);
+    service.await_ready();
+    // The group rejects the offsets of the first alert's transaction; the request that aborts it is kept, and repeated.
+    let alert = [settings.topic("alerts"), "10.9.0.1"];
+    setup.proxy.spoil_offsets(&alert);
+    setup.proxy.keep(Api::END_TXN, &alert);
+    attack(setup, &settings, 1);
+    setup.proxy.await_plans();
+    // It arrives when the records stand there for the second time and the offsets come next.
+    setup.proxy.release_before(Api::ADD_OFFSETS_TO_TXN, &alert);
+    service.await_that("the first alert", || revisions(setup, &settings).len() == 1);
+    attack(setup, &settings, 2);
+    service.await_that("the second alert", || revisions(setup, &settings).len() == 2);
     service.signal("TERM");
     assert!(service.wait().0.success());
     let revisions = revisions(setup, &settings);

@@ -8,9 +8,12 @@
 //! | `kafka` | the service from its first start to its last record, as its users run it |
 //! | `topics` | a service without a broker, without topics or with wrong ones |
 //! | `recovery` | partitions taken over from another process, and from a log or a checkpoint that is not as it should be |
+//! | `failover` | how long what a killed process owned is not watched |
+//! | `twins` | two processes of one name |
+//! | `group_protocol` | groups whose partitions the brokers assign (KIP-848) |
 //! | `restore` | how long a process that was killed takes to come back |
 //! | `rolling` | a rolling update under load |
-//! | `chaos` | processes and broker killed, frozen, stopped, under load |
+//! | `chaos` | processes and broker killed, frozen, stopped, a network at fault, under load |
 //! | `reload` | rules, inventory and exceptions that change while the service runs |
 //! | `bindings` | what one process learns of addresses, known to every other |
 //! | `gzip` | batches of gzip, whole, damaged and too large |
@@ -31,6 +34,7 @@
 //!
 //! ```sh
 //! PIPEWARDEN_CHAOS_KILLS=300 cargo test --release --test broker chaos:: -- --nocapture
+//! PIPEWARDEN_CHAOS_NETWORK=300 cargo test --release --test broker chaos:: -- --nocapture network
 //! PIPEWARDEN_RESTORE=1000000 cargo test --release --test broker restore:: -- --nocapture
 //! ```
 //!
@@ -50,7 +54,9 @@ mod blind;
 mod chaos;
 mod connections;
 mod dashboard;
+mod failover;
 mod generate;
+mod group_protocol;
 mod gzip;
 mod health;
 mod input_shapes;
@@ -65,4 +71,5 @@ mod restore;
 mod rolling;
 mod rule_pack;
 mod topics;
+mod twins;
 mod wire;

@@ -57,6 +57,23 @@ fn documents(broker: &Broker, topic: &str) -> Vec<Value> {
         .collect()
 }
 
+#[track_caller]
+fn assert_a_dead_letter_holds_the_whole(broker: &Broker, settings: &Settings, stub: &Value) {
+    let letters = broker.read_all(settings.topic("dead_letters"));
+    let letters = letters
+        .iter()
+        .map(|record| DeadLetter::decode(&record.value).unwrap());
+    let whole: Vec<Value> = letters
+        .map(|letter| serde_json::from_slice(&letter.original().unwrap()).unwrap())
+        .collect();
+    let same = |document: &Value, key: &str| document["pipewarden"][key] == stub["pipewarden"][key];
+    let whole = whole
+        .iter()
+        .find(|document| same(document, "alert_id") && same(document, "revision"));
+    let whole = whole.expect("the dead letter holds the whole document");
+    assert_eq!(whole["pipewarden"]["accounts"].as_array().unwrap().len(), 60);
+}
+
 #[test]
 fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
     let Some(broker) = broker() else { return };
@@ -76,7 +93,13 @@ fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
     assert!(text.contains(problem), "{text}");
     assert_eq!(warning["topic"], alerts);
     service.await_ready();
-    send(broker, &settings, accesses(true));
+    // Beside it, in the same transaction, small ones of twenty other sources.
+    let mut events = accesses(true);
+    for source in 0..20 {
+        let ip = format!("10.1.1.{source}");
+        events.push(winlogbeat::share(100, &ip, 49_839));
+    }
+    send(broker, &settings, events);
     let is_rejected = |topic: &str| service.metric("pipewarden_records_rejected_total", topic) > 0.0;
     service.await_that("the alert is rejected", || is_rejected(r#"topic="alerts""#));
     service.await_message("the broker rejects a record");
@@ -86,19 +109,22 @@ fn an_alert_that_the_topic_does_not_take_is_replaced_and_later_alerts_come() {
         .iter()
         .find(|document| document["pipewarden"]["omitted"]["rejected"] == "record_too_large");
     let stub = stub.unwrap_or_else(|| panic!("{stubs:#?}"));
-    let letters = broker.read_all(settings.topic("dead_letters"));
-    let letters = letters
-        .iter()
-        .map(|record| DeadLetter::decode(&record.value).unwrap());
-    let whole: Vec<Value> = letters
-        .map(|letter| serde_json::from_slice(&letter.original().unwrap()).unwrap())
-        .collect();
-    let same = |document: &Value, key: &str| document["pipewarden"][key] == stub["pipewarden"][key];
-    let whole = whole
-        .iter()
-        .find(|document| same(document, "alert_id") && same(document, "revision"));
-    let whole = whole.expect("the dead letter holds the whole document");
-    assert_eq!(whole["pipewarden"]["accounts"].as_array().unwrap().len(), 60);
+    assert_a_dead_letter_holds_the_whole(broker, &settings, stub);
+    let is_small = |document: &&Value| {
+        document["source"]["ip"]
+            .as_str()
+            .is_some_and(|ip| ip.starts_with("10.1.1."))
+    };
+    service.await_that("the small ones are there", || {
+        let found = documents(broker, alerts);
+        let small: Vec<&Value> = found.iter().filter(is_small).collect();
+        assert!(
+            small
+                .iter()
+                .all(|document| document["pipewarden"]["omitted"].is_null())
+        );
+        small.len() >= 20
+    });
 
     // Detection goes on, and what fits is written as it is.
     let mut other = accesses(false);

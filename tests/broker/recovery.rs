@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testkit::winlogbeat::{self, with};
+use testkit::winlogbeat;
 
 use crate::support::broker::{Broker, broker};
 use crate::support::service::{Service, Settings};
 
 /// One partition of observations, waits of seconds.
-fn quick(broker: &Broker, test: &str) -> Settings {
+pub(crate) fn quick(broker: &Broker, test: &str) -> Settings {
     Settings::new(broker.servers(), &broker.prefix(test))
         .with("kafka/topics/partitions", 1.into())
         .with(
@@ -29,12 +29,12 @@ fn access(source: u8) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-fn attack(broker: &Broker, settings: &Settings, source: u8) {
+pub(crate) fn attack(broker: &Broker, settings: &Settings, source: u8) {
     broker.produce(settings.topic("input"), &[(0, access(source))]);
 }
 
 /// Alert ids and revisions, in order.
-fn records(broker: &Broker, settings: &Settings) -> Vec<(String, u64)> {
+pub(crate) fn records(broker: &Broker, settings: &Settings) -> Vec<(String, u64)> {
     let records = broker
         .read_all(settings.topic("alerts"))
         .into_iter()
@@ -51,7 +51,7 @@ fn records(broker: &Broker, settings: &Settings) -> Vec<(String, u64)> {
 }
 
 /// How many observations partitions a process owns; none before its worker has started.
-fn owned(service: &Service) -> i64 {
+pub(crate) fn owned(service: &Service) -> i64 {
     partitions(service, "correlator-0")
 }
 
@@ -67,7 +67,7 @@ fn partitions(service: &Service, worker: &str) -> i64 {
         .unwrap_or_default()
 }
 
-fn alerts(broker: &Broker, settings: &Settings) -> usize {
+pub(crate) fn alerts(broker: &Broker, settings: &Settings) -> usize {
     records(broker, settings)
         .into_iter()
         .map(|(id, _)| id)
@@ -291,30 +291,4 @@ fn a_static_member_comes_back_to_its_partitions_without_a_rebalance() {
     assert_eq!(rebalances(), before, "the other member has noticed nothing");
     (1..9).for_each(|source| attack(broker, &settings, source));
     second.await_that("all alerts", || alerts(broker, &settings) == 8);
-}
-
-#[test]
-fn a_process_with_the_name_of_another_ends_it() {
-    let Some(broker) = broker() else { return };
-    let settings = quick(broker, "namesake");
-    settings.create_topics();
-    let first = Service::start(&settings);
-    first.await_ready();
-    let second = Service::start(&settings);
-    second.await_ready();
-    let source = with(
-        serde_json::from_slice(&access(1)).unwrap(),
-        "AccessMask",
-        "0x3".into(),
-    );
-    broker.produce(settings.topic("input"), &[(0, source.to_string().into_bytes())]);
-    second.await_that("an alert", || alerts(broker, &settings) == 1);
-    assert_eq!(records(broker, &settings).len(), 1);
-    let (status, log) = first.wait();
-    assert_eq!(status.code(), Some(1));
-    let message = log.last().unwrap()["message"].as_str().unwrap();
-    assert!(
-        message.contains("is there a second process with the same correlator.instance"),
-        "{message}"
-    );
 }

@@ -1,9 +1,12 @@
 //! What a service needs before it can work: a broker, and topics with the right settings.
 
+use jiff::Timestamp;
+use serde_json::json;
 use testkit::winlogbeat;
 
 use crate::kafka::{as_if_now, quick};
-use crate::support::broker::broker;
+use crate::recovery;
+use crate::support::broker::{Broker, broker};
 use crate::support::service::{Service, Settings};
 
 #[test]
@@ -117,4 +120,91 @@ fn records_that_carry_the_producers_time_end_the_service_and_name_the_topic_sett
             .as_str()
             .is_some_and(|message| message.contains("message.timestamp.type=LogAppendTime"))
     }));
+}
+
+/// An access by a source of its own, happening now: one alert.
+fn access(source: u8) -> Vec<u8> {
+    let mut event = winlogbeat::share(0, &format!("10.9.0.{source}"), 50_000);
+    event["@timestamp"] = format!("{:.3}", Timestamp::now()).into();
+    event["winlog"]["record_id"] = u32::from(source).into();
+    event.to_string().into_bytes()
+}
+
+/// New topics are found within a second.
+fn finding_topics(broker: &Broker, test: &str) -> Settings {
+    recovery::quick(broker, test).with(
+        "kafka/client",
+        json!({"topic.metadata.refresh.interval.ms": "1000"}),
+    )
+}
+
+#[test]
+fn of_several_input_topics_those_that_exist_are_read_and_others_once_they_exist() {
+    let Some(broker) = broker() else { return };
+    let settings = finding_topics(broker, "several");
+    settings.create_topics();
+    let (present, absent) = (
+        settings.topic("input").to_owned(),
+        format!("{}-absent", settings.topic("input")),
+    );
+    let settings = settings.with("kafka/topics/input", json!([absent, present]));
+    let service = Service::start(&settings);
+    service.await_ready();
+    let entry = service.await_message("this input topic does not exist");
+    assert_eq!(
+        (entry["topic"].as_str(), entry["level"].as_str()),
+        (Some(&*absent), Some("WARN"))
+    );
+    let missing = || service.metric("pipewarden_input_topics_missing", "");
+    service.await_that("it is counted", || missing() == 1.0);
+    broker.produce(&present, &[(0, access(1))]);
+    service.await_that("an alert", || recovery::alerts(broker, &settings) == 1);
+
+    broker.create_topic(&absent, 2, &[]);
+    broker.produce(&absent, &[(1, access(2))]);
+    service.await_that("another alert", || recovery::alerts(broker, &settings) == 2);
+    service.await_that("none is missing", || missing() == 0.0);
+
+    // One that goes while it is read.
+    broker.delete_topic(&absent);
+    service.await_that("it is counted again", || missing() == 1.0);
+    broker.produce(&present, &[(0, access(3))]);
+    service.await_that("a third alert", || recovery::alerts(broker, &settings) == 3);
+    let is_about_it =
+        |entry: &&serde_json::Value| entry["level"] == "WARN" && entry.to_string().contains("UnknownTopic");
+    assert_eq!(
+        service.log().iter().filter(is_about_it).count(),
+        0,
+        "one line says it"
+    );
+    service.signal("TERM");
+    assert!(service.wait().0.success());
+}
+
+#[test]
+fn every_topic_whose_name_matches_a_pattern_is_read_whenever_it_is_created() {
+    let Some(broker) = broker() else { return };
+    for client in [json!({}), json!({"group.protocol": "consumer"})] {
+        let mut settings = finding_topics(broker, "pattern");
+        let properties = client.as_object().unwrap().clone();
+        settings.value["kafka"]["client"]
+            .as_object_mut()
+            .unwrap()
+            .extend(properties);
+        let prefix = format!("shipped-{}", settings.topic("input"));
+        let settings = settings.with("kafka/topics/input", json!([format!("^{prefix}-.*")]));
+        settings.create_topics();
+        let service = Service::start(&settings);
+        for (number, name) in (1..).zip(["first", "second"]) {
+            let topic = format!("{prefix}-{name}");
+            broker.create_topic(&topic, 2, &[]);
+            broker.produce(&topic, &[(0, access(number))]);
+            service.await_that("an alert", || {
+                recovery::alerts(broker, &settings) == usize::from(number)
+            });
+        }
+        service.await_ready();
+        service.signal("TERM");
+        assert!(service.wait().0.success());
+    }
 }

@@ -168,6 +168,33 @@ const IMPOSSIBLE: &[(&str, &[&str])] = &[
         &["failed", "assigning", "renewing", "waiting", "ready"],
     ),
     (
+        "ended.stale_membership",
+        &["failed", "assigning", "renewing", "waiting", "ready"],
+    ),
+    // Asked for after an abort, while the producer is yet to be renewed, and answered at once.
+    (
+        "membership.read",
+        &[
+            "failed",
+            "assigning",
+            "revoking",
+            "publishing",
+            "waiting",
+            "ready",
+        ],
+    ),
+    (
+        "membership.lost",
+        &[
+            "failed",
+            "assigning",
+            "revoking",
+            "publishing",
+            "waiting",
+            "ready",
+        ],
+    ),
+    (
         "ended.queue_full",
         &["failed", "assigning", "renewing", "waiting", "ready"],
     ),
@@ -336,7 +363,7 @@ fn a_worker_that_stays_paused_after_a_batch_was_committed_in_a_callback_is_found
 fn a_worker_that_keeps_its_producer_after_an_abort_is_found() {
     // A late request of the old transaction ends the new one.
     let found = first_found(|output, _| match output {
-        Output::RenewProducer => Tamper::Pretend,
+        Output::RenewProducer { .. } => Tamper::Pretend,
         _ => Tamper::Execute,
     });
     assert!(found.is_some());

@@ -184,11 +184,10 @@ fn a_connection_is_for_one_request_and_ends_if_its_head_does_not_come() {
 fn one_address_has_so_many_connections_and_others_are_still_answered() {
     let served = Served::start(Ipv4Addr::LOCALHOST, |_, _| {});
     let held: Vec<TcpStream> = (0..16).map(|_| served.connect()).collect();
-    assert_eq!(
-        to_end(&mut served.connect()),
-        "",
-        "one too many is closed at once"
-    );
+    let mut one_too_many = served.connect();
+    // It may be closed before it is written to.
+    let _ = write!(one_too_many, "GET /healthz HTTP/1.0\r\n\r\n");
+    assert!(!to_end(&mut one_too_many).contains(" 200 "));
     let mut other = served.runtime.block_on(async {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((IpAddr::from([127, 0, 0, 2]), 0).into()).unwrap();

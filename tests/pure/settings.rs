@@ -51,6 +51,14 @@ fn a_layer_says_only_what_differs_and_the_environment_comes_after_the_file() {
 }
 
 #[test]
+fn input_topics_are_named_or_match_a_pattern() {
+    let text = "kafka: {topics: {input: [winlogbeat, '^winlogbeat-.*', '^wec[0-9]+$']}}";
+    let topics = load("c.yaml", text, &[]).unwrap().kafka.topics;
+    assert_eq!(topics.named_input().collect::<Vec<_>>(), ["winlogbeat"]);
+    assert_eq!(topics.input_patterns().count(), 2);
+}
+
+#[test]
 fn a_list_in_the_environment_is_separated_by_commas() {
     let settings = load(
         "c.yaml",
@@ -224,6 +232,25 @@ fn values_that_cannot_work_are_rejected_all_at_once() {
             &[],
             &["kafka.max_inflated_batch_bytes must be from 16777216"],
         );
+    }
+}
+
+#[test]
+fn an_input_topic_has_a_name_or_a_pattern_that_no_topic_of_ours_can_match() {
+    for name in ["winlogbeat-*", "", "a b"] {
+        let text = format!("kafka: {{topics: {{input: [winlogbeat, \"{name}\"]}}}}");
+        rejected(&text, &[], &["can be no topic's name", "^winlogbeat-.*"]);
+    }
+    for pattern in [
+        "^",
+        "^.*",
+        "^pipe.*",
+        "^(winlogbeat|wec)-.*",
+        "^winlogbeat-.*|.*",
+        "^x?pipewarden.*",
+    ] {
+        let text = format!("kafka: {{topics: {{input: [\"{pattern}\"]}}}}");
+        rejected(&text, &[], &["may match topics that Pipewarden writes to"]);
     }
 }
 

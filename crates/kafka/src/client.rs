@@ -64,21 +64,24 @@ pub(super) fn plain(kafka: &Kafka, name: &str) -> ClientConfig {
 /// `kafka.client` cannot change it.
 pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -> ClientConfig {
     gzip::set_up(kafka.max_inflated_batch_bytes);
-    let mut config = with_defaults(
-        kafka,
-        name,
-        &[
+    let mut defaults = vec![
+        ("auto.offset.reset", "earliest"),
+        ("statistics.interval.ms", "2000"),
+        ("queued.max.messages.kbytes", "32768"),
+        // Its default of a second is many times what it takes to read a full queue.
+        ("fetch.queue.backoff.ms", "10"),
+        // How long it takes until a new topic is read that the subscription names or matches.
+        ("topic.metadata.refresh.interval.ms", "30000"),
+    ];
+    if !kafka.brokers_assign() {
+        defaults.extend([
             ("partition.assignment.strategy", "cooperative-sticky"),
             // A member that is killed keeps its partitions for so long: with librdkafka's default, 45 s without detection.
             ("session.timeout.ms", "6000"),
             ("heartbeat.interval.ms", "1500"),
-            ("auto.offset.reset", "earliest"),
-            ("statistics.interval.ms", "2000"),
-            ("queued.max.messages.kbytes", "32768"),
-            // Its default of a second is many times what it takes to read a full queue.
-            ("fetch.queue.backoff.ms", "10"),
-        ],
-    );
+        ]);
+    }
+    let mut config = with_defaults(kafka, name, &defaults);
     config
         .set("group.id", group)
         .set("enable.auto.commit", "false")
@@ -88,6 +91,22 @@ pub(super) fn consumer(kafka: &Kafka, name: &str, group: &str, instance: &str) -
     if kafka.static_membership {
         config.set("group.instance.id", format!("{instance}-{name}"));
     }
+    config
+}
+
+/// Reads and writes offsets of a group that has no members.
+pub(super) fn of_group(kafka: &Kafka, name: &str, group: &str) -> ClientConfig {
+    let mut config = with_defaults(kafka, name, &[]);
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("allow.auto.create.topics", "false")
+        // A commit waits no longer for who coordinates the group.
+        .set("session.timeout.ms", "6000")
+        .set("reconnect.backoff.max.ms", "500")
+        .set("group.protocol", "classic");
+    // Those of the other protocol.
+    config.remove("group.remote.assignor");
     config
 }
 
@@ -231,6 +250,26 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .get_or_insert_with(|| (message.topic().to_owned(), error.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::*;
+
+    #[test]
+    fn a_member_whose_partitions_the_brokers_assign_takes_no_property_that_librdkafka_refuses_then() {
+        for protocol in ["classic", "consumer", "CONSUMER"] {
+            let client = [("group.protocol".to_owned(), protocol.to_owned())];
+            let kafka = Kafka {
+                client: client.into(),
+                ..Kafka::default()
+            };
+            let created: Result<BaseConsumer, KafkaError> = consumer(&kafka, "worker", "group", "0").create();
+            assert!(created.is_ok(), "{protocol}: {:?}", created.err());
         }
     }
 }

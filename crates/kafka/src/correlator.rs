@@ -49,7 +49,7 @@ pub(super) fn run(context: &WorkerContext, name: &str, index: usize) -> Result<(
     };
     let consumer: GroupConsumer<CorrelatorMember> =
         client::consumer(kafka, name, &group, &context.settings.correlator.instance)
-            .create_with_context(GroupContext::new(member))
+            .create_with_context(GroupContext::new(member, kafka))
             .map_err(DriverError::client(format!("consumer of group {group}")))?;
     consumer
         .subscribe(&[&kafka.topics.observations])
@@ -77,6 +77,11 @@ pub(super) fn run(context: &WorkerContext, name: &str, index: usize) -> Result<(
                 member.hand_in(Input::Timer);
             }
             None => member.hand_in(Input::Timer),
+        }
+        // Before anything else is handed in: a record may have made a batch due.
+        member.execute_all(&consumer, None);
+        if group_context.has_silently_none() {
+            member.assigned(&consumer, &TopicPartitionList::new());
         }
         member.check_policy();
         member.execute_all(&consumer, None);

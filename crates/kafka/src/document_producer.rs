@@ -19,10 +19,10 @@ pub struct DocumentProducer {
 }
 
 impl DocumentProducer {
-    /// For the first of `kafka.topics.input`. `compression` is a value of librdkafka's `compression.type`.
+    /// For the first of `kafka.topics.input` that is no pattern. `compression` is a value of librdkafka's `compression.type`.
     ///
     /// # Errors
-    /// A property that librdkafka rejects.
+    /// A property that librdkafka rejects, or no such topic.
     pub fn new(kafka: &Kafka, compression: &str) -> Result<Self, DriverError> {
         let producer = client::plain(kafka, "generate")
             .set("compression.type", compression)
@@ -37,9 +37,10 @@ impl DocumentProducer {
             .set("enable.idempotence", "true")
             .create_with_context(Deliveries::default())
             .map_err(DriverError::client("producer of generate"))?;
+        let topic = kafka.topics.named_input().next();
         Ok(Self {
             producer,
-            topic: kafka.topics.input.first().cloned().unwrap_or_default(),
+            topic: topic.ok_or(DriverError::NoNamedInput)?.clone(),
         })
     }
 

@@ -68,6 +68,9 @@ pub enum DriverError {
         /// Its name.
         topic: String,
     },
+    /// There are only patterns of topics to write to.
+    #[error("kafka.topics.input names no topic to write to, only patterns")]
+    NoNamedInput,
     /// The observations topic was made for another number of partitions.
     #[error(
         "topic {topic} has {has} partitions and kafka.topics.partitions says {wants}; set it to {has}, or drain the topic \
@@ -94,6 +97,19 @@ pub enum DriverError {
     /// Keys have moved between partitions.
     #[error(transparent)]
     PartitionsChanged(#[from] PartitionsChanged),
+    /// Another process has the same name.
+    #[error(
+        "correlator.instance {instance} is taken: process {process} on host {host} has this name and runs; give each process a \
+         name of its own, as the default is that of its host, or end that one"
+    )]
+    InstanceTaken {
+        /// The name.
+        instance: String,
+        /// The id of the other process.
+        process: u32,
+        /// The host of the other process.
+        host: String,
+    },
     /// Another producer has the transactional id now.
     #[error(
         "transactional producer {id} is fenced: is there a second process with the same correlator.instance, or was this \

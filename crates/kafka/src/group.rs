@@ -1,18 +1,20 @@
 //! Membership of a consumer group: callbacks become calls of the member, which owns all state.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pipewarden_core::log::{Offset, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::{Broker, Partition as Figures, Statistics};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use tracing::{error, warn};
 
 use super::observer::WorkerFact;
+use super::settings::Kafka;
 use super::{client, connection};
 
 /// A consumer whose rebalances go to its member.
@@ -117,13 +119,45 @@ fn unconnected(statistics: &Statistics) -> usize {
 #[derive(Debug)]
 pub(super) struct GroupContext<M> {
     member: Mutex<M>,
+    silence: Silence,
+}
+
+/// By KIP-848 a member that gets no partitions is told nothing: without a callback it would wait for ever.
+#[derive(Debug, Default)]
+struct Silence {
+    /// Whether it is to be ended.
+    is_awaited: bool,
+    has_called_back: AtomicBool,
+    /// How often librdkafka has reported since then that it reaches the group.
+    reached: AtomicU32,
+}
+
+impl Silence {
+    /// Reports come every two seconds: a first share comes before.
+    const ENOUGH: u32 = 3;
 }
 
 impl<M> GroupContext<M> {
-    pub(super) fn new(member: M) -> Self {
+    pub(super) fn new(member: M, kafka: &Kafka) -> Self {
         Self {
             member: Mutex::new(member),
+            silence: Silence {
+                is_awaited: kafka.brokers_assign(),
+                ..Silence::default()
+            },
         }
+    }
+
+    /// Whether the group has given the member no partitions without a callback that says so. True once.
+    pub(super) fn has_silently_none(&self) -> bool {
+        let Silence {
+            is_awaited,
+            has_called_back,
+            reached,
+        } = &self.silence;
+        *is_awaited
+            && reached.load(Ordering::Relaxed) >= Silence::ENOUGH
+            && !has_called_back.swap(true, Ordering::Relaxed)
     }
 
     /// The member. Not to be held while polling.
@@ -141,6 +175,9 @@ impl<M: Member> ClientContext for GroupContext<M> {
     fn error(&self, _: KafkaError, _: &str) {}
 
     fn stats(&self, statistics: Statistics) {
+        if statistics.cgrp.as_ref().is_some_and(|group| group.state == "up") {
+            self.silence.reached.fetch_add(1, Ordering::Relaxed);
+        }
         let mut member = self.member();
         for (name, topic) in &statistics.topics {
             for (partition, figures) in &topic.partitions {
@@ -161,6 +198,7 @@ impl<M: Member> ClientContext for GroupContext<M> {
 
 impl<M: Member> ConsumerContext for GroupContext<M> {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        self.silence.has_called_back.store(true, Ordering::Relaxed);
         match rebalance {
             Rebalance::Assign(list) => {
                 self.member().assigned(consumer, list);
@@ -188,6 +226,25 @@ pub(super) fn pause<M: Member>(
     if let Err(problem) = changed {
         warn!(is_paused, "cannot pause or resume partitions: {problem}");
     }
+}
+
+/// Whether the group has gone on to another generation than the one that the offsets were sent with, or knows no such member.
+pub(super) fn is_stale_membership(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{FencedMemberEpoch, IllegalGeneration, StaleMemberEpoch, UnknownMemberId};
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| {
+        matches!(
+            code,
+            IllegalGeneration | UnknownMemberId | StaleMemberEpoch | FencedMemberEpoch
+        )
+    })
+}
+
+/// The metadata string. rdkafka panics where another tool has committed bytes that are no UTF-8; to us that is one more
+/// string that is no checkpoint.
+pub(super) fn metadata(element: &TopicPartitionListElem<'_>) -> String {
+    let read = std::panic::AssertUnwindSafe(|| element.metadata().to_owned());
+    std::panic::catch_unwind(read).unwrap_or_else(|_| "not UTF-8".to_owned())
 }
 
 /// librdkafka's number of a partition as ours.

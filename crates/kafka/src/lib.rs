@@ -71,6 +71,8 @@ mod document_producer;
 mod error;
 mod group;
 pub mod gzip;
+mod input;
+mod instance;
 mod metadata;
 mod monitor;
 mod observer;

@@ -135,6 +135,11 @@ pub enum WorkerFact<'a> {
     },
     /// Input flows, and nothing in it is a document of a shape that is read. At most once for each worker.
     UnknownInput(&'a UnknownInput),
+    /// So many of the input topics that the settings name do not exist.
+    MissingInput {
+        /// How many.
+        topics: usize,
+    },
     /// A record goes to the dead letters though [its message](Observer::routed) could be decoded.
     DeadLetter {
         /// The reason that the letter gives.

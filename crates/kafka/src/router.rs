@@ -5,7 +5,7 @@
 //! the partitions. The worker continues to poll, as a member of the group must, and resumes when there is room.
 
 mod delivery;
-mod input;
+mod input_facts;
 mod outgoing;
 mod publish_queue;
 
@@ -31,6 +31,7 @@ use super::context::WorkerContext;
 use super::error::DriverError;
 use super::group::{self, GroupConsumer, GroupContext, Member, Progress, number, offset, signed};
 use super::gzip::{self, LostBatch};
+use super::input;
 use super::observer::{BindingFact, WorkerFact};
 
 /// How long the worker may wait for a message.
@@ -50,7 +51,7 @@ pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError
     let consumer: GroupConsumer<RouterMember> =
         client::consumer(kafka, name, &group, &context.settings.correlator.instance)
             .set("enable.partition.eof", "false")
-            .create_with_context(GroupContext::new(member))
+            .create_with_context(GroupContext::new(member, kafka))
             .map_err(DriverError::client(format!("consumer of group {group}")))?;
     let topics: Vec<&str> = kafka.topics.input.iter().map(String::as_str).collect();
     consumer
@@ -76,8 +77,13 @@ pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError
                     source: problem.into(),
                 });
             }
+            // The watch of the input topics says which.
+            Some(Err(problem)) if input::is_missing_topic(&problem) => {}
             Some(Err(problem)) => client::log_transient(problem.rdkafka_error_code(), &problem.to_string()),
             None => {}
+        }
+        if group_context.has_silently_none() {
+            member.assigned(&consumer, &TopicPartitionList::new());
         }
         member.turn(&consumer);
         since_turn = 0;
@@ -250,7 +256,7 @@ impl RouterMember {
         }
         self.note_undelivered();
         self.send();
-        input::report(&mut self.router, self.written.take(), &|fact| {
+        input_facts::report(&mut self.router, self.written.take(), &|fact| {
             self.context.observer.worker(&self.name, fact);
         });
         self.offer_policy();

@@ -10,12 +10,13 @@ use tracing::{debug, info, warn};
 use super::active_policy::ActivePolicy;
 use super::context::WorkerContext;
 use super::error::DriverError;
+use super::instance::Instance;
 use super::metadata::Probe;
 use super::observer::{Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
 use super::topics::{AlertOutput, TopicAdmin, TopicState, plans};
-use super::{correlator, monitor, router};
+use super::{correlator, input, monitor, router};
 
 /// The pause before a request is repeated that no broker answered: doubled each time, up to the second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -63,32 +64,71 @@ impl Service {
             return Ok(());
         };
         warn_of_topics(&context)?;
+        let instance = if context.settings.correlator.enabled {
+            Instance::claim(&context)?
+        } else {
+            None
+        };
+        if context.stop.is_set() {
+            // What was claimed is withdrawn.
+            return instance.map_or(Ok(()), |instance| instance.keep(&context.stop, &context.stop));
+        }
+        let workers_ended = Stop::default();
+        let keeper = instance
+            .map(|instance| keep(instance, &context.stop, &workers_ended))
+            .transpose()?;
         let monitor = monitor::start(&context, probe)?;
-        let mut workers = Vec::new();
-        let settings = &context.settings;
-        if settings.router.enabled {
-            for index in 0..settings.router.threads {
-                workers.push(start(&context, WorkerRole::Router, index, router::run)?);
-            }
-        }
-        if settings.correlator.enabled {
-            for index in 0..settings.correlator.threads {
-                let work = move |context: &WorkerContext, name: &str| correlator::run(context, name, index);
-                workers.push(start(&context, WorkerRole::Correlator, index, work)?);
-            }
-        }
-        let mut outcome = Ok(());
-        for (name, worker) in workers {
-            let ended = worker
-                .join()
-                .unwrap_or(Err(DriverError::Panicked { worker: name }));
-            outcome = outcome.and(ended);
-        }
+        let outcome = run_workers(&context);
+        workers_ended.set();
         let watched = monitor.join().map_err(|_| DriverError::Panicked {
             worker: monitor::NAME.to_owned(),
         });
-        outcome.and(watched)
+        let kept = keeper.map_or(Ok(()), |keeper| {
+            keeper.join().unwrap_or(Err(DriverError::Panicked {
+                worker: "instance".to_owned(),
+            }))
+        });
+        // Why it had to end comes before what came of that.
+        kept.and(outcome).and(watched)
     }
+}
+
+/// Renews the claim on a thread of its own until the workers have ended.
+fn keep(instance: Instance, stop: &Stop, workers_ended: &Stop) -> Result<Keeper, DriverError> {
+    let (stop, workers_ended) = (stop.clone(), workers_ended.clone());
+    let keeper = thread::Builder::new().name("instance".to_owned());
+    Ok(keeper.spawn(move || instance.keep(&stop, &workers_ended))?)
+}
+
+type Keeper = JoinHandle<Result<(), DriverError>>;
+
+/// Runs all workers to their end.
+fn run_workers(context: &WorkerContext) -> Result<(), DriverError> {
+    let mut workers = Vec::new();
+    let settings = &context.settings;
+    if settings.router.enabled {
+        let (own, probe) = (context.clone(), Probe::new(&settings.kafka, "input")?);
+        let watch = thread::Builder::new().name("input".to_owned());
+        // It ends with the service, which does not wait for its last request.
+        drop(watch.spawn(move || input::watch(&own, &probe))?);
+        for index in 0..settings.router.threads {
+            workers.push(start(context, WorkerRole::Router, index, router::run)?);
+        }
+    }
+    if settings.correlator.enabled {
+        for index in 0..settings.correlator.threads {
+            let work = move |context: &WorkerContext, name: &str| correlator::run(context, name, index);
+            workers.push(start(context, WorkerRole::Correlator, index, work)?);
+        }
+    }
+    let mut outcome = Ok(());
+    for (name, worker) in workers {
+        let ended = worker
+            .join()
+            .unwrap_or(Err(DriverError::Panicked { worker: name }));
+        outcome = outcome.and(ended);
+    }
+    outcome
 }
 
 type Worker = (String, JoinHandle<Result<(), DriverError>>);
@@ -159,14 +199,18 @@ fn await_topics(context: &WorkerContext) -> Result<Option<Probe>, DriverError> {
     Ok(None)
 }
 
-/// All topics must exist; the one that holds the state must have the partitions that the settings say.
+/// All topics must exist, but of several input topics one is enough; the one that holds the state must have the partitions
+/// that the settings say.
 fn check_topics(context: &WorkerContext, probe: &Probe) -> Result<(), DriverError> {
     let topics = &context.settings.kafka.topics;
     if context.settings.router.enabled {
-        for topic in &topics.input {
-            if probe.topic(topic, REQUEST)?.partitions == 0 {
-                return Err(DriverError::MissingInput { topic: topic.clone() });
-            }
+        // One of several, and those that a pattern matches, may come later.
+        let missing = topics.missing_input(probe)?;
+        if let Some(topic) = missing.first()
+            && missing.len() == topics.input.len()
+        {
+            let topic = (*topic).to_owned();
+            return Err(DriverError::MissingInput { topic });
         }
     }
     // Only routers use it.
@@ -190,7 +234,7 @@ fn check_topics(context: &WorkerContext, probe: &Probe) -> Result<(), DriverErro
     info!(
         brokers = context.settings.kafka.brokers,
         input = topics.input.join(" "),
-        "the broker answers and all topics exist"
+        "the broker answers and the topics exist"
     );
     Ok(())
 }

@@ -19,7 +19,8 @@ pub struct Kafka {
     /// Prefix of consumer groups, client ids and transactional ids. Default `pipewarden`.
     pub application_id: String,
     /// Whether a process that restarts within `session.timeout.ms` gets its partitions back without a rebalance, as the
-    /// group's static member `correlator.instance`. Its partitions wait for it meanwhile. Default false.
+    /// group's static member `correlator.instance`. Its partitions wait for it meanwhile. Not with `group.protocol: consumer`,
+    /// where a process that was killed is refused until the broker has given it up. Default false.
     pub static_membership: bool,
     /// The most that one batch of gzip may inflate to. One that is larger is skipped, counted as lost and
     /// published to the dead-letter topic. Default 134217728, which is 128 MiB.
@@ -34,7 +35,8 @@ pub struct Kafka {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Topics {
-    /// Where Winlogbeat publishes. Default `[winlogbeat]`.
+    /// Where Winlogbeat publishes: names of topics, and patterns that begin with `^`, as `^winlogbeat-.*`. Of several, those
+    /// that exist are read, and new ones within half a minute. Default `[winlogbeat]`.
     pub input: Vec<String>,
     /// Where observations go. Default `pipewarden.observations`.
     pub observations: String,
@@ -107,6 +109,13 @@ impl Kafka {
     /// The consumer group of router workers.
     pub(super) fn router_group(&self) -> String {
         format!("{}-router", self.application_id)
+    }
+
+    /// Whether the brokers assign partitions and say when a member is gone (KIP-848). librdkafka refuses its own properties for
+    /// both then.
+    pub(super) fn brokers_assign(&self) -> bool {
+        let protocol = self.client.get("group.protocol");
+        protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
     }
 
     /// The consumer group of correlator workers.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use failure::{failure, undelivered};
 use pipewarden_core::diagnostics::with_causes;
 use pipewarden_engine::worker::{Batch, CommitCalls, Ended, RETRY_BACKOFF, Renewed};
-use rdkafka::Offset;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
@@ -19,10 +18,10 @@ use tracing::{debug, warn};
 
 use super::client;
 use super::error::DriverError;
-use super::group::signed;
+use super::group::{self, signed};
 use super::metadata::partition_count;
 use super::rejected::{Numbered, Undelivered};
-use super::settings::{ServiceSettings, Topics};
+use super::settings::ServiceSettings;
 use super::stop::Stop;
 
 /// How long the broker keeps a transaction that nobody ends. Whoever takes the partition over waits no longer.
@@ -81,6 +80,8 @@ pub(super) struct TransactionalProducer {
     /// Polled by a thread of its own: an abort waits for delivery reports that nobody else would serve meanwhile.
     producer: ThreadedProducer<Numbered>,
     id: String,
+    /// Whether each record is sent in a request of its own.
+    is_one_by_one: bool,
     /// Why it can no longer be used.
     failure: Option<DriverError>,
     /// A topic that did not exist after the last transaction.
@@ -96,13 +97,14 @@ impl TransactionalProducer {
         id: &str,
         stop: &Stop,
     ) -> Result<Option<Self>, DriverError> {
-        let producer = create(settings, name, id)?;
+        let producer = create(settings, name, id, false)?;
         while !stop.is_set() {
             match producer.init_transactions(REQUEST) {
                 Ok(()) => {
                     return Ok(Some(Self {
                         producer,
                         id: id.to_owned(),
+                        is_one_by_one: false,
                         failure: None,
                         missing: None,
                     }));
@@ -121,8 +123,8 @@ impl TransactionalProducer {
 
     /// Takes the place of itself: from now on nothing that the old producer has sent can end a transaction. Where there is
     /// no new one yet the old one stays, which must not be used.
-    pub(super) fn renew(&mut self, settings: &ServiceSettings, name: &str) -> Renewed {
-        let producer = match create(settings, name, &self.id) {
+    pub(super) fn renew(&mut self, settings: &ServiceSettings, name: &str, is_one_by_one: bool) -> Renewed {
+        let producer = match create(settings, name, &self.id, is_one_by_one) {
             Ok(producer) => producer,
             Err(failure) => {
                 let problem = with_causes(&failure);
@@ -133,6 +135,7 @@ impl TransactionalProducer {
         match producer.init_transactions(REQUEST) {
             Ok(()) => {
                 self.producer = producer;
+                self.is_one_by_one = is_one_by_one;
                 Renewed::Ready
             }
             Err(problem) if classify(&problem) == ErrorAction::GiveUp => Renewed::Fatal {
@@ -167,7 +170,7 @@ impl TransactionalProducer {
         settings: &ServiceSettings,
         within: Duration,
     ) -> Ended {
-        let offsets = offsets(batch, &settings.kafka.topics);
+        let offsets = records::offsets(batch, &settings.kafka.topics);
         let outcome =
             self.begin(within).and_then(
                 |transaction| match records::write(&transaction, batch, settings) {
@@ -178,10 +181,18 @@ impl TransactionalProducer {
         match outcome {
             Ok(calls) => {
                 self.missing = None;
-                Ended::Committed(calls)
+                Ended::Committed(CommitCalls {
+                    is_one_by_one: self.is_one_by_one,
+                    ..calls
+                })
             }
             Err(Failure::Aborted(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull))) => {
                 Ended::QueueFull
+            }
+            Err(Failure::Aborted(problem)) if group::is_stale_membership(&problem) => {
+                Ended::StaleMembership {
+                    problem: problem.to_string(),
+                }
             }
             Err(Failure::Aborted(problem)) => self.aborted(problem, batch, settings),
             Err(Failure::Fatal(problem)) => self.fatal(problem, batch, settings),
@@ -192,7 +203,7 @@ impl TransactionalProducer {
     /// abort fails where the broker knows of no partition of the transaction.
     fn fatal(&mut self, problem: KafkaError, batch: &Batch, settings: &ServiceSettings) -> Ended {
         let records = self.producer.context().take();
-        if let Some(Cause::Hopeless(record)) = records::cause(&records, batch) {
+        if let Some(Cause::Hopeless(record)) = records::cause(&records, batch, self.is_one_by_one) {
             return self.hopeless(undelivered(&self.id, record));
         }
         match self.unknown_topic(&records) {
@@ -205,7 +216,7 @@ impl TransactionalProducer {
     fn aborted(&mut self, problem: KafkaError, batch: &Batch, settings: &ServiceSettings) -> Ended {
         let records = self.producer.context().take();
         let missing = self.missing_topic(&records);
-        match records::cause(&records, batch) {
+        match records::cause(&records, batch, self.is_one_by_one) {
             Some(Cause::Rejected(rejection)) => return Ended::Rejected(rejection),
             Some(Cause::Hopeless(record)) => return self.hopeless(undelivered(&self.id, record)),
             None => {}
@@ -257,11 +268,13 @@ fn create(
     settings: &ServiceSettings,
     name: &str,
     id: &str,
+    is_one_by_one: bool,
 ) -> Result<ThreadedProducer<Numbered>, DriverError> {
     // A topic that takes the largest alert takes what is sent together.
     let batch = (settings.alert_max_bytes + client::ROOM).min(client::BATCH);
     client::producer(&settings.kafka, name)
         .set("batch.size", batch.to_string())
+        .set("batch.num.messages", if is_one_by_one { "1" } else { "10000" })
         .set("transactional.id", id)
         .set("transaction.timeout.ms", TRANSACTION_TIMEOUT)
         // Ours, since it tells a clean transaction: `kafka.client` does not change it.
@@ -270,19 +283,6 @@ fn create(
         .set("linger.ms", "0")
         .create_with_context(Numbered::default())
         .map_err(DriverError::client(format!("transactional producer {id}")))
-}
-
-/// The offsets of a batch, each with its checkpoint.
-fn offsets(batch: &Batch, topics: &Topics) -> TopicPartitionList {
-    let mut offsets = TopicPartitionList::new();
-    for part in batch.parts() {
-        let mut element = offsets.add_partition(&topics.observations, signed(part.partition.number));
-        element
-            .set_offset(Offset::Offset(part.offset.to_wire()))
-            .expect("no log reaches the offsets that Kafka reserves");
-        element.set_metadata(part.checkpoint.to_string());
-    }
-    offsets
 }
 
 /// A call of the transactional API that succeeded.
@@ -333,10 +333,13 @@ impl Transaction<'_> {
         while self.producer.in_flight_count() > 0 && reports.is_empty() && Instant::now() < self.deadline {
             thread::sleep(STEP);
         }
-        match reports.for_good() {
-            Some(problem) => Err(problem),
-            None => Ok(reports.is_empty()),
-        }
+        self.may_go_on()
+    }
+
+    /// False where the transaction has failed, for a reason that the next call gives.
+    fn may_go_on(&self) -> Result<bool, KafkaError> {
+        let reports = self.producer.context();
+        reports.for_good().map_or(Ok(reports.is_empty()), Err)
     }
 
     /// Writes the offsets and commits. Returns only when the outcome is known. The records are flushed before, so that the
@@ -354,6 +357,7 @@ impl Transaction<'_> {
                     offsets: sent.took,
                     end: ended.took,
                     is_repeated: sent.is_repeated || ended.is_repeated,
+                    is_one_by_one: false,
                 })
             });
         calls.map_err(|error| self.fail(error))

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use crate::time::AppendTime;
@@ -35,6 +35,12 @@ impl Make<'_> {
         let counters = IntCounterVec::new(Opts::new(self.name(name), help), labels).expect(SOUND);
         self.registry.register(Box::new(counters.clone())).expect(SOUND);
         counters
+    }
+
+    pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        let gauge = IntGauge::new(self.name(name), help).expect(SOUND);
+        self.registry.register(Box::new(gauge.clone())).expect(SOUND);
+        gauge
     }
 
     pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {

@@ -1,6 +1,6 @@
 //! What the router counts.
 
-use prometheus::{Histogram, IntCounter, IntCounterVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::Metrics;
 use super::make::{Make, at_zero, seconds_between};
@@ -23,6 +23,7 @@ pub(super) struct Router {
     input_age: Histogram,
     input_shapes: IntCounterVec,
     commits: IntCounter,
+    missing_input: IntGauge,
 }
 
 impl Router {
@@ -71,6 +72,10 @@ impl Router {
                 &["shape"],
             ),
             commits: make.counter("router_commits_total", "Commits of input offsets."),
+            missing_input: make.gauge(
+                "input_topics_missing",
+                "Topics of kafka.topics.input that do not exist, or that this user may not see.",
+            ),
         };
         at_zero(&router.observations, Kind::ALL.iter().map(|kind| kind.as_str()));
         at_zero(&router.odd_fields, ODD_FIELDS);
@@ -159,6 +164,13 @@ impl Metrics {
             .input_shapes
             .with_label_values(&[shape])
             .inc_by(messages);
+    }
+
+    /// So many input topics do not exist.
+    pub fn missing_input(&self, topics: usize) {
+        self.router
+            .missing_input
+            .set(i64::try_from(topics).unwrap_or(i64::MAX));
     }
 
     /// The router has committed.

@@ -118,7 +118,7 @@ impl Reported<'_> {
         self.metrics.producer_replaced(reason);
         self.status
             .note(self.worker, |worker| worker.producer_replaced(Instant::now()));
-        if reason != RenewalReason::Aborted {
+        if matches!(reason, RenewalReason::Slow | RenewalReason::Repeated) {
             let (worker, reason) = (self.worker, reason.as_str());
             warn!(
                 worker,

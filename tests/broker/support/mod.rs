@@ -5,6 +5,7 @@
 pub mod broker;
 pub mod chaos;
 mod libraries;
+pub mod proxied;
 pub mod proxy;
 pub mod service;
 pub mod topics;

@@ -1,15 +1,19 @@
 //! A proxy between clients and one broker that knows where requests of Kafka's protocol begin and end: it can keep one back,
-//! cut the connection that it came on, and let it arrive later, as a network may.
+//! cut the connection that it came on, and let it arrive later, as a network may; and hold, delay, lose or spoil one.
 //!
 //! A request is a length in four bytes, then the API's key and version in two bytes each, then a number by which the client
 //! knows the answer (`kafka.apache.org/protocol`). Nothing else of it is read.
 
-use std::collections::VecDeque;
+mod fault;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use fault::Fault;
 
 /// How long anything that a test waits for may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,8 +23,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Api(i16);
 
 impl Api {
+    pub const PRODUCE: Self = Self(0);
+    pub const FETCH: Self = Self(1);
+    pub const OFFSET_COMMIT: Self = Self(8);
+    pub const OFFSET_FETCH: Self = Self(9);
+    pub const JOIN_GROUP: Self = Self(11);
+    pub const HEARTBEAT: Self = Self(12);
+    pub const SYNC_GROUP: Self = Self(14);
+    pub const INIT_PRODUCER_ID: Self = Self(22);
+    pub const ADD_PARTITIONS_TO_TXN: Self = Self(24);
     pub const ADD_OFFSETS_TO_TXN: Self = Self(25);
     pub const END_TXN: Self = Self(26);
+    pub const GROUP_HEARTBEAT: Self = Self(68);
+    pub const TXN_OFFSET_COMMIT: Self = Self(28);
 
     fn of(request: &[u8]) -> Option<Self> {
         let key = request.get(4..6)?;
@@ -35,6 +50,12 @@ enum Action {
     KeepAndCut,
     /// Everything that was kept arrives; this one and all of its kind vanish, until [`Proxy::unblock`].
     ReleaseAndBlock,
+    /// Everything that was kept arrives, and then this one.
+    Release,
+    /// It arrives with another generation of its group than the client has put into it.
+    Spoil,
+    /// The network is at fault.
+    Fault(Fault),
 }
 
 /// What becomes of the next request of a kind.
@@ -50,9 +71,14 @@ struct Plan {
 struct State {
     plans: Vec<Plan>,
     kept: VecDeque<Vec<u8>>,
-    blocked: Vec<Api>,
+    /// Requests of this kind that hold this text vanish.
+    blocked: Vec<(Api, Vec<u8>)>,
+    /// How many have.
+    vanished: u32,
     /// How many plans have been carried out.
     carried_out: u32,
+    /// How many faults of the network, by kind.
+    faults: BTreeMap<&'static str, u64>,
     is_over: bool,
 }
 
@@ -106,11 +132,39 @@ impl Shared {
             let Some(request) = self.state().kept.pop_front() else {
                 return Ok(());
             };
-            let mut connection = self.connect()?;
-            connection.set_read_timeout(Some(PATIENCE))?;
-            connection.write_all(&request)?;
-            frame(&mut connection)?;
+            self.send_alone(&request)?;
         }
+    }
+
+    /// Lets a request arrive on a connection of its own, and waits for the answer.
+    fn send_alone(&self, request: &[u8]) -> io::Result<()> {
+        let mut connection = self.connect()?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        connection.write_all(request)?;
+        frame(&mut connection).map(drop)
+    }
+
+    fn vanishes(&self, request: &[u8]) -> bool {
+        let mut state = self.state();
+        let is_blocked = state.blocked.iter().any(|(api, text)| {
+            Api::of(request) == Some(*api) && memchr::memmem::find(request, text).is_some()
+        });
+        if is_blocked {
+            state.vanished += 1;
+            self.changed.notify_all();
+        }
+        is_blocked
+    }
+
+    fn note(&self, action: Action) {
+        if let Action::Fault(fault) = action {
+            *self.state().faults.entry(fault.kind()).or_default() += 1;
+        }
+    }
+
+    fn carried_out(&self) {
+        self.state().carried_out += 1;
+        self.changed.notify_all();
     }
 }
 
@@ -153,13 +207,69 @@ impl Proxy {
 
     /// The next request of this kind is kept, and its connection is cut: the client will ask again.
     pub fn keep_next(&self, api: Api) {
-        self.plan(api, Action::KeepAndCut, &[]);
+        self.keep(api, &[]);
+    }
+
+    /// The same, once a request has passed that holds all these texts.
+    pub fn keep(&self, api: Api, after: &[&str]) {
+        self.plan(api, Action::KeepAndCut, after);
     }
 
     /// Once a request has passed that holds all these texts, the next of this kind lets arrive what was kept, and vanishes
     /// with all others of its kind.
     pub fn release_and_block(&self, api: Api, after: &[&str]) {
         self.plan(api, Action::ReleaseAndBlock, after);
+    }
+
+    /// Once a request has passed that holds all these texts, the next `TxnOffsetCommit` arrives with a generation that its group
+    /// rejects.
+    pub fn spoil_offsets(&self, after: &[&str]) {
+        self.plan(Api::TXN_OFFSET_COMMIT, Action::Spoil, after);
+    }
+
+    /// Once a request has passed that holds all these texts, what was kept arrives before the next of this kind.
+    pub fn release_before(&self, api: Api, after: &[&str]) {
+        self.plan(api, Action::Release, after);
+    }
+
+    /// The network does this to the next request of this kind. Returns when it has; false if no such request comes for so long.
+    pub fn disturb(&self, api: Api, fault: Fault, within: Duration) -> bool {
+        self.plan(api, Action::Fault(fault), &[]);
+        let began = Instant::now();
+        let is_planned = |plan: &Plan| plan.action == Action::Fault(fault) && plan.api == api;
+        let mut state = self.shared.state();
+        while state.plans.iter().any(is_planned) {
+            let Some(left) = within.checked_sub(began.elapsed()) else {
+                state.plans.retain(|plan| !is_planned(plan));
+                return false;
+            };
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+        true
+    }
+
+    /// How often the network was at fault, by kind.
+    pub fn faults(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.state().faults.clone()
+    }
+
+    /// From now on requests of this kind that hold this text vanish, until [`Proxy::unblock`].
+    pub fn block(&self, api: Api, text: &str) {
+        let mut state = self.shared.state();
+        state.vanished = 0;
+        state.blocked.push((api, text.as_bytes().to_vec()));
+    }
+
+    /// Waits until a request has vanished.
+    #[track_caller]
+    pub fn await_vanished(&self) {
+        let began = Instant::now();
+        let mut state = self.shared.state();
+        while state.vanished == 0 {
+            let left = PATIENCE.checked_sub(began.elapsed());
+            let left = left.expect("a request that vanishes comes");
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
     }
 
     /// Nothing vanishes any more.
@@ -200,7 +310,7 @@ impl Drop for Proxy {
 }
 
 /// Passes requests to the broker and answers back until either side ends.
-fn serve(client: &TcpStream, broker: &TcpStream, shared: &Shared) -> io::Result<()> {
+fn serve(client: &TcpStream, broker: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     client.set_nodelay(true)?;
     let (mut answers, mut to_client) = (broker.try_clone()?, client.try_clone()?);
     let back = thread::spawn(move || io::copy(&mut answers, &mut to_client));
@@ -211,29 +321,46 @@ fn serve(client: &TcpStream, broker: &TcpStream, shared: &Shared) -> io::Result<
     ended
 }
 
-fn pass_requests(mut client: &TcpStream, mut broker: &TcpStream, shared: &Shared) -> io::Result<()> {
+fn pass_requests(mut client: &TcpStream, broker: &TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    let mut slow = (0, Duration::ZERO);
     loop {
         let request = frame(&mut client)?;
         let planned = shared.state().action_for(&request);
-        match planned {
-            Some((_, Action::KeepAndCut)) => shared.state().kept.push_back(request),
-            Some((api, Action::ReleaseAndBlock)) => {
-                shared.release()?;
-                shared.state().blocked.push(api);
+        if slow.0 > 0 {
+            slow.0 -= 1;
+            thread::sleep(slow.1);
+        }
+        let Some((api, action)) = planned else {
+            if !shared.vanishes(&request) {
+                (&*broker).write_all(&request)?;
             }
-            None => {
-                let is_blocked = Api::of(&request).is_some_and(|api| shared.state().blocked.contains(&api));
-                if !is_blocked {
-                    broker.write_all(&request)?;
+            continue;
+        };
+        shared.note(action);
+        match action {
+            Action::KeepAndCut => {
+                shared.state().kept.push_back(request);
+                shared.carried_out();
+                return Ok(());
+            }
+            Action::ReleaseAndBlock => {
+                shared.release()?;
+                shared.state().blocked.push((api, Vec::new()));
+            }
+            Action::Release => {
+                shared.release()?;
+                (&*broker).write_all(&request)?;
+            }
+            Action::Spoil => (&*broker).write_all(&fault::with_another_generation(request))?,
+            Action::Fault(fault) => {
+                shared.carried_out();
+                if !fault::happen(fault, request, (client, broker), shared, &mut slow)? {
+                    return Ok(());
                 }
                 continue;
             }
         }
-        shared.state().carried_out += 1;
-        shared.changed.notify_all();
-        if matches!(planned, Some((_, Action::KeepAndCut))) {
-            return Ok(());
-        }
+        shared.carried_out();
     }
 }
 

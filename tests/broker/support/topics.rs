@@ -48,6 +48,17 @@ impl Broker {
         }
     }
 
+    /// Deletes a topic with all that is in it.
+    pub fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let deleted = runtime()
+            .block_on(admin.delete_topics(&[name], &AdminOptions::new()))
+            .unwrap();
+        deleted.into_iter().for_each(|result| {
+            result.unwrap();
+        });
+    }
+
     /// Appends values to given partitions of a topic.
     pub fn produce(&self, topic: &str, records: &[(i32, Vec<u8>)]) {
         let producer = self.producer();

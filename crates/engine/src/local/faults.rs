@@ -22,6 +22,8 @@ pub enum Fault {
     Abort,
     /// The group is rebalanced within a transaction, so that its offsets are rejected.
     RebalanceInCommit,
+    /// The group begins a new generation within a transaction, and the client learns of it without a callback, as by KIP-848.
+    EpochRises,
     /// The process crashes within a transaction, which stays open.
     TornCommit,
     /// A new producer cannot be made, and the attempt may be repeated.
@@ -56,7 +58,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::CommittedUnanswered,
         Self::LogUnanswered,
         Self::SeekTimedOut,
@@ -64,6 +66,7 @@ impl Fault {
         Self::AlertRejected,
         Self::Abort,
         Self::RebalanceInCommit,
+        Self::EpochRises,
         Self::TornCommit,
         Self::ProducerFailed,
         Self::ProducerFatal,

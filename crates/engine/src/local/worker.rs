@@ -28,9 +28,13 @@ pub struct Worker {
     layout: Layout,
     name: String,
     producer: Producer,
+    /// Whether the producer was made to send each record on its own.
+    is_one_by_one: bool,
     consumer: Consumer<PartitionId>,
-    /// Of its group, as a callback named it last.
+    /// Of its group, as its client knows it.
     generation: u64,
+    /// Whether its client knows that its partitions are others', before a callback tells.
+    is_lost: bool,
     at: At,
     moment: Moment,
     facts: Vec<Fact>,
@@ -77,8 +81,10 @@ impl Worker {
             layout: layout.clone(),
             name: name.to_owned(),
             producer: broker.start_producer(name),
+            is_one_by_one: false,
             consumer: Consumer::default(),
             generation: 0,
+            is_lost: false,
             at,
             moment: Moment::default(),
             facts: Vec::new(),
@@ -126,6 +132,17 @@ impl Worker {
         };
         self.run_callback(input, broker);
         self.unassign(partitions);
+        self.is_lost = false;
+    }
+
+    /// Its client learns of a generation in the background, without a callback.
+    pub fn learn_generation(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
+    /// Its client learns that its partitions are others'; the callback is still to come.
+    pub fn learn_loss(&mut self) {
+        self.is_lost = true;
     }
 
     /// Stops reading these, after [`Worker::during_commit`] has revoked them.
@@ -217,7 +234,7 @@ impl Worker {
         self.end.as_ref()
     }
 
-    /// The generation of its group, as a callback named it last.
+    /// The generation of its group, as its client knows it.
     pub fn generation(&self) -> u64 {
         self.generation
     }

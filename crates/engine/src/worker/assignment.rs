@@ -65,6 +65,15 @@ impl<M: Clone> Machine<M> {
         self.publish_before_revocation(at);
     }
 
+    /// Not where the assignment is lost: the callback that says so is still to come, and until then the old membership only
+    /// costs aborts.
+    pub(super) fn membership_read(&mut self, membership: Option<M>) {
+        self.is_membership_asked = false;
+        if membership.is_some() {
+            self.membership = membership;
+        }
+    }
+
     pub(super) fn lost(&mut self, partitions: &[PartitionId]) {
         self.observe(Fact::Lost(partitions.len()));
         // Nothing is published before the worker is in the group again.
@@ -237,6 +246,7 @@ impl<M: Clone> Machine<M> {
     /// Whether an answer about a partition is outstanding.
     pub(super) fn is_asking(&self) -> bool {
         self.ticks_asked > 0
+            || self.is_membership_asked
             || self.partitions.values().any(|phase| match phase {
                 Phase::Locating(locating) => locating.ask_at.is_none(),
                 Phase::Seeking(seeking) => seeking.seek_at.is_none(),

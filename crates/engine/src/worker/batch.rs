@@ -59,8 +59,7 @@ pub struct BatchRecord<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     pub(super) parts: Vec<Arc<Part>>,
-    /// Whether each record is sent only when the one before it is acknowledged: a broker takes or rejects what is sent
-    /// together as a whole, and only so is it known which record it rejects.
+    /// Whether each record is sent [on its own](super::Output::RenewProducer), so that it is known which one the broker rejects.
     pub is_one_by_one: bool,
     /// What the broker rejected, in the order in which it was replaced.
     pub replaced: Vec<Replacement>,

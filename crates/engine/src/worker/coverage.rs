@@ -19,15 +19,18 @@ pub const PARTITION_INPUTS: [&str; 9] = [
 ];
 
 /// Inputs about the worker, by name; they meet one of [`WORKER_STATES`].
-pub const WORKER_INPUTS: [&str; 14] = [
+pub const WORKER_INPUTS: [&str; 17] = [
     "assigned",
     "revoked",
     "lost",
     "ended.committed",
     "ended.aborted",
     "ended.rejected",
+    "ended.stale_membership",
     "ended.queue_full",
     "ended.fatal",
+    "membership.read",
+    "membership.lost",
     "producer.ready",
     "producer.failed",
     "producer.fatal",
@@ -70,6 +73,9 @@ impl<M> Input<'_, M> {
             Self::Ended(Ended::Committed(_)) => "ended.committed",
             Self::Ended(Ended::Aborted { .. }) => "ended.aborted",
             Self::Ended(Ended::Rejected(_)) => "ended.rejected",
+            Self::Ended(Ended::StaleMembership { .. }) => "ended.stale_membership",
+            Self::Membership(Some(_)) => "membership.read",
+            Self::Membership(None) => "membership.lost",
             Self::Ended(Ended::QueueFull) => "ended.queue_full",
             Self::Ended(Ended::Fatal { .. }) => "ended.fatal",
             Self::Producer(Renewed::Ready) => "producer.ready",
@@ -98,6 +104,7 @@ impl<M> Input<'_, M> {
             | Self::Lost { .. }
             | Self::Ended(_)
             | Self::Producer(_)
+            | Self::Membership(_)
             | Self::PolicyChanged(_)
             | Self::Timer
             | Self::Stop => None,

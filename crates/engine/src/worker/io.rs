@@ -165,6 +165,8 @@ pub enum Input<'a, M> {
     Ended(Ended),
     /// Answers [`Output::RenewProducer`].
     Producer(Renewed),
+    /// Answers [`Output::AskMembership`]. `None` where the assignment is lost, of which a callback is still to tell.
+    Membership(Option<M>),
     /// Answers [`Output::AppendTick`]: the producer has it.
     Ticked {
         /// For this partition.
@@ -197,18 +199,22 @@ pub struct CommitCalls {
     pub end: Duration,
     /// Whether any call was made more than once.
     pub is_repeated: bool,
+    /// Whether the producer was made to send [each record on its own](Output::RenewProducer), which is slow.
+    pub is_one_by_one: bool,
 }
 
 impl CommitCalls {
     /// Less than librdkafka waits before it repeats a request: see [`RETRY_BACKOFF`].
     const SLOW: Duration = Duration::from_millis(300);
 
-    /// Why requests of the transaction may still be on their way; `None` if none can be.
+    /// Why there must be a new producer, mostly since requests of the transaction may still be on their way; `None` if none can be.
     pub(super) fn doubt(&self) -> Option<RenewalReason> {
         if self.is_repeated {
             Some(RenewalReason::Repeated)
         } else if self.offsets >= Self::SLOW || self.end >= Self::SLOW {
             Some(RenewalReason::Slow)
+        } else if self.is_one_by_one {
+            Some(RenewalReason::Rejected)
         } else {
             None
         }
@@ -227,11 +233,13 @@ pub enum RenewalReason {
     Slow,
     /// A call of the last transaction was repeated.
     Repeated,
+    /// The last transaction had what replaces a rejected record, each record on its own; the next has no need of that.
+    Rejected,
 }
 
 impl RenewalReason {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Aborted, Self::Slow, Self::Repeated];
+    pub const ALL: [Self; 4] = [Self::Aborted, Self::Slow, Self::Repeated, Self::Rejected];
 
     /// The label in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -239,6 +247,7 @@ impl RenewalReason {
             Self::Aborted => "aborted",
             Self::Slow => "slow",
             Self::Repeated => "repeated",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -255,6 +264,11 @@ pub enum Ended {
     },
     /// The broker has rejected a record for good; nothing of the transaction will ever be visible.
     Rejected(Rejection),
+    /// The same, because the group no longer knows the membership that its offsets named.
+    StaleMembership {
+        /// The error of the broker.
+        problem: String,
+    },
     /// It could not be sent as a whole, because the client's queue was full; nothing of it will ever be visible.
     QueueFull,
     /// The producer cannot be used any more: it is fenced, or the outcome of the transaction is unknown.
@@ -323,7 +337,14 @@ pub enum Output<M> {
     },
     /// Make a new transactional producer of the same id. It fences the old one, and requests of that which are still on
     /// their way.
-    RenewProducer,
+    RenewProducer {
+        /// Whether it sends each record in a request of its own, whatever comes together: a broker takes or rejects a request's
+        /// records as a whole, and only so is it known which of them it rejects.
+        is_one_by_one: bool,
+    },
+    /// Read the membership anew: by KIP-848 its epoch rises without a callback. First the membership is read and *then*
+    /// whether the assignment is lost, so that a membership that is handed in covers the partitions of the last callback.
+    AskMembership,
     /// Append a [tick](crate::ObservationRecord::Tick) outside of any transaction.
     AppendTick {
         /// To this partition.

@@ -49,8 +49,11 @@ pub struct Machine<M> {
     /// The policy to switch to as soon as everything read is committed.
     pub(super) next_policy: Option<Arc<Policy>>,
     /// Of the generation that the last callback named. librdkafka renews it in the background: with a fresh reading, a
-    /// batch of partitions lost meanwhile could be committed, while a stale one only costs an abort. `None` outside of the group.
+    /// batch of partitions lost meanwhile could be committed, while a stale one only costs an abort, after which it is read
+    /// anew. `None` outside of the group.
     pub(super) membership: Option<M>,
+    /// Whether an answer about the membership is outstanding.
+    pub(super) is_membership_asked: bool,
     pub(super) partitions: BTreeMap<PartitionId, Phase>,
     pub(super) publisher: Publisher,
     /// When the first record, or end of a partition, was read that is in no batch yet.
@@ -97,6 +100,7 @@ impl<M: Clone> Machine<M> {
             policy,
             next_policy: None,
             membership: None,
+            is_membership_asked: false,
             partitions: BTreeMap::new(),
             publisher: Publisher::Ready,
             batch_since: None,
@@ -137,6 +141,7 @@ impl<M: Clone> Machine<M> {
             Input::SeekFailed { partition, problem } => self.seek_failed(partition, problem, at),
             Input::Ended(ended) => self.ended(ended, at),
             Input::Producer(renewed) => self.renewed(renewed, at),
+            Input::Membership(membership) => self.membership_read(membership),
             Input::Ticked { partition } => self.ticked(partition, at),
             Input::TickFailed { partition, problem } => self.tick_failed(partition, problem),
             Input::PolicyChanged(policy) => self.next_policy = Some(policy),
@@ -334,7 +339,8 @@ impl<M: Clone> Machine<M> {
                 )
             }
             (None, Publisher::Renewing { ask_at: None, .. }) => matches!(input, Input::Producer(_)),
-            (None, _) => !matches!(input, Input::Ended(_) | Input::Producer(_)),
+            (None, _) if self.is_membership_asked => matches!(input, Input::Membership(_)),
+            (None, _) => !matches!(input, Input::Ended(_) | Input::Producer(_) | Input::Membership(_)),
         };
         assert!(
             is_expected,

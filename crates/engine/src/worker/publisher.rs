@@ -108,11 +108,12 @@ impl<M: Clone> Machine<M> {
                 let (batch, pause) = (Arc::clone(batch), retry.pause);
                 self.publish(batch, Some(pause), at);
             }
-            Publisher::Renewing { ask_at, .. }
+            Publisher::Renewing { batch, ask_at, .. }
                 if may_begin && ask_at.is_some_and(|due| at.monotonic >= due) =>
             {
                 *ask_at = None;
-                self.push(Output::RenewProducer);
+                let is_one_by_one = batch.is_one_by_one;
+                self.push(Output::RenewProducer { is_one_by_one });
             }
             Publisher::Publishing { .. } | Publisher::Renewing { .. } | Publisher::Waiting { .. } => {}
         }
@@ -222,6 +223,14 @@ impl<M: Clone> Machine<M> {
             Ended::Fatal { problem } => return self.end(End::Producer { problem }),
             Ended::Aborted { problem } => problem,
             Ended::Rejected(rejection) => return self.rejected(&batch, paused, rejection, at),
+            Ended::StaleMembership { problem } => {
+                // Within a revocation the new owner repeats the batch. Outside of the group there is nothing to ask for.
+                if self.callback.is_none() && self.membership.is_some() {
+                    self.is_membership_asked = true;
+                    self.push(Output::AskMembership);
+                }
+                problem
+            }
             Ended::QueueFull => "the client's queue is full".to_owned(),
         };
         self.aborted(paused, problem);
@@ -264,10 +273,13 @@ impl<M: Clone> Machine<M> {
     /// The commit holds, but a request of it may still be on its way: nothing begins before there is a new producer. Where
     /// the first transaction of each new producer is in doubt again, the pauses before the next grow.
     fn renew_after_commit(&mut self, reason: RenewalReason, at: At) {
-        let pause = self.doubt_pause.map_or(Duration::ZERO, |pause| {
-            (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
-        });
-        self.doubt_pause = Some(pause);
+        let mut pause = Duration::ZERO;
+        if reason != RenewalReason::Rejected {
+            if let Some(last) = self.doubt_pause {
+                pause = (last * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            }
+            self.doubt_pause = Some(pause);
+        }
         self.observe(Fact::ProducerReplaced(reason));
         self.push(Output::Pause(self.partitions().collect()));
         self.publisher = Publisher::Renewing {

@@ -23,6 +23,7 @@ const CLEAN: Ended = Ended::Committed(CommitCalls {
     offsets: Duration::from_millis(2),
     end: Duration::from_millis(2),
     is_repeated: false,
+    is_one_by_one: false,
 });
 
 const SECOND: PartitionId = PartitionId::observations(Partition::new(1));
@@ -231,7 +232,10 @@ fn after_a_commit_in_doubt_nothing_begins_before_there_is_a_new_producer() {
         let is_counted = |output: &Output<u64>| matches!(output, Output::Observe(Fact::ProducerReplaced(why)) if *why == reason);
         assert!(outputs.iter().any(is_counted), "{outputs:?}");
         assert!(
-            matches!(outputs.last(), Some(Output::RenewProducer)),
+            matches!(
+                outputs.last(),
+                Some(Output::RenewProducer { is_one_by_one: false })
+            ),
             "{outputs:?}"
         );
         let outputs = handle(&mut machine, Input::Producer(Renewed::Ready), 160);
@@ -255,7 +259,7 @@ fn where_every_commit_is_in_doubt_the_pauses_before_a_new_producer_grow_to_five_
         let is_asked = |outputs: &[Output<u64>]| {
             outputs
                 .iter()
-                .any(|output| matches!(output, Output::RenewProducer))
+                .any(|output| matches!(output, Output::RenewProducer { .. }))
         };
         let (began, mut outputs) = (now, handle(&mut machine, Input::Ended(slow.clone()), now));
         while !is_asked(&outputs) {
@@ -289,7 +293,7 @@ fn a_commit_in_doubt_within_a_revocation_is_the_last_of_its_partitions() {
         matches!(outputs.last(), Some(Output::CallbackDone)),
         "{outputs:?}"
     );
-    let is_renewed = |output: &Output<u64>| matches!(output, Output::RenewProducer);
+    let is_renewed = |output: &Output<u64>| matches!(output, Output::RenewProducer { .. });
     assert!(
         !outputs.iter().any(is_renewed),
         "a callback makes no producer: {outputs:?}"
@@ -297,4 +301,31 @@ fn a_commit_in_doubt_within_a_revocation_is_the_last_of_its_partitions() {
     // Between two polls there is time for one.
     let outputs = handle(&mut machine, Input::Timer, 60);
     assert!(outputs.iter().any(is_renewed), "{outputs:?}");
+}
+
+/// What the next transaction names as its membership, once the first was refused for its own and the question after it answered.
+fn membership_after_a_refusal(answer: Option<u64>) -> u64 {
+    let mut machine = two_live_partitions();
+    publish_one(&mut machine, 7, 0);
+    let problem = "the generation is stale".to_owned();
+    let refused = Input::Ended(Ended::StaleMembership { problem });
+    let outputs = handle(&mut machine, refused, 110);
+    assert!(
+        matches!(outputs[..], [Output::AskMembership, Output::Pause(_)]),
+        "no producer is made before the answer: {outputs:?}"
+    );
+    let outputs = handle(&mut machine, Input::Membership(answer), 111);
+    assert!(matches!(outputs[..], [Output::RenewProducer { .. }]), "{outputs:?}");
+    handle(&mut machine, Input::Producer(Renewed::Ready), 112);
+    let outputs = handle(&mut machine, Input::Timer, 300);
+    let [Output::Publish { membership, .. }] = outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    membership
+}
+
+#[test]
+fn a_membership_that_has_gone_stale_without_a_callback_is_read_anew_and_a_lost_one_is_not_replaced() {
+    assert_eq!(membership_after_a_refusal(Some(2)), 2);
+    assert_eq!(membership_after_a_refusal(None), 1);
 }

@@ -11,7 +11,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::BaseRecord;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 
-use super::{CorrelatorMember, Membership};
+use super::{CorrelatorMember, Membership, membership};
 use crate::error::DriverError;
 use crate::group::{self, GroupConsumer, signed};
 use crate::observer::WorkerFact;
@@ -56,7 +56,8 @@ impl CorrelatorMember {
                     let ended = self.producer.publish(&batch, &membership, settings, within);
                     self.hand_in(Input::Ended(ended));
                 }
-                Output::RenewProducer => self.renew_producer(),
+                Output::RenewProducer { is_one_by_one } => self.renew_producer(is_one_by_one),
+                Output::AskMembership => self.read_membership(consumer),
                 Output::AppendTick { partition } => self.append_tick(partition),
                 Output::Forget(partitions) => {
                     for partition in partitions {
@@ -143,9 +144,21 @@ impl CorrelatorMember {
         group::pause(consumer, &self.list(partitions), is_paused);
     }
 
-    fn renew_producer(&mut self) {
-        let renewed = self.producer.renew(&self.context.settings, &self.name);
+    fn renew_producer(&mut self, is_one_by_one: bool) {
+        let settings = &self.context.settings;
+        let renewed = self.producer.renew(settings, &self.name, is_one_by_one);
         self.hand_in(Input::Producer(renewed));
+    }
+
+    fn read_membership(&mut self, consumer: &GroupConsumer<Self>) {
+        // librdkafka forgets generation and member together only where the assignment is lost: a broker takes the offsets of a
+        // transaction that names neither, whoever owns the partitions.
+        //
+        // In this order. The other way round the assignment could be lost in between, and what is read be the membership of a
+        // member that has just joined again: with it, offsets of partitions that others own would be committed.
+        let membership = membership(consumer);
+        let is_lost = consumer.assignment_lost();
+        self.hand_in(Input::Membership((!is_lost).then_some(membership)));
     }
 
     fn append_tick(&mut self, partition: PartitionId) {
@@ -207,13 +220,6 @@ fn committed(element: &TopicPartitionListElem<'_>) -> Option<CommittedOffset> {
     };
     Some(CommittedOffset {
         offset: log::Offset::from_wire(next)?,
-        metadata: metadata(element),
+        metadata: group::metadata(element),
     })
-}
-
-/// The metadata string. rdkafka panics where another tool has committed bytes that are no UTF-8; to us that is one more
-/// string that is no checkpoint.
-fn metadata(element: &TopicPartitionListElem<'_>) -> String {
-    let read = std::panic::AssertUnwindSafe(|| element.metadata().to_owned());
-    std::panic::catch_unwind(read).unwrap_or_else(|_| "not UTF-8".to_owned())
 }

@@ -133,7 +133,7 @@ pub fn plans(topics: &Topics, alerts: AlertOutput, horizon: Duration, with_input
         plan.settings.push(min_insync(topics.replication_factor));
     }
     if with_input {
-        plans.extend(topics.input.iter().map(|name| plan(name, Vec::new())));
+        plans.extend(topics.named_input().map(|name| plan(name, Vec::new())));
     }
     plans
 }

@@ -1,13 +1,16 @@
 //! The records of a batch, and which of them a broker rejects.
 
 use pipewarden_engine::worker::{Batch, Destination, RecordId, Rejection};
+use rdkafka::Offset;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::super::group::signed;
 use super::super::rejected::{Undelivered, Verdict, verdict};
 use super::super::settings::{ServiceSettings, Topics};
 use super::Transaction;
 
-/// Writes the records of a batch; where it asks for that, each on its own.
+/// Writes the records of a batch.
 pub(super) fn write(
     transaction: &Transaction<'_>,
     batch: &Batch,
@@ -25,7 +28,7 @@ pub(super) fn write(
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::State)) => return Ok(()),
             sent => sent?,
         }
-        if batch.is_one_by_one && !transaction.flush()? {
+        if !transaction.may_go_on()? {
             return Ok(());
         }
     }
@@ -40,14 +43,15 @@ pub(super) enum Cause {
     Hopeless(Undelivered),
 }
 
-/// The first record that no repetition delivers; `None` if all that failed may be repeated.
-pub(super) fn cause(undelivered: &[Undelivered], batch: &Batch) -> Option<Cause> {
+/// The first record that no repetition delivers; `None` if all that failed may be repeated. Which record it is is known only
+/// where each was sent on its own.
+pub(super) fn cause(undelivered: &[Undelivered], batch: &Batch, is_one_by_one: bool) -> Option<Cause> {
     let for_good = |one: &&Undelivered| one.verdict() != Verdict::Repeatable;
     // Of what was sent together all has failed.
     let first = undelivered.iter().find(for_good)?.clone();
     match first.verdict() {
         Verdict::Rejected(cause) => Some(Cause::Rejected(Rejection {
-            record: record_id(batch, first.number).filter(|_| batch.is_one_by_one),
+            record: record_id(batch, first.number).filter(|_| is_one_by_one),
             cause,
             problem: format!("topic {} rejects a record: {}", first.topic, first.problem),
         })),
@@ -73,4 +77,17 @@ fn topic(topics: &Topics, destination: Destination) -> &str {
         Destination::Suppressed => &topics.suppressed,
         Destination::DeadLetters => &topics.dead_letters,
     }
+}
+
+/// The offsets of a batch, each with its checkpoint.
+pub(super) fn offsets(batch: &Batch, topics: &Topics) -> TopicPartitionList {
+    let mut offsets = TopicPartitionList::new();
+    for part in batch.parts() {
+        let mut element = offsets.add_partition(&topics.observations, signed(part.partition.number));
+        element
+            .set_offset(Offset::Offset(part.offset.to_wire()))
+            .expect("no log reaches the offsets that Kafka reserves");
+        element.set_metadata(part.checkpoint.to_string());
+    }
+    offsets
 }

@@ -260,7 +260,7 @@ fn a_failed_renewal_keeps_the_failure_that_ends_the_worker() {
     let mut bench = Bench::new();
     let code = RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     bench.cluster.request_errors(Api::InitProducerId, &[code]);
-    let renewed = bench.producer.renew(&bench.settings, "worker");
+    let renewed = bench.producer.renew(&bench.settings, "worker", false);
     assert!(matches!(renewed, Renewed::Fatal { .. }), "{renewed:?}");
     let failure = bench.producer.take_failure();
     assert!(

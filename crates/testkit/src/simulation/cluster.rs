@@ -301,6 +301,14 @@ impl Cluster {
         }
     }
 
+    /// Lets the client of every member learn of the generation, without a callback, as by KIP-848.
+    fn spread_generation(&mut self) {
+        let generation = self.broker.generation(&self.layout.group);
+        for member in 0..MEMBERS {
+            self.with(member, |worker, _| worker.learn_generation(generation));
+        }
+    }
+
     /// Adds the counts of a worker that has ended.
     fn count(&mut self, worker: &Worker) {
         self.counts.absorb(&worker.faults, worker.coverage());

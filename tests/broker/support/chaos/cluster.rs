@@ -12,6 +12,7 @@ use super::Scene;
 use super::load::Truth;
 use super::verdict::Verdict;
 use crate::support::broker::{End, Jdk};
+use crate::support::proxy::{Api, Fault, Proxy};
 use crate::support::service::{Service, Settings};
 
 /// Longer than the session time-out of the processes.
@@ -21,6 +22,29 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// After the last fault, how long until everything must be published.
 const FAREWELL: Duration = Duration::from_secs(180);
+
+/// How long the network waits for a request that seldom comes.
+const SELDOM: Duration = Duration::from_secs(3);
+
+/// Requests at which the network is at fault.
+const APIS: [Api; 16] = [
+    Api::END_TXN,
+    Api::END_TXN,
+    Api::END_TXN,
+    Api::TXN_OFFSET_COMMIT,
+    Api::TXN_OFFSET_COMMIT,
+    Api::ADD_OFFSETS_TO_TXN,
+    Api::ADD_PARTITIONS_TO_TXN,
+    Api::PRODUCE,
+    Api::PRODUCE,
+    Api::INIT_PRODUCER_ID,
+    Api::OFFSET_COMMIT,
+    Api::OFFSET_FETCH,
+    Api::FETCH,
+    Api::HEARTBEAT,
+    Api::JOIN_GROUP,
+    Api::SYNC_GROUP,
+];
 
 /// Settings of seconds, so that deadlines, closing and expiry all happen within the run.
 pub fn settings(servers: &str, prefix: &str) -> Settings {
@@ -42,6 +66,14 @@ pub fn settings(servers: &str, prefix: &str) -> Settings {
                 "allowed_lateness": "20s", "clock_skew": "2s",
             }),
         )
+}
+
+/// The same with `group.protocol: consumer`.
+pub fn settings_of_brokers_that_assign(servers: &str, prefix: &str) -> Settings {
+    settings(servers, prefix).with(
+        "kafka/client",
+        json!({"group.protocol": "consumer", "reconnect.backoff.max.ms": "1000"}),
+    )
 }
 
 /// How a run ended.
@@ -103,6 +135,31 @@ impl Cluster {
             _ => self.restart_broker(End::Stop),
         }
         self.breathe(began);
+    }
+
+    /// A network that is at fault once, at requests on which exactly once depends more often than at others; in some cases a
+    /// process is killed then. `number` chooses the kind of fault.
+    pub fn disturb(&mut self, proxy: &Proxy, number: u64) {
+        let millis = |random: &mut ChaCha8Rng, most| Duration::from_millis(random.random_range(50..most));
+        let fault = match number % 5 {
+            0 => Fault::Hold(millis(&mut self.random, 3_000)),
+            1 => Fault::Delay(20, millis(&mut self.random, 400)),
+            2 => Fault::Cut,
+            3 => Fault::LoseAnswer,
+            _ => Fault::Duplicate(millis(&mut self.random, 3_000)),
+        };
+        let api = APIS[self.random.random_range(0..APIS.len())];
+        let do_brokers_assign = !self.scene.settings.value["kafka"]["client"]["group.protocol"].is_null();
+        let api = match api {
+            Api::JOIN_GROUP | Api::SYNC_GROUP | Api::HEARTBEAT if do_brokers_assign => Api::GROUP_HEARTBEAT,
+            api => api,
+        };
+        proxy.disturb(api, fault, SELDOM);
+        if self.random.random_bool(0.15) {
+            self.kill();
+        }
+        std::thread::sleep(Duration::from_millis(self.random.random_range(0..1_500)));
+        self.restart_ended();
     }
 
     /// Half of the time everyone recovers before the next fault comes; else it comes in the midst of the recovery.
@@ -201,18 +258,24 @@ impl Cluster {
     pub fn await_ready(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while let Some(process) = self.not_ready() {
-            if self.processes.get_mut(&process).is_some_and(Service::has_ended) {
-                let (_, log) = self.processes.remove(&process).unwrap().wait();
-                assert!(says_fenced(&log), "{log:#?}");
-                self.count("ended by itself");
-                self.launch(process);
-            }
+            self.restart_ended();
             assert!(
                 Instant::now() < deadline,
                 "process {process}: {:#?}",
                 self.processes[&process].log()
             );
             std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn restart_ended(&mut self) {
+        for process in self.processes.keys().copied().collect::<Vec<_>>() {
+            if self.processes.get_mut(&process).is_some_and(Service::has_ended) {
+                let (_, log) = self.processes.remove(&process).unwrap().wait();
+                assert!(says_fenced(&log), "{log:#?}");
+                self.count("ended by itself");
+                self.launch(process);
+            }
         }
     }
 

@@ -40,13 +40,17 @@ impl Worker {
                 let between = self.during_commit.take().filter(|_| ended.is_some());
                 return between.into_iter().chain(ended).collect();
             }
-            Output::RenewProducer => {
+            Output::RenewProducer { is_one_by_one } => {
                 let renewed = if pretend {
                     Renewed::Ready
                 } else {
-                    self.renew(broker)
+                    self.renew(is_one_by_one, broker)
                 };
                 return vec![Input::Producer(renewed)];
+            }
+            Output::AskMembership => {
+                let membership = (!self.is_lost).then_some(self.generation);
+                return vec![Input::Membership(membership)];
             }
             Output::AppendTick { partition } => return vec![self.tick(partition, broker)],
             Output::Forget(_) | Output::CallbackDone => {}
@@ -98,7 +102,7 @@ impl Worker {
         Input::SeekDone { partition }
     }
 
-    fn renew(&mut self, broker: &mut Broker) -> Renewed {
+    fn renew(&mut self, is_one_by_one: bool, broker: &mut Broker) -> Renewed {
         let problem = || "no answer".to_owned();
         if self.faults.occurs(Fault::ProducerFailed) {
             return Renewed::Failed { problem: problem() };
@@ -107,6 +111,7 @@ impl Worker {
             return Renewed::Fatal { problem: problem() };
         }
         self.producer = broker.start_producer(&self.name);
+        self.is_one_by_one = is_one_by_one;
         Renewed::Ready
     }
 
@@ -150,7 +155,7 @@ impl Worker {
         let written = self.write(batch, self.generation, broker);
         match self.abort(written.err().unwrap_or(BrokerError::Rejected), broker) {
             Ended::Aborted { problem } => Ended::Rejected(Rejection {
-                record: Some(document).filter(|_| batch.is_one_by_one),
+                record: Some(document).filter(|_| self.is_one_by_one),
                 cause: RejectionCause::TooLarge,
                 problem,
             }),
@@ -166,6 +171,7 @@ impl Worker {
         }
         CommitCalls {
             end: if is_slow { RETRY_BACKOFF } else { Duration::ZERO },
+            is_one_by_one: self.is_one_by_one,
             ..CommitCalls::default()
         }
     }
@@ -181,6 +187,9 @@ impl Worker {
                 problem: problem.to_string(),
             },
             _ if problem == BrokerError::QueueFull => Ended::QueueFull,
+            _ if problem == BrokerError::StaleGeneration => Ended::StaleMembership {
+                problem: problem.to_string(),
+            },
             _ => Ended::Aborted {
                 problem: problem.to_string(),
             },
@@ -201,6 +210,11 @@ impl Worker {
         }
         if self.faults.occurs(Fault::RebalanceInCommit) {
             broker.rebalance(&self.layout.group);
+        }
+        // Whoever is no longer a member learns of no generation.
+        let is_member = self.generation == broker.generation(&self.layout.group);
+        if is_member && self.faults.occurs(Fault::EpochRises) {
+            self.generation = broker.rebalance(&self.layout.group);
         }
         for part in batch.parts() {
             let committed = Committed {

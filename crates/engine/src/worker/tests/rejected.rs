@@ -53,7 +53,10 @@ fn after(
     };
     let outputs = handle(machine, Input::Ended(Ended::Rejected(rejection)), *now);
     assert!(
-        matches!(outputs.last(), Some(Output::RenewProducer)),
+        matches!(
+            outputs.last(),
+            Some(Output::RenewProducer { is_one_by_one: true })
+        ),
         "{outputs:?}"
     );
     handle(machine, Input::Producer(Renewed::Ready), *now + 1);
@@ -93,7 +96,15 @@ fn a_rejected_alert_is_replaced_by_a_stub_and_a_dead_letter_that_holds_the_whole
     // It is committed with the same offsets, and the next batch is an ordinary one.
     let offsets = |batch: &Batch| batch.parts().map(|part| part.offset).collect::<Vec<_>>();
     assert_eq!(offsets(&replaced), offsets(&whole));
-    let outputs = handle(&mut machine, Input::Ended(CLEAN), now + 1);
+    let slow_but_clean = Ended::Committed(CommitCalls {
+        is_one_by_one: true,
+        ..CommitCalls::default()
+    });
+    let outputs = handle(&mut machine, Input::Ended(slow_but_clean), now + 1);
+    let [.., Output::RenewProducer { is_one_by_one: false }] = outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    let outputs = handle(&mut machine, Input::Producer(Renewed::Ready), now + 1);
     assert!(matches!(outputs[..], [Output::Resume(_)]), "{outputs:?}");
     let tick = ObservationRecord::Tick {}.encode();
     handle(&mut machine, record(FIRST, 9, &tick), now + 2);

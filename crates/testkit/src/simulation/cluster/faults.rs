@@ -35,7 +35,8 @@ impl Cluster {
                 self.counts
                     .add("late requests", u64::from(self.broker.deliver_late(which)));
             }
-            94..95 => self.announce_generation(),
+            94..95 if random.random_bool(0.5) => self.announce_generation(),
+            94..95 => self.spread_generation(),
             95..96 => self.shorten_log(partition, random),
             96..97 => self.lose_in_commit(member),
             _ => self.tick(partition, next_arrival),
@@ -189,6 +190,13 @@ impl Cluster {
                 self.reassign();
             }
             Member::Frozen(mut worker) => {
+                // Its client may know more than the worker, and a signal may have come.
+                if member == 0 {
+                    worker.learn_loss();
+                }
+                if self.counts.of("frozen").is_multiple_of(2) {
+                    worker.stop(&mut self.broker);
+                }
                 self.act_as_owner(&mut worker);
                 // Its next poll reports that its partitions are lost.
                 let partitions: Vec<_> = worker.machine().partitions().collect();
