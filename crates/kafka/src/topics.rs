@@ -136,6 +136,14 @@ impl TopicAdmin {
             .await
             .map_err(failed)?;
         match described.into_iter().next() {
+            // A broker leaves out what the principal may not see.
+            Some(Ok(config)) if config.entries.is_empty() => {
+                return Err(DriverError::NotAuthorized {
+                    client: "administration client".to_owned(),
+                    acl: format!("DescribeConfigs on topic {}", plan.name),
+                    source: KafkaError::AdminOp(RDKafkaErrorCode::TopicAuthorizationFailed).into(),
+                });
+            }
             Some(Ok(config)) => problems.extend(plan.settings.iter().filter_map(|setting| {
                 let found = config.get(setting.key).and_then(|entry| entry.value.as_deref());
                 setting.problem(found.unwrap_or("unset"))
