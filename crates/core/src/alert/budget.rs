@@ -33,13 +33,25 @@ impl Caps {
     /// Ids, addresses and times are shorter than this, so they are never cut.
     const LEAST: Self = Self { text: 64, list: 2 };
 
-    /// From caps that no document of moderate size reaches down to the least, in halves.
+    /// From caps that no document of moderate size reaches down to the least. Where both are at what the defaults allow, a text
+    /// says as much in half its length, and an entry says nothing where it is missing.
     fn steps() -> impl Iterator<Item = Self> {
-        let step = |number: u32| Self {
-            text: (8_192 >> number).max(Self::LEAST.text),
-            list: (1_024 >> number).max(Self::LEAST.list),
-        };
-        (0..=9).map(step)
+        const STEPS: [(usize, usize); 13] = [
+            (8_192, 1_024),
+            (4_096, 512),
+            (2_048, 256),
+            (1_024, 128),
+            (512, 64),
+            (256, 64),
+            (256, 32),
+            (128, 32),
+            (128, 16),
+            (64, 16),
+            (64, 8),
+            (64, 4),
+            (64, 2),
+        ];
+        STEPS.into_iter().map(|(text, list)| Self { text, list })
     }
 }
 
