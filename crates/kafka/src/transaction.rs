@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 
 use super::client;
 use super::error::DriverError;
-use super::group::{self, signed};
+use super::group;
 use super::metadata::partition_count;
 use super::rejected::{Numbered, Undelivered};
 use super::settings::ServiceSettings;

@@ -315,7 +315,10 @@ fn membership_after_a_refusal(answer: Option<u64>) -> u64 {
         "no producer is made before the answer: {outputs:?}"
     );
     let outputs = handle(&mut machine, Input::Membership(answer), 111);
-    assert!(matches!(outputs[..], [Output::RenewProducer { .. }]), "{outputs:?}");
+    assert!(
+        matches!(outputs[..], [Output::RenewProducer { .. }]),
+        "{outputs:?}"
+    );
     handle(&mut machine, Input::Producer(Renewed::Ready), 112);
     let outputs = handle(&mut machine, Input::Timer, 300);
     let [Output::Publish { membership, .. }] = outputs[..] else {
