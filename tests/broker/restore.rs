@@ -57,6 +57,16 @@ fn observation(number: u32, now: i64) -> Vec<u8> {
     ObservationRecord::Observation(Observation::new(AssetId::new(&asset), event)).encode()
 }
 
+/// Of all threads of a process so far, in seconds; `None` where the system does not tell as Linux does.
+fn processor_time(process: u32) -> Option<f64> {
+    const TICKS_A_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in parentheses may hold anything; what follows is numbers.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / TICKS_A_SECOND)
+}
+
 #[test]
 fn after_a_kill_the_whole_log_of_three_horizons_is_replayed_and_nothing_is_published_again() {
     let Some(broker) = broker() else { return };
@@ -91,10 +101,14 @@ fn after_a_kill_the_whole_log_of_three_horizons_is_replayed_and_nothing_is_publi
     let restored = second.metric("pipewarden_restored_records_total", "");
     let seconds = second.metric("pipewarden_restore_seconds_sum", "");
     let partitions = second.metric("pipewarden_restore_seconds_count", "");
+    let log = second.log();
+    let took = log.iter().filter_map(|entry| entry["seconds"].as_f64());
     println!(
         "{restored} records of {partitions} partitions restored; {:.2} s on average from taking a partition over until it \
-         was caught up; {published} alert records before",
-        seconds / partitions
+         was caught up, {:.2} s at most, {:.2} s of processor time since the start; {published} alert records before",
+        seconds / partitions,
+        took.fold(0.0, f64::max),
+        processor_time(second.id()).unwrap_or(f64::NAN)
     );
     assert!(restored >= all, "{restored} of {all} records are replayed");
     second.kill();

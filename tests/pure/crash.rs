@@ -42,7 +42,7 @@ const REQUIRED: &[(&str, u64)] = &[
     ("sensor findings", 30),
     ("sweeps", 300),
     ("dead letters", 300),
-    ("stubs", 30),
+    ("stubs", 20),
     ("late requests", 10),
     ("log starts moved", 5),
     ("logs truncated", 5),

@@ -5,6 +5,8 @@
 //! | `crash` | killed at any instant, the correlator writes the records of an undisturbed run: thousands of simulated worlds |
 //! | `order_free` | the final alerts are a function of the set of observations, and those of the slow reference |
 //! | `sweeps` | the same for sweeps |
+//! | `who`, `local_access` | whose an access is, by named cases |
+//! | `adversary` | what whoever may write to an input topic can never take away |
 //! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
 //! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
 //! | `bounds` | every record that is written has a size that it never exceeds |
@@ -34,6 +36,7 @@
     clippy::needless_pass_by_value
 )]
 
+mod adversary;
 mod bindings;
 mod blind;
 mod bounds;

@@ -239,6 +239,13 @@ fn check_topics(context: &WorkerContext, probe: &Probe) -> Result<(), DriverErro
     Ok(())
 }
 
+fn not_compared(why: &str) {
+    info!(
+        "the settings of topics are not compared with what is needed: {why}; pipewarden topics check does so with an \
+         administrator's rights"
+    );
+}
+
 /// Compares the settings of topics with what will be written to them and what is expected of them, where the brokers tell. The
 /// service goes on: a record that a topic does not take is replaced by a shorter one.
 fn warn_of_topics(context: &WorkerContext) -> Result<(), DriverError> {
@@ -259,13 +266,13 @@ fn warn_of_topics(context: &WorkerContext) -> Result<(), DriverError> {
                 "the topic is not as it should be: {}",
                 problems.join("; ")
             ),
-            Ok(TopicState::Created | TopicState::Right | TopicState::Unseen | TopicState::Missing) => {}
+            Ok(TopicState::Created | TopicState::Right | TopicState::Missing) => {}
+            Ok(TopicState::Unseen) => {
+                not_compared("this user may not read them (DescribeConfigs on the topics)");
+                break;
+            }
             Err(problem) => {
-                info!(
-                    "the settings of topics are not compared with what is needed: {}; pipewarden topics check does so with an \
-                     administrator's rights",
-                    with_causes(&problem)
-                );
+                not_compared(&with_causes(&problem));
                 break;
             }
         }

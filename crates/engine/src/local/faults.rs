@@ -85,10 +85,10 @@ impl Fault {
     ];
 
     /// Those of a correlator worker.
-    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(18).0;
+    pub const CORRELATOR: &'static [Self] = Self::ALL.split_at(19).0;
 
     /// Those of a router worker.
-    pub const ROUTER: &'static [Self] = Self::ALL.split_at(18).1;
+    pub const ROUTER: &'static [Self] = Self::ALL.split_at(19).1;
 }
 
 /// The faults to come, and a count of those that have occurred. None by default.
