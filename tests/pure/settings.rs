@@ -378,12 +378,9 @@ fn check_prints_what_is_in_force_and_hides_secrets() {
     )
     .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
-        .args(["check", "--config"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["check", "--inventory", "samples/inventory.yaml", "--config"])
         .arg(&path)
-        .args([
-            "--inventory",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/samples/inventory.yaml"),
-        ])
         .output()
         .unwrap();
     let message = String::from_utf8(output.stdout).unwrap();
