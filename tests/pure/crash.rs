@@ -53,9 +53,11 @@ const REQUIRED: &[(&str, u64)] = &[
 #[test]
 fn any_interleaving_of_faults_gives_the_records_of_an_undisturbed_run() {
     let mut counts = Counts::default();
-    // Seeds that have once shown a defect stay.
+    // Seeds that have once shown a defect stay, and so do some in which inputs meet states that they seldom meet.
     let worlds = size::of(WORLDS);
-    let seeds = (0..worlds).chain([4_407, 5_376, 6_826, 6_863, 7_433, 16_530]);
+    let seeds = (0..worlds)
+        .chain([4_407, 5_376, 6_826, 6_863, 7_433, 16_530])
+        .chain([1_578, 1_711, 2_383, 2_872, 3_823]);
     for seed in seeds {
         match simulation::run(seed) {
             Ok(of_this_world) => counts += of_this_world,

@@ -97,6 +97,17 @@ fn the_sample_of_detect_8_is_one_alert_of_high_confidence_with_evidence_of_all_t
 }
 
 #[test]
+fn a_server_that_a_connection_names_by_address_only_is_known_by_the_5145_of_the_same_tuple() {
+    use testkit::winlogbeat::{CLIENT, connection, share, with};
+    let mut nameless = connection(0, "sentry1.aperture.local", CLIENT, 49_839);
+    nameless = with(nameless, "DestinationHostname", Value::Null);
+    nameless = with(nameless, "DestinationIp", "10.1.0.77".into());
+    let (_folder, file) = temporary("events.ndjson", &[nameless, share(500, CLIENT, 49_839)]);
+    let alerts = alerts(&[file.to_str().unwrap()]);
+    assert_eq!(how(&alerts[0]), ("atlas.aperture.local", "audited", "high"));
+}
+
+#[test]
 fn the_samples_give_the_alerts_that_their_page_promises_with_an_inventory_and_without() {
     let expected = [
         ("atlas.aperture.local", "audited", "high"),

@@ -32,6 +32,7 @@ use super::{UNREADABLE, settings};
 use crate::cli::{Format, ReplayArgs};
 use crate::detection::Explanation;
 use crate::engine::{AlertRecord, NoEvent, Origin, Router};
+use crate::inventory::Tuples;
 use crate::time::{AppendTime, EventTime};
 
 /// Bytes of events held in memory before they are spilled to a temporary file.
@@ -55,6 +56,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut replay = Replay {
         args,
         router: Router::new(&policy).with_bindings(settings.bindings),
+        window: policy.join.attribution_window,
         summary: Summary {
             files: inputs.len(),
             ..Summary::default()
@@ -95,6 +97,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 struct Replay<'a> {
     args: &'a ReplayArgs,
     router: Router,
+    /// How far a share access and its connection may be apart to show whose an address is.
+    window: Duration,
     summary: Summary,
     began: Instant,
 }
@@ -107,6 +111,7 @@ impl Replay<'_> {
         let mut spilled = Ok(());
         // Of one message: kept, since nearly every message holds one document.
         let mut documents = Vec::new();
+        let mut tuples = Tuples::default();
         for (file, input) in (0..).zip(inputs) {
             let read = input.read(&progress, &mut |message| {
                 self.summary.events += 1;
@@ -128,6 +133,7 @@ impl Replay<'_> {
                 for document in documents.drain(..) {
                     match document {
                         Ok(event) => {
+                            tuples.note(&event);
                             let key = self.key(event.time, file, offset.to_wire());
                             let payload = serde_json::to_vec(&event).expect("an event is JSON");
                             if spilled.is_ok() {
@@ -144,6 +150,7 @@ impl Replay<'_> {
             }
         }
         progress.finish_and_clear();
+        self.router.resolver().apply_tuples(tuples, self.window);
         self.summary.odd_fields = self.router.take_odd_fields();
         self.summary.unknown = self.router.unknown_input();
         spilled?;

@@ -4,6 +4,7 @@ mod bindings;
 mod file;
 mod lookup;
 mod resolver;
+mod tuples;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ pub use lookup::Inventory;
 pub use resolver::{Outcome, Resolution, ResolvedBy, Resolver};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub use tuples::Tuples;
 
 use crate::event::AssetId;
 

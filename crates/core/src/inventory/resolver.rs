@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::bindings::Bindings;
-use super::{Asset, BindingSettings, Inventory, UnlistedHosts};
+use super::{Asset, BindingSettings, Inventory, Tuples, UnlistedHosts};
 use crate::event::{AddressClaim, AssetId, Detail, Event, NetworkConnection, is_local};
 use crate::time::EventTime;
 
@@ -107,6 +108,16 @@ impl Resolver {
             self.contradicted += u64::from(!is_its_own);
         }
         self.bindings.apply_claim(claim);
+    }
+
+    /// Applies what exact tuples show of addresses, in so far as neither inventory nor bindings know these.
+    pub fn apply_tuples(&mut self, tuples: Tuples, window: Duration) {
+        let is_known = |address, time| {
+            self.inventory.by_address(address).is_some() || self.bindings.host_at(address, time).is_some()
+        };
+        for claim in tuples.claims(window, is_known) {
+            self.apply_claim(&claim);
+        }
     }
 
     /// The bindings.
