@@ -183,6 +183,23 @@ fn a_difference_of_time_or_spelling_is_a_copy_or_an_access_of_its_own_and_no_con
 }
 
 #[test]
+fn an_event_of_another_host_with_the_same_first_label_is_no_copy() {
+    let bench = Bench::watching_all();
+    let mut elsewhere = share(0, CLIENT, 49_839);
+    elsewhere["winlog"]["computer_name"] = "atlas.other.example".into();
+    elsewhere["winlog"]["record_id"] = 7.into();
+    let mut access = share(0, CLIENT, 49_839);
+    access["winlog"]["record_id"] = 7.into();
+    let alerts = bench.detect(&[elsewhere, access]);
+    let mut assets: Vec<&str> = alerts
+        .iter()
+        .filter_map(|alert| alert["pipewarden"]["asset"]["id"].as_str())
+        .collect();
+    assets.sort_unstable();
+    assert_eq!(assets, ["atlas.aperture.local", "atlas.other.example"]);
+}
+
+#[test]
 fn copies_count_against_no_bound() {
     let mut events = Vec::new();
     for _ in 0..9_000 {

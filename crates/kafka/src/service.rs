@@ -268,7 +268,10 @@ fn warn_of_topics(context: &WorkerContext) -> Result<(), DriverError> {
             ),
             Ok(TopicState::Created | TopicState::Right | TopicState::Missing) => {}
             Ok(TopicState::Unseen) => {
-                not_compared("this user may not read them (DescribeConfigs on the topics)");
+                let topic = &plan.name;
+                not_compared(&format!(
+                    "this user may not read them (DescribeConfigs on topic {topic})"
+                ));
                 break;
             }
             Err(problem) => {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Account, Detail, Event};
+use super::{Account, AssetId, Detail, Event};
 
 /// The identity of an event, however often and by whichever path it is shipped: 128 bits, 32 hex digits in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +34,14 @@ impl ObservationId {
         }
         identity.decisive(&event.detail);
         Self(xxh3_128(&identity.0))
+    }
+}
+
+impl ObservationId {
+    /// The identity of an event as an observation of this asset. Hosts of several domains may share a first label: what one
+    /// of them logs is never a copy of what another did.
+    pub(crate) fn at(self, asset: &AssetId) -> Self {
+        Self(self.0 ^ xxh3_128(asset.as_str().as_bytes()))
     }
 }
 

@@ -274,7 +274,7 @@ impl Observation {
     /// An event whose destination has been resolved to `asset`, and whose source is another host.
     pub fn new(asset: AssetId, event: Event) -> Self {
         Self {
-            id: ObservationId::of(&event),
+            id: ObservationId::of(&event).at(&asset),
             asset,
             is_local: false,
             event,

@@ -174,16 +174,29 @@ fn compare_with_undisturbed(
     Ok(())
 }
 
+/// An alert as the reference has it: whose accesses, what it says, which exception covers it and what that does.
+#[derive(Clone, Debug)]
+struct Expected {
+    who: Who,
+    content: Content,
+    exception: Option<(&'static str, &'static str)>,
+}
+
 /// The alerts that are active or suppressed in the end are the reference's.
 fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<(), String> {
-    let mut expected: BTreeMap<Vec<u8>, (Who, Content, Option<(&str, &str)>)> = BTreeMap::new();
+    let mut expected: BTreeMap<Vec<u8>, Expected> = BTreeMap::new();
     for (key, content) in reference::final_alerts(&arrivals.observations, &world::rules(), setup.settings) {
         let exception = if setup.has_exceptions {
             reference::exception(&key, &content, setup.settings)
         } else {
             None
         };
-        expected.insert(key.id().to_string().into_bytes(), (key.who, content, exception));
+        let alert = Expected {
+            who: key.who,
+            content,
+            exception,
+        };
+        expected.insert(key.id().to_string().into_bytes(), alert);
     }
     if !found.keys().eq(expected.keys()) {
         let mut missing = expected.clone();
@@ -194,7 +207,12 @@ fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Re
             "the final alerts are not the reference's: missing {missing:#?}, surplus {surplus:#?}"
         ));
     }
-    for (document, (who, content, exception)) in found.values().zip(expected.values()) {
+    for (document, alert) in found.values().zip(expected.values()) {
+        let Expected {
+            who,
+            content,
+            exception,
+        } = alert;
         let own = &document["pipewarden"];
         let counts = serde_json::to_value(content.counts).expect("numbers are JSON");
         let same = own["confidence"] == content.confidence.as_str()

@@ -24,10 +24,8 @@ impl Join {
         let nothing = BTreeSet::new();
         let kind = stored.observation.kind();
         let rules = self.state.rules.watching(&stored.observation).to_vec();
-        if kind != Kind::NetworkConnection {
-            if rules.is_empty() {
-                return (Disposition::Unwatched, nothing);
-            }
+        if kind != Kind::NetworkConnection && rules.is_empty() {
+            return (Disposition::Unwatched, nothing);
         }
         let limit = self.state.settings.limits.seen_events_per_partition;
         if self
