@@ -164,7 +164,7 @@ fn over_tls_and_scram_with_least_privilege_an_attack_is_found_and_the_password_i
     assert!(status.success());
     let text = Value::from(log).to_string();
     // The settings of topics are an administrator's to see, and what is not seen is not called wrong.
-    assert!(text.contains("DescribeConfigs on the topic"), "{text}");
+    assert!(text.contains("DescribeConfigs on topic pipewarden"), "{text}");
     assert!(!text.contains("the topic is not as it should be"), "{text}");
     let shown = settings.command(&["check"]);
     let shown = String::from_utf8(shown.stdout).unwrap();
