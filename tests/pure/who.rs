@@ -211,6 +211,26 @@ fn copies_count_against_no_bound() {
 }
 
 #[test]
+fn an_exception_hides_no_pipe_that_may_be_somebody_elses_behind_accesses_that_are_sure() {
+    let alerts = bench().detect(&[
+        by_client(-MINUTE, CLIENT, 49_839),
+        share(-MINUTE, CLIENT, 49_839),
+        share(0, CLIENT, 49_840),
+        by_asset(0, OTHER, 50_123),
+        pipe(5),
+    ]);
+    let [alert] = alerts.as_slice() else {
+        panic!("{alerts:#?}");
+    };
+    assert_eq!(alert["pipewarden"]["confidence"], "high", "by its first access");
+    let conflict = &alert["pipewarden"]["conflicts"][0];
+    assert_eq!(
+        conflict["kind"], "other_strong_source",
+        "so an exception only downgrades it"
+    );
+}
+
+#[test]
 fn what_takes_over_from_a_superseded_alert_is_published_with_the_same_record() {
     let bench = bench();
     let [connected, opened, named] = [by_client(-100, OTHER, 50_123), pipe(0), share(2, CLIENT, 49_839)];

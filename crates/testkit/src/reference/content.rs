@@ -123,12 +123,13 @@ fn found(
         let mut in_order = audited.to_vec();
         in_order.sort_by_key(|seen| (seen.event.time, seen.id));
         let doubted = in_order.iter().find_map(|share| {
+            if !scene.of_tuple(share).is_empty() {
+                return None;
+            }
             let other = scene.others(share).into_iter().next()?;
             Some((other, scene.pipe_of(share)?))
         });
-        if confidence != Confidence::High {
-            conflicts.extend(doubted.map(|(other, pipe)| other_conflict(other, pipe)));
-        }
+        conflicts.extend(doubted.map(|(other, pipe)| other_conflict(other, pipe)));
     } else if used.iter().any(|seen| scene.is_contradicted(seen)) {
         confidence = Confidence::Low;
     }

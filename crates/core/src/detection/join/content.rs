@@ -218,12 +218,7 @@ impl<'a> Reader<'a, '_> {
             let evidence = tuple_evidence(&share.stored, self.asset, self.settings);
             connections.extend(evidence.map(|connection| (connection.slot(), connection)));
         }
-        let origin = match self.who {
-            Who::Source(ip) => Some(Origin::Remote(ip)),
-            Who::Local => Some(Origin::Local),
-            Who::Unattributed => None,
-        };
-        for connection in candidates.evidence_of(origin) {
+        for connection in candidates.evidence_of(self.origin()) {
             if self.who != Who::Unattributed {
                 ports.extend(connection.connection().and_then(|named| named.source_port));
             }
@@ -233,6 +228,15 @@ impl<'a> Reader<'a, '_> {
             ports,
             client: Client::of(connections.values().copied()),
             connections,
+        }
+    }
+
+    /// Where the session evidence of its source comes from, if that is known.
+    const fn origin(&self) -> Option<Origin> {
+        match self.who {
+            Who::Source(ip) => Some(Origin::Remote(ip)),
+            Who::Local => Some(Origin::Local),
+            Who::Unattributed => None,
         }
     }
 
@@ -269,12 +273,7 @@ impl<'a> Reader<'a, '_> {
         if audited.is_empty() {
             return self.inferred(source, conflicts);
         }
-        let own = match self.who {
-            Who::Source(ip) => Some(Origin::Remote(ip)),
-            Who::Local => Some(Origin::Local),
-            Who::Unattributed => None,
-        };
-        let others = Others::than(own, times, asset, settings);
+        let others = Others::than(self.origin(), times, asset, settings);
         let confidence = |share: &Share| {
             let confidence = others.confidence(share, self.accesses);
             if is_doubtful(share) {
@@ -285,14 +284,12 @@ impl<'a> Reader<'a, '_> {
         };
         let best = audited.iter().map(|share| confidence(share)).max();
         let confidence = best.unwrap_or(Confidence::Low);
-        if confidence != Confidence::High {
-            audited.sort_by_key(|share| (share.stored.time(), share.stored.observation.id));
-            let in_doubt = audited.iter().find_map(|share| {
-                let pipe = &self.accesses.pair_of(share)?.stored;
-                Some((others.near(pipe).min()?, pipe))
-            });
-            conflicts.extend(in_doubt.map(|(origin, pipe)| conflicts::other_source(origin, pipe)));
-        }
+        // However sure the others are: the pipe of this one may be somebody else's, and no exception may hide that.
+        audited.sort_by_key(|share| (share.stored.time(), share.stored.observation.id));
+        let in_doubt = audited
+            .iter()
+            .find_map(|share| others.doubt(share, self.accesses));
+        conflicts.extend(in_doubt.map(|(origin, pipe)| conflicts::other_source(origin, pipe)));
         Found {
             attribution: Attribution::Audited,
             confidence,

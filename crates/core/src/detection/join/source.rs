@@ -90,8 +90,20 @@ impl<'a> Others<'a> {
         }
     }
 
+    /// The pipe connection of a share access that may be another's, and the least of those whose it may be.
+    pub(super) fn doubt<'b>(&self, share: &Share, accesses: &'b Accesses) -> Option<(Origin, &'b Stored)> {
+        if tuple_evidence(&share.stored, self.asset, self.settings)
+            .next()
+            .is_some()
+        {
+            return None;
+        }
+        let pipe = &accesses.pair_of(share)?.stored;
+        Some((self.near(pipe).min()?, pipe))
+    }
+
     /// Those that were connected near a pipe connection and have no share access of their own there: it may be theirs.
-    pub(super) fn near(&self, pipe: &'a Stored) -> impl Iterator<Item = Origin> {
+    fn near<'b>(&'b self, pipe: &'b Stored) -> impl Iterator<Item = Origin> + use<'a, 'b> {
         let window = self.settings.attribution_window;
         let (from, to) = (pipe.time().minus(window), pipe.time().plus(window));
         let start = self.strong.partition_point(|connection| connection.time() < from);
