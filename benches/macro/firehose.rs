@@ -185,7 +185,9 @@ pub(crate) fn route(settings: &Settings, messages: u64) -> Usage {
     let service = Service::start(settings);
     let mut began = None;
     loop {
-        let consumed = service.metric("pipewarden_messages_consumed_total", "");
+        let consumed = service
+            .metric_if_any("pipewarden_messages_consumed_total", "")
+            .unwrap_or_default();
         if consumed > 0.0 {
             began.get_or_insert_with(Instant::now);
         }

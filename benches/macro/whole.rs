@@ -42,7 +42,9 @@ impl Contestant {
 
     pub(crate) fn read(&self) -> f64 {
         match self {
-            Self::Ours(service) => service.metric("pipewarden_messages_consumed_total", ""),
+            Self::Ours(service) => service
+                .metric_if_any("pipewarden_messages_consumed_total", "")
+                .unwrap_or_default(),
             Self::Peer(peer) => peer.read.load(Ordering::Relaxed) as f64,
         }
     }
