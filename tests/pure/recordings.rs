@@ -128,7 +128,10 @@ fn what_inflates_to_more_than_memory_may_hold_is_named_with_its_file_and_the_res
             );
         }
         match replayed.peak_mib {
-            Some(peak) => assert!(peak < BOUND_MIB, "{name}: {peak} MiB"),
+            Some(peak) => {
+                println!("{peak:>5} MiB  {name}");
+                assert!(peak < BOUND_MIB, "{name}: {peak} MiB");
+            }
             None => eprintln!("SKIPPED: this system does not tell how much memory {name} took"),
         }
     }
