@@ -66,7 +66,8 @@ impl Join {
         }
     }
 
-    /// Gives a pipe connection candidates of its own where the alert of its share access has closed.
+    /// Gives a pipe connection candidates of its own where its share access is in no open alert: that has closed, or it came
+    /// too late for it. What has closed with the pipe connection in it stays as it is.
     fn stand_alone(&mut self, asset: &AssetId, rule: RuleIndex, slot: Slot) {
         let Some(state) = self.state.assets.get_mut(asset) else {
             return;
@@ -74,12 +75,13 @@ impl Join {
         let Some(accesses) = state.accesses.get_mut(&rule) else {
             return;
         };
-        let of_closed = accesses.pipes.get(&slot).is_some_and(|pipe| {
+        let is_open = |alert: &AlertId| self.alerts.contains_key(alert);
+        let is_alone = accesses.pipes.get(&slot).is_some_and(|pipe| {
             let share = pipe.share.and_then(|share| accesses.shares.get(&share));
-            let alert = share.and_then(|share| share.alert);
-            pipe.alert.is_none() && alert.is_some_and(|alert| !self.alerts.contains_key(&alert))
+            pipe.alert.as_ref().is_none_or(is_open)
+                && share.is_some_and(|share| !share.alert.as_ref().is_some_and(is_open))
         });
-        if of_closed && let Some(stored) = accesses.stored(slot) {
+        if is_alone && let Some(stored) = accesses.stored(slot) {
             let standing = Standing::of(stored, &state.connections, &self.state.settings);
             accesses.set_standing(slot, Some(standing));
         }
