@@ -335,6 +335,7 @@ pub fn scaled_down(by: u32) -> JoinSettings {
         &mut settings.tuple_window,
         &mut settings.group_by,
         &mut settings.revise_after,
+        &mut settings.revise_at_most_every,
         &mut settings.allowed_lateness,
         &mut settings.clock_skew,
         &mut settings.settle.audited,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strings};
 use super::{Document, title};
-use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, Status, Who};
+use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, Dropped, Status, Who};
 use crate::event::{Detail, Observation, Outcome, Process};
 
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
@@ -52,6 +52,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.who = Some(alert.key.who.as_str().to_owned());
     fields.superseded_by.clone_from(&content.superseded_by);
     fields.exception = content.exception.as_ref().map(exception);
+    fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
     fields.conflicts = content.conflicts.iter().map(conflict).collect();
     fields.source = doc::SourceFields {
         names,
@@ -128,7 +129,7 @@ fn user(account: &str, content: &Content) -> doc::User {
     }
 }
 
-fn exception(covering: &Covering) -> doc::ExceptionFields {
+pub(super) fn exception(covering: &Covering) -> doc::ExceptionFields {
     let entry = &covering.entry;
     doc::ExceptionFields {
         id: entry.id.to_string(),

@@ -3,6 +3,7 @@
 mod access;
 mod attack;
 mod budget;
+mod crowd;
 mod document;
 mod ecs;
 mod format;
@@ -16,9 +17,9 @@ pub use attack::attack_name;
 pub use budget::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, STUB_MAX_BYTES, encode, stub};
 pub use document::{
     AssetFields, Candidate, Conflict, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File,
-    Host, NamedBy, Observer, OmittedFields, PipewardenFields, Process, Related, RuleInfo, SensorFields,
-    Source, SourceFields, SourceName, SuppressedBy, SweepFields, SweptAssetFields, Tactic, Technique, Threat,
-    User,
+    Host, ManySourcesFields, NamedBy, Observer, OmittedFields, OverflowFields, OverflowSource,
+    PipewardenFields, Process, Related, RuleInfo, SensorFields, Source, SourceFields, SourceName,
+    SuppressedBy, SweepFields, SweptAssetFields, Tactic, Technique, Threat, User,
 };
 pub use ecs::{AssetFacts, Weight, document, risk_score};
 pub use format::AlertFormat;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::detection::{
-    Action, AlertId, Attribution, Confidence, ConflictKind, Counts, Omitted, Status, Strength,
+    Action, AlertId, Attribution, Confidence, ConflictKind, Counts, Dropped, Omitted, Status, Strength,
 };
 use crate::event::{Kind, Outcome};
 use crate::time::EventTime;
@@ -34,6 +34,12 @@ pub struct PipewardenFields {
     /// The hosts that one source touched; absent from all but sweeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepFields>,
+    /// The accesses whose own alerts would be too many; absent from all but such alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overflow: Option<OverflowFields>,
+    /// How many sources there are; absent from all but alerts about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub many_sources: Option<ManySourcesFields>,
     /// The exception that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<ExceptionFields>,
@@ -59,6 +65,9 @@ pub struct PipewardenFields {
     pub observations: Counts,
     /// Possible sources of what names none, the likeliest first. Others are possible that no log shows.
     pub candidates: Vec<Candidate>,
+    /// What bounds on state have dropped of it; absent where nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<Dropped>,
     /// What contradicts the alert or casts doubt on its source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<Conflict>,
@@ -166,6 +175,36 @@ pub struct SweptAssetFields {
     pub accounts: Vec<String>,
     /// The alerts about the accesses.
     pub alert_ids: Vec<AlertId>,
+}
+
+/// `pipewarden.overflow.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverflowFields {
+    /// How many accesses.
+    pub accesses: u32,
+    /// The first sources in order of arrival, each once.
+    pub first: Vec<OverflowSource>,
+    /// The last sources that differ, the latest last.
+    pub last: Vec<OverflowSource>,
+}
+
+/// `pipewarden.overflow.first[]` and `.last[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverflowSource {
+    /// Its address.
+    pub ip: IpAddr,
+    /// When it made the access.
+    pub time: EventTime,
+}
+
+/// `pipewarden.many_sources.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManySourcesFields {
+    /// How many sources there are.
+    pub sources: u32,
+    /// The IPv6 network of 64 bits that holds so many of them that these alone are too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
 /// `pipewarden.asset.*`

@@ -208,6 +208,22 @@ pub struct Omitted {
     pub others: u32,
 }
 
+/// What bounds on state have dropped of an alert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Session evidence near its accesses.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evidence: u32,
+    /// Accesses of which only the alert's summary is left.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accesses: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it by reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// One revision of an alert about accesses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessAlert {
@@ -239,6 +255,8 @@ pub struct Content {
     pub audited: u32,
     /// What contradicts it, sorted.
     pub conflicts: Vec<Conflict>,
+    /// What bounds on state have dropped.
+    pub dropped: Dropped,
     /// Event time of the first access.
     pub first: EventTime,
     /// Event time of the last access.

@@ -4,6 +4,7 @@
 mod access;
 mod aliases;
 mod builtin_rules;
+mod crowd;
 mod exceptions;
 mod explanation;
 mod join;
@@ -17,9 +18,10 @@ mod sweeps;
 
 pub use access::{
     AccessAlert, AlertKey, Attribution, Candidate, Confidence, Conflict, ConflictKind, Content, Counts,
-    Omitted, Strength, Who,
+    Dropped, Omitted, Strength, Who,
 };
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
+pub use crowd::{MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
 pub use exceptions::{Action, Covering, Exception, Exceptions, json_schema as exceptions_json_schema};
 pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,

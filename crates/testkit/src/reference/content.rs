@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pipewarden_core::detection::{
-    Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Omitted, Status, Strength, Who,
+    Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Dropped, Omitted, Status, Strength, Who,
 };
 use pipewarden_core::event::{Detail, NetworkConnection, Process};
 
@@ -48,6 +48,7 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         confidence,
         audited: audited.len() as u32,
         conflicts,
+        dropped: Dropped::default(),
         first: times().min().unwrap(),
         last: times().max().unwrap(),
         accesses: accesses.len() as u32,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::asset::RuleIndex;
+use super::dropped::DroppedAccesses;
 use super::stored::Slot;
 use crate::detection::{AlertKey, Content, JoinSettings};
 use crate::time::AppendTime;
@@ -19,8 +20,12 @@ pub(super) struct OpenAlert {
     pub(super) pipes: BTreeSet<Slot>,
     /// What belonged to it until more was known.
     pub(super) departed: BTreeSet<Slot>,
+    /// The accesses that bounds left no room for.
+    pub(super) dropped: Option<Box<DroppedAccesses>>,
     /// The content of its last revision.
     pub(super) last_published: Option<Content>,
+    /// When that was written.
+    last_written: AppendTime,
     /// Whether any of its revisions was active.
     pub(super) is_published: bool,
     /// Since when its content differs from `last_published`.
@@ -51,6 +56,8 @@ impl OpenAlert {
             shares: BTreeSet::new(),
             pipes: BTreeSet::new(),
             departed: BTreeSet::new(),
+            dropped: None,
+            last_written: AppendTime::MIN,
             last_published: None,
             is_published: false,
             differs_since: None,
@@ -74,6 +81,35 @@ impl OpenAlert {
         self.shares.remove(&slot);
         self.pipes.remove(&slot);
         self.departed.insert(slot);
+    }
+
+    /// Whether it has no access and no evidence of one any more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.shares.is_empty() && self.pipes.is_empty() && self.dropped.is_none()
+    }
+
+    /// How many accesses it has at most: a pipe connection may be the same access as a share access.
+    pub(super) fn number_of_accesses(&self) -> u32 {
+        let kept = self.shares.len().max(self.pipes.len());
+        let dropped = self.dropped.as_ref().map_or(0, |dropped| dropped.number);
+        u32::try_from(kept).unwrap_or(u32::MAX).saturating_add(dropped)
+    }
+
+    /// Notes that `content` is written now. The content before.
+    pub(super) fn published(&mut self, content: Content, now: AppendTime) -> Option<Content> {
+        self.differs_since = None;
+        self.last_written = now;
+        self.last_published.replace(content)
+    }
+
+    /// Until when its content need not be looked at, whatever happens; `None` if it may have to be written now.
+    pub(super) fn rests_until(&self, now: AppendTime, settings: &JoinSettings) -> Option<AppendTime> {
+        self.last_published.as_ref()?;
+        let until = self
+            .last_written
+            .plus(settings.revise_at_most_every)
+            .min(self.closes);
+        (until > now).then_some(until)
     }
 
     /// When `content` must be written, if `opened` is the arrival of the first access and it is `now`.

@@ -8,6 +8,7 @@ use super::open_alert::{Due, OpenAlert};
 use crate::detection::revision::{by_deadline, by_record};
 use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision, Rule, Status};
 use crate::log::{At, Offset};
+use crate::time::AppendTime;
 
 impl Join {
     /// The last revision of every published alert that may still be active: open alerts that are not superseded, active
@@ -36,6 +37,7 @@ impl Join {
         }
         revisions.extend(self.sensors.active(offset));
         revisions.extend(self.sweeps.active(offset));
+        revisions.extend(self.tallies.active(offset));
         revisions.sort_by_key(|revision| revision.id);
         revisions
     }
@@ -45,17 +47,12 @@ impl Join {
             && deadline <= at.now
         {
             self.deadlines.pop_first();
-            let Some(alert) = self.alerts.get_mut(&id) else {
-                continue;
-            };
-            alert.deadline = None;
-            let Some((content, _)) = self.state.content_now(alert) else {
-                continue;
-            };
-            if alert.last_published.as_ref() != Some(&content) {
-                let number = by_deadline(at.offset);
-                let rule = self.state.rules.rule(alert.rule);
-                output.revisions.push(write(alert, id, rule, content, number));
+            if let Some(alert) = self.alerts.get_mut(&id) {
+                alert.deadline = None;
+            }
+            let takers = self.look(id, at, by_deadline(at.offset), output);
+            for id in takers {
+                self.take_over(id, at, by_deadline(at.offset), output);
             }
         }
     }
@@ -67,50 +64,77 @@ impl Join {
             && closes <= self.stream_time
         {
             self.closings.pop_first();
-            self.alerts.remove(&id);
+            if let Some(alert) = self.alerts.remove(&id) {
+                self.forget_source(id, &alert);
+            }
         }
     }
 
     /// Decides for every alert that a record touched whether it is written now, later or not at all. What takes over from
-    /// an alert that is superseded is written with the same record.
+    /// an alert that is superseded is written with the same record. An alert that was written a moment ago is looked at
+    /// when it may be written again, so that a flood does not cost a look for each record.
     pub(super) fn reconsider(&mut self, touched: BTreeSet<AlertId>, at: At, output: &mut JoinOutput) {
         let mut takers = BTreeSet::new();
         for id in touched {
-            let Some(alert) = self.alerts.get_mut(&id) else {
+            self.count_sources(id);
+            let Some(alert) = self.alerts.get(&id) else {
                 output.counters.after_close += 1;
                 continue;
             };
-            let due = match self.state.content_now(alert) {
-                Some((content, opened)) => {
-                    let due = alert.due(&content, opened, at.now, &self.state.settings);
-                    (due, Some(content))
-                }
-                None => (Due::Never, None),
-            };
-            if let Some(deadline) = alert.deadline.take() {
-                self.deadlines.remove(&(deadline, id));
-            }
-            match due {
-                (Due::Now, Some(content)) => {
-                    takers.extend(content.superseded_by.iter().copied());
-                    let number = by_record(at.offset);
-                    let rule = self.state.rules.rule(alert.rule);
-                    output.revisions.push(write(alert, id, rule, content, number));
-                }
-                (Due::At(deadline), _) => {
-                    alert.deadline = Some(deadline);
-                    self.deadlines.insert((deadline, id));
-                }
-                _ => {}
+            match alert.rests_until(at.now, &self.state.settings) {
+                Some(until) => self.set_deadline(id, until),
+                None => takers.extend(self.look(id, at, by_record(at.offset), output)),
             }
         }
         for id in takers {
-            self.take_over(id, at, output);
+            self.take_over(id, at, by_record(at.offset), output);
         }
     }
 
+    /// Looks at the content of an alert, and writes it if it is due. Returns what takes over from it then.
+    fn look(&mut self, id: AlertId, at: At, number: u64, output: &mut JoinOutput) -> Vec<AlertId> {
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            return Vec::new();
+        };
+        if let Some(deadline) = alert.deadline.take() {
+            self.deadlines.remove(&(deadline, id));
+        }
+        let Some((content, opened)) = self.state.content_now(alert) else {
+            return Vec::new();
+        };
+        match alert.due(&content, opened, at.now, &self.state.settings) {
+            Due::Now => {
+                let takers = content.superseded_by.clone();
+                let rule = self.state.rules.rule(alert.rule);
+                output
+                    .revisions
+                    .push(write(alert, id, rule, content, at.now, number));
+                takers
+            }
+            Due::At(deadline) => {
+                self.set_deadline(id, deadline);
+                Vec::new()
+            }
+            Due::Never => Vec::new(),
+        }
+    }
+
+    /// Looks at an alert at `deadline`, or before if that is due already.
+    fn set_deadline(&mut self, id: AlertId, deadline: AppendTime) {
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            return;
+        };
+        if alert.deadline.is_some_and(|known| known <= deadline) {
+            return;
+        }
+        if let Some(later) = alert.deadline.replace(deadline) {
+            self.deadlines.remove(&(later, id));
+        }
+        self.deadlines.insert((deadline, id));
+    }
+
     /// Writes an alert that takes over accesses of another, if it differs from its last revision.
-    fn take_over(&mut self, id: AlertId, at: At, output: &mut JoinOutput) {
+    fn take_over(&mut self, id: AlertId, at: At, number: u64, output: &mut JoinOutput) {
         let Some(alert) = self.alerts.get_mut(&id) else {
             return;
         };
@@ -124,17 +148,24 @@ impl Join {
             self.deadlines.remove(&(deadline, id));
         }
         let rule = self.state.rules.rule(alert.rule);
-        let number = by_record(at.offset);
-        output.revisions.push(write(alert, id, rule, content, number));
+        output
+            .revisions
+            .push(write(alert, id, rule, content, at.now, number));
     }
 }
 
 /// Publishes `content` as the next revision of an alert.
-fn write(alert: &mut OpenAlert, id: AlertId, rule: &Arc<Rule>, content: Content, number: u64) -> Revision {
-    alert.differs_since = None;
+fn write(
+    alert: &mut OpenAlert,
+    id: AlertId,
+    rule: &Arc<Rule>,
+    content: Content,
+    now: AppendTime,
+    number: u64,
+) -> Revision {
     let is_first = content.status == Status::Active && !alert.is_published;
     alert.is_published |= is_first;
-    let before = alert.last_published.replace(content.clone());
+    let before = alert.published(content.clone(), now);
     let exception_before = before.and_then(|before| before.exception);
     let is_excepted_anew = content.exception.is_some() && exception_before != content.exception;
     Revision {

@@ -15,6 +15,7 @@ pub(super) struct Rules {
     share_access: HashMap<Arc<str>, Vec<RuleIndex>>,
     /// Whether a rule watches pipes on both sides.
     is_two_sided: Vec<bool>,
+    highest_risk: u8,
 }
 
 impl Rules {
@@ -26,6 +27,7 @@ impl Rules {
             is_two_sided: (rules.iter())
                 .map(|rule| !rule.pipes.pipe_connected.is_empty() && !rule.pipes.share_access.is_empty())
                 .collect(),
+            highest_risk: rules.iter().map(|rule| rule.risk).max().unwrap_or_default(),
         };
         for (number, rule) in rules.iter().enumerate() {
             for pipe in &rule.pipes.pipe_connected {
@@ -52,6 +54,11 @@ impl Rules {
 
     pub(super) fn id(&self, index: RuleIndex) -> &Arc<str> {
         &self.rules[index].id
+    }
+
+    /// Whether no rule in force has a higher risk.
+    pub(super) fn is_of_highest_risk(&self, index: RuleIndex) -> bool {
+        self.rules[index].risk >= self.highest_risk
     }
 
     /// Whether a rule that watches the pipe of an observation watches the other side too.
