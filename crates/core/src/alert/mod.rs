@@ -5,6 +5,7 @@ mod attack;
 mod budget;
 mod document;
 mod ecs;
+mod evidence;
 mod format;
 mod ocsf;
 mod pipewarden;

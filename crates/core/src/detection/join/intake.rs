@@ -52,6 +52,7 @@ impl Join {
                 self.connections.push_back(expiry);
                 self.take_connection(stored.clone())
             }
+            Kind::Logon | Kind::ShareSession => return (Disposition::Unwatched, nothing),
             Kind::PipeConnected | Kind::ShareAccess => {
                 self.accesses.push_back(expiry);
                 if stored.arrival_bucket(&self.state.settings).is_some() {
