@@ -223,6 +223,18 @@ fn describe_evidence(evidence: &Evidence) -> String {
             parts.push(source);
             parts.extend(evidence.image.as_deref().map(clean));
         }
+        Kind::Logon => {
+            parts.push(source);
+            parts.extend(evidence.account.as_deref().map(clean));
+            parts.extend(evidence.authentication_package.as_deref().map(clean));
+            let workstation = evidence.workstation.as_deref();
+            parts.extend(workstation.map(|name| format!("workstation {}", clean(name))));
+        }
+        Kind::ShareSession => {
+            parts.extend(evidence.share.as_deref().map(clean));
+            parts.push(source);
+            parts.extend(evidence.account.as_deref().map(clean));
+        }
         Kind::PipeConnected => parts.extend(
             evidence
                 .pipe

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strings};
+use super::evidence::evidence;
 use super::{Document, title};
 use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, Dropped, Status, Who};
-use crate::event::{Detail, Observation, Outcome, Process};
+use crate::event::{Detail, Outcome, Process};
 
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let content = &alert.content;
@@ -161,51 +162,6 @@ fn candidate(candidate: &Candidate) -> doc::Candidate {
         nearest_ms: candidate.nearest_ms,
         clock_offset_ms: candidate.clock_offset_ms,
     }
-}
-
-fn evidence(observation: &Observation) -> doc::Evidence {
-    let event = &observation.event;
-    let mut evidence = doc::Evidence {
-        kind: observation.kind(),
-        time: event.time,
-        computer: event.computer.to_string(),
-        record_id: event.record_id,
-        source_ip: None,
-        source_port: None,
-        pipe: None,
-        account: None,
-        access_mask: None,
-        outcome: None,
-        image: None,
-        user: None,
-        utc_time: None,
-    };
-    match &event.detail {
-        Detail::NetworkConnection(connection) => {
-            evidence.source_ip = Some(connection.source_ip);
-            evidence.source_port = connection.source_port;
-            evidence.image = connection
-                .process
-                .as_ref()
-                .and_then(|process| string(process.image.as_ref()));
-            evidence.user = string(connection.user.as_ref());
-            evidence.utc_time = string(connection.utc_time.as_ref());
-        }
-        Detail::PipeConnected(pipe) => {
-            evidence.pipe = Some(pipe.pipe.to_string());
-            evidence.image = string(pipe.image.as_ref());
-            evidence.utc_time = string(pipe.utc_time.as_ref());
-        }
-        Detail::ShareAccess(share) => {
-            evidence.source_ip = share.source_ip;
-            evidence.source_port = share.source_port;
-            evidence.pipe = Some(share.pipe.to_string());
-            evidence.account = share.account.as_ref().map(ToString::to_string);
-            evidence.access_mask = string(share.access_mask.as_ref());
-            evidence.outcome = share.outcome;
-        }
-    }
-    evidence
 }
 
 fn processes(processes: &[Process]) -> Vec<doc::Process> {

@@ -6,6 +6,7 @@ mod budget;
 mod crowd;
 mod document;
 mod ecs;
+mod evidence;
 mod format;
 mod ocsf;
 mod pipewarden;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::detection::{
     Action, AlertId, Attribution, Confidence, ConflictKind, Counts, Dropped, Omitted, Status, Strength,
 };
-use crate::event::{Kind, Outcome};
+use crate::event::{Agent, Kind, Origin, Outcome};
 use crate::time::EventTime;
 
 /// `pipewarden.*`
@@ -311,9 +311,27 @@ pub struct Evidence {
     /// The pipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipe: Option<String>,
+    /// The share of a share session, as Windows writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
     /// The account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// Its SID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// The id of its session on the computer that logged it, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logon_id: Option<String>,
+    /// How it logged on: 3, over the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logon_type: Option<u32>,
+    /// By which package: `Kerberos`, `NTLM`, or the version of NTLM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication_package: Option<String>,
+    /// What the client of a logon calls itself. Anybody may call himself anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workstation: Option<String>,
     /// The rights asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_mask: Option<String>,
@@ -329,4 +347,10 @@ pub struct Evidence {
     /// Sysmon's own clock, which may be wrong by days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utc_time: Option<String>,
+    /// The agent that shipped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
+    /// Where it lay when it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }

@@ -123,10 +123,30 @@ words!(Confidence: Low = "low", Medium = "medium", High = "high");
 pub struct Counts {
     /// Tuple evidence of an audited alert, or connections of an unattributed alert's candidates.
     pub network_connection: u32,
+    /// Logons of the same, with its address and port or logon id.
+    #[serde(default)]
+    pub logon: u32,
+    /// Uses of `IPC$`, in the same way.
+    #[serde(default)]
+    pub share_session: u32,
     /// Accesses of their own, or explained by a `share_access` of this alert.
     pub pipe_connected: u32,
     /// Audited accesses, or accesses without a usable address.
     pub share_access: u32,
+}
+
+impl Counts {
+    /// Of every kind together.
+    pub const fn all(self) -> u32 {
+        let Self {
+            network_connection,
+            logon,
+            share_session,
+            pipe_connected,
+            share_access,
+        } = self;
+        network_connection + logon + share_session + pipe_connected + share_access
+    }
 }
 
 /// By whose word a candidate was connected, and when.

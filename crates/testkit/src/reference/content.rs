@@ -70,6 +70,8 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         accounts: sorted(shares.iter().filter_map(|seen| account(seen))),
         counts: Counts {
             network_connection: used.len() as u32,
+            logon: 0,
+            share_session: 0,
             pipe_connected: pipes_connected.count() as u32,
             share_access: shares.len() as u32,
         },
@@ -209,7 +211,9 @@ fn pipe(access: Seen<'_>) -> Arc<str> {
     match &access.event.detail {
         Detail::ShareAccess(share) => Arc::clone(&share.pipe),
         Detail::PipeConnected(connected) => Arc::clone(&connected.pipe),
-        Detail::NetworkConnection(_) => unreachable!("a connection is no access"),
+        Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => {
+            unreachable!("session evidence is no access")
+        }
     }
 }
 

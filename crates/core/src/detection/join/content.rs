@@ -120,6 +120,7 @@ impl<'a> Reader<'a, '_> {
                 network_connection: count(connections),
                 pipe_connected: count(members.pipes().count()),
                 share_access: count(members.shares.len()),
+                ..Counts::default()
             },
             candidates: candidates.ranked(self.asset, &mut lists),
             evidence,

@@ -40,6 +40,9 @@ impl Join {
             asset: stored.observation.asset.clone(),
             slot: stored.slot(),
         };
+        if matches!(kind, Kind::Logon | Kind::ShareSession) {
+            return (Disposition::Unwatched, nothing);
+        }
         if kind == Kind::NetworkConnection {
             self.connections.push_back(expiry);
             let mut touched = self.take_connection(stored.clone());

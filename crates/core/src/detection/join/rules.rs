@@ -75,7 +75,7 @@ impl Rules {
     /// The rules that watch the pipe of an observation; none for a connection, which serves all of them.
     pub(super) fn watching(&self, observation: &Observation) -> &[RuleIndex] {
         let rules = match &observation.event.detail {
-            Detail::NetworkConnection(_) => None,
+            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => None,
             Detail::PipeConnected(pipe) => self.pipe_connected.get(&pipe.pipe),
             Detail::ShareAccess(share) => self.share_access.get(&share.pipe),
         };

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use self::watch::{Spans, WITNESSES, Watch};
+use self::watch::{SENSORS, Spans, WITNESSES, Watch};
 use super::revision::{NAMESPACE, by_deadline, by_record};
 use super::{AlertId, Body, JoinSettings, Revision, Status};
 use crate::event::{AssetId, Kind};
@@ -120,7 +120,7 @@ pub(super) struct Arrival<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Sensors {
     inventory: Option<Arc<Inventory>>,
-    assets: BTreeMap<AssetId, [Watch; Kind::ALL.len()]>,
+    assets: BTreeMap<AssetId, [Watch; SENSORS.len()]>,
     /// When to judge a sensor again: at the first moment at which the judgement may change without a record of its own.
     due: BTreeSet<(AppendTime, AssetId, Kind)>,
 }
@@ -217,9 +217,7 @@ impl Sensors {
             return None;
         }
         let spans = Spans::of(settings);
-        let watches = self.assets.entry(asset.clone()).or_default();
-
-        let own = &mut watches[index(kind)];
+        let own = &mut self.assets.entry(asset.clone()).or_default()[index(kind)?];
         let resolved = own.is_blind.then(|| {
             own.forget(at.now, &spans);
             let alert = own.alert(asset, kind, Some(Resolution::Seen), at.now);
@@ -232,7 +230,7 @@ impl Sensors {
         let Some(witness) = witness.filter(|_| is_access) else {
             return resolved;
         };
-        for sensor in Kind::ALL.into_iter().filter(|sensor| *sensor != kind) {
+        for sensor in SENSORS.into_iter().filter(|sensor| *sensor != kind) {
             let is_due = if sensor == Kind::NetworkConnection {
                 is_new_session
             } else {
@@ -253,13 +251,13 @@ impl Sensors {
     fn watches(&self) -> impl Iterator<Item = (&AssetId, Kind, &Watch)> {
         let assets = self.assets.iter();
         assets.flat_map(|(asset, watches)| {
-            let by_kind = Kind::ALL.into_iter().zip(watches);
+            let by_kind = SENSORS.into_iter().zip(watches);
             by_kind.map(move |(sensor, watch)| (asset, sensor, watch))
         })
     }
 
     fn watch(&mut self, asset: &AssetId, sensor: Kind) -> Option<&mut Watch> {
-        self.assets.get_mut(asset)?.get_mut(index(sensor))
+        self.assets.get_mut(asset)?.get_mut(index(sensor)?)
     }
 
     /// Schedules the next judgement of a sensor.
@@ -291,10 +289,7 @@ fn revision(alert: SensorBlind, number: u64) -> Revision {
     }
 }
 
-const fn index(kind: Kind) -> usize {
-    match kind {
-        Kind::NetworkConnection => 0,
-        Kind::PipeConnected => 1,
-        Kind::ShareAccess => 2,
-    }
+/// `None` of a kind that no sensor is judged by.
+fn index(kind: Kind) -> Option<usize> {
+    SENSORS.iter().position(|sensor| *sensor == kind)
 }

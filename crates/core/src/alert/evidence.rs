@@ -1,0 +1,82 @@
+//! The entry of one observation in the document of an alert.
+
+use super::document as doc;
+use super::ecs::string;
+use crate::event::{Account, Detail, Observation};
+
+pub(super) fn evidence(observation: &Observation) -> doc::Evidence {
+    let event = &observation.event;
+    let mut evidence = doc::Evidence {
+        kind: observation.kind(),
+        time: event.time,
+        computer: event.computer.to_string(),
+        record_id: event.record_id,
+        source_ip: None,
+        source_port: None,
+        pipe: None,
+        share: None,
+        account: None,
+        sid: None,
+        logon_id: None,
+        logon_type: None,
+        authentication_package: None,
+        workstation: None,
+        access_mask: None,
+        outcome: None,
+        image: None,
+        user: None,
+        utc_time: None,
+        agent: observation.agent.as_deref().cloned(),
+        origin: observation.origin.as_deref().cloned(),
+    };
+    match &event.detail {
+        Detail::NetworkConnection(connection) => {
+            evidence.source_ip = Some(connection.source_ip);
+            evidence.source_port = connection.source_port;
+            evidence.image = connection
+                .process
+                .as_ref()
+                .and_then(|process| string(process.image.as_ref()));
+            evidence.user = string(connection.user.as_ref());
+            evidence.utc_time = string(connection.utc_time.as_ref());
+        }
+        Detail::Logon(logon) => {
+            evidence.source_ip = Some(logon.source_ip);
+            evidence.source_port = logon.source_port;
+            name(logon.account.as_ref(), &mut evidence);
+            evidence.logon_type = Some(logon.logon_type);
+            evidence.authentication_package = string(logon.authentication_package.as_ref());
+            evidence.workstation = string(logon.workstation.as_ref());
+        }
+        Detail::ShareSession(session) => {
+            evidence.source_ip = Some(session.source_ip);
+            evidence.source_port = session.source_port;
+            evidence.share = Some(session.share.to_string());
+            name(session.account.as_ref(), &mut evidence);
+            evidence.access_mask = string(session.access_mask.as_ref());
+            evidence.outcome = session.outcome;
+        }
+        Detail::PipeConnected(pipe) => {
+            evidence.pipe = Some(pipe.pipe.to_string());
+            evidence.image = string(pipe.image.as_ref());
+            evidence.utc_time = string(pipe.utc_time.as_ref());
+        }
+        Detail::ShareAccess(share) => {
+            evidence.source_ip = share.source_ip;
+            evidence.source_port = share.source_port;
+            evidence.pipe = Some(share.pipe.to_string());
+            name(share.account.as_ref(), &mut evidence);
+            evidence.access_mask = string(share.access_mask.as_ref());
+            evidence.outcome = share.outcome;
+        }
+    }
+    evidence
+}
+
+/// The account of an observation, and of its session.
+fn name(account: Option<&Account>, evidence: &mut doc::Evidence) {
+    let Some(account) = account else { return };
+    evidence.account = Some(account.to_string());
+    evidence.sid = string(account.sid.as_ref());
+    evidence.logon_id = string(account.logon_id.as_ref());
+}
