@@ -8,6 +8,7 @@ mod exceptions;
 mod explanation;
 mod join;
 mod outcome;
+mod rests_on;
 mod revision;
 mod rule;
 mod rule_set;
@@ -17,7 +18,7 @@ mod sweeps;
 
 pub use access::{
     AccessAlert, AlertKey, Attribution, Candidate, Confidence, Conflict, ConflictKind, Content, Counts,
-    Omitted, Strength, Who,
+    Evidence, EvidenceRole, Omitted, Strength, Who,
 };
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
 pub use exceptions::{Action, Covering, Exception, Exceptions, json_schema as exceptions_json_schema};
@@ -27,6 +28,7 @@ pub use explanation::{
 };
 pub use join::{ClockState, Join};
 pub use outcome::{Counters, Disposition, JoinOutput, StateSize};
+pub use rests_on::{Ground, GroundLog, Says};
 pub use revision::{AlertId, Body, Revision, Status};
 pub use rule::{Attack, Pipes, Rule, json_schema};
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};

@@ -218,6 +218,13 @@ pub struct Account {
     pub logon_id: Option<Arc<str>>,
 }
 
+impl Account {
+    /// Its SID, where that is one of a domain or of a computer: others, as `S-1-5-18`, are alike on every host.
+    pub fn domain_sid(&self) -> Option<&Arc<str>> {
+        self.sid.as_ref().filter(|sid| sid.starts_with("S-1-5-21-"))
+    }
+}
+
 /// `DOMAIN\name`, or the bare name.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,7 +21,7 @@ pub(super) fn evidences(revision: &Revision, ecs: &Document) -> Vec<finding::Evi
         hostname: hostname(&ecs.host.name),
     };
     let observed = revision.evidence().iter().zip(&ecs.pipewarden.evidence);
-    let observed = observed.map(|(observation, ecs)| observed_evidence(observation, ecs, &destination));
+    let observed = observed.map(|(seen, ecs)| observed_evidence(&seen.observation, ecs, &destination));
     let mut evidences = vec![access(ecs, &destination)];
     evidences.extend(observed);
     evidences

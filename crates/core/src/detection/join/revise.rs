@@ -5,15 +5,20 @@ use std::sync::Arc;
 
 use super::Join;
 use super::open_alert::{Due, OpenAlert};
-use crate::detection::revision::{by_deadline, by_record};
+use crate::detection::revision::{by_deadline, by_record, written_by_deadline};
 use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision, Rule, Status};
-use crate::log::{At, Offset};
+use crate::log::At;
+use crate::time::AppendTime;
 
 impl Join {
     /// The last revision of every published alert that may still be active: open alerts that are not superseded, active
     /// alerts about sensors, and active sweeps, by alert id. A change of policy writes them once more, numbered as a
-    /// deadline at `offset` would. All count as published, since under the policy before they may have been.
-    pub fn published_alerts(&self, offset: Offset) -> Vec<Revision> {
+    /// deadline at this record would. All count as published, since under the policy before they may have been.
+    pub fn published_alerts(&self, At { now, offset }: At) -> Vec<Revision> {
+        let at = At {
+            now: self.stream_time.max(now),
+            offset,
+        };
         let mut revisions = Vec::new();
         for (&id, alert) in &self.alerts {
             let Some(content) = &alert.last_published else {
@@ -25,6 +30,7 @@ impl Join {
                     number: by_deadline(offset),
                     is_first: false,
                     is_published: true,
+                    created: at.now,
                     body: Body::Access(AccessAlert {
                         key: alert.key.clone(),
                         rule: Arc::clone(self.state.rules.rule(alert.rule)),
@@ -34,8 +40,8 @@ impl Join {
                 });
             }
         }
-        revisions.extend(self.sensors.active(offset));
-        revisions.extend(self.sweeps.active(offset));
+        revisions.extend(self.sensors.active(at));
+        revisions.extend(self.sweeps.active(at));
         revisions.sort_by_key(|revision| revision.id);
         revisions
     }
@@ -53,9 +59,9 @@ impl Join {
                 continue;
             };
             if alert.last_published.as_ref() != Some(&content) {
-                let number = by_deadline(at.offset);
+                let stamp = (by_deadline(at.offset), written_by_deadline(at, deadline));
                 let rule = self.state.rules.rule(alert.rule);
-                output.revisions.push(write(alert, id, rule, content, number));
+                output.revisions.push(write(alert, id, rule, content, stamp));
             }
         }
     }
@@ -93,9 +99,9 @@ impl Join {
             match due {
                 (Due::Now, Some(content)) => {
                     takers.extend(content.superseded_by.iter().copied());
-                    let number = by_record(at.offset);
+                    let stamp = (by_record(at.offset), at.now);
                     let rule = self.state.rules.rule(alert.rule);
-                    output.revisions.push(write(alert, id, rule, content, number));
+                    output.revisions.push(write(alert, id, rule, content, stamp));
                 }
                 (Due::At(deadline), _) => {
                     alert.deadline = Some(deadline);
@@ -124,13 +130,19 @@ impl Join {
             self.deadlines.remove(&(deadline, id));
         }
         let rule = self.state.rules.rule(alert.rule);
-        let number = by_record(at.offset);
-        output.revisions.push(write(alert, id, rule, content, number));
+        let stamp = (by_record(at.offset), at.now);
+        output.revisions.push(write(alert, id, rule, content, stamp));
     }
 }
 
-/// Publishes `content` as the next revision of an alert.
-fn write(alert: &mut OpenAlert, id: AlertId, rule: &Arc<Rule>, content: Content, number: u64) -> Revision {
+/// Publishes `content` as the next revision of an alert, with this number and at this time.
+fn write(
+    alert: &mut OpenAlert,
+    id: AlertId,
+    rule: &Arc<Rule>,
+    content: Content,
+    (number, created): (u64, AppendTime),
+) -> Revision {
     alert.differs_since = None;
     let is_first = content.status == Status::Active && !alert.is_published;
     alert.is_published |= is_first;
@@ -142,6 +154,7 @@ fn write(alert: &mut OpenAlert, id: AlertId, rule: &Arc<Rule>, content: Content,
         number,
         is_first,
         is_published: alert.is_published,
+        created,
         body: Body::Access(AccessAlert {
             key: alert.key.clone(),
             rule: Arc::clone(rule),
