@@ -61,6 +61,8 @@ words!(GroundLog: Security = "security", Sysmon = "sysmon", Inventory = "invento
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Weakness {
+    /// A record of the access, by the asset, with its source.
+    Audit,
     /// A record of the access, by the asset.
     Access,
     /// A record of the session, by the asset.
@@ -91,7 +93,7 @@ impl Content {
                     (share.source_ip.is_some() && share.source_ip == self.source_ip).then_some(Says::Source),
                 );
                 says.extend(share.account.is_some().then_some(Says::Account));
-                ("5145", Weakness::Access, says)
+                ("5145", Weakness::Audit, says)
             }
             Detail::PipeConnected(_) => ("18", Weakness::Access, vec![Says::Time, Says::Pipe]),
             Detail::NetworkConnection(connection) => {

@@ -53,7 +53,10 @@ fn access(ecs: &Document, destination: &finding::Endpoint) -> finding::Evidence 
     finding::Evidence {
         name: "access",
         src_endpoint: source,
-        dst_endpoint: Some(destination.clone()),
+        dst_endpoint: Some(finding::Endpoint {
+            port: ecs.destination.port,
+            ..destination.clone()
+        }),
         actor: actor(account, process),
         file: ecs.file.as_ref().map(|pipe| named_pipe(&pipe.name)),
         ..finding::Evidence::default()
