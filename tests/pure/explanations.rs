@@ -6,11 +6,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pipewarden_core::detection::{
-    AccessAlert, Attribution, Body, Confidence, Content, ExplainedAccess, Explanation, Finding, Join,
-    JoinSettings, Reason, Seen, Status,
+    AccessAlert, Attribution, Body, Confidence, Content, EvidenceRole, ExplainedAccess, Explanation, Finding,
+    Join, JoinSettings, Reason, Seen, Status,
 };
 use pipewarden_core::event::{Kind, ObservationRecord};
-use pipewarden_core::log::Offset;
 use proptest::prelude::*;
 use testkit::size;
 use testkit::world::{self, Delivery, Seed};
@@ -61,8 +60,11 @@ fn all_joined(explanation: &Explanation, reason: &Reason) -> (BTreeSet<Seen>, bo
 }
 
 fn evidence(content: &Content, kind: Kind) -> BTreeSet<Seen> {
-    let evidence = content.evidence.iter().filter(|seen| seen.kind() == kind);
-    evidence.map(|seen| Seen::of(&seen.event)).collect()
+    let evidence = content.evidence.iter();
+    let evidence = evidence.filter(|seen| seen.role != EvidenceRole::Conflicting);
+    let observations = evidence.map(|seen| &seen.observation);
+    let of_kind = observations.filter(|seen| seen.kind() == kind);
+    of_kind.map(|seen| Seen::of(&seen.event)).collect()
 }
 
 fn held(found: (BTreeSet<Seen>, bool), expected: &BTreeSet<Seen>) {
@@ -202,7 +204,7 @@ proptest! {
             world::tick(&mut join, end, deadline);
             end += 1;
         }
-        for revision in join.published_alerts(Offset::new(end)) {
+        for revision in join.published_alerts(world::at(end, join.stream_time())) {
             let Body::Access(alert) = &revision.body else {
                 panic!("these worlds have accesses only");
             };

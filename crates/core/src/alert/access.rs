@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strings};
-use super::evidence::evidence;
+use super::evidence::{evidence, rests_on};
 use super::{Document, title};
-use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, Dropped, Status, Who};
-use crate::event::{Detail, Outcome, Process};
+use crate::detection::{
+    AccessAlert, Candidate, Conflict, Content, Covering, Dropped, EvidenceRole, Status, Who,
+};
+use crate::event::{Account, Detail, Outcome, Process};
 
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let content = &alert.content;
@@ -20,6 +22,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let related = related(content, frame.asset, &addresses);
     let mut document = frame.document(Outline {
         message: title::title(alert.key.who, content, name, frame.asset),
+        action: "named-pipe-access",
         category: &["intrusion_detection", "network"],
         outcome: content.outcome,
         first: content.first,
@@ -39,6 +42,8 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
         port: only(&content.source_ports).copied(),
         domain: name.map(str::to_owned),
     });
+    document.destination.port = only(&destination_ports(content)).copied();
+    document.network = content.source_ip.map(network);
     document.user = only(&content.accounts).map(|account| user(account, content));
     document.file = only(&content.pipes).map(|pipe| doc::File {
         name: pipe.to_string(),
@@ -54,6 +59,9 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.superseded_by.clone_from(&content.superseded_by);
     fields.exception = content.exception.as_ref().map(exception);
     fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
+    // Accesses are in one alert with those that are as timely.
+    fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
+    fields.rests_on = rests_on(content, frame.asset);
     fields.conflicts = content.conflicts.iter().map(conflict).collect();
     fields.source = doc::SourceFields {
         names,
@@ -64,7 +72,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.accounts = strings(&content.accounts);
     fields.pipes = strings(&content.pipes);
     fields.candidates = content.candidates.iter().map(candidate).collect();
-    fields.evidence = content.evidence.iter().map(|seen| evidence(seen)).collect();
+    fields.evidence = content.evidence.iter().map(evidence).collect();
     fields.omitted = doc::OmittedFields::of(content.omitted);
     document
 }
@@ -86,7 +94,8 @@ fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
     };
     let mut own: BTreeSet<&str> = BTreeSet::new();
     for seen in &content.evidence {
-        if let Detail::NetworkConnection(connection) = &seen.event.detail
+        if let Detail::NetworkConnection(connection) = &seen.observation.event.detail
+            && seen.role != EvidenceRole::Conflicting
             && connection.initiated
             && Some(connection.source_ip) == content.source_ip
         {
@@ -108,6 +117,7 @@ fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> d
     pivots.add_hosts(&content.hosts);
     pivots.add_users(&content.accounts);
     pivots.add_users(&content.users);
+    pivots.users.extend(sids(content).into_iter().map(|sid| &**sid));
     for candidate in &content.candidates {
         pivots.ips.insert(candidate.ip);
         pivots.add_hosts(&candidate.hosts);
@@ -117,16 +127,41 @@ fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> d
 }
 
 fn user(account: &str, content: &Content) -> doc::User {
-    let mut sids: BTreeSet<&Arc<str>> = BTreeSet::new();
-    for seen in &content.evidence {
-        if let Detail::ShareAccess(share) = &seen.event.detail {
-            sids.extend(share.account.as_ref().and_then(|account| account.sid.as_ref()));
-        }
-    }
+    let sids = sids(content);
     let sid = sids.first().filter(|_| sids.len() == 1);
     doc::User {
         id: sid.map(ToString::to_string),
         ..doc::User::named(account)
+    }
+}
+
+/// The SIDs of the accounts, in so far as they tell one account from another.
+fn sids(content: &Content) -> BTreeSet<&Arc<str>> {
+    let evidence = content.evidence.iter();
+    let accounts = evidence.filter_map(|seen| match &seen.observation.event.detail {
+        Detail::ShareAccess(share) if seen.role != EvidenceRole::Conflicting => share.account.as_ref(),
+        _ => None,
+    });
+    accounts.filter_map(Account::lasting_sid).collect()
+}
+
+/// The ports of the asset that connections of the source show.
+fn destination_ports(content: &Content) -> Vec<u16> {
+    let evidence = content.evidence.iter();
+    let connections = evidence.filter_map(|seen| match &seen.observation.event.detail {
+        Detail::NetworkConnection(connection) if seen.role != EvidenceRole::Conflicting => Some(connection),
+        _ => None,
+    });
+    let of_source = connections.filter(|connection| Some(connection.source_ip) == content.source_ip);
+    let ports: BTreeSet<u16> = of_source.map(|connection| connection.destination_port).collect();
+    ports.into_iter().collect()
+}
+
+fn network(source: IpAddr) -> doc::Network {
+    doc::Network {
+        transport: "tcp".to_owned(),
+        protocol: "smb".to_owned(),
+        kind: if source.is_ipv4() { "ipv4" } else { "ipv6" }.to_owned(),
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn overflow(alert: &Overflow, frame: &Frame<'_>) -> Document {
     );
     let mut document = frame.document(Outline {
         message,
+        action: "overflow",
         category: &["intrusion_detection", "network"],
         outcome: None,
         first: alert.times.0,
@@ -63,6 +64,7 @@ pub(super) fn many_sources(alert: &ManySources, frame: &Frame<'_>) -> Document {
     );
     let mut document = frame.document(Outline {
         message,
+        action: "many-sources",
         category: &["intrusion_detection", "network"],
         outcome: None,
         first: alert.times.0,

@@ -1,20 +1,48 @@
-//! The entry of one observation in the document of an alert.
+//! What a document shows of the grounds of an alert.
 
 use super::document as doc;
-use super::ecs::string;
-use crate::event::{Account, Detail, Observation};
+use super::ecs::{AssetFacts, string};
+use crate::detection::{Content, Evidence, GroundLog, Says};
+use crate::event::{Account, Detail};
 
-pub(super) fn evidence(observation: &Observation) -> doc::Evidence {
-    let event = &observation.event;
+/// What the alert rests on. The name that the inventory gives the source comes behind what logs say of the source.
+pub(super) fn rests_on(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::Ground> {
+    let mut grounds: Vec<doc::Ground> = content
+        .rests_on()
+        .into_iter()
+        .map(|ground| doc::Ground {
+            says: ground.says,
+            event: Some(ground.event.to_owned()),
+            log: ground.log,
+            computer: Some(ground.computer.to_string()),
+        })
+        .collect();
+    let of_source = grounds.partition_point(|ground| ground.says == Says::Source);
+    let named = asset.source.map(|_| doc::Ground {
+        says: Says::Source,
+        event: None,
+        log: GroundLog::Inventory,
+        computer: None,
+    });
+    grounds.splice(of_source..of_source, named);
+    grounds
+}
+
+/// One entry of the evidence.
+pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
+    let event = &seen.observation.event;
     let mut evidence = doc::Evidence {
-        kind: observation.kind(),
+        kind: seen.observation.kind(),
+        role: seen.role,
+        paired_ms: seen.paired_ms,
         time: event.time,
         computer: event.computer.to_string(),
         record_id: event.record_id,
         source_ip: None,
         source_port: None,
-        pipe: None,
         share: None,
+        path: None,
+        pipe: None,
         account: None,
         sid: None,
         logon_id: None,
@@ -26,8 +54,8 @@ pub(super) fn evidence(observation: &Observation) -> doc::Evidence {
         image: None,
         user: None,
         utc_time: None,
-        agent: observation.agent.as_deref().cloned(),
-        origin: observation.origin.as_deref().cloned(),
+        agent: seen.observation.agent.as_deref().cloned(),
+        origin: seen.observation.origin.as_deref().cloned(),
     };
     match &event.detail {
         Detail::NetworkConnection(connection) => {
@@ -64,6 +92,9 @@ pub(super) fn evidence(observation: &Observation) -> doc::Evidence {
         Detail::ShareAccess(share) => {
             evidence.source_ip = share.source_ip;
             evidence.source_port = share.source_port;
+            // Pipes are opened in this share, and their path in it is their name.
+            evidence.share = Some("IPC$".to_owned());
+            evidence.path = Some(share.pipe.to_string());
             evidence.pipe = Some(share.pipe.to_string());
             name(share.account.as_ref(), &mut evidence);
             evidence.access_mask = string(share.access_mask.as_ref());

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::detection::{
-    Action, AlertId, Attribution, Confidence, ConflictKind, Counts, Dropped, Omitted, Status, Strength,
+    Action, AlertId, Attribution, Confidence, ConflictKind, Counts, Dropped, EvidenceRole, GroundLog,
+    Omitted, Says, Status, Strength,
 };
 use crate::event::{Agent, Kind, Origin, Outcome};
 use crate::time::EventTime;
@@ -61,6 +62,9 @@ pub struct PipewardenFields {
     pub pipes: Vec<String>,
     /// Accesses in this alert.
     pub accesses: u32,
+    /// How many of them happened too far from when they arrived, by the host's clock; absent where none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untimely: Option<u32>,
     /// Observations by kind.
     pub observations: Counts,
     /// Possible sources of what names none, the likeliest first. Others are possible that no log shows.
@@ -68,10 +72,13 @@ pub struct PipewardenFields {
     /// What bounds on state have dropped of it; absent where nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<Dropped>,
+    /// Which log of which computer says from where it was, by whom, when, and which pipe it was: of each the strongest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rests_on: Vec<Ground>,
     /// What contradicts the alert or casts doubt on its source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<Conflict>,
-    /// What the alert rests on, in order of time.
+    /// What the alert rests on and what contradicts that, in order of time.
     pub evidence: Vec<Evidence>,
     /// What the bounds of the document left out; absent where nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +118,21 @@ pub enum SuppressedBy {
     Exception,
     /// The asset did it itself.
     Local,
+}
+
+/// `pipewarden.rests_on[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ground {
+    /// What is said.
+    pub says: Says,
+    /// The event that says so, as `5145`; absent where no log does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The log; `inventory` gives a source its name, and no more.
+    pub log: GroundLog,
+    /// The computer whose log it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computer: Option<String>,
 }
 
 /// `pipewarden.conflicts[]`
@@ -295,6 +317,11 @@ pub struct Candidate {
 pub struct Evidence {
     /// Which kind of observation.
     pub kind: Kind,
+    /// What it is to the alert.
+    pub role: EvidenceRole,
+    /// Of a pair, how many milliseconds after its `share_access` the pipe was logged; negative where before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paired_ms: Option<i64>,
     /// When, by the logging host's clock.
     pub time: EventTime,
     /// The host that logged it.
@@ -308,12 +335,15 @@ pub struct Evidence {
     /// And from which port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_port: Option<u16>,
+    /// The share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
+    /// What was opened in the share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// The pipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipe: Option<String>,
-    /// The share of a share session, as Windows writes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<String>,
     /// The account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,

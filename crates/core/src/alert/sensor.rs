@@ -39,6 +39,7 @@ pub fn sensor_name(kind: Kind) -> &'static str {
 pub(super) fn document(alert: &SensorBlind, frame: &Frame<'_>) -> Document {
     let mut document = frame.document(Outline {
         message: title(alert, frame.asset),
+        action: SENSOR_BLIND,
         // Something is wrong with the host; nobody has intruded.
         category: &["host"],
         outcome: None,

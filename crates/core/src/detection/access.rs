@@ -217,6 +217,36 @@ pub enum ConflictKind {
 words!(ConflictKind: DecisiveValues = "decisive_values", OtherStrongSource = "other_strong_source",
     DroppedEvidence = "dropped_evidence");
 
+/// An observation that a document lists, and as what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The observation.
+    pub observation: Arc<Observation>,
+    /// As what.
+    pub role: EvidenceRole,
+    /// Of a pair, by how many milliseconds the pipe connection comes after its share access; negative where it comes before.
+    pub paired_ms: Option<i64>,
+}
+
+/// What an observation is to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceRole {
+    /// An access.
+    Access,
+    /// The pipe connection that is the same access as a share access.
+    Pair,
+    /// Shows that the source, or a candidate, was connected.
+    Session,
+    /// An access by the asset itself, or what shows it connected to itself.
+    Local,
+    /// Bears the record id of another entry and says something else.
+    Conflicting,
+}
+
+words!(EvidenceRole: Access = "access", Pair = "pair", Session = "session", Local = "local",
+    Conflicting = "conflicting");
+
 /// How many entries the bounds of the document left out, by list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Omitted {
@@ -306,8 +336,8 @@ pub struct Content {
     /// Possible sources of accesses that no share access names the source of: by strength, by how many accesses they could
     /// explain, by distance on the asset's clock, by address.
     pub candidates: Vec<Candidate>,
-    /// What the alert rests on, by event time, then kind.
-    pub evidence: Vec<Arc<Observation>>,
+    /// What the alert rests on and what contradicts that, by event time, then kind.
+    pub evidence: Vec<Evidence>,
     /// What the bounds left out.
     pub omitted: Omitted,
 }

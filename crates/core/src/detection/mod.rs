@@ -9,6 +9,7 @@ mod exceptions;
 mod explanation;
 mod join;
 mod outcome;
+mod rests_on;
 mod revision;
 mod rule;
 mod rule_set;
@@ -18,7 +19,7 @@ mod sweeps;
 
 pub use access::{
     AccessAlert, AlertKey, Attribution, Candidate, Confidence, Conflict, ConflictKind, Content, Counts,
-    Dropped, Omitted, Strength, Who,
+    Dropped, Evidence, EvidenceRole, Omitted, Strength, Who,
 };
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
 pub use crowd::{MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
@@ -29,6 +30,7 @@ pub use explanation::{
 };
 pub use join::{ClockState, Join};
 pub use outcome::{Counters, Disposition, JoinOutput, StateSize};
+pub use rests_on::{Ground, GroundLog, Says};
 pub use revision::{AlertId, Body, Revision, Status};
 pub use rule::{Attack, Pipes, Rule, json_schema};
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    AccessAlert, Attribution, Confidence, Exception, ManySources, Overflow, SENSOR_BLIND, SWEEP, SensorBlind,
-    Sweep,
+    AccessAlert, Attribution, Confidence, Evidence, Exception, ManySources, Overflow, SENSOR_BLIND, SWEEP,
+    SensorBlind, Sweep,
 };
-use crate::event::{AssetId, Observation};
-use crate::log::Offset;
-use crate::time::EventTime;
+use crate::event::AssetId;
+use crate::log::{At, Offset};
+use crate::time::{AppendTime, EventTime};
 
 /// The namespace of every identifier that Pipewarden derives.
 pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0x7a0e_6a54_4d0c_5d0b_9a35_3f1f_d8c6_51e8);
@@ -74,6 +74,8 @@ pub struct Revision {
     pub is_first: bool,
     /// Whether the alert is or ever was active: one that was suppressed from its start was never on the alerts topic.
     pub is_published: bool,
+    /// The stream time of the record that wrote it. No part of what two revisions are compared by.
+    pub created: AppendTime,
     /// The alert itself.
     pub body: Body,
 }
@@ -193,7 +195,7 @@ impl Revision {
     }
 
     /// The observations that the document lists.
-    pub fn evidence(&self) -> &[Arc<Observation>] {
+    pub fn evidence(&self) -> &[Evidence] {
         match &self.body {
             Body::Access(alert) => &alert.content.evidence,
             Body::SensorBlind(_) | Body::Sweep(_) | Body::Overflow(_) | Body::ManySources(_) => &[],
@@ -209,4 +211,13 @@ pub(super) const fn by_deadline(offset: Offset) -> u64 {
 /// The number of a revision that the record at `offset` itself writes.
 pub(super) const fn by_record(offset: Offset) -> u64 {
     2 * offset.get() + 1
+}
+
+/// When a deadline writes: at the stream time or, at the end of input, which is after all time, when it is due.
+pub(super) fn written_by_deadline(at: At, deadline: AppendTime) -> AppendTime {
+    if at.now == AppendTime::MAX {
+        deadline
+    } else {
+        at.now
+    }
 }

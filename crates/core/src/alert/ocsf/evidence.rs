@@ -22,7 +22,7 @@ pub(super) fn evidences(revision: &Revision, ecs: &Document) -> Vec<finding::Evi
         hostname: hostname(&ecs.host.name),
     };
     let observed = revision.evidence().iter().zip(&ecs.pipewarden.evidence);
-    let observed = observed.map(|(observation, ecs)| observed_evidence(observation, ecs, &destination));
+    let observed = observed.map(|(seen, ecs)| observed_evidence(&seen.observation, ecs, &destination));
     let mut evidences = vec![access(ecs, &destination)];
     evidences.extend(observed);
     evidences
@@ -54,7 +54,10 @@ fn access(ecs: &Document, destination: &finding::Endpoint) -> finding::Evidence 
     finding::Evidence {
         name: "access",
         src_endpoint: source,
-        dst_endpoint: Some(destination.clone()),
+        dst_endpoint: Some(finding::Endpoint {
+            port: ecs.destination.port,
+            ..destination.clone()
+        }),
         actor: actor(account, process),
         file: ecs.file.as_ref().map(|pipe| named_pipe(&pipe.name)),
         ..finding::Evidence::default()

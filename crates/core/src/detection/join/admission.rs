@@ -1,7 +1,6 @@
 //! The bound on accesses that are kept whole: of those beyond it their alert keeps a summary.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 
 use super::asset::RuleIndex;
 use crate::detection::{JoinSettings, Who};
@@ -36,21 +35,50 @@ pub(super) struct Admission {
     /// Oldest first.
     slots: VecDeque<(AppendTime, HashMap<Share, usize>)>,
     shares: HashMap<Share, usize>,
-    /// By whether the rules are of the highest risk.
-    risks: HashMap<(AssetId, bool), usize>,
-    assets: HashMap<AssetId, usize>,
-    partition_risks: HashMap<bool, usize>,
-    partition: usize,
+    assets: HashMap<AssetId, ByRisk>,
+    partition: ByRisk,
 }
 
-/// A change of one count.
-struct Changed {
-    /// Whether it was below its bound before.
-    had_room: bool,
-    /// By how much what it counts for one level up changes.
-    passes: Change,
+/// Counts by the risk of the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ByRisk {
+    lower: usize,
+    highest: usize,
 }
 
+impl ByRisk {
+    /// What it counts for: by rules of lower risk up to half the bound, by those of the highest what is left of it.
+    fn within(self, bound: usize) -> Self {
+        let lower = self.lower.min(bound.div_ceil(2));
+        Self {
+            lower,
+            highest: self.highest.min(bound - lower),
+        }
+    }
+
+    /// Whether one more is within the bound.
+    fn has_room(self, is_of_highest_risk: bool, bound: usize) -> bool {
+        let counted = self.within(bound);
+        let is_free = is_of_highest_risk || self.lower < bound.div_ceil(2);
+        is_free && counted.lower + counted.highest < bound
+    }
+
+    fn changed(self, is_of_highest_risk: bool, by: Change) -> Self {
+        if is_of_highest_risk {
+            Self {
+                highest: by.of(self.highest),
+                ..self
+            }
+        } else {
+            Self {
+                lower: by.of(self.lower),
+                ..self
+            }
+        }
+    }
+}
+
+/// A change of a count.
 #[derive(Clone, Copy)]
 enum Change {
     More(usize),
@@ -61,8 +89,7 @@ impl Change {
     fn of(self, before: usize) -> usize {
         match self {
             Self::More(by) => before + by,
-            // What counted for less than it was may be gone already.
-            Self::Less(by) => before.saturating_sub(by),
+            Self::Less(by) => before - by,
         }
     }
 
@@ -72,27 +99,6 @@ impl Change {
         } else {
             Self::Less(before - after)
         }
-    }
-}
-
-fn change<K: Eq + Hash + Clone>(
-    counts: &mut HashMap<K, usize>,
-    key: &K,
-    change: Change,
-    bound: usize,
-) -> Changed {
-    let before = counts.get(key).copied().unwrap_or_default();
-    let after = change.of(before);
-    if after == 0 {
-        counts.remove(key);
-    } else if let Some(count) = counts.get_mut(key) {
-        *count = after;
-    } else {
-        counts.insert(key.clone(), after);
-    }
-    Changed {
-        had_room: before < bound,
-        passes: Change::between(before.min(bound), after.min(bound)),
     }
 }
 
@@ -120,32 +126,42 @@ impl Admission {
     fn change(&mut self, share: &Share, by: Change, settings: &JoinSettings) -> bool {
         let limits = &settings.limits;
         let (per_asset, per_partition) = (limits.accesses_per_asset, limits.accesses_per_partition);
-        let of_risk = |bound: usize| {
-            if share.is_of_highest_risk {
-                bound
-            } else {
-                bound.div_ceil(2)
-            }
-        };
-        let own = per_asset.div_ceil(match share.who {
+        let bound = per_asset.div_ceil(match share.who {
             Who::Unattributed => 2,
             Who::Source(_) | Who::Local => 4,
         });
-        let (asset, risk) = (&share.asset, share.is_of_highest_risk);
-        let own = change(&mut self.shares, share, by, own);
-        let at_risk = (asset.clone(), risk);
-        let at_risk = change(&mut self.risks, &at_risk, own.passes, of_risk(per_asset));
-        let in_risk = change(
-            &mut self.partition_risks,
-            &risk,
-            at_risk.passes,
-            of_risk(per_partition),
-        );
-        let at_asset = change(&mut self.assets, asset, at_risk.passes, per_asset);
-        let has_room = self.partition < per_partition;
-        self.partition = at_asset.passes.of(self.partition);
-        let all = [own, at_risk, in_risk, at_asset];
-        has_room && all.iter().all(|changed| changed.had_room)
+        let (had_room, passes) = self.change_own(share, by, bound);
+        let before = self.assets.get(&share.asset).copied().unwrap_or_default();
+        let after = before.changed(share.is_of_highest_risk, passes);
+        if after == ByRisk::default() {
+            self.assets.remove(&share.asset);
+        } else {
+            self.assets.insert(share.asset.clone(), after);
+        }
+        let partition = self.partition;
+        let (counted, counts) = (before.within(per_asset), after.within(per_asset));
+        self.partition = ByRisk {
+            lower: partition.lower + counts.lower - counted.lower,
+            highest: partition.highest + counts.highest - counted.highest,
+        };
+        had_room
+            && before.has_room(share.is_of_highest_risk, per_asset)
+            && partition.has_room(share.is_of_highest_risk, per_partition)
+    }
+
+    /// Changes the count of one share. Whether it was below its bound, and how what it counts for changes.
+    fn change_own(&mut self, share: &Share, by: Change, bound: usize) -> (bool, Change) {
+        let before = self.shares.get(share).copied().unwrap_or_default();
+        let after = by.of(before);
+        if after == 0 {
+            self.shares.remove(share);
+        } else {
+            self.shares.insert(share.clone(), after);
+        }
+        (
+            before < bound,
+            Change::between(before.min(bound), after.min(bound)),
+        )
     }
 
     /// Forgets slots that began at `oldest` or earlier.
@@ -279,8 +295,7 @@ mod tests {
             admission.admits(&share, now, &settings);
         }
         admission.expire(AppendTime::MAX, &settings);
-        assert!(admission.shares.is_empty() && admission.risks.is_empty() && admission.assets.is_empty());
-        assert!(admission.partition_risks.is_empty());
-        assert_eq!(admission.partition, 0);
+        assert!(admission.shares.is_empty() && admission.assets.is_empty());
+        assert_eq!(admission.partition, ByRisk::default());
     }
 }

@@ -7,7 +7,7 @@ use super::accesses::{Accesses, Share, tuple};
 use super::asset::AssetState;
 use super::candidates::{Candidates, addresses};
 use super::conflicts;
-use super::evidence::evidence;
+use super::evidence::Exhibits;
 use super::members::Members;
 use super::open_alert::OpenAlert;
 use super::source::{Client, Others, Source, tuple_evidence};
@@ -71,16 +71,8 @@ impl<'a> Reader<'a, '_> {
         let source = self.source(&candidates);
         let found = self.with_dropped(self.found(&source, (first, last)));
         let mut lists = Lists::new(&self.settings.limits);
-        let shares = || members.shares.iter().map(|share| &share.stored);
-        let evidence = evidence(
-            [
-                source.connections.values().copied().collect(),
-                members.pipes().collect(),
-                shares().collect(),
-            ],
-            &self.settings.limits,
-            &mut lists.omitted,
-        );
+        let exhibits = self.exhibits(&source, &found);
+        let evidence = exhibits.listed(&self.settings.limits, &mut lists.omitted);
         let (destination_ips, source_ip) = (destination_ips(&source), self.source_ip(&source));
         let subject = self.subject(&source, &candidates, &found);
         let connections = source.connections.len();
@@ -164,6 +156,23 @@ impl<'a> Reader<'a, '_> {
             client: Client::of(connections.values().copied()),
             connections,
         }
+    }
+
+    fn exhibits(&self, source: &Source<'a>, found: &Found) -> Exhibits<'a> {
+        let mut exhibits = Exhibits::of(self.who);
+        exhibits.sessions(source.connections.values().copied());
+        exhibits.accesses(self.members.accesses().map(|(access, _)| access));
+        for pipe in &self.members.paired {
+            let share = pipe.share.and_then(|share| self.accesses.shares.get(&share));
+            // A pipe connection is paired as long as its share access is there.
+            share
+                .iter()
+                .for_each(|share| exhibits.pair(&pipe.stored, &share.stored));
+        }
+        if !found.conflicts.is_empty() {
+            exhibits.contradictions(self.asset, self.settings);
+        }
+        exhibits
     }
 
     /// Where the session evidence of its source comes from, if that is known.

@@ -171,12 +171,14 @@ impl Join {
 
     /// When the next revision is due, if one is pending.
     pub fn next_deadline(&self) -> Option<AppendTime> {
+        let alerts = self.next_deadline_of_accesses();
+        alerts.into_iter().chain(self.sensors.next_due()).min()
+    }
+
+    /// The same, alerts about sensors aside.
+    pub fn next_deadline_of_accesses(&self) -> Option<AppendTime> {
         let alerts = self.deadlines.first().map(|&(deadline, _)| deadline);
-        let others = [
-            self.sensors.next_due(),
-            self.sweeps.next_due(),
-            self.tallies.next_due(),
-        ];
+        let others = [self.sweeps.next_due(), self.tallies.next_due()];
         alerts.into_iter().chain(others.into_iter().flatten()).min()
     }
 

@@ -28,6 +28,8 @@ pub(super) struct OpenAlert {
     last_written: AppendTime,
     /// Whether any of its revisions was active.
     pub(super) is_published: bool,
+    /// Since when it rests although something touched it: its content may differ since then.
+    pub(super) touched_since: Option<AppendTime>,
     /// Since when its content differs from `last_published`.
     pub(super) differs_since: Option<AppendTime>,
     /// Its entry among the deadlines, if it has one.
@@ -60,6 +62,7 @@ impl OpenAlert {
             last_written: AppendTime::MIN,
             last_published: None,
             is_published: false,
+            touched_since: None,
             differs_since: None,
             deadline: None,
             closes,
@@ -98,6 +101,7 @@ impl OpenAlert {
     /// Notes that `content` is written now. The content before.
     pub(super) fn published(&mut self, content: Content, now: AppendTime) -> Option<Content> {
         self.differs_since = None;
+        self.touched_since = None;
         self.last_written = now;
         self.last_published.replace(content)
     }
@@ -120,6 +124,7 @@ impl OpenAlert {
         now: AppendTime,
         settings: &JoinSettings,
     ) -> Due {
+        let since = self.touched_since.take().unwrap_or(now);
         let deadline = match &self.last_published {
             None if is_complete(content) => return Due::Now,
             None => opened.plus(settle(content, settings)),
@@ -128,7 +133,10 @@ impl OpenAlert {
                 return Due::Never;
             }
             Some(last_published) if is_urgent(last_published, content) => return Due::Now,
-            Some(_) => self.differs_since.get_or_insert(now).plus(settings.revise_after),
+            Some(_) => self
+                .differs_since
+                .get_or_insert(since)
+                .plus(settings.revise_after),
         }
         .min(self.closes);
         if deadline <= now {

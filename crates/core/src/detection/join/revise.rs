@@ -5,16 +5,23 @@ use std::sync::Arc;
 
 use super::Join;
 use super::open_alert::{Due, OpenAlert};
-use crate::detection::revision::{by_deadline, by_record};
+use crate::detection::revision::{by_deadline, by_record, written_by_deadline};
 use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision, Rule, Status};
-use crate::log::{At, Offset};
+use crate::log::At;
 use crate::time::AppendTime;
+
+/// The number of a revision, and when it is written.
+type Stamp = (u64, AppendTime);
 
 impl Join {
     /// The last revision of every published alert that may still be active: open alerts that are not superseded, active
     /// alerts about sensors, and active sweeps, by alert id. A change of policy writes them once more, numbered as a
-    /// deadline at `offset` would. All count as published, since under the policy before they may have been.
-    pub fn published_alerts(&self, offset: Offset) -> Vec<Revision> {
+    /// deadline at this record would. All count as published, since under the policy before they may have been.
+    pub fn published_alerts(&self, At { now, offset }: At) -> Vec<Revision> {
+        let at = At {
+            now: self.stream_time.max(now),
+            offset,
+        };
         let mut revisions = Vec::new();
         for (&id, alert) in &self.alerts {
             let Some(content) = &alert.last_published else {
@@ -26,6 +33,7 @@ impl Join {
                     number: by_deadline(offset),
                     is_first: false,
                     is_published: true,
+                    created: at.now,
                     body: Body::Access(AccessAlert {
                         key: alert.key.clone(),
                         rule: Arc::clone(self.state.rules.rule(alert.rule)),
@@ -35,9 +43,9 @@ impl Join {
                 });
             }
         }
-        revisions.extend(self.sensors.active(offset));
-        revisions.extend(self.sweeps.active(offset));
-        revisions.extend(self.tallies.active(offset));
+        revisions.extend(self.sensors.active(at));
+        revisions.extend(self.sweeps.active(at));
+        revisions.extend(self.tallies.active(at));
         revisions.sort_by_key(|revision| revision.id);
         revisions
     }
@@ -50,9 +58,10 @@ impl Join {
             if let Some(alert) = self.alerts.get_mut(&id) {
                 alert.deadline = None;
             }
-            let takers = self.look(id, at, by_deadline(at.offset), output);
+            let stamp = (by_deadline(at.offset), written_by_deadline(at, deadline));
+            let takers = self.look(id, at, stamp, output);
             for id in takers {
-                self.take_over(id, at, by_deadline(at.offset), output);
+                self.take_over(id, stamp, output);
             }
         }
     }
@@ -77,22 +86,25 @@ impl Join {
         let mut takers = BTreeSet::new();
         for id in touched {
             self.count_sources(id);
-            let Some(alert) = self.alerts.get(&id) else {
+            let Some(alert) = self.alerts.get_mut(&id) else {
                 output.counters.after_close += 1;
                 continue;
             };
             match alert.rests_until(at.now, &self.state.settings) {
-                Some(until) => self.set_deadline(id, until),
-                None => takers.extend(self.look(id, at, by_record(at.offset), output)),
+                Some(until) => {
+                    alert.touched_since.get_or_insert(at.now);
+                    self.set_deadline(id, until);
+                }
+                None => takers.extend(self.look(id, at, (by_record(at.offset), at.now), output)),
             }
         }
         for id in takers {
-            self.take_over(id, at, by_record(at.offset), output);
+            self.take_over(id, (by_record(at.offset), at.now), output);
         }
     }
 
     /// Looks at the content of an alert, and writes it if it is due. Returns what takes over from it then.
-    fn look(&mut self, id: AlertId, at: At, number: u64, output: &mut JoinOutput) -> Vec<AlertId> {
+    fn look(&mut self, id: AlertId, at: At, stamp: Stamp, output: &mut JoinOutput) -> Vec<AlertId> {
         let Some(alert) = self.alerts.get_mut(&id) else {
             return Vec::new();
         };
@@ -106,9 +118,7 @@ impl Join {
             Due::Now => {
                 let takers = content.superseded_by.clone();
                 let rule = self.state.rules.rule(alert.rule);
-                output
-                    .revisions
-                    .push(write(alert, id, rule, content, at.now, number));
+                output.revisions.push(write(alert, id, rule, content, stamp));
                 takers
             }
             Due::At(deadline) => {
@@ -134,7 +144,7 @@ impl Join {
     }
 
     /// Writes an alert that takes over accesses of another, if it differs from its last revision.
-    fn take_over(&mut self, id: AlertId, at: At, number: u64, output: &mut JoinOutput) {
+    fn take_over(&mut self, id: AlertId, stamp: Stamp, output: &mut JoinOutput) {
         let Some(alert) = self.alerts.get_mut(&id) else {
             return;
         };
@@ -148,24 +158,21 @@ impl Join {
             self.deadlines.remove(&(deadline, id));
         }
         let rule = self.state.rules.rule(alert.rule);
-        output
-            .revisions
-            .push(write(alert, id, rule, content, at.now, number));
+        output.revisions.push(write(alert, id, rule, content, stamp));
     }
 }
 
-/// Publishes `content` as the next revision of an alert.
+/// Publishes `content` as the next revision of an alert, with this number and at this time.
 fn write(
     alert: &mut OpenAlert,
     id: AlertId,
     rule: &Arc<Rule>,
     content: Content,
-    now: AppendTime,
-    number: u64,
+    (number, created): Stamp,
 ) -> Revision {
     let is_first = content.status == Status::Active && !alert.is_published;
     alert.is_published |= is_first;
-    let before = alert.published(content.clone(), now);
+    let before = alert.published(content.clone(), created);
     let exception_before = before.and_then(|before| before.exception);
     let is_excepted_anew = content.exception.is_some() && exception_before != content.exception;
     Revision {
@@ -173,6 +180,7 @@ fn write(
         number,
         is_first,
         is_published: alert.is_published,
+        created,
         body: Body::Access(AccessAlert {
             key: alert.key.clone(),
             rule: Arc::clone(rule),

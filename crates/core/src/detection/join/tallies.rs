@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::detection::revision::{by_deadline, by_record};
+use crate::detection::revision::{by_deadline, by_record, written_by_deadline};
 use crate::detection::{AlertId, Body, JoinSettings, Revision, Status};
-use crate::log::{At, Offset};
+use crate::log::At;
 use crate::time::AppendTime;
 
 /// The open alerts of this kind in one partition.
@@ -92,10 +92,8 @@ impl Tallies {
             .into_iter()
             .filter(|id| self.is_due(*id, at.now, settings));
         let due: Vec<AlertId> = due.collect();
-        let number = by_record(at.offset);
-        due.into_iter()
-            .filter_map(|id| self.write(id, at.now, number))
-            .collect()
+        let stamp = (by_record(at.offset), at.now);
+        due.into_iter().filter_map(|id| self.write(id, stamp)).collect()
     }
 
     /// Writes what has been due for some time, and forgets what is over.
@@ -104,7 +102,8 @@ impl Tallies {
         while let Some(&(deadline, id)) = self.deadlines.first()
             && deadline <= at.now
         {
-            revisions.extend(self.write(id, at.now, by_deadline(at.offset)));
+            let stamp = (by_deadline(at.offset), written_by_deadline(at, deadline));
+            revisions.extend(self.write(id, stamp));
         }
         while let Some((_, id)) = self.closings.pop_first_if_over(at.now) {
             self.alerts.remove(&id);
@@ -112,8 +111,8 @@ impl Tallies {
         revisions
     }
 
-    /// The last revision of every alert that is active, to be written once more by a record at `offset`.
-    pub(super) fn active(&self, offset: Offset) -> Vec<Revision> {
+    /// The last revision of every alert that is active, to be written once more at `at`.
+    pub(super) fn active(&self, at: At) -> Vec<Revision> {
         let published = self.alerts.iter().filter_map(|(&id, tally)| {
             let body = &tally.published.as_ref()?.body;
             Some((id, body.clone()))
@@ -122,9 +121,10 @@ impl Tallies {
             .filter(|(_, body)| status(body) == Status::Active)
             .map(|(id, body)| Revision {
                 id,
-                number: by_deadline(offset),
+                number: by_deadline(at.offset),
                 is_first: false,
                 is_published: true,
+                created: at.now,
                 body,
             })
             .collect()
@@ -160,7 +160,7 @@ impl Tallies {
         false
     }
 
-    fn write(&mut self, id: AlertId, now: AppendTime, number: u64) -> Option<Revision> {
+    fn write(&mut self, id: AlertId, (number, created): (u64, AppendTime)) -> Option<Revision> {
         let tally = self.alerts.get_mut(&id)?;
         if let Some(deadline) = tally.deadline.take() {
             self.deadlines.remove(&(deadline, id));
@@ -176,13 +176,14 @@ impl Tallies {
         }
         tally.published = Some(Published {
             body: tally.body.clone(),
-            at: now,
+            at: created,
         });
         Some(Revision {
             id,
             number,
             is_first,
             is_published: true,
+            created,
             body: tally.body.clone(),
         })
     }

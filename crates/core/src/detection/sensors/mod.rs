@@ -21,11 +21,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use self::watch::{SENSORS, Spans, WITNESSES, Watch};
-use super::revision::{NAMESPACE, by_deadline, by_record};
+use super::revision::{NAMESPACE, by_deadline, by_record, written_by_deadline};
 use super::{AlertId, Body, JoinSettings, Revision, Status};
 use crate::event::{AssetId, Kind};
 use crate::inventory::Inventory;
-use crate::log::{At, Offset};
+use crate::log::At;
 use crate::time::AppendTime;
 
 /// The rule id of every alert about a sensor.
@@ -154,14 +154,14 @@ impl Sensors {
         })
     }
 
-    /// The active alerts, to be written once more by a record at `offset`.
-    pub(super) fn active(&self, offset: Offset) -> Vec<Revision> {
+    /// The active alerts, to be written once more by a record.
+    pub(super) fn active(&self, at: At) -> Vec<Revision> {
         let blind = self.watches().filter(|(_, _, watch)| watch.is_blind);
         let again = blind.map(|(asset, sensor, watch)| {
             let alert = watch.alert(asset, sensor, None, AppendTime::MIN);
             Revision {
                 is_first: false,
-                ..revision(alert, by_deadline(offset))
+                ..revision(alert, by_deadline(at.offset), at.now)
             }
         });
         again.collect()
@@ -197,7 +197,8 @@ impl Sensors {
             if was_blind != is_blind {
                 let resolution = was_blind.then_some(Resolution::Quiet);
                 let alert = watch.alert(&asset, sensor, resolution, now);
-                revisions.push(revision(alert, by_deadline(at.offset)));
+                let created = written_by_deadline(at, due_at);
+                revisions.push(revision(alert, by_deadline(at.offset), created));
             }
             self.arm(&asset, sensor, now, &spans);
         }
@@ -221,7 +222,7 @@ impl Sensors {
         let resolved = own.is_blind.then(|| {
             own.forget(at.now, &spans);
             let alert = own.alert(asset, kind, Some(Resolution::Seen), at.now);
-            revision(alert, by_record(at.offset))
+            revision(alert, by_record(at.offset), at.now)
         });
         own.see(at.now);
         self.arm(asset, kind, at.now, &spans);
@@ -279,12 +280,13 @@ impl Sensors {
     }
 }
 
-fn revision(alert: SensorBlind, number: u64) -> Revision {
+fn revision(alert: SensorBlind, number: u64, created: AppendTime) -> Revision {
     Revision {
         id: alert.id(),
         number,
         is_first: alert.resolution.is_none(),
         is_published: true,
+        created,
         body: Body::SensorBlind(alert),
     }
 }
