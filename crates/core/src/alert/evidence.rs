@@ -30,34 +30,8 @@ pub(super) fn rests_on(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::Gr
 
 /// One entry of the evidence.
 pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
-    let event = &seen.observation.event;
-    let mut evidence = doc::Evidence {
-        kind: seen.observation.kind(),
-        role: seen.role,
-        paired_ms: seen.paired_ms,
-        time: event.time,
-        computer: event.computer.to_string(),
-        record_id: event.record_id,
-        source_ip: None,
-        source_port: None,
-        share: None,
-        path: None,
-        pipe: None,
-        account: None,
-        sid: None,
-        logon_id: None,
-        logon_type: None,
-        authentication_package: None,
-        workstation: None,
-        access_mask: None,
-        outcome: None,
-        image: None,
-        user: None,
-        utc_time: None,
-        agent: seen.observation.agent.as_deref().cloned(),
-        origin: seen.observation.origin.as_deref().cloned(),
-    };
-    match &event.detail {
+    let mut evidence = without_detail(seen);
+    match &seen.observation.event.detail {
         Detail::NetworkConnection(connection) => {
             evidence.source_ip = Some(connection.source_ip);
             evidence.source_port = connection.source_port;
@@ -102,6 +76,37 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
         }
     }
     evidence
+}
+
+/// What every kind of observation has.
+fn without_detail(seen: &Evidence) -> doc::Evidence {
+    let event = &seen.observation.event;
+    doc::Evidence {
+        kind: seen.observation.kind(),
+        role: seen.role,
+        paired_ms: seen.paired_ms,
+        time: event.time,
+        computer: event.computer.to_string(),
+        record_id: event.record_id,
+        source_ip: None,
+        source_port: None,
+        share: None,
+        path: None,
+        pipe: None,
+        account: None,
+        sid: None,
+        logon_id: None,
+        logon_type: None,
+        authentication_package: None,
+        workstation: None,
+        access_mask: None,
+        outcome: None,
+        image: None,
+        user: None,
+        utc_time: None,
+        agent: seen.observation.agent.as_deref().cloned(),
+        origin: seen.observation.origin.as_deref().cloned(),
+    }
 }
 
 /// The account of an observation, and of its session.

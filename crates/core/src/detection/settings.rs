@@ -35,8 +35,9 @@ pub struct JoinSettings {
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub revise_after: Duration,
-    /// How long after a revision of an alert the next one comes at the earliest, however urgent. The first
-    /// revision is never put off, and none beyond the alert's closing. Default 2 s.
+    /// How long after a revision of an alert the next one comes at the earliest, however urgent; greater than 0. The first
+    /// revision is not put off, and none beyond the alert's closing. An alert of many observations is looked at no more often
+    /// either, so that a flood does not cost a look for each record. Default 2 s.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub revise_at_most_every: Duration,

@@ -25,7 +25,9 @@ pub(super) struct OpenAlert {
     /// The content of its last revision.
     pub(super) last_published: Option<Content>,
     /// When that was written.
-    last_written: AppendTime,
+    last_written: Option<AppendTime>,
+    /// When its content was looked at, written or not.
+    pub(super) last_looked: Option<AppendTime>,
     /// Whether any of its revisions was active.
     pub(super) is_published: bool,
     /// Since when it rests although something touched it: its content may differ since then.
@@ -37,6 +39,9 @@ pub(super) struct OpenAlert {
     /// When it closes, which follows from its key alone.
     pub(super) closes: AppendTime,
 }
+
+/// More observations than this cost enough to read that they are not read for each record.
+const LARGE: usize = 64;
 
 /// When the next revision of an alert is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +64,8 @@ impl OpenAlert {
             pipes: BTreeSet::new(),
             departed: BTreeSet::new(),
             dropped: None,
-            last_written: AppendTime::MIN,
+            last_written: None,
+            last_looked: None,
             last_published: None,
             is_published: false,
             touched_since: None,
@@ -102,17 +108,19 @@ impl OpenAlert {
     pub(super) fn published(&mut self, content: Content, now: AppendTime) -> Option<Content> {
         self.differs_since = None;
         self.touched_since = None;
-        self.last_written = now;
+        self.last_written = Some(now);
         self.last_published.replace(content)
     }
 
     /// Until when its content need not be looked at, whatever happens; `None` if it may have to be written now.
     pub(super) fn rests_until(&self, now: AppendTime, settings: &JoinSettings) -> Option<AppendTime> {
-        self.last_published.as_ref()?;
-        let until = self
-            .last_written
-            .plus(settings.revise_at_most_every)
-            .min(self.closes);
+        let is_large = self.shares.len() + self.pipes.len() > LARGE;
+        let since = if is_large {
+            self.last_looked
+        } else {
+            self.last_written
+        };
+        let until = since?.plus(settings.revise_at_most_every).min(self.closes);
         (until > now).then_some(until)
     }
 

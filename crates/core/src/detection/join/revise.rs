@@ -111,6 +111,7 @@ impl Join {
         if let Some(deadline) = alert.deadline.take() {
             self.deadlines.remove(&(deadline, id));
         }
+        alert.last_looked = Some(at.now);
         let Some((content, opened)) = self.state.content_now(alert) else {
             return Vec::new();
         };
