@@ -4,18 +4,20 @@
 //! only cost a parse, never hide an event. Both rest on how JSON may be written: an ASCII letter, digit, `_` or `#`
 //! inside a string is written as itself or as `\u00XX` and in no other way.
 //!
-//! **The id.** An event that matters has the id 3, 18 or 5145 under one of the names `event_id`, `code`, `EventID`
-//! and `#text`, as a number or as digits in a string. So every place in the message where such a name ends is
+//! **The id.** An event that matters has the id 3, 18 or 5145, or that of session evidence which the settings keep (4624,
+//! 5140, 5156), under one of the names `event_id`, `code`, `EventID` and `#text`, as a number or as digits in a string. So every place in the message where such a name ends is
 //! examined: if no value after one can be such a number, and no letter of a name is escaped, the message is skipped.
 //! To examine only the *first* such name would not be sound: it may occur within a value too, and the order of fields
 //! is free.
 //!
-//! **The words.** An event that matters has a provider named `Microsoft-Windows-Sysmon` or the id 5145, so a message
-//! without any of `Sysmon`, `5145` and `\u00` is skipped. This check is for the few that pass the first, and for
+//! **The words.** An event that matters has a provider named `Microsoft-Windows-Sysmon` or one of the ids of the Security
+//! log, so a message without any of `Sysmon`, these ids and `\u00` is skipped. This check is for the few that pass the first, and for
 //! truncated messages: whatever their id, those are to become dead letters.
 
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
+
+use super::decoded::SessionEvents;
 
 /// Ends of the names of an id, and the beginning of an escaped ASCII character. Four bytes each, which is what the
 /// vector search compares at once; no more than eight, or it compares twice; and with the quote that ends a name, since
@@ -36,14 +38,20 @@ const WRAPPED: usize = 4;
 pub(super) struct Prefilter {
     /// Missing on machines without vector instructions, where the words alone decide.
     ends: Option<Searcher>,
-    words: [Finder<'static>; 3],
+    words: Vec<Finder<'static>>,
+    session_events: SessionEvents,
 }
 
 impl Prefilter {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(session_events: SessionEvents) -> Self {
         Self {
             ends: Searcher::new(ENDS),
-            words: ["Sysmon", "5145", "\\u00"].map(Finder::new),
+            words: ["Sysmon", "5145", "\\u00"]
+                .into_iter()
+                .chain(session_words(session_events))
+                .map(Finder::new)
+                .collect(),
+            session_events,
         }
     }
 
@@ -64,12 +72,59 @@ impl Prefilter {
             let (before, after) = (&message[..found.start()], &message[found.end()..]);
             let name = found.pattern().as_usize();
             match BEGINNINGS.get(name) {
-                Some(beginning) if name < WRAPPED => before.ends_with(beginning) && can_be_an_id(after),
+                Some(beginning) if name < WRAPPED => before.ends_with(beginning) && self.can_be_an_id(after),
                 Some(beginning) => before.ends_with(beginning) && ends_a_name_within_a_text(after),
                 None => is_escape_of_a_name(after),
             }
         })
     }
+
+    /// Whether a colon and one of the ids can follow a name.
+    fn can_be_an_id(&self, after: &[u8]) -> bool {
+        let Some(value) = after.trim_ascii_start().strip_prefix(b":") else {
+            return false;
+        };
+        // A list of one is read as its element.
+        let value = value.trim_ascii_start();
+        let value = value.strip_prefix(b"[").unwrap_or(value).trim_ascii_start();
+        let (digits, is_text) = match value.strip_prefix(b"\"") {
+            Some(text) => (text, true),
+            None => (value, false),
+        };
+        let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, rest) = digits.split_at(length);
+        let next = rest.first().copied();
+        if is_text && next != Some(b'"') {
+            // Only a sign, blanks of any alphabet and escapes may surround the digits of a text.
+            return next.is_some_and(|next| {
+                matches!(next, b'+' | b'\\') || next.is_ascii_whitespace() || !next.is_ascii()
+            });
+        }
+        // Some shippers turn whole numbers into doubles.
+        if !is_text && next.is_some_and(|next| matches!(next, b'.' | b'e' | b'E')) {
+            return true;
+        }
+        let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
+        match &digits[zeros..] {
+            b"3" | b"18" | b"5145" => true,
+            b"4624" => self.session_events.logons,
+            b"5140" => self.session_events.share_sessions,
+            b"5156" => self.session_events.permitted_connections,
+            _ => false,
+        }
+    }
+}
+
+/// The ids of session evidence that matter.
+fn session_words(events: SessionEvents) -> impl Iterator<Item = &'static str> {
+    let words = [
+        ("4624", events.logons),
+        ("5140", events.share_sessions),
+        ("5156", events.permitted_connections),
+    ];
+    words
+        .into_iter()
+        .filter_map(|(id, is_kept)| is_kept.then_some(id))
 }
 
 fn is_truncated(message: &[u8]) -> bool {
@@ -79,35 +134,6 @@ fn is_truncated(message: &[u8]) -> bool {
 /// Whether what follows a backslash ends a name of a document within a text, or within a text of that.
 fn ends_a_name_within_a_text(after: &[u8]) -> bool {
     after.iter().find(|byte| **byte != b'\\') == Some(&b'"')
-}
-
-/// Whether a colon and one of the ids can follow a name.
-fn can_be_an_id(after: &[u8]) -> bool {
-    let Some(value) = after.trim_ascii_start().strip_prefix(b":") else {
-        return false;
-    };
-    // A list of one is read as its element.
-    let value = value.trim_ascii_start();
-    let value = value.strip_prefix(b"[").unwrap_or(value).trim_ascii_start();
-    let (digits, is_text) = match value.strip_prefix(b"\"") {
-        Some(text) => (text, true),
-        None => (value, false),
-    };
-    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = digits.split_at(length);
-    let next = rest.first().copied();
-    if is_text && next != Some(b'"') {
-        // Only a sign, blanks of any alphabet and escapes may surround the digits of a text.
-        return next.is_some_and(|next| {
-            matches!(next, b'+' | b'\\') || next.is_ascii_whitespace() || !next.is_ascii()
-        });
-    }
-    // Some shippers turn whole numbers into doubles.
-    if !is_text && next.is_some_and(|next| matches!(next, b'.' | b'e' | b'E')) {
-        return true;
-    }
-    let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
-    matches!(&digits[zeros..], b"3" | b"18" | b"5145")
 }
 
 /// Whether the two digits of an escape can be those of a character in one of the names.
@@ -124,7 +150,7 @@ mod tests {
     use super::*;
 
     fn can_matter(text: &str) -> bool {
-        let prefilter = Prefilter::new();
+        let prefilter = Prefilter::new(SessionEvents::default());
         assert!(prefilter.ends.is_some(), "this machine has vector instructions");
         prefilter.can_matter(text.as_bytes())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::decoded::DecodeError;
+use super::decoded::{DecodeError, SessionEvents};
 use super::document::{Document, EventData, System, Winlog};
 use super::field::{Scalar, Texts};
 use super::providers::{SECURITY, SECURITY_CHANNEL, SYSMON, SYSMON_CHANNEL};
@@ -21,6 +21,29 @@ pub(super) enum Code {
     PipeConnected,
     /// Security 5145.
     ShareAccess,
+    /// Security 4624.
+    Logon,
+    /// Security 5140.
+    ShareSession,
+    /// Security 5156.
+    ConnectionPermitted,
+}
+
+impl Code {
+    /// Whether it is one of those that settings may leave out, and not left out by these.
+    pub(super) fn is_in(self, events: SessionEvents) -> bool {
+        match self {
+            Self::NetworkConnection | Self::PipeConnected | Self::ShareAccess => true,
+            Self::Logon => events.logons,
+            Self::ShareSession => events.share_sessions,
+            Self::ConnectionPermitted => events.permitted_connections,
+        }
+    }
+
+    /// Whether it is session evidence of the Security log.
+    pub(super) fn is_session_event(self) -> bool {
+        matches!(self, Self::Logon | Self::ShareSession | Self::ConnectionPermitted)
+    }
 }
 
 /// An event that matters: its header, its payload, and the document for what pipelines have moved elsewhere.
@@ -98,10 +121,11 @@ impl<'d, 'a> Record<'d, 'a> {
 
     /// The event log, in lower case; the one its provider writes to where a shape leaves it out.
     pub(super) fn channel(&self) -> Arc<str> {
-        let usual = if self.code == Code::ShareAccess {
-            SECURITY_CHANNEL
-        } else {
-            SYSMON_CHANNEL
+        let usual = match self.code {
+            Code::NetworkConnection | Code::PipeConnected => SYSMON_CHANNEL,
+            Code::ShareAccess | Code::Logon | Code::ShareSession | Code::ConnectionPermitted => {
+                SECURITY_CHANNEL
+            }
         };
         names::truncate(&self.header.channel.text().unwrap_or(usual).to_ascii_lowercase()).into()
     }
@@ -227,6 +251,9 @@ impl<'d, 'a> Header<'d, 'a> {
             3 if is_from(SYSMON, SYSMON_CHANNEL) => Some(Code::NetworkConnection),
             18 if is_from(SYSMON, SYSMON_CHANNEL) => Some(Code::PipeConnected),
             5145 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::ShareAccess),
+            4624 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::Logon),
+            5140 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::ShareSession),
+            5156 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::ConnectionPermitted),
             _ => None,
         }
     }
