@@ -323,7 +323,7 @@ impl Destinations {
 
 fn decoder(policy: &Policy) -> Decoder {
     let decoder = Decoder::new(policy.rules.watched(), policy.join.allowed_lateness);
-    decoder.with_session_events(policy.join.session_evidence.events())
+    decoder.with_session_events(policy.join.session_evidence.events(&policy.inventory))
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Of which hosts Windows' own logs of sessions are kept.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Detail, Log, SessionEvents};
-use crate::inventory::Role;
+use crate::event::{Detail, Log, ReadOf, SessionEvents};
+use crate::inventory::{Inventory, Role};
 
 /// Of which hosts each kind of session evidence is kept that the Security log tells of. Sysmon's is kept of every host.
 ///
@@ -43,8 +46,31 @@ impl Keep {
         }
     }
 
-    fn of_some(self) -> bool {
-        self != Self::Nowhere
+    /// Of which computers it has to be read: not of those that the inventory shows to be left out.
+    fn read_of(self, inventory: &Inventory) -> ReadOf {
+        if self == Self::Nowhere {
+            return ReadOf::Nobody;
+        }
+        let mut left_out = HashSet::new();
+        for asset in inventory.assets().iter().filter(|asset| !self.of(&asset.roles)) {
+            for name in asset
+                .aliases
+                .iter()
+                .map(String::as_str)
+                .chain([asset.id.as_str()])
+            {
+                left_out.insert(name.to_owned());
+                // The first label, unless another asset has it as well.
+                let label = name.split('.').next().unwrap_or(name);
+                if inventory
+                    .by_short_name(label)
+                    .is_some_and(|owner| owner.id == asset.id)
+                {
+                    left_out.insert(label.to_owned());
+                }
+            }
+        }
+        ReadOf::AllBut(Arc::new(left_out))
     }
 }
 
@@ -64,12 +90,12 @@ impl SessionEvidence {
         keep.of(roles)
     }
 
-    /// What is kept of some host, and has to be read.
-    pub fn events(&self) -> SessionEvents {
+    /// What has to be read of hosts with this inventory.
+    pub fn events(&self, inventory: &Inventory) -> SessionEvents {
         SessionEvents {
-            logons: self.logons.of_some(),
-            share_sessions: self.share_sessions.of_some(),
-            permitted_connections: self.permitted_connections.of_some(),
+            logons: self.logons.read_of(inventory),
+            share_sessions: self.share_sessions.read_of(inventory),
+            permitted_connections: self.permitted_connections != Keep::Nowhere,
         }
     }
 }
@@ -94,9 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_nowhere_need_not_be_read() {
-        let settings: SessionEvidence = serde_json::from_str(r#"{"logons": "nowhere"}"#).unwrap();
-        let events = settings.events();
-        assert!(!events.logons && events.share_sessions && events.permitted_connections);
+    fn what_is_kept_nowhere_is_not_read_and_domain_controllers_are_known_by_every_name() {
+        let inventory = Inventory::parse(
+            "assets:\n  - {name: dc1.aperture.local, aliases: [pdc.aperture.local], roles: [domain-controller]}\n  \
+             - {name: dc1.other.local, roles: [tier0]}\n",
+            "test",
+        );
+        let settings: SessionEvidence = serde_json::from_str(r#"{"share_sessions": "nowhere"}"#).unwrap();
+        let events = settings.events(&inventory.unwrap());
+        assert_eq!(events.share_sessions, ReadOf::Nobody);
+        assert!(events.permitted_connections);
+        // `dc1` may be the other one.
+        let expected = ["dc1.aperture.local", "pdc.aperture.local", "pdc"].map(str::to_owned);
+        assert_eq!(events.logons, ReadOf::AllBut(Arc::new(expected.into())));
     }
 }

@@ -18,27 +18,6 @@ pub struct WatchedPipes {
     pub share_access: HashSet<Arc<str>>,
 }
 
-/// Which events of the Security log are read as session evidence. By default all of them are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionEvents {
-    /// 4624.
-    pub logons: bool,
-    /// 5140.
-    pub share_sessions: bool,
-    /// 5156.
-    pub permitted_connections: bool,
-}
-
-impl Default for SessionEvents {
-    fn default() -> Self {
-        Self {
-            logons: true,
-            share_sessions: true,
-            permitted_connections: true,
-        }
-    }
-}
-
 /// An address belonged to a computer at a time, by an event of that computer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressClaim {

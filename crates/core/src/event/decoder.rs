@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 
-use super::decoded::{AddressClaim, DecodeError, Decoded, SessionEvents, Skip, WatchedPipes};
+use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
 use super::document::{Document, EventData};
 use super::prefilter::Prefilter;
 use super::record::Record;
+use super::session_events::SessionEvents;
 use super::{details, envelope, names, surrogates};
 
 /// What comes of a document: its place in the message from 0, if that holds several, its text, and what was read.
@@ -39,7 +40,7 @@ impl Decoder {
     /// The same, which reads these events of the Security log as session evidence.
     #[must_use]
     pub fn with_session_events(mut self, events: SessionEvents) -> Self {
-        self.prefilter = Prefilter::new(events);
+        self.prefilter = Prefilter::new(events.clone());
         self.session_events = events;
         self
     }
@@ -126,8 +127,7 @@ impl Decoder {
         if !document.has_known_shape() {
             return Err(DecodeError::NotWinlogbeat(envelope::keys(text)));
         }
-        let read =
-            Record::of(&document, flat.as_ref()).filter(|record| record.code.is_in(self.session_events));
+        let read = Record::of(&document, flat.as_ref()).filter(|record| record.is_read(&self.session_events));
         let Some(record) = read else {
             return Ok(Decoded::skipped(Skip::OtherEvent));
         };

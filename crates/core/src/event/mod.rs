@@ -31,12 +31,13 @@ mod provenance;
 pub mod providers;
 mod record;
 mod session;
+mod session_events;
 mod shape;
 mod sighting;
 mod surrogates;
 
 pub use account::Account;
-pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, SessionEvents, Skip, WatchedPipes};
+pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, WatchedPipes};
 pub use decoder::{Decoder, VisitDecoded};
 pub use evtx::{Record as EvtxRecord, read_evtx};
 pub use identity::ObservationId;
@@ -49,5 +50,6 @@ pub use observation::{
 pub use observation_record::ObservationRecord;
 pub use provenance::{Agent, Origin, Received};
 pub use session::{Logon, ShareSession};
+pub use session_events::{ReadOf, SessionEvents};
 pub use shape::Shape;
 pub use sighting::Sighting;

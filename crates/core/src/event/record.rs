@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::decoded::{DecodeError, SessionEvents};
+use super::decoded::DecodeError;
 use super::document::{Document, EventData, System, Winlog};
 use super::field::{Scalar, Texts};
 use super::providers::{SECURITY, SECURITY_CHANNEL, SYSMON, SYSMON_CHANNEL};
+use super::session_events::SessionEvents;
 use super::{Outcome, TimeSource, names};
 use crate::time::EventTime;
 
@@ -30,16 +31,6 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// Whether it is one of those that settings may leave out, and not left out by these.
-    pub(super) fn is_in(self, events: SessionEvents) -> bool {
-        match self {
-            Self::NetworkConnection | Self::PipeConnected | Self::ShareAccess => true,
-            Self::Logon => events.logons,
-            Self::ShareSession => events.share_sessions,
-            Self::ConnectionPermitted => events.permitted_connections,
-        }
-    }
-
     /// Whether it is session evidence of the Security log.
     pub(super) fn is_session_event(self) -> bool {
         matches!(self, Self::Logon | Self::ShareSession | Self::ConnectionPermitted)
@@ -117,6 +108,17 @@ impl<'d, 'a> Record<'d, 'a> {
             .text()
             .ok_or(DecodeError::MissingField("computer_name"))?;
         Ok(names::truncate(&names::host(computer)).into())
+    }
+
+    /// Whether it is read at all, and of the computer that logged it.
+    pub(super) fn is_read(&self, events: &SessionEvents) -> bool {
+        let of = match self.code {
+            Code::NetworkConnection | Code::PipeConnected | Code::ShareAccess => return true,
+            Code::ConnectionPermitted => return events.permitted_connections,
+            Code::Logon => &events.logons,
+            Code::ShareSession => &events.share_sessions,
+        };
+        of.includes(self.header.computer.text().unwrap_or_default())
     }
 
     /// The event log, in lower case; the one its provider writes to where a shape leaves it out.
