@@ -67,6 +67,7 @@ mod resources;
 mod rules;
 mod sensors;
 mod session_shapes;
+mod sessions;
 mod settings;
 mod sharing;
 mod sweeps;

@@ -300,9 +300,12 @@ pub struct Candidate {
     pub hosts: Vec<String>,
     /// Users of its processes.
     pub users: Vec<String>,
+    /// Accounts of its sessions, as the asset logged them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
     /// Its processes.
     pub processes: Vec<Process>,
-    /// `network_connection`s from it near an access.
+    /// Session evidence of it near an access.
     pub connections: u32,
     /// Milliseconds between the nearest of them and an access.
     pub nearest_ms: u64,
