@@ -2,7 +2,7 @@
 
 use super::document as doc;
 use super::ecs::string;
-use crate::event::{Account, Detail, Observation};
+use crate::event::{Account, Detail, Log, Observation};
 
 pub(super) fn evidence(observation: &Observation) -> doc::Evidence {
     let event = &observation.event;
@@ -26,6 +26,7 @@ pub(super) fn evidence(observation: &Observation) -> doc::Evidence {
         image: None,
         user: None,
         utc_time: None,
+        log: None,
         agent: observation.agent.as_deref().cloned(),
         origin: observation.origin.as_deref().cloned(),
     };
@@ -38,6 +39,7 @@ pub(super) fn evidence(observation: &Observation) -> doc::Evidence {
                 .as_ref()
                 .and_then(|process| string(process.image.as_ref()));
             evidence.user = string(connection.user.as_ref());
+            evidence.log = Some(connection.reported_by).filter(|log| *log != Log::Sysmon);
             evidence.utc_time = string(connection.utc_time.as_ref());
         }
         Detail::Logon(logon) => {
