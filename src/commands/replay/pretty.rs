@@ -222,6 +222,7 @@ fn describe_evidence(evidence: &Evidence) -> String {
         Kind::NetworkConnection => {
             parts.push(source);
             parts.extend(evidence.image.as_deref().map(clean));
+            parts.extend(evidence.log.map(|_| "by Security 5156".to_owned()));
         }
         Kind::Logon => {
             parts.push(source);

@@ -95,7 +95,7 @@ impl Tuples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Log, NetworkConnection, ShareAccess, TimeSource};
+    use crate::event::{Log, Logon, NetworkConnection, ShareAccess, ShareSession, TimeSource};
 
     const SERVER: &str = "10.1.0.50";
 
@@ -155,6 +155,31 @@ mod tests {
         let events = [connection(0, 1), share(3, "atlas", 1), share(4, "atlas", 1)];
         assert_eq!(claims(&events, false), [("atlas".to_owned(), 0)]);
         assert_eq!(claims(&events, true), [], "what is known otherwise is left alone");
+    }
+
+    #[test]
+    fn a_logon_and_a_share_session_name_a_server_as_a_share_access_does() {
+        let ip = "10.1.0.101".parse().unwrap();
+        let logon = Detail::Logon(Logon {
+            source_ip: ip,
+            source_port: Some(1),
+            account: None,
+            logon_type: 3,
+            authentication_package: None,
+            workstation: None,
+        });
+        let session = Detail::ShareSession(ShareSession {
+            source_ip: ip,
+            source_port: Some(1),
+            account: None,
+            share: "\\\\*\\IPC$".into(),
+            access_mask: None,
+            outcome: None,
+        });
+        for detail in [logon, session] {
+            let events = [connection(0, 1), event(3, "atlas", detail)];
+            assert_eq!(claims(&events, false), [("atlas".to_owned(), 0)]);
+        }
     }
 
     #[test]
