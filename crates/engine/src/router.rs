@@ -208,8 +208,12 @@ impl Router {
             Some(message) => message,
         };
         shapes.sample(decoder, message);
+        // Nine of ten messages end here, with nothing that would have to be moved.
+        if !decoder.can_matter(message) {
+            return visit(resolver, Err(NoEvent::Skipped(Skip::Prefiltered)));
+        }
         let (mut letters, mut unwritten) = (0, 0_u64);
-        decoder.decode_each(message, &mut |element, text, decoded| match decoded {
+        decoder.decode_each_unfiltered(message, &mut |element, text, decoded| match decoded {
             Ok(decoded) => {
                 for claim in &decoded.claims {
                     resolver.apply_claim(claim);

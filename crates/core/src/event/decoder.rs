@@ -34,13 +34,18 @@ impl Decoder {
         }
     }
 
+    /// The gates before the parser: false only if the message holds no event that matters.
+    pub fn can_matter(&self, message: &[u8]) -> bool {
+        self.prefilter.can_matter(message)
+    }
+
     /// Reads one document, unparsed if it cannot matter.
     ///
     /// # Errors
     /// [`DecodeError`] where a message that could matter cannot be read. A message that the prefilter skips may be
     /// anything at all.
     pub fn decode(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
-        if self.prefilter.can_matter(message) {
+        if self.can_matter(message) {
             self.decode_unfiltered(message)
         } else {
             Ok(Decoded::skipped(Skip::Prefiltered))
@@ -50,8 +55,18 @@ impl Decoder {
     /// Reads a message that may hold several documents, and visits what comes of each: its place from 0, if the message is
     /// no document itself, its text, and what was read.
     pub fn decode_each(&self, message: &[u8], visit: &mut VisitDecoded<'_>) {
+        if self.can_matter(message) {
+            self.decode_each_unfiltered(message, visit);
+        } else {
+            visit(None, message, Ok(Decoded::skipped(Skip::Prefiltered)));
+        }
+    }
+
+    /// The same for a message that [`Decoder::can_matter`]. Whoever asks that first has nothing to carry of the many that
+    /// cannot.
+    pub fn decode_each_unfiltered(&self, message: &[u8], visit: &mut VisitDecoded<'_>) {
         use DecodeError::{InvalidJson, NotAnObject, NotWinlogbeat};
-        let decoded = self.decode(message);
+        let decoded = self.decode_unfiltered(message);
         // Truncated in the midst of many, it still holds those before.
         let may_hold_others = matches!(decoded, Err(NotAnObject(_) | NotWinlogbeat(_) | InvalidJson(_)));
         // Most messages are no concern of ours: nothing more is done with one that needs no second look.
