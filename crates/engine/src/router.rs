@@ -128,9 +128,11 @@ const MOST_LETTERS: u32 = 16;
 impl Router {
     /// A router without bindings yet, with their default bounds.
     pub fn new(policy: &Policy) -> Self {
+        let mut resolver = Resolver::new(Arc::clone(&policy.inventory), Some(policy.unlisted_hosts));
+        resolver.set_timeliness(policy.join.allowed_lateness, policy.join.clock_skew);
         Self {
             decoder: decoder(policy),
-            resolver: Resolver::new(Arc::clone(&policy.inventory), Some(policy.unlisted_hosts)),
+            resolver,
             odd_fields: BTreeMap::new(),
             shapes: InputShapes::default(),
         }
@@ -147,6 +149,8 @@ impl Router {
         self.decoder = decoder(policy);
         self.resolver
             .set_inventory(Arc::clone(&policy.inventory), policy.unlisted_hosts);
+        self.resolver
+            .set_timeliness(policy.join.allowed_lateness, policy.join.clock_skew);
     }
 
     /// Inventory and bindings.

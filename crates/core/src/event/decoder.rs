@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 
-use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
+use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes, Word};
 use super::document::{Document, EventData};
 use super::prefilter::Prefilter;
 use super::record::Record;
@@ -14,6 +14,9 @@ use super::{details, envelope, names, surrogates};
 
 /// What comes of a document: its place in the message from 0, if that holds several, its text, and what was read.
 pub type VisitDecoded<'v> = dyn FnMut(Option<u32>, &[u8], Result<Decoded, DecodeError>) + 'v;
+
+/// How many addresses of `host.ip` are read: no host has more, and a list of a megabyte is no reason to learn it.
+const MOST_ADDRESSES: usize = 64;
 
 /// Reads messages.
 #[derive(Debug)]
@@ -143,11 +146,15 @@ impl Decoder {
                 .ip
                 .iter()
                 .filter_map(|ip| names::address(ip.text()?));
-            for address in addresses.filter(|&ip| names::is_routable(ip)) {
+            for address in addresses
+                .filter(|&ip| names::is_routable(ip))
+                .take(MOST_ADDRESSES)
+            {
                 decoded.claims.push(AddressClaim {
                     address,
                     computer: Arc::clone(&computer),
                     time: time.0,
+                    says: Word::Agent,
                 });
             }
         }
