@@ -25,7 +25,7 @@ WRITTEN = {
     CLASS: "activity_id activity_name category_uid category_name class_uid class_name type_uid type_name time start_time "
     "end_time count message severity_id severity confidence_id confidence confidence_score risk_score status_id status "
     "is_alert metadata finding_info device resources evidences observables unmapped",
-    "metadata": "version product uid correlation_uid sequence is_truncated",
+    "metadata": "version product uid correlation_uid sequence is_truncated logged_time",
     "product": "name vendor_name version",
     "finding_info": "uid title desc created_time modified_time first_seen_time last_seen_time analytic attacks "
     "data_sources related_events related_events_count tags",

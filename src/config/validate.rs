@@ -60,6 +60,7 @@ fn spans(settings: &Settings, problems: &mut Problems) {
         ("detection.tuple_window", detection.tuple_window),
         ("detection.pair_window", detection.pair_window),
         ("detection.group_by", detection.group_by),
+        ("detection.revise_at_most_every", detection.revise_at_most_every),
         ("detection.allowed_lateness", detection.allowed_lateness),
         ("correlator.commit_interval", settings.correlator.commit_interval),
         ("router.commit_interval", settings.router.commit_interval),
@@ -127,6 +128,16 @@ fn limits(settings: &Settings, problems: &mut Problems) {
             "detection.limits.session_evidence_per_partition",
             limits.session_evidence_per_partition,
         ),
+        (
+            "detection.limits.session_evidence_per_source",
+            limits.session_evidence_per_source,
+        ),
+        ("detection.limits.alerts_per_asset", limits.alerts_per_asset),
+        (
+            "detection.limits.alerts_per_partition",
+            limits.alerts_per_partition,
+        ),
+        ("detection.limits.many_sources", limits.many_sources),
         ("detection.limits.accesses_per_asset", limits.accesses_per_asset),
         (
             "detection.limits.accesses_per_partition",

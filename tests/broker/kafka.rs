@@ -81,6 +81,7 @@ fn alerts(broker: &Broker, settings: &Settings) -> Vec<Value> {
 
 fn without_revision(mut alert: Value) -> Value {
     alert["pipewarden"].as_object_mut().unwrap().remove("revision");
+    alert["event"].as_object_mut().unwrap().remove("created");
     alert
 }
 

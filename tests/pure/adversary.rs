@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipewarden_core::detection::{AlertKey, Content, JoinSettings, Who};
+use pipewarden_core::detection::{AlertKey, Content, EvidenceRole, JoinSettings, Who};
 use pipewarden_core::event::{Detail, Kind, Observation, ObservationId};
 use proptest::prelude::*;
 use testkit::world::{self, Delivery, Seed};
@@ -19,8 +19,12 @@ fn accesses(observations: &[Observation]) -> Vec<&Observation> {
 fn told(alerts: &BTreeMap<AlertKey, Content>) -> BTreeMap<ObservationId, BTreeSet<Who>> {
     let mut told: BTreeMap<_, BTreeSet<Who>> = BTreeMap::new();
     for (key, content) in alerts {
-        for seen in &content.evidence {
-            told.entry(seen.id).or_default().insert(key.who);
+        let part_of_it = content
+            .evidence
+            .iter()
+            .filter(|seen| seen.role != EvidenceRole::Conflicting);
+        for seen in part_of_it {
+            told.entry(seen.observation.id).or_default().insert(key.who);
         }
     }
     told
@@ -56,10 +60,13 @@ fn check(before: &[Observation], added: &Observation, alerts: &BTreeMap<AlertKey
         let names = |seen: &Observation| match &seen.event.detail {
             Detail::ShareAccess(share) => share.source_ip == Some(ip),
             Detail::NetworkConnection(connection) => connection.source_ip == ip,
+            Detail::Logon(logon) => logon.source_ip == ip,
+            Detail::ShareSession(session) => session.source_ip == ip,
             Detail::PipeConnected(_) => false,
         };
         assert!(
-            content.evidence.iter().any(|seen| names(seen)),
+            (content.evidence.iter())
+                .any(|seen| seen.role != EvidenceRole::Conflicting && names(&seen.observation)),
             "{key:?} rests on nothing"
         );
     }

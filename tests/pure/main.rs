@@ -6,12 +6,13 @@
 //! | `order_free` | the final alerts are a function of the set of observations, and those of the slow reference |
 //! | `sweeps` | the same for sweeps |
 //! | `who`, `local_access` | whose an access is, by named cases |
+//! | `document` | what an alert document says, and on whose word |
 //! | `adversary` | what whoever may write to an input topic can never take away |
 //! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
 //! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
 //! | `bounds` | every record that is written has a size that it never exceeds |
 //! | `hostile_input`, `gunzip` | whatever bytes arrive |
-//! | `winlogbeat_shapes` | every shape of a document is the same event |
+//! | `winlogbeat_shapes`, `session_shapes` | every shape of a document is the same event |
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
@@ -42,6 +43,7 @@ mod blind;
 mod bounds;
 mod clocks;
 mod crash;
+mod document;
 mod endpoints;
 mod errors;
 mod exception_hits;
@@ -65,6 +67,7 @@ mod replay_input;
 mod resources;
 mod rules;
 mod sensors;
+mod session_shapes;
 mod settings;
 mod sharing;
 mod sweeps;

@@ -229,17 +229,17 @@ impl Correlator {
             ObservationRecord::Observation(observation) => Some(observation.kind()),
             ObservationRecord::Sighting(_) | ObservationRecord::Tick {} => None,
         };
+        let at = At {
+            now: append_time,
+            offset,
+        };
         let before = self.join.stream_time();
         // Taken before the record closes what is open: what was due under the old settings may never have been written.
         let again = if self.must_reemit() && self.is_new(offset) {
             self.policy.checkpoint_id().clone_into(&mut self.decided_by);
-            self.join.published_alerts(offset)
+            self.join.published_alerts(at)
         } else {
             Vec::new()
-        };
-        let at = At {
-            now: append_time,
-            offset,
         };
         let step = self.join.apply(at, record);
         self.marks.pass(offset, before, self.join.stream_time());
@@ -294,6 +294,11 @@ impl Correlator {
     /// When the next revision is due, if one is pending: an idle partition needs a tick by then.
     pub fn next_deadline(&self) -> Option<AppendTime> {
         self.join.next_deadline()
+    }
+
+    /// The same, alerts about sensors aside.
+    pub fn next_deadline_of_accesses(&self) -> Option<AppendTime> {
+        self.join.next_deadline_of_accesses()
     }
 
     /// The greatest append time seen.

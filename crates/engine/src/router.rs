@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipewarden_core::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
+use pipewarden_core::detection::SessionEvidence;
+use pipewarden_core::event::{
+    self, AssetId, Decoder, Kind, Observation, Received, Sighting, Skip, TimeSource,
+};
 use pipewarden_core::inventory::{BindingSettings, Outcome, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
 
@@ -77,7 +80,7 @@ impl RoutedObservation {
         ObservationRecord::Observation(self.observation).encode()
     }
 
-    /// Which of the three kinds it is.
+    /// Which of the kinds it is.
     pub fn kind(&self) -> Kind {
         self.observation.kind()
     }
@@ -94,12 +97,14 @@ pub const OBSERVATION_MAX_BYTES: usize = 64 << 10;
 /// Why a well-formed message is of no interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// It is of none of the three kinds.
+    /// It is of none of the kinds.
     Event(Skip),
     /// Its destination is not in the inventory, and unlisted hosts are ignored.
     UnlistedHost,
     /// Nothing names its destination.
     UnresolvedDestination,
+    /// Session evidence of a kind that the settings do not keep of such an asset.
+    NotKept,
 }
 
 impl Reason {
@@ -109,6 +114,7 @@ impl Reason {
             Self::Event(skip) => skip.as_str(),
             Self::UnlistedHost => "unlisted_host",
             Self::UnresolvedDestination => "unresolved_destination",
+            Self::NotKept => "not_kept",
         }
     }
 }
@@ -117,9 +123,11 @@ impl Reason {
 #[derive(Debug)]
 pub struct Router {
     decoder: Decoder,
-    resolver: Resolver,
+    destinations: Destinations,
     odd_fields: BTreeMap<&'static str, u64>,
     shapes: InputShapes,
+    /// Of the last message: shared by what is read from it.
+    topic: Arc<str>,
 }
 
 /// The most dead letters that one message gives by its elements: a megabyte of commas must not become a thousand of them.
@@ -132,37 +140,43 @@ impl Router {
         resolver.set_timeliness(policy.join.allowed_lateness, policy.join.clock_skew);
         Self {
             decoder: decoder(policy),
-            resolver,
+            destinations: Destinations {
+                resolver,
+                session_evidence: policy.join.session_evidence.clone(),
+            },
             odd_fields: BTreeMap::new(),
             shapes: InputShapes::default(),
+            topic: Arc::from(""),
         }
     }
 
     /// The same with these bounds.
     pub fn with_bindings(mut self, settings: BindingSettings) -> Self {
-        self.resolver = self.resolver.with_settings(settings);
+        let resolver = self.destinations.resolver;
+        self.destinations.resolver = resolver.with_settings(settings);
         self
     }
 
     /// Puts another policy in force from the next message on. Bindings stay.
     pub fn reload(&mut self, policy: &Policy) {
         self.decoder = decoder(policy);
-        self.resolver
+        self.destinations.session_evidence = policy.join.session_evidence.clone();
+        self.resolver()
             .set_inventory(Arc::clone(&policy.inventory), policy.unlisted_hosts);
-        self.resolver
+        self.resolver()
             .set_timeliness(policy.join.allowed_lateness, policy.join.clock_skew);
     }
 
     /// Inventory and bindings.
     pub fn resolver(&mut self) -> &mut Resolver {
-        &mut self.resolver
+        &mut self.destinations.resolver
     }
 
     /// Routes a message, which may hold several documents, and visits what comes of each.
     pub fn route_each(&mut self, message: Option<&[u8]>, origin: Origin<'_>, visit: &mut dyn FnMut(Routed)) {
-        self.visit_each(message, origin, &mut |resolver, read| {
+        self.visit_each(message, origin, &mut |destinations, read| {
             visit(match read {
-                Ok(event) => resolve(resolver, event),
+                Ok(received) => destinations.resolve(received),
                 Err(none) => none.into(),
             });
         });
@@ -174,28 +188,32 @@ impl Router {
         &mut self,
         message: Option<&[u8]>,
         origin: Origin<'_>,
-        visit: &mut dyn FnMut(Result<Event, NoEvent>),
+        visit: &mut dyn FnMut(Result<Received, NoEvent>),
     ) {
         self.visit_each(message, origin, &mut |_, read| visit(read));
     }
 
     /// The second half: finds the asset that an event is about, by the bindings so far.
-    pub fn resolve(&self, event: Event) -> Routed {
-        resolve(&self.resolver, event)
+    pub fn resolve(&self, received: impl Into<Received>) -> Routed {
+        self.destinations.resolve(received.into())
     }
 
     fn visit_each(
         &mut self,
         message: Option<&[u8]>,
         origin: Origin<'_>,
-        visit: &mut dyn FnMut(&Resolver, Result<Event, NoEvent>),
+        visit: &mut dyn FnMut(&Destinations, Result<Received, NoEvent>),
     ) {
         let Self {
             decoder,
-            resolver,
+            destinations,
             odd_fields,
             shapes,
+            topic,
         } = self;
+        if **topic != *origin.topic {
+            *topic = origin.topic.into();
+        }
         let letter = |reason, text: &str, element| {
             let letter = DeadLetter::of(reason, text.to_owned(), origin, b"");
             Err(NoEvent::DeadLetter(letter.of_element(element)))
@@ -203,24 +221,24 @@ impl Router {
         let message = match message {
             None => {
                 let reason = DeadLetterReason::NullValue;
-                return visit(resolver, letter(reason, "the record has no value", None));
+                return visit(destinations, letter(reason, "the record has no value", None));
             }
             Some([]) => {
                 let reason = DeadLetterReason::EmptyValue;
-                return visit(resolver, letter(reason, "the value is empty", None));
+                return visit(destinations, letter(reason, "the value is empty", None));
             }
             Some(message) => message,
         };
         shapes.sample(decoder, message);
         // Nine of ten messages end here, with nothing that would have to be moved.
         if !decoder.can_matter(message) {
-            return visit(resolver, Err(NoEvent::Skipped(Skip::Prefiltered)));
+            return visit(destinations, Err(NoEvent::Skipped(Skip::Prefiltered)));
         }
         let (mut letters, mut unwritten) = (0, 0_u64);
         decoder.decode_each_unfiltered(message, &mut |element, text, decoded| match decoded {
             Ok(decoded) => {
                 for claim in &decoded.claims {
-                    resolver.apply_claim(claim);
+                    destinations.resolver.apply_claim(claim);
                 }
                 for field in decoded.odd_fields {
                     *odd_fields.entry(field).or_default() += 1;
@@ -228,19 +246,27 @@ impl Router {
                 if !matches!(decoded.outcome, Err(Skip::Prefiltered)) {
                     shapes.read();
                 }
-                visit(resolver, decoded.outcome.map_err(NoEvent::Skipped));
+                let received = |event| Received {
+                    event,
+                    agent: decoded.agent,
+                    origin: Some(origin_of(topic, origin, element)),
+                };
+                visit(
+                    destinations,
+                    decoded.outcome.map(received).map_err(NoEvent::Skipped),
+                );
             }
             Err(error) if letters < MOST_LETTERS => {
                 letters += 1;
                 let letter = DeadLetter::new(&error, origin, text).of_element(element);
-                visit(resolver, Err(NoEvent::DeadLetter(letter)));
+                visit(destinations, Err(NoEvent::DeadLetter(letter)));
             }
             Err(_) => unwritten += 1,
         });
         if unwritten > 0 {
             let text = format!("{unwritten} more elements of the message cannot be read");
             let reason = DeadLetterReason::NotWinlogbeat;
-            visit(resolver, letter(reason, &text, Some(u32::MAX)));
+            visit(destinations, letter(reason, &text, Some(u32::MAX)));
         }
     }
 
@@ -266,21 +292,46 @@ impl Router {
     }
 }
 
-fn resolve(resolver: &Resolver, event: Event) -> Routed {
-    let resolution = resolver.resolve(&event);
-    match resolution.outcome {
-        Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
-            observation: Observation::new(asset, event).local_where(resolution.is_local),
+/// Where a document lies: `element` is its place in the record at `at`.
+fn origin_of(topic: &Arc<str>, at: Origin<'_>, element: Option<u32>) -> event::Origin {
+    event::Origin::Record {
+        topic: Arc::clone(topic),
+        partition: at.partition,
+        offset: at.offset,
+        element,
+    }
+}
+
+/// Where observations belong.
+#[derive(Debug)]
+struct Destinations {
+    resolver: Resolver,
+    session_evidence: SessionEvidence,
+}
+
+impl Destinations {
+    fn resolve(&self, received: Received) -> Routed {
+        let resolution = self.resolver.resolve(&received.event);
+        let asset = match resolution.outcome {
+            Outcome::Asset(asset) => asset,
+            Outcome::Ignored => return Routed::Skipped(Reason::UnlistedHost),
+            Outcome::Unresolved => return Routed::Skipped(Reason::UnresolvedDestination),
+        };
+        let roles = self.resolver.roles(&asset);
+        if !self.session_evidence.keeps(&received.event.detail, roles) {
+            return Routed::Skipped(Reason::NotKept);
+        }
+        Routed::Observation(RoutedObservation {
+            observation: Observation::new(asset, received).local_where(resolution.is_local),
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,
-        }),
-        Outcome::Ignored => Routed::Skipped(Reason::UnlistedHost),
-        Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
+        })
     }
 }
 
 fn decoder(policy: &Policy) -> Decoder {
-    Decoder::new(policy.rules.watched(), policy.join.allowed_lateness)
+    let decoder = Decoder::new(policy.rules.watched(), policy.join.allowed_lateness);
+    decoder.with_session_events(policy.join.session_evidence.events(&policy.inventory))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::detection::{AlertKey, Content, JoinSettings, Rule, Who};
+use pipewarden_core::detection::{AlertKey, Content, EvidenceRole, JoinSettings, Rule, Who};
 use pipewarden_core::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
 use pipewarden_core::time::EventTime;
 
@@ -103,7 +103,7 @@ impl<'a> Scene<'a> {
         match &seen.event.detail {
             Detail::ShareAccess(share) => self.rule.pipes.share_access.contains(&share.pipe),
             Detail::PipeConnected(pipe) => self.rule.pipes.pipe_connected.contains(&pipe.pipe),
-            Detail::NetworkConnection(_) => false,
+            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => false,
         }
     }
 
@@ -131,17 +131,27 @@ impl<'a> Scene<'a> {
         same.map(|(seen, _)| seen).collect()
     }
 
+    /// The share access of a connected pipe.
+    fn share_of(&self, pipe: Seen<'_>) -> Option<Seen<'a>> {
+        let mut pairs = self.pairs.iter();
+        let found = pairs.find(|&(&paired, _)| self.here[paired].id == pipe.id);
+        found.map(|(_, &share)| self.here[share])
+    }
+
     /// Whether something else bears the same record of the same log and says something else.
     fn is_contradicted(&self, seen: Seen<'_>) -> bool {
+        self.here.iter().any(|other| self.is_contradiction(seen, other))
+    }
+
+    /// Whether two observations bear the same record of the same log and say different things.
+    fn is_contradiction(&self, seen: Seen<'_>, other: Seen<'_>) -> bool {
         let label = |seen: Seen<'_>| seen.event.computer.split('.').next().unwrap().to_owned();
-        self.here.iter().any(|other| {
-            seen.event.record_id.is_some()
-                && other.event.record_id == seen.event.record_id
-                && other.event.channel == seen.event.channel
-                && label(other) == label(seen)
-                && distance(other, seen) <= self.settings.pair_window
-                && decisive(other) != decisive(seen)
-        })
+        seen.event.record_id.is_some()
+            && other.event.record_id == seen.event.record_id
+            && other.event.channel == seen.event.channel
+            && label(other) == label(seen)
+            && distance(other, seen) <= self.settings.pair_window
+            && decisive(other) != decisive(seen)
     }
 }
 
@@ -155,6 +165,14 @@ fn decisive(seen: Seen<'_>) -> String {
             session.destination_ip,
             session.destination_port,
             session.initiated
+        ),
+        Detail::Logon(logon) => format!(
+            "4624 {} {:?} {:?}",
+            logon.source_ip, logon.source_port, logon.account
+        ),
+        Detail::ShareSession(session) => format!(
+            "5140 {} {:?} {:?} {:?}",
+            session.source_ip, session.source_port, session.account, session.outcome
         ),
         Detail::PipeConnected(pipe) => format!("18 {}", pipe.pipe),
         Detail::ShareAccess(share) => {
@@ -196,8 +214,9 @@ pub fn exception(
     let closes = key.bucket.as_micros() + stays_open.as_micros() as i64;
     let is_certain = content.audited == content.accesses && content.conflicts.is_empty();
     let action = if is_certain { "suppress" } else { "downgrade" };
-    let own_names: Vec<Arc<str>> = sorted((content.evidence.iter()).filter_map(|seen| {
-        let session = network_connection(seen).filter(|session| session.initiated)?;
+    let named_by = (content.evidence.iter()).filter(|seen| seen.role != EvidenceRole::Conflicting);
+    let own_names: Vec<Arc<str>> = sorted(named_by.filter_map(|seen| {
+        let session = network_connection(&seen.observation).filter(|session| session.initiated)?;
         session.source_host.clone()
     }));
     if source.to_string() == "10.1.0.1" && all(&content.pipes, &["winreg", "lsass"]) {

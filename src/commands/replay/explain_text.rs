@@ -43,7 +43,7 @@ pub(super) fn write_explanation(out: &mut impl Write, explanation: &Explanation)
 pub(super) const fn could_matter(reason: Reason) -> bool {
     match reason {
         Reason::UnlistedHost | Reason::UnresolvedDestination => true,
-        Reason::Event(_) => false,
+        Reason::Event(_) | Reason::NotKept => false,
     }
 }
 
@@ -134,6 +134,14 @@ pub(super) fn describe_skipped(event: &Event, reason: Reason) -> String {
             let source = (Some(connection.source_ip), connection.source_port);
             (source, destination_of(event, connection))
         }
+        Detail::Logon(logon) => {
+            let destination = event.computer.to_string();
+            ((Some(logon.source_ip), logon.source_port), destination)
+        }
+        Detail::ShareSession(session) => {
+            let destination = format!("{} of {}", session.share, event.computer);
+            ((Some(session.source_ip), session.source_port), destination)
+        }
         Detail::PipeConnected(pipe) => {
             let destination = format!("{} of {}", pipe.pipe, event.computer);
             ((None, None), destination)
@@ -151,6 +159,7 @@ pub(super) fn describe_skipped(event: &Event, reason: Reason) -> String {
     let why = match reason {
         Reason::UnlistedHost => "name not resolved: no asset of the inventory has this address or name",
         Reason::UnresolvedDestination => "name not resolved: the event does not say which host",
+        Reason::NotKept => "the settings do not keep such evidence of this asset",
         Reason::Event(skip) => skip.as_str(),
     };
     clean(&format!("{kind}{source} to {destination}: {why}"))

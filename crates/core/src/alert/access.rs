@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strings};
+use super::evidence::{evidence, rests_on};
 use super::{Document, title};
-use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, Status, Who};
-use crate::event::{Detail, Observation, Outcome, Process};
+use crate::detection::{
+    AccessAlert, Candidate, Conflict, Content, Covering, Dropped, EvidenceRole, Status, Who,
+};
+use crate::event::{Account, Detail, Outcome, Process};
 
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let content = &alert.content;
@@ -19,6 +22,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let related = related(content, frame.asset, &addresses);
     let mut document = frame.document(Outline {
         message: title::title(alert.key.who, content, name, frame.asset),
+        action: "named-pipe-access",
         category: &["intrusion_detection", "network"],
         outcome: content.outcome,
         first: content.first,
@@ -38,6 +42,8 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
         port: only(&content.source_ports).copied(),
         domain: name.map(str::to_owned),
     });
+    document.destination.port = only(&destination_ports(content)).copied();
+    document.network = content.source_ip.map(network);
     document.user = only(&content.accounts).map(|account| user(account, content));
     document.file = only(&content.pipes).map(|pipe| doc::File {
         name: pipe.to_string(),
@@ -52,6 +58,10 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.who = Some(alert.key.who.as_str().to_owned());
     fields.superseded_by.clone_from(&content.superseded_by);
     fields.exception = content.exception.as_ref().map(exception);
+    fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
+    // Accesses are in one alert with those that are as timely.
+    fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
+    fields.rests_on = rests_on(content, frame.asset);
     fields.conflicts = content.conflicts.iter().map(conflict).collect();
     fields.source = doc::SourceFields {
         names,
@@ -62,7 +72,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.accounts = strings(&content.accounts);
     fields.pipes = strings(&content.pipes);
     fields.candidates = content.candidates.iter().map(candidate).collect();
-    fields.evidence = content.evidence.iter().map(|seen| evidence(seen)).collect();
+    fields.evidence = content.evidence.iter().map(evidence).collect();
     fields.omitted = doc::OmittedFields::of(content.omitted);
     document
 }
@@ -84,7 +94,8 @@ fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
     };
     let mut own: BTreeSet<&str> = BTreeSet::new();
     for seen in &content.evidence {
-        if let Detail::NetworkConnection(connection) = &seen.event.detail
+        if let Detail::NetworkConnection(connection) = &seen.observation.event.detail
+            && seen.role != EvidenceRole::Conflicting
             && connection.initiated
             && Some(connection.source_ip) == content.source_ip
         {
@@ -106,6 +117,7 @@ fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> d
     pivots.add_hosts(&content.hosts);
     pivots.add_users(&content.accounts);
     pivots.add_users(&content.users);
+    pivots.users.extend(sids(content).into_iter().map(|sid| &**sid));
     for candidate in &content.candidates {
         pivots.ips.insert(candidate.ip);
         pivots.add_hosts(&candidate.hosts);
@@ -115,12 +127,7 @@ fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> d
 }
 
 fn user(account: &str, content: &Content) -> doc::User {
-    let mut sids: BTreeSet<&Arc<str>> = BTreeSet::new();
-    for seen in &content.evidence {
-        if let Detail::ShareAccess(share) = &seen.event.detail {
-            sids.extend(share.account.as_ref().and_then(|account| account.sid.as_ref()));
-        }
-    }
+    let sids = sids(content);
     let sid = sids.first().filter(|_| sids.len() == 1);
     doc::User {
         id: sid.map(ToString::to_string),
@@ -128,7 +135,37 @@ fn user(account: &str, content: &Content) -> doc::User {
     }
 }
 
-fn exception(covering: &Covering) -> doc::ExceptionFields {
+/// The SIDs of the accounts, in so far as they tell one account from another.
+fn sids(content: &Content) -> BTreeSet<&Arc<str>> {
+    let evidence = content.evidence.iter();
+    let accounts = evidence.filter_map(|seen| match &seen.observation.event.detail {
+        Detail::ShareAccess(share) if seen.role != EvidenceRole::Conflicting => share.account.as_ref(),
+        _ => None,
+    });
+    accounts.filter_map(Account::lasting_sid).collect()
+}
+
+/// The ports of the asset that connections of the source show.
+fn destination_ports(content: &Content) -> Vec<u16> {
+    let evidence = content.evidence.iter();
+    let connections = evidence.filter_map(|seen| match &seen.observation.event.detail {
+        Detail::NetworkConnection(connection) if seen.role != EvidenceRole::Conflicting => Some(connection),
+        _ => None,
+    });
+    let of_source = connections.filter(|connection| Some(connection.source_ip) == content.source_ip);
+    let ports: BTreeSet<u16> = of_source.map(|connection| connection.destination_port).collect();
+    ports.into_iter().collect()
+}
+
+fn network(source: IpAddr) -> doc::Network {
+    doc::Network {
+        transport: "tcp".to_owned(),
+        protocol: "smb".to_owned(),
+        kind: if source.is_ipv4() { "ipv4" } else { "ipv6" }.to_owned(),
+    }
+}
+
+pub(super) fn exception(covering: &Covering) -> doc::ExceptionFields {
     let entry = &covering.entry;
     doc::ExceptionFields {
         id: entry.id.to_string(),
@@ -160,51 +197,6 @@ fn candidate(candidate: &Candidate) -> doc::Candidate {
         nearest_ms: candidate.nearest_ms,
         clock_offset_ms: candidate.clock_offset_ms,
     }
-}
-
-fn evidence(observation: &Observation) -> doc::Evidence {
-    let event = &observation.event;
-    let mut evidence = doc::Evidence {
-        kind: observation.kind(),
-        time: event.time,
-        computer: event.computer.to_string(),
-        record_id: event.record_id,
-        source_ip: None,
-        source_port: None,
-        pipe: None,
-        account: None,
-        access_mask: None,
-        outcome: None,
-        image: None,
-        user: None,
-        utc_time: None,
-    };
-    match &event.detail {
-        Detail::NetworkConnection(connection) => {
-            evidence.source_ip = Some(connection.source_ip);
-            evidence.source_port = connection.source_port;
-            evidence.image = connection
-                .process
-                .as_ref()
-                .and_then(|process| string(process.image.as_ref()));
-            evidence.user = string(connection.user.as_ref());
-            evidence.utc_time = string(connection.utc_time.as_ref());
-        }
-        Detail::PipeConnected(pipe) => {
-            evidence.pipe = Some(pipe.pipe.to_string());
-            evidence.image = string(pipe.image.as_ref());
-            evidence.utc_time = string(pipe.utc_time.as_ref());
-        }
-        Detail::ShareAccess(share) => {
-            evidence.source_ip = share.source_ip;
-            evidence.source_port = share.source_port;
-            evidence.pipe = Some(share.pipe.to_string());
-            evidence.account = share.account.as_ref().map(ToString::to_string);
-            evidence.access_mask = string(share.access_mask.as_ref());
-            evidence.outcome = share.outcome;
-        }
-    }
-    evidence
 }
 
 fn processes(processes: &[Process]) -> Vec<doc::Process> {

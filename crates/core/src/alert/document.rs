@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use super::pipewarden::{
-    AssetFields, Candidate, Conflict, Evidence, ExceptionFields, NamedBy, OmittedFields, PipewardenFields,
-    Process, SensorFields, SourceFields, SourceName, SuppressedBy, SweepFields, SweptAssetFields,
+    AssetFields, Candidate, Conflict, Evidence, ExceptionFields, Ground, ManySourcesFields, NamedBy,
+    OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, SensorFields, SourceFields,
+    SourceName, SuppressedBy, SweepFields, SweptAssetFields,
 };
 use crate::time::EventTime;
 
@@ -24,6 +25,9 @@ pub struct Document {
     pub event: Event,
     /// The rule that fired.
     pub rule: RuleInfo,
+    /// The roles of the protected host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// MITRE ATT&CK, one entry per tactic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub threat: Vec<Threat>,
@@ -32,6 +36,9 @@ pub struct Document {
     pub source: Option<Source>,
     /// The protected host as the target of a connection.
     pub destination: Destination,
+    /// What the source came by; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
     /// The protected host.
     pub host: Host,
     /// The account that was used, where there is one and only one.
@@ -65,6 +72,8 @@ pub struct Event {
     /// Always `info`.
     #[serde(rename = "type")]
     pub types: Vec<String>,
+    /// `named-pipe-access`; `campaign` of a sweep, `sensor-blind` of a sensor that is missing.
+    pub action: String,
     /// The alert's id.
     pub id: String,
     /// Always `pipewarden`.
@@ -77,8 +86,12 @@ pub struct Event {
     pub start: EventTime,
     /// The last access.
     pub end: EventTime,
+    /// When this revision was written, by Kafka's clock: the stream time of the record that wrote it.
+    pub created: EventTime,
     /// From 0 to 100: the rule's risk, lowered by doubt about the source.
     pub risk_score: u8,
+    /// The nearest to it of 21, 47, 73 and 99, as Elastic's own rules have them; of two the greater.
+    pub severity: u8,
 }
 
 /// `rule.*`
@@ -155,6 +168,21 @@ pub struct Destination {
     /// Its address, where there is one and only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
+    /// The port that connections of the source show, where it is one and only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// `network.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// Always `tcp`.
+    pub transport: String,
+    /// Always `smb`.
+    pub protocol: String,
+    /// `ipv4` or `ipv6`, as the source's address is.
+    #[serde(rename = "type")]
+    pub kind: String,
 }
 
 /// `host.*`
@@ -196,7 +224,7 @@ pub struct Related {
     pub ip: Vec<IpAddr>,
     /// Every host name.
     pub hosts: Vec<String>,
-    /// Every user and account.
+    /// Every user and account: bare, with its domain where that is known, and SIDs of accounts.
     pub user: Vec<String>,
 }
 

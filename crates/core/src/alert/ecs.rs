@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document as doc;
-use super::{Document, access, attack, sensor, sweep};
+use super::{Document, access, attack, crowd, sensor, sweep};
 use crate::detection::{Body, Confidence, Counts, Revision, Rule};
 use crate::event::Outcome;
 use crate::time::EventTime;
@@ -38,6 +38,8 @@ pub fn document(revision: &Revision, asset: &AssetFacts<'_>, policy: &str) -> Do
     match &revision.body {
         Body::Access(alert) => access::document(alert, &frame(&alert.rule)),
         Body::SensorBlind(alert) => sensor::document(alert, &frame(&sensor::sensor_rule())),
+        Body::Overflow(alert) => crowd::overflow(alert, &frame(&alert.rule)),
+        Body::ManySources(alert) => crowd::many_sources(alert, &frame(&alert.rule)),
         Body::Sweep(alert) => sweep::document(alert, &frame(&sweep::sweep_rule(alert.doublings))),
     }
 }
@@ -53,6 +55,7 @@ pub(super) struct Frame<'a> {
 /// What every kind fills in.
 pub(super) struct Outline {
     pub(super) message: String,
+    pub(super) action: &'static str,
     pub(super) category: &'static [&'static str],
     pub(super) outcome: Option<Outcome>,
     pub(super) first: EventTime,
@@ -82,13 +85,16 @@ impl Frame<'_> {
                 description: self.rule.description.clone(),
                 reference: (!self.rule.references.is_empty()).then(|| self.rule.references.join(", ")),
             },
+            tags: self.asset.roles.iter().map(|&role| role.to_owned()).collect(),
             threat: attack::threats(&self.rule.attack),
             source: None,
             destination: doc::Destination {
                 address: asset.to_owned(),
                 domain: asset.to_owned(),
                 ip: only(&outline.addresses).copied(),
+                port: None,
             },
+            network: None,
             related: Pivots::of(asset, &outline.addresses).fields(),
             host: doc::Host {
                 name: asset.to_owned(),
@@ -110,18 +116,21 @@ impl Frame<'_> {
             Some(Outcome::Failure) => "failure",
             None => "unknown",
         };
-        let confidence = self.revision.confidence();
+        let score = risk_score(self.rule.risk, self.revision.confidence(), outline.weight);
         doc::Event {
             kind: "alert".to_owned(),
             category: outline.category.iter().map(|&word| word.to_owned()).collect(),
             types: vec!["info".to_owned()],
+            action: outline.action.to_owned(),
             id: self.revision.id.to_string(),
             module: "pipewarden".to_owned(),
             dataset: "pipewarden.alerts".to_owned(),
             outcome: outcome.to_owned(),
             start: outline.first,
             end: outline.last,
-            risk_score: risk_score(self.rule.risk, confidence, outline.weight),
+            created: EventTime::on_log(self.revision.created),
+            risk_score: score,
+            severity: severity(score),
         }
     }
 
@@ -136,6 +145,9 @@ impl Frame<'_> {
             superseded_by: Vec::new(),
             sensor: None,
             sweep: None,
+            overflow: None,
+            many_sources: None,
+            dropped: None,
             exception: None,
             policy: self.policy.to_owned(),
             confidence: self.revision.confidence(),
@@ -149,8 +161,10 @@ impl Frame<'_> {
             accounts: Vec::new(),
             pipes: Vec::new(),
             accesses: outline.accesses,
+            untimely: None,
             observations: outline.observations,
             candidates: Vec::new(),
+            rests_on: Vec::new(),
             conflicts: Vec::new(),
             evidence: Vec::new(),
             omitted: None,
@@ -178,8 +192,13 @@ impl<'a> Pivots<'a> {
         self.hosts.extend(hosts.iter().map(|host| &**host));
     }
 
+    /// Users, as they are written and without their domains.
     pub(super) fn add_users(&mut self, users: &'a [Arc<str>]) {
-        self.users.extend(users.iter().map(|user| &**user));
+        for user in users {
+            self.users.insert(user);
+            self.users
+                .extend(user.split_once('\\').map(|(_domain, name)| name));
+        }
     }
 
     pub(super) fn fields(self) -> doc::Related {
@@ -217,6 +236,15 @@ pub fn risk_score(risk: u8, confidence: Confidence, weight: Weight) -> u8 {
     let whole = 100 * 10 * share;
     let score = (u32::from(risk) * percent * tenths + whole / 2) / whole;
     u8::try_from(score).expect("no share of a risk is greater than the risk")
+}
+
+/// The severity of a score: the nearest of those that Elastic's own rules have, the greater of two.
+pub fn severity(risk_score: u8) -> u8 {
+    const SEVERITIES: [u8; 4] = [99, 73, 47, 21];
+    let nearest = SEVERITIES
+        .iter()
+        .min_by_key(|severity| severity.abs_diff(risk_score));
+    *nearest.expect("there are four")
 }
 
 pub(super) fn strings(texts: &[Arc<str>]) -> Vec<String> {

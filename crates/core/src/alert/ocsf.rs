@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use self::document as finding;
 use super::attack;
 use super::document::{Document, Technique};
-use crate::detection::{Confidence, Revision, Status};
+use crate::detection::{Confidence, EvidenceRole, Revision, Status};
 
 /// The version of the schema that documents follow: the release of March 2026.
 const VERSION: &str = "1.8.0";
@@ -129,16 +129,21 @@ fn metadata(revision: &Revision, ecs: &Document) -> finding::Metadata {
         correlation_uid: ecs.pipewarden.story_id.clone(),
         sequence: i32::try_from(revision.number).ok(),
         is_truncated: ecs.pipewarden.omitted.is_some().then_some(true),
+        logged_time: millis(ecs.event.created),
     }
 }
 
 fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
     let fields = &ecs.pipewarden;
     let (first, last) = (millis(ecs.event.start), millis(ecs.event.end));
-    let evidence = fields.evidence.iter().map(|seen| millis(seen.time));
+    let evidence = fields.evidence.iter();
+    let evidence = evidence.filter(|seen| seen.role != EvidenceRole::Conflicting);
+    let evidence = evidence.map(|seen| millis(seen.time));
     let counts = fields.observations;
     let data_sources = [
         ("Sysmon 3", counts.network_connection),
+        ("Security 4624", counts.logon),
+        ("Security 5140", counts.share_session),
         ("Sysmon 18", counts.pipe_connected),
         ("Security 5145", counts.share_access),
     ];
@@ -174,7 +179,7 @@ fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
                 desc: "A finding that replaces this one",
             })
             .collect(),
-        related_events_count: counts.network_connection + counts.pipe_connected + counts.share_access,
+        related_events_count: counts.all(),
         tags: references.collect(),
     }
 }

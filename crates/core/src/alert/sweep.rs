@@ -47,6 +47,7 @@ pub(super) fn document(sweep: &Sweep, frame: &Frame<'_>) -> Document {
     let related = pivots.fields();
     let mut document = frame.document(Outline {
         message: title(sweep),
+        action: "campaign",
         category: &["intrusion_detection", "network"],
         outcome: sweep.outcome,
         first: sweep.first,

@@ -123,10 +123,30 @@ words!(Confidence: Low = "low", Medium = "medium", High = "high");
 pub struct Counts {
     /// Tuple evidence of an audited alert, or connections of an unattributed alert's candidates.
     pub network_connection: u32,
+    /// Logons of the same, with its address and port or logon id.
+    #[serde(default)]
+    pub logon: u32,
+    /// Uses of `IPC$`, in the same way.
+    #[serde(default)]
+    pub share_session: u32,
     /// Accesses of their own, or explained by a `share_access` of this alert.
     pub pipe_connected: u32,
     /// Audited accesses, or accesses without a usable address.
     pub share_access: u32,
+}
+
+impl Counts {
+    /// Of every kind together.
+    pub const fn all(self) -> u32 {
+        let Self {
+            network_connection,
+            logon,
+            share_session,
+            pipe_connected,
+            share_access,
+        } = self;
+        network_connection + logon + share_session + pipe_connected + share_access
+    }
 }
 
 /// By whose word a candidate was connected, and when.
@@ -197,6 +217,36 @@ pub enum ConflictKind {
 words!(ConflictKind: DecisiveValues = "decisive_values", OtherStrongSource = "other_strong_source",
     DroppedEvidence = "dropped_evidence");
 
+/// An observation that a document lists, and as what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The observation.
+    pub observation: Arc<Observation>,
+    /// As what.
+    pub role: EvidenceRole,
+    /// Of a pair, by how many milliseconds the pipe connection comes after its share access; negative where it comes before.
+    pub paired_ms: Option<i64>,
+}
+
+/// What an observation is to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceRole {
+    /// An access.
+    Access,
+    /// The pipe connection that is the same access as a share access.
+    Pair,
+    /// Shows that the source, or a candidate, was connected.
+    Session,
+    /// An access by the asset itself, or what shows it connected to itself.
+    Local,
+    /// Bears the record id of another entry and says something else.
+    Conflicting,
+}
+
+words!(EvidenceRole: Access = "access", Pair = "pair", Session = "session", Local = "local",
+    Conflicting = "conflicting");
+
 /// How many entries the bounds of the document left out, by list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Omitted {
@@ -206,6 +256,22 @@ pub struct Omitted {
     pub candidates: u32,
     /// Accounts, hosts, users, processes and ports together.
     pub others: u32,
+}
+
+/// What bounds on state have dropped of an alert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Session evidence near its accesses.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evidence: u32,
+    /// Accesses of which only the alert's summary is left.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accesses: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it by reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One revision of an alert about accesses.
@@ -239,6 +305,8 @@ pub struct Content {
     pub audited: u32,
     /// What contradicts it, sorted.
     pub conflicts: Vec<Conflict>,
+    /// What bounds on state have dropped.
+    pub dropped: Dropped,
     /// Event time of the first access.
     pub first: EventTime,
     /// Event time of the last access.
@@ -268,8 +336,8 @@ pub struct Content {
     /// Possible sources of accesses that no share access names the source of: by strength, by how many accesses they could
     /// explain, by distance on the asset's clock, by address.
     pub candidates: Vec<Candidate>,
-    /// What the alert rests on, by event time, then kind.
-    pub evidence: Vec<Arc<Observation>>,
+    /// What the alert rests on and what contradicts that, by event time, then kind.
+    pub evidence: Vec<Evidence>,
     /// What the bounds left out.
     pub omitted: Omitted,
 }

@@ -4,22 +4,26 @@
 mod access;
 mod aliases;
 mod builtin_rules;
+mod crowd;
 mod exceptions;
 mod explanation;
 mod join;
 mod outcome;
+mod rests_on;
 mod revision;
 mod rule;
 mod rule_set;
 mod sensors;
+mod session_evidence;
 mod settings;
 mod sweeps;
 
 pub use access::{
     AccessAlert, AlertKey, Attribution, Candidate, Confidence, Conflict, ConflictKind, Content, Counts,
-    Omitted, Strength, Who,
+    Dropped, Evidence, EvidenceRole, Omitted, Strength, Who,
 };
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
+pub use crowd::{MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
 pub use exceptions::{Action, Covering, Exception, Exceptions, json_schema as exceptions_json_schema};
 pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
@@ -27,9 +31,11 @@ pub use explanation::{
 };
 pub use join::{ClockState, Join};
 pub use outcome::{Counters, Disposition, JoinOutput, StateSize};
+pub use rests_on::{Ground, GroundLog, Says};
 pub use revision::{AlertId, Body, Revision, Status};
 pub use rule::{Attack, Pipes, Rule, json_schema};
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};
 pub use sensors::{Resolution, SENSOR_BLIND, SensorBlind, SensorState};
+pub use session_evidence::{Keep, SessionEvidence};
 pub use settings::{JoinSettings, Limits, SensorSettings, Settle, SweepSettings};
 pub use sweeps::{SWEEP, Sweep, SweptAsset, WindowKey};

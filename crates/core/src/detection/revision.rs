@@ -7,10 +7,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AccessAlert, Attribution, Confidence, Exception, SENSOR_BLIND, SWEEP, SensorBlind, Sweep};
-use crate::event::{AssetId, Observation};
-use crate::log::Offset;
-use crate::time::EventTime;
+use super::{
+    AccessAlert, Attribution, Confidence, Evidence, Exception, ManySources, Overflow, SENSOR_BLIND, SWEEP,
+    SensorBlind, Sweep,
+};
+use crate::event::AssetId;
+use crate::log::{At, Offset};
+use crate::time::{AppendTime, EventTime};
 
 /// The namespace of every identifier that Pipewarden derives.
 pub(super) const NAMESPACE: Uuid = Uuid::from_u128(0x7a0e_6a54_4d0c_5d0b_9a35_3f1f_d8c6_51e8);
@@ -71,11 +74,13 @@ pub struct Revision {
     pub is_first: bool,
     /// Whether the alert is or ever was active: one that was suppressed from its start was never on the alerts topic.
     pub is_published: bool,
+    /// The stream time of the record that wrote it. No part of what two revisions are compared by.
+    pub created: AppendTime,
     /// The alert itself.
     pub body: Body,
 }
 
-/// The three kinds of alert.
+/// The kinds of alert.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(
     clippy::large_enum_variant,
@@ -88,6 +93,10 @@ pub enum Body {
     SensorBlind(SensorBlind),
     /// A source that touches several assets.
     Sweep(Sweep),
+    /// Accesses whose own alerts would be too many.
+    Overflow(Overflow),
+    /// More sources of one asset than single hosts account for.
+    ManySources(ManySources),
 }
 
 impl Revision {
@@ -97,6 +106,8 @@ impl Revision {
             Body::Access(alert) => alert.content.status,
             Body::SensorBlind(sensor) => sensor.status(),
             Body::Sweep(sweep) => sweep.status(),
+            Body::Overflow(_) => Status::Active,
+            Body::ManySources(many) => many.status(),
         }
     }
 
@@ -107,6 +118,8 @@ impl Revision {
             Body::Access(alert) => alert.content.first,
             Body::SensorBlind(sensor) => EventTime::on_log(sensor.first),
             Body::Sweep(sweep) => sweep.first,
+            Body::Overflow(overflow) => overflow.times.0,
+            Body::ManySources(many) => many.times.0,
         }
     }
 
@@ -116,6 +129,8 @@ impl Revision {
             Body::Access(alert) => Arc::clone(&alert.key.rule),
             Body::SensorBlind(_) => SENSOR_BLIND.into(),
             Body::Sweep(_) => SWEEP.into(),
+            Body::Overflow(overflow) => Arc::clone(&overflow.rule.id),
+            Body::ManySources(many) => Arc::clone(&many.rule.id),
         }
     }
 
@@ -123,7 +138,7 @@ impl Revision {
     pub fn attribution(&self) -> Attribution {
         match &self.body {
             Body::Access(alert) => alert.content.attribution,
-            Body::SensorBlind(_) => Attribution::None,
+            Body::SensorBlind(_) | Body::Overflow(_) | Body::ManySources(_) => Attribution::None,
             Body::Sweep(_) => Attribution::Audited,
         }
     }
@@ -133,6 +148,7 @@ impl Revision {
         match &self.body {
             Body::Access(alert) => alert.content.confidence,
             Body::SensorBlind(_) | Body::Sweep(_) => Confidence::High,
+            Body::Overflow(_) | Body::ManySources(_) => Confidence::Low,
         }
     }
 
@@ -141,7 +157,7 @@ impl Revision {
         match &self.body {
             Body::Access(alert) => alert.key.who.source(),
             Body::Sweep(sweep) => Some(sweep.window.source),
-            Body::SensorBlind(_) => None,
+            Body::SensorBlind(_) | Body::Overflow(_) | Body::ManySources(_) => None,
         }
     }
 
@@ -151,6 +167,8 @@ impl Revision {
             Body::Access(alert) => &alert.key.asset,
             Body::SensorBlind(sensor) => &sensor.asset,
             Body::Sweep(sweep) => sweep.first_asset(),
+            Body::Overflow(overflow) => &overflow.asset,
+            Body::ManySources(many) => &many.asset,
         }
     }
 
@@ -161,6 +179,8 @@ impl Revision {
             // A sensor has one alert, for ever.
             Body::SensorBlind(_) => self.id.0,
             Body::Sweep(sweep) => sweep.window.story_id(),
+            Body::Overflow(overflow) => overflow.story_id(),
+            Body::ManySources(many) => many.story_id(),
         }
     }
 
@@ -175,10 +195,10 @@ impl Revision {
     }
 
     /// The observations that the document lists.
-    pub fn evidence(&self) -> &[Arc<Observation>] {
+    pub fn evidence(&self) -> &[Evidence] {
         match &self.body {
             Body::Access(alert) => &alert.content.evidence,
-            Body::SensorBlind(_) | Body::Sweep(_) => &[],
+            Body::SensorBlind(_) | Body::Sweep(_) | Body::Overflow(_) | Body::ManySources(_) => &[],
         }
     }
 }
@@ -191,4 +211,13 @@ pub(super) const fn by_deadline(offset: Offset) -> u64 {
 /// The number of a revision that the record at `offset` itself writes.
 pub(super) const fn by_record(offset: Offset) -> u64 {
     2 * offset.get() + 1
+}
+
+/// When a deadline writes: at the stream time or, at the end of input, which is after all time, when it is due.
+pub(super) fn written_by_deadline(at: At, deadline: AppendTime) -> AppendTime {
+    if at.now == AppendTime::MAX {
+        deadline
+    } else {
+        at.now
+    }
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Event;
+use super::{Agent, Event};
 use crate::time::EventTime;
 
 /// The pipes that the rules in force watch, by side; names normalised as [`super::normalise_pipe`] does.
@@ -52,18 +52,22 @@ pub struct AddressClaim {
 pub enum Skip {
     /// Skipped unparsed: it lacks what every event that can matter has.
     Prefiltered,
-    /// None of the three event ids, or not from their provider.
+    /// None of the event ids that are read, or not from their provider.
     OtherEvent,
-    /// Sysmon 3 over another transport than TCP.
+    /// Sysmon 3 or Security 5156 over another transport than TCP.
     OtherTransport,
-    /// Sysmon 3 with no end on an SMB port.
+    /// Sysmon 3 or Security 5156 with no end on an SMB port.
     OtherPort,
     /// Sysmon 18 or Security 5145 on a pipe that no rule watches.
     OtherPipe,
-    /// Security 5145 on another share than `IPC$`.
+    /// Security 5140 or 5145 on another share than `IPC$`.
     OtherShare,
     /// Sysmon 18 by a process of the host itself.
     LocalClient,
+    /// Security 4624 in another way than over the network.
+    OtherLogon,
+    /// Security 4624 or 5140 without an address: it shows no source.
+    NoAddress,
 }
 
 impl Skip {
@@ -77,6 +81,8 @@ impl Skip {
             Self::OtherPipe => "other_pipe",
             Self::OtherShare => "other_share",
             Self::LocalClient => "local_client",
+            Self::OtherLogon => "other_logon",
+            Self::NoAddress => "no_address",
         }
     }
 }
@@ -86,6 +92,8 @@ impl Skip {
 pub struct Decoded {
     /// The event, or why there is none.
     pub outcome: Result<Event, Skip>,
+    /// The agent that shipped it, where there is an event and the document names the agent.
+    pub agent: Option<Arc<Agent>>,
     /// Which addresses are whose by the message, whether it is kept or not.
     pub claims: Vec<AddressClaim>,
     /// Fields that cannot be what they should, as Winlogbeat names them: the event counts without them.
@@ -96,6 +104,7 @@ impl Decoded {
     pub(super) fn skipped(skip: Skip) -> Self {
         Self {
             outcome: Err(skip),
+            agent: None,
             claims: Vec::new(),
             odd_fields: Vec::new(),
         }
@@ -103,12 +112,14 @@ impl Decoded {
 }
 
 /// All names that [`Decoded::odd_fields`] may hold; `text` stands for half a character in any text.
-pub const ODD_FIELDS: [&str; 9] = [
+pub const ODD_FIELDS: [&str; 11] = [
     "SourceIp",
     "SourcePort",
     "DestinationIp",
     "DestinationPort",
     "Initiated",
+    "Direction",
+    "LogonType",
     "IpAddress",
     "IpPort",
     "record_id",

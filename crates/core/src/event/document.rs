@@ -18,6 +18,7 @@ pub(super) struct Document<'a> {
     pub(super) timestamp: Scalar<'a>,
     pub(super) event: Section<EventSection<'a>>,
     pub(super) host: Section<Host<'a>>,
+    pub(super) agent: Section<AgentSection<'a>>,
     pub(super) winlog: Option<Section<Winlog<'a>>>,
     // Moved there by the Sysmon module and by ingest pipelines.
     pub(super) source: Section<Endpoint<'a>>,
@@ -27,6 +28,7 @@ pub(super) struct Document<'a> {
     pub(super) user: Section<User<'a>>,
     pub(super) file: Section<File<'a>>,
     // Winlogbeat 6.
+    pub(super) beat: Section<Beat<'a>>,
     pub(super) event_id: Scalar<'a>,
     pub(super) source_name: Scalar<'a>,
     pub(super) log_name: Scalar<'a>,
@@ -101,6 +103,23 @@ pub(super) struct EventData<'a> {
     pub(super) subject_user_name: Scalar<'a>,
     pub(super) subject_domain_name: Scalar<'a>,
     pub(super) subject_logon_id: Scalar<'a>,
+    // 4624.
+    pub(super) target_user_sid: Scalar<'a>,
+    pub(super) target_user_name: Scalar<'a>,
+    pub(super) target_domain_name: Scalar<'a>,
+    pub(super) target_logon_id: Scalar<'a>,
+    pub(super) logon_type: Scalar<'a>,
+    pub(super) authentication_package_name: Scalar<'a>,
+    pub(super) lm_package_name: Scalar<'a>,
+    pub(super) workstation_name: Scalar<'a>,
+    // 5156.
+    pub(super) direction: Scalar<'a>,
+    pub(super) source_address: Scalar<'a>,
+    pub(super) dest_address: Scalar<'a>,
+    pub(super) dest_port: Scalar<'a>,
+    pub(super) application: Scalar<'a>,
+    #[serde(rename = "ProcessID")]
+    pub(super) permitted_process_id: Scalar<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -117,6 +136,26 @@ pub(super) struct EventSection<'a> {
 pub(super) struct Host<'a> {
     pub(super) name: Scalar<'a>,
     pub(super) ip: Texts<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct AgentSection<'a> {
+    pub(super) id: Scalar<'a>,
+    pub(super) name: Scalar<'a>,
+    pub(super) hostname: Scalar<'a>,
+    #[serde(rename = "type")]
+    pub(super) kind: Scalar<'a>,
+    pub(super) version: Scalar<'a>,
+}
+
+/// What Winlogbeat 6 says of itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct Beat<'a> {
+    pub(super) name: Scalar<'a>,
+    pub(super) hostname: Scalar<'a>,
+    pub(super) version: Scalar<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -145,6 +184,7 @@ pub(super) struct ProcessSection<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct User<'a> {
+    pub(super) id: Scalar<'a>,
     pub(super) name: Scalar<'a>,
     pub(super) domain: Scalar<'a>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bindings::Bindings;
-use super::{Asset, BindingSettings, Inventory, Tuples, UnlistedHosts};
+use super::{Asset, BindingSettings, Inventory, Role, Tuples, UnlistedHosts};
 use crate::event::{AddressClaim, AssetId, Detail, Event, NetworkConnection, is_local};
 use crate::time::EventTime;
 
@@ -132,6 +132,12 @@ impl Resolver {
         }
     }
 
+    /// The roles of an asset; none of a host that is not listed.
+    pub fn roles(&self, asset: &AssetId) -> &[Role] {
+        let asset = self.inventory.asset(asset);
+        asset.map_or(&[], |asset| asset.roles.as_slice())
+    }
+
     /// The bindings.
     pub fn bindings(&mut self) -> &mut Bindings {
         &mut self.bindings
@@ -153,7 +159,10 @@ impl Resolver {
                 self.destination(connection, event.time)
             }
             Detail::NetworkConnection(connection) => (self.logged_by_server(event, connection), false),
-            Detail::PipeConnected(_) | Detail::ShareAccess(_) => (Some(self.logger(event)), false),
+            Detail::Logon(_)
+            | Detail::ShareSession(_)
+            | Detail::PipeConnected(_)
+            | Detail::ShareAccess(_) => (Some(self.logger(event)), false),
         };
         let Some(found) = found else {
             let outcome = Outcome::Unresolved;
@@ -269,6 +278,8 @@ impl Resolver {
     fn is_local(&self, event: &Event, found: &Found<'_>) -> bool {
         let (source, destination) = match &event.detail {
             Detail::NetworkConnection(connection) => (Some(connection.source_ip), connection.destination_ip),
+            Detail::Logon(logon) => (Some(logon.source_ip), None),
+            Detail::ShareSession(session) => (Some(session.source_ip), None),
             Detail::ShareAccess(share) => (share.source_ip, None),
             Detail::PipeConnected(_) => (None, None),
         };

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pipewarden_core::detection::{
-    Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Omitted, Status, Strength, Who,
+    Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Dropped, Evidence, EvidenceRole,
+    Omitted, Status, Strength, Who,
 };
 use pipewarden_core::event::{Detail, NetworkConnection, Process};
 
@@ -48,6 +49,7 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         confidence,
         audited: audited.len() as u32,
         conflicts,
+        dropped: Dropped::default(),
         first: times().min().unwrap(),
         last: times().max().unwrap(),
         accesses: accesses.len() as u32,
@@ -69,11 +71,13 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         accounts: sorted(shares.iter().filter_map(|seen| account(seen))),
         counts: Counts {
             network_connection: used.len() as u32,
+            logon: 0,
+            share_session: 0,
             pipe_connected: pipes_connected.count() as u32,
             share_access: shares.len() as u32,
         },
         candidates: scene.candidates(&others),
-        evidence: evidence.into_iter().cloned().map(Arc::new).collect(),
+        evidence: listed(scene, who, &used, members, &evidence),
         omitted: Omitted::default(),
     }
 }
@@ -170,7 +174,12 @@ fn evidence<'a>(used: &[Seen<'a>], members: &Members<'a>) -> Vec<Seen<'a>> {
     let mut evidence: Vec<Seen<'_>> = used.to_vec();
     evidence.extend(&members.accesses);
     evidence.extend(&members.paired);
-    evidence.sort_by_key(|seen| {
+    sort_by_time(&mut evidence);
+    evidence
+}
+
+fn sort_by_time(observations: &mut [Seen<'_>]) {
+    observations.sort_by_key(|seen| {
         (
             seen.event.time,
             seen.kind(),
@@ -179,7 +188,44 @@ fn evidence<'a>(used: &[Seen<'a>], members: &Members<'a>) -> Vec<Seen<'a>> {
             seen.id,
         )
     });
-    evidence
+}
+
+/// The evidence, what contradicts it, and what each is to the alert.
+fn listed(
+    scene: &Scene<'_>,
+    who: Who,
+    used: &[Seen<'_>],
+    members: &Members<'_>,
+    evidence: &[Seen<'_>],
+) -> Vec<Evidence> {
+    let is_among = |seen: Seen<'_>, all: &[Seen<'_>]| all.iter().any(|other| other.id == seen.id);
+    let mut all = evidence.to_vec();
+    let others = scene.here.iter().filter(|other| {
+        !is_among(other, evidence) && evidence.iter().any(|seen| scene.is_contradiction(seen, other))
+    });
+    all.extend(others.copied());
+    sort_by_time(&mut all);
+    let entries = all.into_iter().map(|seen| {
+        let (role, paired_ms) = if !is_among(seen, evidence) {
+            (EvidenceRole::Conflicting, None)
+        } else if is_among(seen, &members.paired) {
+            let share = scene.share_of(seen).unwrap();
+            let micros = seen.event.time.as_micros() - share.event.time.as_micros();
+            (EvidenceRole::Pair, Some(micros / 1_000))
+        } else if is_among(seen, used) && !seen.is_local {
+            (EvidenceRole::Session, None)
+        } else if is_among(seen, used) || who == Who::Local {
+            (EvidenceRole::Local, None)
+        } else {
+            (EvidenceRole::Access, None)
+        };
+        Evidence {
+            observation: Arc::new(seen.clone()),
+            role,
+            paired_ms,
+        }
+    });
+    entries.collect()
 }
 
 /// The details of connections.
@@ -208,7 +254,9 @@ fn pipe(access: Seen<'_>) -> Arc<str> {
     match &access.event.detail {
         Detail::ShareAccess(share) => Arc::clone(&share.pipe),
         Detail::PipeConnected(connected) => Arc::clone(&connected.pipe),
-        Detail::NetworkConnection(_) => unreachable!("a connection is no access"),
+        Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => {
+            unreachable!("session evidence is no access")
+        }
     }
 }
 

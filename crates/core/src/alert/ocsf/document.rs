@@ -61,6 +61,8 @@ pub(crate) struct Metadata {
     /// Only where the bounds of the document left something out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_truncated: Option<bool>,
+    /// When the revision was written, by Kafka's clock.
+    pub logged_time: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

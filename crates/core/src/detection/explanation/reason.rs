@@ -143,6 +143,8 @@ impl fmt::Display for Reason {
                 f.write_str("sensor silent: ")?;
                 match silent {
                     Kind::NetworkConnection => f.write_str("no Sysmon 3 to this host")?,
+                    Kind::Logon => f.write_str("no Security 4624 of this host")?,
+                    Kind::ShareSession => f.write_str("no Security 5140 of this host")?,
                     Kind::PipeConnected => f.write_str("no Sysmon 18 of this host on a watched pipe")?,
                     Kind::ShareAccess => f.write_str("no Security 5145 of this host on a watched pipe")?,
                 }

@@ -1,50 +1,123 @@
 //! The observations that a document lists.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::asset::AssetState;
 use super::content::count;
-use super::stored::Stored;
-use crate::detection::{Limits, Omitted};
-use crate::event::{Kind, Observation};
+use super::stored::{Slot, Stored};
+use crate::detection::{Evidence, EvidenceRole, JoinSettings, Limits, Omitted, Who};
+use crate::event::Kind;
 use crate::time::EventTime;
 
-/// The evidence of all kinds, in order of time. Where the bound leaves some out, each kind keeps its earliest:
-/// entries are taken in turn from each kind until the bound is reached.
-pub(super) fn evidence(
-    kinds: [Vec<&Stored>; 3],
-    limits: &Limits,
-    omitted: &mut Omitted,
-) -> Vec<Arc<Observation>> {
-    let total: usize = kinds.iter().map(Vec::len).sum();
-    let mut ranked: Vec<_> = kinds
-        .into_iter()
-        .flat_map(|mut kind| {
-            kind.sort_by_key(|stored| (order(stored), stored.observation.id));
-            kind.into_iter()
-                .enumerate()
-                .map(|(index, stored)| (index, order(stored), stored))
-        })
-        .collect();
-    if total > limits.evidence {
-        ranked.sort_by_key(|&(index, order, stored)| (index, order, stored.observation.id));
-        ranked.truncate(limits.evidence);
-        omitted.evidence = count(total - limits.evidence);
-    }
-    ranked.sort_by_key(|&(_, order, stored)| (order, stored.observation.id));
-    ranked
-        .into_iter()
-        .map(|(_, _, stored)| Arc::clone(&stored.observation))
-        .collect()
+/// How many contradictions are looked at: under a flood of messages that bear one record id, the list is not complete.
+const EXAMINED: usize = 4_096;
+
+/// What an alert consists of, each as what it is to the alert.
+pub(super) struct Exhibits<'a> {
+    who: Who,
+    all: Vec<Exhibit<'a>>,
 }
 
-/// The place of an observation in the order of evidence; equal only for events that nothing but their content
-/// separates.
-fn order(stored: &Stored) -> (EventTime, Kind, &str, Option<u64>) {
+struct Exhibit<'a> {
+    stored: &'a Stored,
+    role: EvidenceRole,
+    paired_ms: Option<i64>,
+}
+
+impl<'a> Exhibits<'a> {
+    pub(super) const fn of(who: Who) -> Self {
+        Self { who, all: Vec::new() }
+    }
+
+    pub(super) fn sessions(&mut self, sessions: impl Iterator<Item = &'a Stored>) {
+        sessions.for_each(|stored| self.add(stored, EvidenceRole::Session, stored.observation.is_local));
+    }
+
+    pub(super) fn accesses(&mut self, accesses: impl Iterator<Item = &'a Stored>) {
+        let is_local = self.who == Who::Local;
+        accesses.for_each(|stored| self.add(stored, EvidenceRole::Access, is_local));
+    }
+
+    fn add(&mut self, stored: &'a Stored, role: EvidenceRole, is_local: bool) {
+        self.all.push(Exhibit {
+            stored,
+            role: if is_local { EvidenceRole::Local } else { role },
+            paired_ms: None,
+        });
+    }
+
+    /// A pipe connection with the share access that is the same access.
+    pub(super) fn pair(&mut self, pipe: &'a Stored, share: &Stored) {
+        let micros = pipe.time().since(share.time()).as_micros();
+        self.all.push(Exhibit {
+            stored: pipe,
+            role: EvidenceRole::Pair,
+            paired_ms: i64::try_from(micros / 1_000).ok(),
+        });
+    }
+
+    /// What contradicts what is there already, where it is not there itself.
+    pub(super) fn contradictions(&mut self, asset: &'a AssetState, settings: &'a JoinSettings) {
+        let members: BTreeSet<Slot> = self.all.iter().map(|exhibit| exhibit.stored.slot()).collect();
+        let mut contradicted: Vec<&Stored> = self.all.iter().map(|exhibit| exhibit.stored).collect();
+        contradicted.sort_by_key(|stored| place(stored));
+        let others = contradicted
+            .into_iter()
+            .flat_map(|stored| asset.contradicting(stored, settings))
+            .take(EXAMINED);
+        let others: BTreeMap<Slot, &Stored> = others
+            .filter(|other| !members.contains(&other.slot()))
+            .map(|other| (other.slot(), other))
+            .collect();
+        for other in others.into_values() {
+            self.add(other, EvidenceRole::Conflicting, false);
+        }
+    }
+
+    /// All of them, in order of time. Where the bound leaves some out, each kind keeps its earliest, and so do those that
+    /// contradict others: entries are taken in turn from each until the bound is reached.
+    pub(super) fn listed(self, limits: &Limits, omitted: &mut Omitted) -> Vec<Evidence> {
+        let total = self.all.len();
+        let mut exhibits = self.all;
+        exhibits.sort_by_key(|exhibit| place(exhibit.stored));
+        if total > limits.evidence {
+            let mut of_kind: BTreeMap<(bool, Kind), usize> = BTreeMap::new();
+            let mut ranked: Vec<(usize, Exhibit<'_>)> = Vec::with_capacity(total);
+            for exhibit in exhibits {
+                let kind = exhibit.stored.observation.kind();
+                let rank = of_kind
+                    .entry((exhibit.role == EvidenceRole::Conflicting, kind))
+                    .or_default();
+                ranked.push((*rank, exhibit));
+                *rank += 1;
+            }
+            // Stable: of one rank in order of time.
+            ranked.sort_by_key(|(rank, _)| *rank);
+            ranked.truncate(limits.evidence);
+            omitted.evidence = count(total - limits.evidence);
+            exhibits = ranked.into_iter().map(|(_, exhibit)| exhibit).collect();
+            exhibits.sort_by_key(|exhibit| place(exhibit.stored));
+        }
+        let exhibits = exhibits.into_iter();
+        exhibits
+            .map(|exhibit| Evidence {
+                observation: Arc::clone(&exhibit.stored.observation),
+                role: exhibit.role,
+                paired_ms: exhibit.paired_ms,
+            })
+            .collect()
+    }
+}
+
+/// The place of an observation in the order of evidence: by its content, and never by when it arrived.
+fn place(stored: &Stored) -> impl Ord + use<'_> {
     let event = &stored.observation.event;
-    (
+    let order: (EventTime, Kind, &str, Option<u64>) = (
         event.time,
         stored.observation.kind(),
         &event.computer,
         event.record_id,
-    )
+    );
+    (order, stored.observation.id)
 }

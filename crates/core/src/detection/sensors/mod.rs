@@ -20,12 +20,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use self::watch::{Spans, WITNESSES, Watch};
-use super::revision::{NAMESPACE, by_deadline, by_record};
+use self::watch::{SENSORS, Spans, WITNESSES, Watch};
+use super::revision::{NAMESPACE, by_deadline, by_record, written_by_deadline};
 use super::{AlertId, Body, JoinSettings, Revision, Status};
 use crate::event::{AssetId, Kind};
-use crate::inventory::Inventory;
-use crate::log::{At, Offset};
+use crate::inventory::{Inventory, Role};
+use crate::log::At;
 use crate::time::AppendTime;
 
 /// The rule id of every alert about a sensor.
@@ -120,7 +120,7 @@ pub(super) struct Arrival<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Sensors {
     inventory: Option<Arc<Inventory>>,
-    assets: BTreeMap<AssetId, [Watch; Kind::ALL.len()]>,
+    assets: BTreeMap<AssetId, [Watch; SENSORS.len()]>,
     /// When to judge a sensor again: at the first moment at which the judgement may change without a record of its own.
     due: BTreeSet<(AppendTime, AssetId, Kind)>,
 }
@@ -139,6 +139,13 @@ impl Sensors {
         inventory.is_some_and(|inventory| inventory.asset(asset).is_some())
     }
 
+    /// The roles of an asset; none of a host that is not listed.
+    pub(super) fn roles(&self, asset: &AssetId) -> &[Role] {
+        let inventory = self.inventory.as_ref();
+        let asset = inventory.and_then(|inventory| inventory.asset(asset));
+        asset.map_or(&[], |asset| asset.roles.as_slice())
+    }
+
     /// When a judgement may change next.
     pub(super) fn next_due(&self) -> Option<AppendTime> {
         self.due.first().map(|&(due, ..)| due)
@@ -154,14 +161,14 @@ impl Sensors {
         })
     }
 
-    /// The active alerts, to be written once more by a record at `offset`.
-    pub(super) fn active(&self, offset: Offset) -> Vec<Revision> {
+    /// The active alerts, to be written once more by a record.
+    pub(super) fn active(&self, at: At) -> Vec<Revision> {
         let blind = self.watches().filter(|(_, _, watch)| watch.is_blind);
         let again = blind.map(|(asset, sensor, watch)| {
             let alert = watch.alert(asset, sensor, None, AppendTime::MIN);
             Revision {
                 is_first: false,
-                ..revision(alert, by_deadline(offset))
+                ..revision(alert, by_deadline(at.offset), at.now)
             }
         });
         again.collect()
@@ -197,7 +204,8 @@ impl Sensors {
             if was_blind != is_blind {
                 let resolution = was_blind.then_some(Resolution::Quiet);
                 let alert = watch.alert(&asset, sensor, resolution, now);
-                revisions.push(revision(alert, by_deadline(at.offset)));
+                let created = written_by_deadline(at, due_at);
+                revisions.push(revision(alert, by_deadline(at.offset), created));
             }
             self.arm(&asset, sensor, now, &spans);
         }
@@ -217,13 +225,11 @@ impl Sensors {
             return None;
         }
         let spans = Spans::of(settings);
-        let watches = self.assets.entry(asset.clone()).or_default();
-
-        let own = &mut watches[index(kind)];
+        let own = &mut self.assets.entry(asset.clone()).or_default()[index(kind)?];
         let resolved = own.is_blind.then(|| {
             own.forget(at.now, &spans);
             let alert = own.alert(asset, kind, Some(Resolution::Seen), at.now);
-            revision(alert, by_record(at.offset))
+            revision(alert, by_record(at.offset), at.now)
         });
         own.see(at.now);
         self.arm(asset, kind, at.now, &spans);
@@ -232,7 +238,7 @@ impl Sensors {
         let Some(witness) = witness.filter(|_| is_access) else {
             return resolved;
         };
-        for sensor in Kind::ALL.into_iter().filter(|sensor| *sensor != kind) {
+        for sensor in SENSORS.into_iter().filter(|sensor| *sensor != kind) {
             let is_due = if sensor == Kind::NetworkConnection {
                 is_new_session
             } else {
@@ -253,13 +259,13 @@ impl Sensors {
     fn watches(&self) -> impl Iterator<Item = (&AssetId, Kind, &Watch)> {
         let assets = self.assets.iter();
         assets.flat_map(|(asset, watches)| {
-            let by_kind = Kind::ALL.into_iter().zip(watches);
+            let by_kind = SENSORS.into_iter().zip(watches);
             by_kind.map(move |(sensor, watch)| (asset, sensor, watch))
         })
     }
 
     fn watch(&mut self, asset: &AssetId, sensor: Kind) -> Option<&mut Watch> {
-        self.assets.get_mut(asset)?.get_mut(index(sensor))
+        self.assets.get_mut(asset)?.get_mut(index(sensor)?)
     }
 
     /// Schedules the next judgement of a sensor.
@@ -281,20 +287,18 @@ impl Sensors {
     }
 }
 
-fn revision(alert: SensorBlind, number: u64) -> Revision {
+fn revision(alert: SensorBlind, number: u64, created: AppendTime) -> Revision {
     Revision {
         id: alert.id(),
         number,
         is_first: alert.resolution.is_none(),
         is_published: true,
+        created,
         body: Body::SensorBlind(alert),
     }
 }
 
-const fn index(kind: Kind) -> usize {
-    match kind {
-        Kind::NetworkConnection => 0,
-        Kind::PipeConnected => 1,
-        Kind::ShareAccess => 2,
-    }
+/// `None` of a kind that no sensor is judged by.
+fn index(kind: Kind) -> Option<usize> {
+    SENSORS.iter().position(|sensor| *sensor == kind)
 }

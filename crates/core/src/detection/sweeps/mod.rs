@@ -24,10 +24,10 @@ pub(super) use self::window::SweepContext;
 pub use self::window::WindowKey;
 use super::exceptions::SourceTouch;
 use super::outcome::Disposition;
-use super::revision::{by_deadline, by_record};
+use super::revision::{by_deadline, by_record, written_by_deadline};
 use super::{AlertId, Body, Revision};
 use crate::event::{AssetId, Sighting};
-use crate::log::{At, Offset};
+use crate::log::At;
 use crate::time::AppendTime;
 
 /// The rule id of every sweep.
@@ -61,15 +61,15 @@ impl Sweeps {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
-    /// Every active sweep, to be written once more by a record at `offset`.
-    pub(super) fn active(&self, offset: Offset) -> Vec<Revision> {
+    /// Every active sweep, to be written once more by a record.
+    pub(super) fn active(&self, at: At) -> Vec<Revision> {
         let published = self
             .windows
             .values()
             .filter_map(|window| window.last_published.as_ref());
         published
             .filter(|sweep| sweep.is_active())
-            .map(|sweep| revision(sweep, by_deadline(offset), false))
+            .map(|sweep| revision(sweep, (by_deadline(at.offset), at.now), false))
             .collect()
     }
 
@@ -80,7 +80,8 @@ impl Sweeps {
             && deadline <= at.now
         {
             self.deadlines.pop_first();
-            revisions.extend(self.write(key, by_deadline(at.offset), context));
+            let stamp = (by_deadline(at.offset), written_by_deadline(at, deadline));
+            revisions.extend(self.write(key, stamp, context));
         }
         while let Some(&(ending, key)) = self.endings.first()
             && ending <= at.now
@@ -212,7 +213,7 @@ impl Sweeps {
         };
         let deadline = since.plus(context.settings.revise_after).min(context.closes(key));
         if is_urgent || deadline <= at.now {
-            return self.write(key, by_record(at.offset), context);
+            return self.write(key, (by_record(at.offset), at.now), context);
         }
         if window.deadline.is_none() {
             window.deadline = Some(deadline);
@@ -222,7 +223,12 @@ impl Sweeps {
     }
 
     /// Writes the sweep of a window, if it differs from what was published last.
-    fn write(&mut self, key: WindowKey, number: u64, context: SweepContext<'_>) -> Option<Revision> {
+    fn write(
+        &mut self,
+        key: WindowKey,
+        stamp: (u64, AppendTime),
+        context: SweepContext<'_>,
+    ) -> Option<Revision> {
         let sweep = self.sweep(key, context);
         let window = self.windows.get_mut(&key)?;
         window.differs_since = None;
@@ -231,7 +237,7 @@ impl Sweeps {
         }
         let sweep = sweep.filter(|sweep| window.last_published.as_ref() != Some(sweep))?;
         let is_first = window.last_published.is_none();
-        Some(revision(window.last_published.insert(sweep), number, is_first))
+        Some(revision(window.last_published.insert(sweep), stamp, is_first))
     }
 
     /// The sweep of a window as of now; `None` if it is not active and never was.
@@ -272,12 +278,13 @@ impl Sweeps {
     }
 }
 
-fn revision(sweep: &Sweep, number: u64, is_first: bool) -> Revision {
+fn revision(sweep: &Sweep, (number, created): (u64, AppendTime), is_first: bool) -> Revision {
     Revision {
         id: sweep.window.id(),
         number,
         is_first,
         is_published: true,
+        created,
         body: Body::Sweep(sweep.clone()),
     }
 }

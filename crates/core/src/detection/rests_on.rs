@@ -1,0 +1,139 @@
+//! What an alert rests on: by whose word it names a source, an account, a time and a pipe.
+//!
+//! Every entry is the word of an observation that the document lists; what no log says is in none. What the asset's own log
+//! says weighs more than what others say of themselves, and of one log a record of the access itself more than one of the
+//! session.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::revision::words;
+use super::{Content, Evidence, EvidenceRole};
+use crate::event::Detail;
+
+/// One log that says one thing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ground {
+    /// What it says.
+    pub says: Says,
+    /// How far it is from the word of the asset about the access itself.
+    weakness: Weakness,
+    /// The event's number.
+    pub event: &'static str,
+    /// The log.
+    pub log: GroundLog,
+    /// Whose log it is.
+    pub computer: Arc<str>,
+}
+
+/// What is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// The address that the access came from.
+    Source,
+    /// The account that was used.
+    Account,
+    /// When it was.
+    Time,
+    /// Which pipe was opened.
+    Pipe,
+}
+
+/// Where it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroundLog {
+    /// In the log `Security`.
+    Security,
+    /// In the log of Sysmon.
+    Sysmon,
+    /// In no log: the inventory gives the source its name.
+    Inventory,
+    /// In no log: a binding gives the source its name.
+    Binding,
+}
+
+words!(Says: Source = "source", Account = "account", Time = "time", Pipe = "pipe");
+words!(GroundLog: Security = "security", Sysmon = "sysmon", Inventory = "inventory", Binding = "binding");
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Weakness {
+    /// A record of the access, by the asset, with its source.
+    Audit,
+    /// A record of the access, by the asset.
+    Access,
+    /// A record of the session, by the asset.
+    Session,
+    /// A record of the session, by the client.
+    Client,
+}
+
+impl Content {
+    /// What the alert rests on: by what is said, the strongest first.
+    pub fn rests_on(&self) -> Vec<Ground> {
+        let grounds: BTreeSet<Ground> = self
+            .evidence
+            .iter()
+            .filter(|evidence| evidence.role != EvidenceRole::Conflicting)
+            .flat_map(|evidence| self.grounds_of(evidence))
+            .collect();
+        grounds.into_iter().collect()
+    }
+
+    fn grounds_of(&self, evidence: &Evidence) -> impl Iterator<Item = Ground> {
+        let event = &evidence.observation.event;
+        let is_security = event.channel.eq_ignore_ascii_case("security");
+        let (number, weakness, says) = match &event.detail {
+            Detail::ShareAccess(share) => {
+                let mut says = vec![Says::Time, Says::Pipe];
+                says.extend(
+                    (share.source_ip.is_some() && share.source_ip == self.source_ip).then_some(Says::Source),
+                );
+                says.extend(share.account.is_some().then_some(Says::Account));
+                ("5145", Weakness::Audit, says)
+            }
+            Detail::PipeConnected(_) => ("18", Weakness::Access, vec![Says::Time, Says::Pipe]),
+            Detail::NetworkConnection(connection) => {
+                let is_by_asset = evidence.observation.is_local || !connection.initiated;
+                let weakness = if is_by_asset {
+                    Weakness::Session
+                } else {
+                    Weakness::Client
+                };
+                let says = self.source_ip.map(|_| Says::Source);
+                (
+                    if is_security { "5156" } else { "3" },
+                    weakness,
+                    says.into_iter().collect(),
+                )
+            }
+            Detail::Logon(logon) => {
+                let mut says = vec![];
+                says.extend((self.source_ip == Some(logon.source_ip)).then_some(Says::Source));
+                says.extend(logon.account.is_some().then_some(Says::Account));
+                ("4624", Weakness::Session, says)
+            }
+            Detail::ShareSession(session) => {
+                let mut says = vec![];
+                says.extend((self.source_ip == Some(session.source_ip)).then_some(Says::Source));
+                says.extend(session.account.is_some().then_some(Says::Account));
+                ("5140", Weakness::Session, says)
+            }
+        };
+        let computer = Arc::clone(&event.computer);
+        says.into_iter().map(move |says| Ground {
+            says,
+            weakness,
+            event: number,
+            log: if is_security {
+                GroundLog::Security
+            } else {
+                GroundLog::Sysmon
+            },
+            computer: Arc::clone(&computer),
+        })
+    }
+}
