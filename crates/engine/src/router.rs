@@ -218,16 +218,9 @@ impl Router {
             let letter = DeadLetter::of(reason, text.to_owned(), origin, b"");
             Err(NoEvent::DeadLetter(letter.of_element(element)))
         };
-        let message = match message {
-            None => {
-                let reason = DeadLetterReason::NullValue;
-                return visit(destinations, letter(reason, "the record has no value", None));
-            }
-            Some([]) => {
-                let reason = DeadLetterReason::EmptyValue;
-                return visit(destinations, letter(reason, "the value is empty", None));
-            }
-            Some(message) => message,
+        let message = match content(message) {
+            Ok(content) => content,
+            Err((reason, text)) => return visit(destinations, letter(reason, text, None)),
         };
         shapes.sample(decoder, message);
         // Nine of ten messages end here, with nothing that would have to be moved.
@@ -265,8 +258,8 @@ impl Router {
         });
         if unwritten > 0 {
             let text = format!("{unwritten} more elements of the message cannot be read");
-            let reason = DeadLetterReason::NotWinlogbeat;
-            visit(destinations, letter(reason, &text, Some(u32::MAX)));
+            let letter = letter(DeadLetterReason::NotWinlogbeat, &text, Some(u32::MAX));
+            visit(destinations, letter);
         }
     }
 
@@ -326,6 +319,15 @@ impl Destinations {
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,
         })
+    }
+}
+
+/// What a record holds, or why it holds nothing.
+const fn content(value: Option<&[u8]>) -> Result<&[u8], (DeadLetterReason, &'static str)> {
+    match value {
+        None => Err((DeadLetterReason::NullValue, "the record has no value")),
+        Some([]) => Err((DeadLetterReason::EmptyValue, "the value is empty")),
+        Some(content) => Ok(content),
     }
 }
 
