@@ -60,6 +60,7 @@ mod local_access;
 mod named_cases;
 mod odd_documents;
 mod order_free;
+mod planted_bindings;
 mod recordings;
 mod replay;
 mod replay_input;
