@@ -284,3 +284,60 @@ fn a_revision_says_when_it_was_written_by_the_clock_of_the_log() {
         "by the record of the connection, before which all waited, and by a deadline"
     );
 }
+
+fn by(account: &str, sid: &str, access: Value) -> Value {
+    let (domain, name) = account.split_once('\\').unwrap();
+    let access = with(access, "SubjectDomainName", domain.into());
+    with(
+        with(access, "SubjectUserName", name.into()),
+        "SubjectUserSid",
+        sid.into(),
+    )
+}
+
+#[test]
+fn an_account_that_is_written_in_several_ways_is_one_in_list_title_and_user() {
+    const SID: &str = "S-1-5-21-1-2-3-1105";
+    let alert = only_alert(&[
+        by(r"aperture.local\alice", SID, share(0, CLIENT, 49_839)),
+        by(r"APERTURE\Alice", SID, share(1_000, CLIENT, 49_840)),
+        by(r"aperture\alice", "S-1-5-18", share(2_000, CLIENT, 49_841)),
+    ]);
+    assert_eq!(alert["pipewarden"]["accounts"], json!([r"APERTURE\Alice"]));
+    assert!(
+        alert["message"]
+            .as_str()
+            .unwrap()
+            .starts_with(r"APERTURE\Alice from ")
+    );
+    assert_eq!(
+        alert["user"],
+        json!({"name": "Alice", "domain": "APERTURE", "id": SID})
+    );
+}
+
+#[test]
+fn the_inventory_says_which_netbios_name_is_whose_domain() {
+    let accounts = |netbios: &str| {
+        let inventory = INVENTORY.replace("    roles", &format!("    {netbios}\n    roles"));
+        let bench = Bench::new(&inventory, JoinSettings::default());
+        let events = [
+            by(r"aperture.local\alice", "S-1-5-18", share(0, CLIENT, 49_839)),
+            by(r"APERTURE\alice", "S-1-5-18", share(1_000, CLIENT, 49_840)),
+            by(r"GLADOS\alice", "S-1-5-18", share(2_000, CLIENT, 49_841)),
+        ];
+        let [alert] = bench.detect(&events).try_into().unwrap();
+        alert["pipewarden"]["accounts"].clone()
+    };
+    assert_eq!(accounts(""), json!([r"APERTURE\alice", r"GLADOS\alice"]));
+    assert_eq!(
+        accounts("netbios_domain: Glados"),
+        json!([r"APERTURE\alice", r"GLADOS\alice"]),
+        "aperture.local is GLADOS now"
+    );
+    let bare = accounts("netbios_domain: SKY");
+    assert_eq!(
+        bare,
+        json!([r"APERTURE\alice", r"GLADOS\alice", r"aperture.local\alice"])
+    );
+}

@@ -152,6 +152,7 @@ fn every_kind_of_selector_must_hold_and_holds_by_any_of_its_entries() {
         ("addresses: [10.1.0.96/28]", "hosts: [SENTRY1]"),
         ("[10.1.0.96/28]", "[10.9.0.1], hosts: [sentry1.aperture.local]"),
         ("accounts:", "pipes: ['\\WinReg']\n    accounts:"),
+        (r"aperture\testsubject4", r"Aperture.Local\TestSubject4"),
         ("accounts:", "assets: {names: [ATLAS]}\n    accounts:"),
         (
             "accounts:",
@@ -191,7 +192,7 @@ fn the_first_entry_that_covers_decides() {
 }
 
 #[test]
-fn a_site_server_that_manages_its_own_systems_is_downgraded_and_anyone_else_is_not() {
+fn the_systems_of_one_site_among_themselves_are_downgraded_and_anyone_else_is_not() {
     const INVENTORY: &str = "
 assets:
   - {name: atlas.aperture.local, addresses: [10.1.0.50], roles: [primary-site-server], site: PS1}
@@ -203,7 +204,9 @@ assets:
     let inventory = folder.path().join("inventory.yaml");
     std::fs::write(&inventory, INVENTORY).unwrap();
     let detect = |source: &str, account: &str, asset: &str| {
+        let (domain, account) = account.split_once('\\').unwrap_or(("APERTURE", account));
         let event = testkit::winlogbeat::share(0, source, 50_000);
+        let event = testkit::winlogbeat::with(event, "SubjectDomainName", domain.into());
         let event = testkit::winlogbeat::with(event, "SubjectUserName", account.into());
         let mut event = event;
         event["winlog"]["computer_name"] = asset.into();
@@ -224,8 +227,18 @@ assets:
         detect("10.1.0.50", "ATLAS$", "dp1.aperture.local"),
         "builtin-own-site"
     );
+    assert_eq!(
+        detect("10.1.0.50", r"aperture.local\atlas$", "dp1.aperture.local"),
+        "builtin-own-site",
+        "by the domain's DNS name"
+    );
+    assert_eq!(
+        detect("10.1.0.60", "DP1$", "atlas.aperture.local"),
+        "builtin-own-site"
+    );
     for (source, account, asset) in [
         ("10.1.0.50", "TESTSUBJECT4", "dp1.aperture.local"),
+        ("10.1.0.50", r"OTHER\ATLAS$", "dp1.aperture.local"),
         ("10.1.0.50", "DP1$", "dp1.aperture.local"),
         ("10.1.0.50", "ATLAS$", "dp9.aperture.local"),
         ("10.1.0.50", "ATLAS$", "dc1.aperture.local"),

@@ -268,6 +268,7 @@ fn findings_do_not_depend_on_the_order_of_delivery() {
                 ("", "type_name"),
                 ("/metadata", "uid"),
                 ("/metadata", "sequence"),
+                ("/metadata", "logged_time"),
                 ("/unmapped/pipewarden", "revision"),
             ] {
                 let object = finding.pointer_mut(place).unwrap().as_object_mut().unwrap();

@@ -2,6 +2,7 @@
 //! of Kafka.
 
 mod access;
+mod accounts;
 mod aliases;
 mod builtin_rules;
 mod exceptions;

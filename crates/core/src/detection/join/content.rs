@@ -13,11 +13,13 @@ use super::open_alert::OpenAlert;
 use super::source::{Client, Others, Source, tuple_evidence};
 use super::standing::Standing;
 use super::stored::{Origin, Slot, Stored};
+use crate::detection::accounts::{OneAccount, distinct, shown};
 use crate::detection::exceptions::{NamedSource, Subject};
 use crate::detection::{
     Attribution, Confidence, Conflict, Content, Counts, JoinSettings, Limits, Omitted, Status, Who,
 };
 use crate::event::Outcome;
+use crate::inventory::Domains;
 use crate::time::{AppendTime, EventTime};
 
 /// The content of an alert with accesses, when the first of them arrived, and what exceptions are compared with.
@@ -32,7 +34,7 @@ pub(super) fn current(
     alert: &OpenAlert,
     asset: &AssetState,
     accesses: &Accesses,
-    settings: &JoinSettings,
+    (settings, domains): (&JoinSettings, &Domains),
 ) -> Option<Current> {
     let members = Members::of(alert, accesses);
     let times = members.times()?;
@@ -42,6 +44,7 @@ pub(super) fn current(
         asset,
         accesses,
         settings,
+        domains,
     };
     Some(reader.current(times))
 }
@@ -101,10 +104,10 @@ impl<'a> Members<'a> {
         names.cloned().collect()
     }
 
-    fn accounts(&self) -> BTreeSet<Arc<str>> {
+    /// Each once, however it was written.
+    fn accounts(&self, domains: &Domains) -> BTreeSet<OneAccount> {
         let shares = self.shares.iter().filter_map(|share| share.stored.share());
-        let accounts = shares.filter_map(|share| share.account.as_ref());
-        accounts.map(|account| Arc::from(account.to_string())).collect()
+        distinct(shares.filter_map(|share| share.account.as_ref()), domains)
     }
 
     /// Success if any access is known to have been granted, else failure if all are known to have been denied.
@@ -135,6 +138,7 @@ struct Reader<'a, 'b> {
     asset: &'a AssetState,
     accesses: &'a Accesses,
     settings: &'a JoinSettings,
+    domains: &'b Domains,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -182,7 +186,7 @@ impl<'a> Reader<'a, '_> {
             processes: lists.bounded(processes),
             destination_ips: lists.bounded(destination_ips),
             pipes: lists.bounded(subject.pipes.clone()),
-            accounts: lists.bounded(subject.accounts.clone()),
+            accounts: lists.bounded(shown(&subject.accounts)),
             counts: Counts {
                 network_connection: count(connections),
                 pipe_connected: count(members.pipes().count()),
@@ -341,7 +345,7 @@ impl<'a> Reader<'a, '_> {
             sources,
             is_attributed: self.who != Who::Unattributed,
             is_certain: members.audited().count() == members.accesses().count() && found.conflicts.is_empty(),
-            accounts: members.accounts(),
+            accounts: members.accounts(self.domains),
             pipes: members.pipe_names(),
             is_truncated: false,
         }

@@ -33,7 +33,12 @@ impl State {
         let asset = self.assets.get(&alert.key.asset);
         let accesses = asset.and_then(|asset| asset.accesses.get(&alert.rule));
         if let (Some(asset), Some(accesses)) = (asset, accesses)
-            && let Some(current) = current(alert, asset, accesses, &self.settings)
+            && let Some(current) = current(
+                alert,
+                asset,
+                accesses,
+                (&self.settings, self.exceptions.domains()),
+            )
         {
             let opened = current.opened;
             return Some((self.excepted(alert, current), opened));
