@@ -310,3 +310,47 @@ fn check_tells_what_has_expired_and_what_names_a_host_that_is_not_listed() {
     );
     assert!(!output.contains("names atlas"), "{output}");
 }
+
+#[test]
+fn check_tells_which_entry_can_never_suppress_and_why() {
+    let said = |change: &str, to: &str| {
+        let output = run(&SCANNER.replace(change, to), &["check"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let warning = text(&output.stdout)
+            .lines()
+            .find_map(|line| line.strip_prefix("  scanner "));
+        warning.unwrap_or_default().to_owned()
+    };
+    assert_eq!(said("", ""), "");
+    let addresses = "addresses: [10.1.0.96/28]";
+    assert_eq!(
+        said(addresses, "hosts: [glados]"),
+        "",
+        "which the inventory lists"
+    );
+    let by_name = said(addresses, "hosts: [scanner1]");
+    assert!(
+        by_name.starts_with(
+            "never suppresses, it only downgrades: the inventory gives an address to none of its"
+        ),
+        "{by_name}"
+    );
+    let by_role = said(addresses, "roles: [tier0]");
+    assert!(
+        by_role.starts_with("covers nothing: the inventory gives an address to no host"),
+        "{by_role}"
+    );
+    let unaudited = said("accounts:", "pipes: [x, nobody-watches]\n    accounts:");
+    assert!(
+        unaudited.starts_with("covers nothing: no rule that is on watches"),
+        "{unaudited}"
+    );
+    let downgrades = SCANNER
+        .replace("suppress", "downgrade")
+        .replace(addresses, "hosts: [scanner1]");
+    let output = run(&downgrades, &["check"]);
+    assert!(
+        !text(&output.stdout).contains("never suppresses"),
+        "an entry that downgrades says what it does"
+    );
+}

@@ -7,10 +7,11 @@ use pipewarden_engine::local::{FinalView, Replayer};
 
 use super::Printer;
 use super::explain_text::{self, Unresolved};
+use super::noise;
 use super::sorted::Key;
 use super::summary::Summary;
 use crate::cli::ReplayArgs;
-use crate::detection::{Explanation, Status};
+use crate::detection::{Disposition, Explanation, Status};
 use crate::engine::{AlertRecord, Policy, Reason, Routed, Router};
 use crate::event::{Event, Observation};
 use crate::time::AppendTime;
@@ -69,8 +70,13 @@ impl<'a> Detection<'a> {
             return Ok(());
         };
         let append_time = AppendTime::from_millis(append_time);
-        let alerts = self.replayer.observe(append_time, observation).alerts;
-        self.take(alerts, printer)
+        self.summary.local += u64::from(observation.is_local);
+        let applied = self.replayer.observe(append_time, observation);
+        self.summary.copies += u64::from(applied.disposition == Some(Disposition::Copy));
+        self.summary.dropped += u64::from(applied.disposition == Some(Disposition::Dropped));
+        self.summary.dropped += applied.counters.evicted_session_evidence;
+        self.summary.conflicting += applied.counters.conflicting;
+        self.take(applied.alerts, printer)
     }
 
     /// Resolves an event by all bindings.
@@ -137,8 +143,12 @@ impl<'a> Detection<'a> {
         let alerts = self.replayer.finish().alerts;
         self.take(alerts, printer)?;
         self.summary.suppressed = self.view.with_status(Status::Suppressed).count();
+        let is_much = self.view.active().count() > noise::MUCH;
         for alert in self.view.active() {
             *self.summary.alerts.entry(alert.confidence).or_default() += 1;
+            if is_much {
+                self.summary.noise.note(&serde_json::from_slice(&alert.value)?);
+            }
         }
         if !self.args.revisions {
             for alert in self.shown() {

@@ -28,6 +28,7 @@ pub(super) struct Correlator {
     evicted_session_evidence: IntCounter,
     untimely: IntCounter,
     after_close: IntCounter,
+    conflicting: IntCounter,
     reemitted: IntCounter,
     ticks: IntCounter,
     transactions: IntCounterVec,
@@ -54,6 +55,10 @@ impl Correlator {
             after_close: make.counter(
                 "evidence_after_close_total",
                 "Observations that would have been evidence for an alert that is closed.",
+            ),
+            conflicting: make.counter(
+                "observations_conflicting_total",
+                "Observations that bear the record id of another and say something else: one of them is forged, or a log was cleared.",
             ),
             reemitted: make.counter(
                 "reemitted_alerts_total",
@@ -100,12 +105,14 @@ impl Metrics {
             evicted_session_evidence,
             untimely,
             after_close,
+            conflicting,
         } = applied.counters;
         self.correlator
             .evicted_session_evidence
             .inc_by(evicted_session_evidence);
         self.correlator.untimely.inc_by(untimely);
         self.correlator.after_close.inc_by(after_close);
+        self.correlator.conflicting.inc_by(conflicting);
         self.correlator.reemitted.inc_by(applied.reemitted as u64);
     }
 

@@ -22,7 +22,9 @@ pub use access::{
     Evidence, EvidenceRole, Omitted, Strength, Who,
 };
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
-pub use exceptions::{Action, Covering, Exception, Exceptions, json_schema as exceptions_json_schema};
+pub use exceptions::{
+    Action, Covering, Exception, Exceptions, Shortfall, json_schema as exceptions_json_schema,
+};
 pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
     json_schema as explanation_json_schema,

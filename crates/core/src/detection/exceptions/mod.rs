@@ -14,6 +14,7 @@
 //! exception, and no alert has to be judged a second time.
 
 mod file;
+mod reach;
 mod subject;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::file::json_schema;
+pub use self::reach::Shortfall;
 pub(super) use self::subject::{NamedSource, SourceTouch, Subject};
 use super::accounts::{AccountName, OneAccount};
 use crate::diagnostics::FileError;

@@ -60,7 +60,7 @@ impl Join {
                 self.take_access(&rules, stored)
             }
         };
-        touched.extend(self.contradicted_by(stored));
+        touched.extend(self.contradicted_by(stored, counters));
         if kind == Kind::NetworkConnection {
             self.bound_connections(&stored.observation.asset, counters);
         }
@@ -122,7 +122,7 @@ impl Join {
     }
 
     /// The alerts that rest on what an observation contradicts.
-    fn contradicted_by(&self, stored: &Stored) -> BTreeSet<AlertId> {
+    fn contradicted_by(&self, stored: &Stored, counters: &mut Counters) -> BTreeSet<AlertId> {
         let settings = &self.state.settings;
         let Some(asset) = self.state.assets.get(&stored.observation.asset) else {
             return BTreeSet::new();
@@ -134,10 +134,12 @@ impl Join {
                 rules.filter_map(|rule| rule.alert_of(other.slot())).collect()
             }
         };
-        asset
-            .contradicting(stored, settings)
-            .flat_map(alerts_of)
-            .collect()
+        let mut touched = BTreeSet::new();
+        for other in asset.contradicting(stored, settings) {
+            counters.conflicting = 1;
+            touched.extend(alerts_of(other));
+        }
+        touched
     }
 }
 
