@@ -7,11 +7,12 @@ use pipewarden_engine::local::{FinalView, Replayer};
 
 use super::Printer;
 use super::explain_text::{self, Unresolved};
+use super::lost::Lost;
 use super::noise;
 use super::sorted::Key;
 use super::summary::Summary;
 use crate::cli::ReplayArgs;
-use crate::detection::{Disposition, Explanation, Status};
+use crate::detection::{Disposition, Explanation, Seen, Status};
 use crate::engine::{AlertRecord, Policy, Reason, Routed, Router};
 use crate::event::{Event, Observation};
 use crate::time::AppendTime;
@@ -29,6 +30,7 @@ pub(super) struct Detection<'a> {
     view: FinalView,
     /// Nothing, unless explanations are asked for.
     unresolved: Unresolved,
+    lost: Lost,
 }
 
 impl<'a> Detection<'a> {
@@ -55,6 +57,7 @@ impl<'a> Detection<'a> {
             },
             view: FinalView::default(),
             unresolved: Unresolved::default(),
+            lost: Lost::default(),
         }
     }
 
@@ -71,7 +74,12 @@ impl<'a> Detection<'a> {
         };
         let append_time = AppendTime::from_millis(append_time);
         self.summary.local += u64::from(observation.is_local);
+        let to_explain =
+            (self.args.explain).then(|| (observation.asset.clone(), Seen::of(&observation.event)));
         let applied = self.replayer.observe(append_time, observation);
+        if let Some((asset, seen)) = to_explain {
+            self.lost.note(asset, seen, applied.disposition);
+        }
         self.summary.copies += u64::from(applied.disposition == Some(Disposition::Copy));
         self.summary.dropped += u64::from(applied.disposition == Some(Disposition::Dropped));
         self.summary.dropped += applied.counters.evicted_session_evidence;
@@ -135,6 +143,8 @@ impl<'a> Detection<'a> {
         let mut explanation = self.replayer.explain(&alert.key)?;
         self.unresolved
             .complete(&mut explanation, self.policy.join.tuple_window);
+        self.lost
+            .complete(&mut explanation, self.policy.join.attribution_window);
         Some(explanation)
     }
 

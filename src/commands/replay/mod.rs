@@ -9,6 +9,7 @@ mod documents;
 mod explain_text;
 mod input;
 mod lines;
+mod lost;
 mod noise;
 mod pretty;
 mod sensor;

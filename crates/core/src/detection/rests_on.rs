@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::revision::words;
@@ -14,11 +15,12 @@ use super::{Content, Evidence, EvidenceRole};
 use crate::event::Detail;
 
 /// One log that says one thing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Ground {
     /// What it says.
     pub says: Says,
     /// How far it is from the word of the asset about the access itself.
+    #[serde(skip)]
     weakness: Weakness,
     /// The event's number.
     pub event: &'static str,
@@ -29,7 +31,7 @@ pub struct Ground {
 }
 
 /// What is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
     /// The address that the access came from.
@@ -43,7 +45,7 @@ pub enum Says {
 }
 
 /// Where it is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroundLog {
     /// In the log `Security`.

@@ -154,6 +154,14 @@ impl Sensors {
         })
     }
 
+    /// The sensors of an asset that were seen after a moment: each message counts, whatever became of it.
+    pub(super) fn seen_since(&self, asset: &AssetId, since: AppendTime) -> BTreeSet<Kind> {
+        let watches = self.assets.get(asset).into_iter().flatten();
+        let all = Kind::ALL.into_iter().zip(watches);
+        let seen = all.filter(|(_, watch)| watch.last_seen.is_some_and(|seen| seen > since));
+        seen.map(|(kind, _)| kind).collect()
+    }
+
     /// The active alerts, to be written once more by a record.
     pub(super) fn active(&self, at: At) -> Vec<Revision> {
         let blind = self.watches().filter(|(_, _, watch)| watch.is_blind);
