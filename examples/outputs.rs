@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use pipewarden::config::Settings;
-use pipewarden_core::event::{Event, Sighting, read_evtx};
+use pipewarden_core::event::{Received, Sighting, read_evtx};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::{DeadLetter, NoEvent, ObservationRecord, Origin, Policy, Routed, Router};
@@ -113,7 +113,7 @@ impl Run {
             .read_each(Some(message), origin, &mut |document| read.push(document));
         for document in read {
             match document {
-                Ok(event) => self.route(event),
+                Ok(received) => self.route(received),
                 Err(NoEvent::DeadLetter(letter)) => self.lines.push(dead("router", Partition::ZERO, &letter)),
                 Err(NoEvent::Skipped(_)) => {}
             }
@@ -130,9 +130,9 @@ impl Run {
         self.lines.extend(published);
     }
 
-    fn route(&mut self, event: Event) {
-        self.pass(AppendTime::at_event(event.time));
-        let Routed::Observation(routed) = self.router.resolve(event) else {
+    fn route(&mut self, received: Received) {
+        self.pass(AppendTime::at_event(received.event.time));
+        let Routed::Observation(routed) = self.router.resolve(received) else {
             return;
         };
         if let Some(sighting) = routed.sighting().filter(|_| self.policy.join.sweep.enabled) {

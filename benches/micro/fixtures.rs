@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use pipewarden_core::detection::{Join, JoinSettings, Limits, RuleSet};
 use pipewarden_core::event::{
-    AssetId, Decoder, Detail, Event, NetworkConnection, Observation, ObservationRecord, ShareAccess,
+    AssetId, Decoder, Detail, Event, Log, NetworkConnection, Observation, ObservationRecord, ShareAccess,
     TimeSource,
 };
 use pipewarden_core::log::{At, Offset};
@@ -68,6 +68,7 @@ pub(crate) fn connection(number: u32, assets: u32) -> Observation {
             destination_port: 445,
             destination_host: None,
             initiated: true,
+            reported_by: Log::Sysmon,
             process: None,
             user: None,
             utc_time: None,

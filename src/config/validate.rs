@@ -60,6 +60,7 @@ fn spans(settings: &Settings, problems: &mut Problems) {
         ("detection.tuple_window", detection.tuple_window),
         ("detection.pair_window", detection.pair_window),
         ("detection.group_by", detection.group_by),
+        ("detection.revise_at_most_every", detection.revise_at_most_every),
         ("detection.allowed_lateness", detection.allowed_lateness),
         ("correlator.commit_interval", settings.correlator.commit_interval),
         ("router.commit_interval", settings.router.commit_interval),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 use pipewarden_core::event::{
-    AssetId, Detail, Event, NetworkConnection, Observation, PipeConnected, TimeSource,
+    AssetId, Detail, Event, Log, NetworkConnection, Observation, PipeConnected, TimeSource,
 };
 use pipewarden_core::time::EventTime;
 use pipewarden_engine::ObservationRecord;
@@ -40,6 +40,7 @@ fn observation(number: u32, now: i64) -> Vec<u8> {
             destination_port: 445,
             destination_host: Some(asset.as_str().into()),
             initiated: true,
+            reported_by: Log::Sysmon,
             process: None,
             user: None,
             utc_time: None,

@@ -60,6 +60,8 @@ fn check(before: &[Observation], added: &Observation, alerts: &BTreeMap<AlertKey
         let names = |seen: &Observation| match &seen.event.detail {
             Detail::ShareAccess(share) => share.source_ip == Some(ip),
             Detail::NetworkConnection(connection) => connection.source_ip == ip,
+            Detail::Logon(logon) => logon.source_ip == ip,
+            Detail::ShareSession(session) => session.source_ip == ip,
             Detail::PipeConnected(_) => false,
         };
         assert!(

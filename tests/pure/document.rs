@@ -87,6 +87,22 @@ fn an_inferred_source_rests_on_the_session_that_names_it_and_no_log_says_its_acc
 }
 
 #[test]
+fn a_ground_names_the_agent_that_shipped_it_and_one_by_two_agents_is_two() {
+    let by_agent = |id: &str, mut event: Value| {
+        event["agent"] = json!({"id": id, "type": "winlogbeat"});
+        event
+    };
+    let alert = only_alert(&[
+        by_agent("one", share(0, CLIENT, 49_839)),
+        by_agent("two", share(1_000, CLIENT, 49_840)),
+    ]);
+    let all = alert["pipewarden"]["rests_on"].as_array().unwrap().iter();
+    let of_source = all.filter(|ground| ground["says"] == "source");
+    let agents: Vec<&Value> = of_source.map(|ground| &ground["agent"]["id"]).collect();
+    assert_eq!(agents, ["one", "two"]);
+}
+
+#[test]
 fn an_unattributed_alert_rests_on_no_word_about_a_source() {
     let alert = only_alert(&[
         connection(-100, SENTRY, CLIENT, 49_839),

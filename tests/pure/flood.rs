@@ -1,6 +1,14 @@
 //! A flood may cost precision, never memory and never silence.
 
-use pipewarden_core::detection::{AccessAlert, Body, Counters, Disposition, Join, JoinSettings, Limits};
+mod crowds;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pipewarden_core::detection::{
+    AccessAlert, AlertId, Attribution, Body, ConflictKind, Content, Counters, Disposition, Dropped, Join,
+    JoinSettings, Limits, Revision, Who,
+};
 use pipewarden_core::event::{Observation, ObservationRecord};
 use pipewarden_core::time::AppendTime;
 use testkit::world::{self, Seed};
@@ -20,9 +28,13 @@ const SEED: Seed = Seed {
 fn tight() -> JoinSettings {
     let limits = Limits {
         session_evidence_per_asset: 50,
+        session_evidence_per_source: 30,
         session_evidence_per_partition: 80,
         accesses_per_asset: 80,
         accesses_per_partition: 120,
+        alerts_per_asset: 10,
+        alerts_per_partition: 40,
+        many_sources: 4,
         seen_events_per_partition: 200,
         evidence: 10,
         list_entries: 5,
@@ -36,6 +48,7 @@ fn tight() -> JoinSettings {
 struct Flood {
     join: Join,
     offset: u64,
+    revisions: Vec<Revision>,
 }
 
 impl Flood {
@@ -43,6 +56,7 @@ impl Flood {
         Self {
             join: Join::new(&world::rules(), tight()),
             offset: 0,
+            revisions: Vec::new(),
         }
     }
 
@@ -51,14 +65,22 @@ impl Flood {
         let at = world::at(self.offset, AppendTime::at_event(observation.event.time));
         let step = self.join.apply(at, ObservationRecord::Observation(observation));
         self.offset += 1;
+        self.revisions.extend(step.revisions);
         (step.disposition, step.counters)
+    }
+
+    /// Every alert in the end, by its last revision.
+    fn last(mut self) -> BTreeMap<AlertId, Body> {
+        let end = world::tick(&mut self.join, self.offset, AppendTime::MAX);
+        let revisions = self.revisions.into_iter().chain(end.revisions);
+        revisions.map(|revision| (revision.id, revision.body)).collect()
     }
 }
 
 #[test]
 fn connections_beyond_the_bound_push_out_the_oldest_and_are_counted() {
     let mut flood = Flood::new();
-    let evicted: u64 = (0..1_000)
+    let dropped: u64 = (0..1_000)
         .map(|at| {
             flood
                 .send(Seed {
@@ -67,10 +89,10 @@ fn connections_beyond_the_bound_push_out_the_oldest_and_are_counted() {
                     ..SEED
                 })
                 .1
-                .evicted_session_evidence
+                .dropped_session_evidence
         })
         .sum();
-    assert_eq!(evicted, 950);
+    assert_eq!(dropped, 950);
     let state = flood.join.state_size();
     assert!(
         state.session_evidence <= 80 && state.seen_events <= 200,
@@ -94,8 +116,8 @@ fn a_flood_at_one_asset_costs_no_other_asset_its_connections() {
     }
     assert_eq!(
         flood.join.state_size().session_evidence,
-        51,
-        "fifty of the flood and the other"
+        31,
+        "thirty of the flood, which has one address, and the other"
     );
 }
 
@@ -115,7 +137,7 @@ fn the_bound_of_the_partition_holds_over_many_assets() {
 }
 
 #[test]
-fn destination_side_observations_beyond_the_bound_are_refused_until_the_horizon_has_passed() {
+fn accesses_beyond_the_bound_are_summarised_until_the_horizon_has_passed() {
     let mut flood = Flood::new();
     let dispositions: Vec<Disposition> = (0..1_000)
         .map(|at| flood.send(Seed { kind: 2, at, ..SEED }).0)
@@ -214,4 +236,106 @@ fn when_every_horizon_has_passed_nothing_is_left() {
         (0, 0, 0, 0),
         "{state:?}"
     );
+}
+
+/// The accesses to one asset.
+fn contents(alerts: &BTreeMap<AlertId, Body>) -> Vec<(Who, &Content)> {
+    let accesses = alerts.values().filter_map(|body| match body {
+        Body::Access(alert) => Some((alert.key.who, &alert.content)),
+        _ => None,
+    });
+    accesses.collect()
+}
+
+#[test]
+fn an_access_that_no_bound_leaves_room_for_counts_in_its_alert_which_says_how_many_were_dropped() {
+    let mut flood = Flood::new();
+    for at in 0..100 {
+        let access = Seed {
+            kind: 2,
+            at,
+            account: (at % 3) as u8,
+            ..SEED
+        };
+        flood.send(access);
+    }
+    let alerts = flood.last();
+    let [(who, content)] = contents(&alerts)[..] else {
+        panic!("one alert: {alerts:#?}");
+    };
+    assert_eq!(who, Who::Source("10.1.0.1".parse().unwrap()));
+    assert_eq!((content.accesses, content.audited), (100, 100));
+    let dropped = Dropped {
+        evidence: 0,
+        accesses: 80,
+    };
+    assert_eq!(content.dropped, dropped);
+    assert_eq!(content.last.since(content.first).as_millis(), 99);
+    assert_eq!(content.accounts.len(), 3);
+    assert_eq!(content.attribution, Attribution::Audited);
+}
+
+#[test]
+fn an_alert_of_nothing_but_dropped_accesses_is_published_all_the_same() {
+    let mut flood = Flood::new();
+    for source in 10..20 {
+        for at in 0..9 {
+            flood.send(Seed {
+                kind: 2,
+                source,
+                at,
+                ..SEED
+            });
+        }
+    }
+    let (disposition, _) = flood.send(Seed {
+        kind: 2,
+        source: 19,
+        at: 1_000,
+        ..SEED
+    });
+    assert_eq!(
+        disposition,
+        Disposition::Dropped,
+        "eighty of its asset came before"
+    );
+    let alerts = flood.last();
+    let last = contents(&alerts);
+    assert_eq!(last.len(), 10);
+    assert!(
+        last.iter()
+            .any(|(_, content)| content.dropped.accesses == content.accesses)
+    );
+    let all: u32 = last.iter().map(|(_, content)| content.accesses).sum();
+    assert_eq!(all, 91);
+}
+
+#[test]
+fn where_session_evidence_was_dropped_near_an_access_its_source_is_ambiguous_and_the_alert_says_why() {
+    let mut flood = Flood::new();
+    let connection = |source, at| Seed {
+        source,
+        at,
+        client_side: false,
+        ..SEED
+    };
+    flood.send(connection(1, 0));
+    for number in 0..60_u8 {
+        flood.send(connection(10 + number, 100_000 + i64::from(number)));
+    }
+    flood.send(connection(2, 1_000));
+    flood.send(Seed {
+        kind: 1,
+        at: 2_000,
+        ..SEED
+    });
+    let alerts = flood.last();
+    let [(who, content)] = contents(&alerts)[..] else {
+        panic!("one alert: {alerts:#?}");
+    };
+    assert_eq!(who, Who::Unattributed);
+    assert_eq!(content.attribution, Attribution::Ambiguous);
+    assert!(content.dropped.evidence > 0);
+    let kinds: Vec<ConflictKind> = content.conflicts.iter().map(|conflict| conflict.kind).collect();
+    assert_eq!(kinds, [ConflictKind::DroppedEvidence]);
 }

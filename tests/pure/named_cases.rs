@@ -33,7 +33,7 @@ fn assert_is_detect_8(alerts: &[Value]) {
     assert_eq!(own["accounts"], json!(["APERTURE\\TESTSUBJECT4"]));
     assert_eq!(
         own["observations"],
-        json!({"network_connection": 1, "pipe_connected": 1, "share_access": 1}),
+        json!({"network_connection": 1, "logon": 0, "share_session": 0, "pipe_connected": 1, "share_access": 1}),
         "{alert:#}"
     );
     assert_eq!(alert["source"]["port"], 49_839);
@@ -166,7 +166,7 @@ fn ten_opens_on_one_connection_are_one_alert() {
     assert_eq!(alerts.len(), 1);
     assert_eq!(
         alerts[0]["pipewarden"]["observations"],
-        json!({"network_connection": 1, "pipe_connected": 10, "share_access": 10})
+        json!({"network_connection": 1, "logon": 0, "share_session": 0, "pipe_connected": 10, "share_access": 10})
     );
 }
 

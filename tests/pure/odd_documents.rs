@@ -148,7 +148,7 @@ fn read(message: Option<&[u8]>) -> (Vec<Event>, Vec<DeadLetter>) {
     };
     let (mut events, mut letters) = (Vec::new(), Vec::new());
     Router::new(&policy).read_each(message, origin, &mut |read| match read {
-        Ok(event) => events.push(event),
+        Ok(received) => events.push(received.event),
         Err(NoEvent::DeadLetter(letter)) => letters.push(letter),
         Err(NoEvent::Skipped(_)) => {}
     });

@@ -260,7 +260,7 @@ fn findings_do_not_depend_on_the_order_of_delivery() {
         let text = String::from_utf8(output.stdout).unwrap();
         let lines = text.lines().map(|line| {
             let mut finding: Value = serde_json::from_str(line).unwrap();
-            // How often the alert was published before depends on the order; its content does not.
+            // When and how often the alert was published before depends on the order; its content does not.
             for (place, key) in [
                 ("", "activity_id"),
                 ("", "activity_name"),

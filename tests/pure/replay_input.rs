@@ -43,12 +43,23 @@ fn recordings_of_different_hosts_and_channels_given_as_separate_files_join_in_an
     }
 }
 
+/// Alerts without where their evidence lay, which is in another file each time.
+fn wherever(mut alerts: Vec<Value>) -> Vec<Value> {
+    for alert in &mut alerts {
+        for evidence in alert["pipewarden"]["evidence"].as_array_mut().unwrap() {
+            let origin = evidence.as_object_mut().unwrap().remove("origin");
+            assert!(origin.unwrap()["file"].is_string());
+        }
+    }
+    alerts
+}
+
 #[test]
 fn compressed_files_standard_input_arrays_and_single_documents_are_read_alike() {
     let events = winlogbeat::detect_8();
     let (folder, plain) = temporary("events.ndjson", &events);
     let text = std::fs::read(&plain).unwrap();
-    let expected = alerts(&[plain.to_str().unwrap()]);
+    let expected = wherever(alerts(&[plain.to_str().unwrap()]));
     assert_eq!(expected.len(), 1);
 
     let gz = folder.path().join("events.jsonl.gz");
@@ -68,7 +79,8 @@ fn compressed_files_standard_input_arrays_and_single_documents_are_read_alike() 
     let pretty: Vec<String> = events.iter().map(|event| format!("{event:#}")).collect();
     std::fs::write(&many, pretty.join("\n")).unwrap();
     for path in [gz, zst, array, many] {
-        assert_eq!(alerts(&[path.to_str().unwrap()]), expected, "{}", path.display());
+        let found = wherever(alerts(&[path.to_str().unwrap()]));
+        assert_eq!(found, expected, "{}", path.display());
     }
 
     let mut child = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
@@ -79,7 +91,7 @@ fn compressed_files_standard_input_arrays_and_single_documents_are_read_alike() 
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(&text).unwrap();
-    assert_eq!(parse(&child.wait_with_output().unwrap()), expected);
+    assert_eq!(wherever(parse(&child.wait_with_output().unwrap())), expected);
 }
 
 #[test]

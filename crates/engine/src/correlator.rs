@@ -296,6 +296,11 @@ impl Correlator {
         self.join.next_deadline()
     }
 
+    /// The same, alerts about sensors aside.
+    pub fn next_deadline_of_accesses(&self) -> Option<AppendTime> {
+        self.join.next_deadline_of_accesses()
+    }
+
     /// The greatest append time seen.
     pub fn stream_time(&self) -> AppendTime {
         self.join.stream_time()

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipewarden_core::event::{AssetId, Decoder, Event, Kind, Observation, Sighting, Skip, TimeSource};
+use pipewarden_core::event::{
+    self, AssetId, Decoder, Kind, Observation, Received, Sighting, Skip, TimeSource,
+};
 use pipewarden_core::inventory::{BindingSettings, Outcome, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
 
@@ -77,7 +79,7 @@ impl RoutedObservation {
         ObservationRecord::Observation(self.observation).encode()
     }
 
-    /// Which of the three kinds it is.
+    /// Which of the kinds it is.
     pub fn kind(&self) -> Kind {
         self.observation.kind()
     }
@@ -94,7 +96,7 @@ pub const OBSERVATION_MAX_BYTES: usize = 64 << 10;
 /// Why a well-formed message is of no interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// It is of none of the three kinds.
+    /// It is of none of the kinds.
     Event(Skip),
     /// Its destination is not in the inventory, and unlisted hosts are ignored.
     UnlistedHost,
@@ -120,6 +122,8 @@ pub struct Router {
     resolver: Resolver,
     odd_fields: BTreeMap<&'static str, u64>,
     shapes: InputShapes,
+    /// Of the last message: shared by what is read from it.
+    topic: Arc<str>,
 }
 
 /// The most dead letters that one message gives by its elements: a megabyte of commas must not become a thousand of them.
@@ -133,6 +137,7 @@ impl Router {
             resolver: Resolver::new(Arc::clone(&policy.inventory), Some(policy.unlisted_hosts)),
             odd_fields: BTreeMap::new(),
             shapes: InputShapes::default(),
+            topic: Arc::from(""),
         }
     }
 
@@ -158,7 +163,7 @@ impl Router {
     pub fn route_each(&mut self, message: Option<&[u8]>, origin: Origin<'_>, visit: &mut dyn FnMut(Routed)) {
         self.visit_each(message, origin, &mut |resolver, read| {
             visit(match read {
-                Ok(event) => resolve(resolver, event),
+                Ok(received) => resolve(resolver, received),
                 Err(none) => none.into(),
             });
         });
@@ -170,28 +175,32 @@ impl Router {
         &mut self,
         message: Option<&[u8]>,
         origin: Origin<'_>,
-        visit: &mut dyn FnMut(Result<Event, NoEvent>),
+        visit: &mut dyn FnMut(Result<Received, NoEvent>),
     ) {
         self.visit_each(message, origin, &mut |_, read| visit(read));
     }
 
     /// The second half: finds the asset that an event is about, by the bindings so far.
-    pub fn resolve(&self, event: Event) -> Routed {
-        resolve(&self.resolver, event)
+    pub fn resolve(&self, received: impl Into<Received>) -> Routed {
+        resolve(&self.resolver, received.into())
     }
 
     fn visit_each(
         &mut self,
         message: Option<&[u8]>,
         origin: Origin<'_>,
-        visit: &mut dyn FnMut(&Resolver, Result<Event, NoEvent>),
+        visit: &mut dyn FnMut(&Resolver, Result<Received, NoEvent>),
     ) {
         let Self {
             decoder,
             resolver,
             odd_fields,
             shapes,
+            topic,
         } = self;
+        if **topic != *origin.topic {
+            *topic = origin.topic.into();
+        }
         let letter = |reason, text: &str, element| {
             let letter = DeadLetter::of(reason, text.to_owned(), origin, b"");
             Err(NoEvent::DeadLetter(letter.of_element(element)))
@@ -220,7 +229,17 @@ impl Router {
                 if !matches!(decoded.outcome, Err(Skip::Prefiltered)) {
                     shapes.read();
                 }
-                visit(resolver, decoded.outcome.map_err(NoEvent::Skipped));
+                let received = |event| Received {
+                    event,
+                    agent: decoded.agent,
+                    origin: Some(event::Origin::Record {
+                        topic: Arc::clone(topic),
+                        partition: origin.partition,
+                        offset: origin.offset,
+                        element,
+                    }),
+                };
+                visit(resolver, decoded.outcome.map(received).map_err(NoEvent::Skipped));
             }
             Err(error) if letters < MOST_LETTERS => {
                 letters += 1;
@@ -258,11 +277,11 @@ impl Router {
     }
 }
 
-fn resolve(resolver: &Resolver, event: Event) -> Routed {
-    let resolution = resolver.resolve(&event);
+fn resolve(resolver: &Resolver, received: Received) -> Routed {
+    let resolution = resolver.resolve(&received.event);
     match resolution.outcome {
         Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
-            observation: Observation::new(asset, event).local_where(resolution.is_local),
+            observation: Observation::new(asset, received).local_where(resolution.is_local),
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,
         }),

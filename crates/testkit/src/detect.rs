@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::detection::{JoinSettings, RuleSet};
-use pipewarden_core::event::{Event, Observation};
+use pipewarden_core::event::{Observation, Received};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
@@ -92,7 +92,7 @@ impl Bench {
             offset: Offset::ZERO,
         };
         // As `replay` does: every binding is known before anything is resolved.
-        let mut events: Vec<Event> = Vec::new();
+        let mut events: Vec<Received> = Vec::new();
         for message in &messages {
             router.read_each(Some(message), origin, &mut |read| match read {
                 Ok(event) => events.push(event),

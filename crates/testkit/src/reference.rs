@@ -103,7 +103,7 @@ impl<'a> Scene<'a> {
         match &seen.event.detail {
             Detail::ShareAccess(share) => self.rule.pipes.share_access.contains(&share.pipe),
             Detail::PipeConnected(pipe) => self.rule.pipes.pipe_connected.contains(&pipe.pipe),
-            Detail::NetworkConnection(_) => false,
+            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => false,
         }
     }
 
@@ -165,6 +165,14 @@ fn decisive(seen: Seen<'_>) -> String {
             session.destination_ip,
             session.destination_port,
             session.initiated
+        ),
+        Detail::Logon(logon) => format!(
+            "4624 {} {:?} {:?}",
+            logon.source_ip, logon.source_port, logon.account
+        ),
+        Detail::ShareSession(session) => format!(
+            "5140 {} {:?} {:?} {:?}",
+            session.source_ip, session.source_port, session.account, session.outcome
         ),
         Detail::PipeConnected(pipe) => format!("18 {}", pipe.pipe),
         Detail::ShareAccess(share) => {

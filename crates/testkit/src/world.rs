@@ -11,7 +11,7 @@ use pipewarden_core::detection::{
     Status,
 };
 use pipewarden_core::event::{
-    Account, AssetId, Detail, Event, NetworkConnection, Observation, ObservationRecord, Outcome,
+    Account, AssetId, Detail, Event, Log, NetworkConnection, Observation, ObservationRecord, Outcome,
     PipeConnected, Process, ShareAccess, TimeSource,
 };
 use pipewarden_core::inventory::Inventory;
@@ -102,7 +102,7 @@ impl Seed {
         };
         // A link-local address of the asset is in no inventory: only a connection shows whose it is.
         let is_local = match event.detail {
-            Detail::NetworkConnection(_) => self.is_itself(),
+            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => self.is_itself(),
             Detail::ShareAccess(ref share) => self.source == ITSELF && share.source_ip.is_some(),
             Detail::PipeConnected(_) => false,
         };
@@ -150,6 +150,7 @@ impl Seed {
             destination_port: 445,
             destination_host: None,
             initiated: self.client_side,
+            reported_by: Log::Sysmon,
             process: Some(Process {
                 image: Some(format!("C:\\tool{}.exe", self.account).into()),
                 guid: None,
@@ -335,6 +336,7 @@ pub fn scaled_down(by: u32) -> JoinSettings {
         &mut settings.tuple_window,
         &mut settings.group_by,
         &mut settings.revise_after,
+        &mut settings.revise_at_most_every,
         &mut settings.allowed_lateness,
         &mut settings.clock_skew,
         &mut settings.settle.audited,

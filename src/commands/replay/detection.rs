@@ -7,6 +7,7 @@ use pipewarden_engine::local::{FinalView, Replayer};
 
 use super::Printer;
 use super::explain_text::{self, Unresolved};
+use super::kept::Kept;
 use super::lost::Lost;
 use super::noise;
 use super::sorted::Key;
@@ -14,7 +15,7 @@ use super::summary::Summary;
 use crate::cli::ReplayArgs;
 use crate::detection::{Disposition, Explanation, Seen, Status};
 use crate::engine::{AlertRecord, Policy, Reason, Routed, Router};
-use crate::event::{Event, Observation};
+use crate::event::{Event, Observation, Received};
 use crate::time::AppendTime;
 
 /// The engine, and what is kept of its answers until the end.
@@ -24,7 +25,7 @@ pub(super) struct Detection<'a> {
     /// It knows every binding.
     router: &'a Router,
     /// The inputs' names.
-    names: &'a [&'a str],
+    names: &'a [Arc<str>],
     summary: &'a mut Summary,
     replayer: Replayer,
     view: FinalView,
@@ -38,7 +39,7 @@ impl<'a> Detection<'a> {
         args: &'a ReplayArgs,
         policy: &'a Arc<Policy>,
         router: &'a Router,
-        names: &'a [&'a str],
+        names: &'a [Arc<str>],
         summary: &'a mut Summary,
     ) -> Self {
         let replayer = Replayer::new(policy);
@@ -69,7 +70,11 @@ impl<'a> Detection<'a> {
         printer: &mut Printer<impl Write>,
     ) -> anyhow::Result<()> {
         let [append_time, _, file, line] = key;
-        let Some(observation) = self.resolve(serde_json::from_slice(payload)?, file, line) else {
+        let kept: Kept = serde_json::from_slice(payload)?;
+        let name = usize::try_from(file).ok().and_then(|file| self.names.get(file));
+        let name = name.map_or_else(|| Arc::from(""), Arc::clone);
+        let line = line.unsigned_abs();
+        let Some(observation) = self.resolve(kept.at(&name, line), &name, line) else {
             return Ok(());
         };
         let append_time = AppendTime::from_millis(append_time);
@@ -82,15 +87,15 @@ impl<'a> Detection<'a> {
         }
         self.summary.copies += u64::from(applied.disposition == Some(Disposition::Copy));
         self.summary.dropped += u64::from(applied.disposition == Some(Disposition::Dropped));
-        self.summary.dropped += applied.counters.evicted_session_evidence;
+        self.summary.dropped += applied.counters.dropped_session_evidence;
         self.summary.conflicting += applied.counters.conflicting;
         self.take(applied.alerts, printer)
     }
 
     /// Resolves an event by all bindings.
-    fn resolve(&mut self, event: Event, file: i64, line: i64) -> Option<Observation> {
-        let to_explain = self.args.explain.then(|| event.clone());
-        match self.router.resolve(event) {
+    fn resolve(&mut self, received: Received, file: &str, line: u64) -> Option<Observation> {
+        let to_explain = self.args.explain.then(|| received.event.clone());
+        match self.router.resolve(received) {
             Routed::Observation(routed) => {
                 *self.summary.observations.entry(routed.kind()).or_default() += 1;
                 self.summary.conflicts += u64::from(routed.conflict);
@@ -109,12 +114,10 @@ impl<'a> Detection<'a> {
     }
 
     /// Keeps what could have mattered.
-    fn note_skipped(&mut self, event: &Event, reason: Reason, file: i64, line: i64) {
+    fn note_skipped(&mut self, event: &Event, reason: Reason, file: &str, line: u64) {
         if !explain_text::could_matter(reason) {
             return;
         }
-        let file = usize::try_from(file).ok().and_then(|file| self.names.get(file));
-        let (file, line) = (file.copied().unwrap_or_default(), line.unsigned_abs());
         self.unresolved.note(event, file, line);
         if self.summary.wants_example(reason.as_str()) {
             let description = explain_text::describe_skipped(event, reason);

@@ -160,6 +160,14 @@ pub(super) fn describe_skipped(event: &Event, reason: Reason) -> String {
             let source = (Some(connection.source_ip), connection.source_port);
             (source, destination_of(event, connection))
         }
+        Detail::Logon(logon) => {
+            let destination = event.computer.to_string();
+            ((Some(logon.source_ip), logon.source_port), destination)
+        }
+        Detail::ShareSession(session) => {
+            let destination = format!("{} of {}", session.share, event.computer);
+            ((Some(session.source_ip), session.source_port), destination)
+        }
         Detail::PipeConnected(pipe) => {
             let destination = format!("{} of {}", pipe.pipe, event.computer);
             ((None, None), destination)

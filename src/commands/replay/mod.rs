@@ -4,10 +4,12 @@
 //! have. The events of all inputs together are then resolved and delivered in order of event time, file and line, so
 //! that recordings of different hosts and channels join whatever their order on the command line.
 
+mod crowd;
 mod detection;
 mod documents;
 mod explain_text;
 mod input;
+mod kept;
 mod lines;
 mod lost;
 mod noise;
@@ -27,6 +29,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::detection::Detection;
 use self::input::Input;
+use self::kept::Kept;
 pub(crate) use self::pretty::clean;
 use self::sorted::{Key, Sorter};
 use self::summary::Summary;
@@ -76,7 +79,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         has_ecs: settings.alerts.format.has_ecs(),
     };
     let Replay { router, summary, .. } = &mut replay;
-    let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    let names: Vec<Arc<str>> = inputs.iter().map(|input| Arc::from(&*input.name)).collect();
     let mut detection = Detection::new(args, &policy, router, &names, summary);
     let detected = sorter
         .finish(|key, payload| detection.deliver(key, &payload, &mut printer))
@@ -134,10 +137,10 @@ impl Replay<'_> {
                 self.summary.events += (documents.len() as u64).saturating_sub(1);
                 for document in documents.drain(..) {
                     match document {
-                        Ok(event) => {
-                            tuples.note(&event);
-                            let key = self.key(event.time, file, offset.to_wire());
-                            let payload = serde_json::to_vec(&event).expect("an event is JSON");
+                        Ok(received) => {
+                            tuples.note(&received.event);
+                            let key = self.key(received.event.time, file, offset.to_wire());
+                            let payload = Kept::of(received).encode();
                             if spilled.is_ok() {
                                 spilled = sorter.push(key, payload);
                             }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use owo_colors::OwoColorize as _;
 
 use super::explain_text::write_explanation;
-use super::sensor;
+use super::{crowd, sensor};
 use crate::alert::{Document, Evidence, ExceptionFields, PipewardenFields, Process};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
@@ -20,9 +20,12 @@ pub(super) fn write_alert(
 ) -> io::Result<()> {
     let own = &alert.pipewarden;
     writeln!(out, "{}  {}", level(own), clean(&alert.message).bold())?;
-    let rows = match &own.sensor {
-        Some(sensor) => sensor::rows(alert, sensor),
-        None => access_rows(alert),
+    let is_about_accesses = own.sensor.is_none() && own.overflow.is_none() && own.many_sources.is_none();
+    let rows = match (&own.sensor, &own.overflow, &own.many_sources) {
+        (Some(sensor), ..) => sensor::rows(alert, sensor),
+        (_, Some(overflow), _) => crowd::overflow_rows(alert, overflow),
+        (.., Some(many)) => crowd::many_sources_rows(alert, many),
+        _ => access_rows(alert),
     };
     let rule = format!(
         "{} ({}), risk {}",
@@ -40,7 +43,7 @@ pub(super) fn write_alert(
             writeln!(out, "  {:<10} {text}", name.dimmed())?;
         }
     }
-    if own.sensor.is_none() {
+    if is_about_accesses {
         candidates(out, own)?;
         timeline(out, alert)?;
         if let Some(explanation) = explanation {
@@ -73,6 +76,13 @@ fn access_rows(alert: &Document) -> Vec<(&'static str, String)> {
     ];
     let conflicts = own.conflicts.iter();
     rows.extend(conflicts.map(|conflict| ("but", clean(&conflict.text))));
+    if let Some(dropped) = own.dropped.filter(|dropped| dropped.accesses > 0) {
+        let accesses = plural(dropped.accesses as usize, "access");
+        rows.push((
+            "dropped",
+            format!("{accesses} counted, and not listed as evidence"),
+        ));
+    }
     if let Some(exception) = &own.exception {
         let action = match exception.action {
             Action::Suppress => "suppressed",
@@ -212,6 +222,18 @@ fn describe_evidence(evidence: &Evidence) -> String {
         Kind::NetworkConnection => {
             parts.push(source);
             parts.extend(evidence.image.as_deref().map(clean));
+        }
+        Kind::Logon => {
+            parts.push(source);
+            parts.extend(evidence.account.as_deref().map(clean));
+            parts.extend(evidence.authentication_package.as_deref().map(clean));
+            let workstation = evidence.workstation.as_deref();
+            parts.extend(workstation.map(|name| format!("workstation {}", clean(name))));
+        }
+        Kind::ShareSession => {
+            parts.extend(evidence.share.as_deref().map(clean));
+            parts.push(source);
+            parts.extend(evidence.account.as_deref().map(clean));
         }
         Kind::PipeConnected => parts.extend(
             evidence

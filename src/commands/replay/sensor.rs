@@ -42,6 +42,8 @@ fn next(missing: Kind) -> &'static str {
         Kind::NetworkConnection => {
             "does Sysmon's NetworkConnect include port 445, is Sysmon 3 shipped by the host or its clients?"
         }
+        Kind::Logon => "is Logon audited, is Security 4624 shipped?",
+        Kind::ShareSession => "is File Share audited, is Security 5140 shipped?",
         Kind::PipeConnected => "does Sysmon's PipeEvent include the pipe, is Sysmon 18 shipped?",
         Kind::ShareAccess => "is Detailed File Share audited, is Security 5145 shipped?",
     }

@@ -21,11 +21,14 @@ const TOPICS: [&str; 6] = [
     "bindings",
 ];
 
+/// What bounds on state may drop.
+const DROPPED: [&str; 3] = ["session_evidence", "access", "overflow"];
+
 /// The correlator: from an observation to a committed revision.
 #[derive(Debug)]
 pub(super) struct Correlator {
     applied: IntCounterVec,
-    evicted_session_evidence: IntCounter,
+    dropped: IntCounterVec,
     untimely: IntCounter,
     after_close: IntCounter,
     conflicting: IntCounter,
@@ -44,9 +47,11 @@ impl Correlator {
                 "Records of the observations topic, by what became of them.",
                 &["disposition"],
             ),
-            evicted_session_evidence: make.counter(
-                "session_evidence_evicted_total",
-                "Network connections that a bound pushed out of state: precision is being lost to a flood.",
+            dropped: make.counters(
+                "dropped_total",
+                "What bounds on state left no room for, by what it was: session evidence that was forgotten early, accesses \
+                 of which their alert keeps a summary, and accesses that an overflow alert counts.",
+                &["what"],
             ),
             untimely: make.counter(
                 "accesses_untimely_total",
@@ -79,6 +84,7 @@ impl Correlator {
         };
         let dispositions = Disposition::ALL.map(Disposition::as_str);
         at_zero(&correlator.applied, dispositions.into_iter().chain([UNDECODABLE]));
+        at_zero(&correlator.dropped, DROPPED);
         at_zero(
             &correlator.transactions,
             TransactionOutcome::ALL.map(TransactionOutcome::as_str),
@@ -102,14 +108,17 @@ impl Metrics {
         let disposition = applied.disposition.map_or(UNDECODABLE, Disposition::as_str);
         self.correlator.applied.with_label_values(&[disposition]).inc();
         let Counters {
-            evicted_session_evidence,
+            dropped_session_evidence,
+            dropped_accesses,
+            overflowed_accesses,
             untimely,
             after_close,
             conflicting,
         } = applied.counters;
-        self.correlator
-            .evicted_session_evidence
-            .inc_by(evicted_session_evidence);
+        let dropped = [dropped_session_evidence, dropped_accesses, overflowed_accesses];
+        for (what, number) in DROPPED.into_iter().zip(dropped) {
+            self.correlator.dropped.with_label_values(&[what]).inc_by(number);
+        }
         self.correlator.untimely.inc_by(untimely);
         self.correlator.after_close.inc_by(after_close);
         self.correlator.conflicting.inc_by(conflicting);

@@ -32,9 +32,23 @@ fn one_access() -> tempfile::NamedTempFile {
 fn a_sensor_whose_events_a_bound_dropped_is_not_called_silent() {
     let file = one_access();
     let events = [share(0, CLIENT, 49_839), pipe(30_000)];
-    let all = explanations(&events, &["--config", file.path().to_str().unwrap()]);
-    let missed = texts(&all[0]["accesses"][0]["missed"]).join("\n");
-    assert!(!missed.contains("Sysmon 18"), "{missed}");
+    let output = replay(
+        &events,
+        None,
+        &[
+            "--explain",
+            "--format",
+            "pretty",
+            "--config",
+            file.path().to_str().unwrap(),
+        ],
+    );
+    let pretty = text(&output.stdout);
+    let why = pretty.split("\n  why\n").nth(1).unwrap();
+    assert!(
+        why.contains("sensor silent: no Sysmon 3") && !why.contains("Sysmon 18"),
+        "{pretty}"
+    );
 }
 
 #[test]

@@ -8,7 +8,9 @@ use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strings};
 use super::evidence::{evidence, rests_on};
 use super::{Document, title};
-use crate::detection::{AccessAlert, Candidate, Conflict, Content, Covering, EvidenceRole, Status, Who};
+use crate::detection::{
+    AccessAlert, Candidate, Conflict, Content, Covering, Dropped, EvidenceRole, Status, Who,
+};
 use crate::event::{Account, Detail, Outcome, Process};
 
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
@@ -56,6 +58,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.who = Some(alert.key.who.as_str().to_owned());
     fields.superseded_by.clone_from(&content.superseded_by);
     fields.exception = content.exception.as_ref().map(exception);
+    fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
     // Accesses are in one alert with those that are as timely.
     fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
     fields.rests_on = rests_on(content, frame.asset);
@@ -139,7 +142,7 @@ fn sids(content: &Content) -> BTreeSet<&Arc<str>> {
         Detail::ShareAccess(share) if seen.role != EvidenceRole::Conflicting => share.account.as_ref(),
         _ => None,
     });
-    accounts.filter_map(Account::domain_sid).collect()
+    accounts.filter_map(Account::lasting_sid).collect()
 }
 
 /// The ports of the asset that connections of the source show.
@@ -162,7 +165,7 @@ fn network(source: IpAddr) -> doc::Network {
     }
 }
 
-fn exception(covering: &Covering) -> doc::ExceptionFields {
+pub(super) fn exception(covering: &Covering) -> doc::ExceptionFields {
     let entry = &covering.entry;
     doc::ExceptionFields {
         id: entry.id.to_string(),

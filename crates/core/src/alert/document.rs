@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use super::pipewarden::{
-    AssetFields, Candidate, Conflict, Evidence, ExceptionFields, Ground, NamedBy, OmittedFields,
-    PipewardenFields, Process, SensorFields, SourceFields, SourceName, SuppressedBy, SweepFields,
-    SweptAssetFields,
+    AssetFields, Candidate, Conflict, Evidence, ExceptionFields, Ground, ManySourcesFields, NamedBy,
+    OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, SensorFields, SourceFields,
+    SourceName, SuppressedBy, SweepFields, SweptAssetFields,
 };
 use crate::time::EventTime;
 

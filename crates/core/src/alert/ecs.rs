@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document as doc;
-use super::{Document, access, attack, sensor, sweep};
+use super::{Document, access, attack, crowd, sensor, sweep};
 use crate::detection::{Body, Confidence, Counts, Revision, Rule};
 use crate::event::Outcome;
 use crate::time::EventTime;
@@ -38,6 +38,8 @@ pub fn document(revision: &Revision, asset: &AssetFacts<'_>, policy: &str) -> Do
     match &revision.body {
         Body::Access(alert) => access::document(alert, &frame(&alert.rule)),
         Body::SensorBlind(alert) => sensor::document(alert, &frame(&sensor::sensor_rule())),
+        Body::Overflow(alert) => crowd::overflow(alert, &frame(&alert.rule)),
+        Body::ManySources(alert) => crowd::many_sources(alert, &frame(&alert.rule)),
         Body::Sweep(alert) => sweep::document(alert, &frame(&sweep::sweep_rule(alert.doublings))),
     }
 }
@@ -143,6 +145,9 @@ impl Frame<'_> {
             superseded_by: Vec::new(),
             sensor: None,
             sweep: None,
+            overflow: None,
+            many_sources: None,
+            dropped: None,
             exception: None,
             policy: self.policy.to_owned(),
             confidence: self.revision.confidence(),

@@ -3,7 +3,7 @@
 use super::document as doc;
 use super::ecs::{AssetFacts, string};
 use crate::detection::{Content, Evidence, GroundLog, Says};
-use crate::event::Detail;
+use crate::event::{Account, Detail};
 
 /// What the alert rests on. The name that the inventory gives the source comes behind what logs say of the source.
 pub(super) fn rests_on(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::Ground> {
@@ -15,6 +15,7 @@ pub(super) fn rests_on(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::Gr
             event: Some(ground.event.to_owned()),
             log: ground.log,
             computer: Some(ground.computer.to_string()),
+            agent: ground.agent.as_deref().cloned(),
         })
         .collect();
     let of_source = grounds.partition_point(|ground| ground.says == Says::Source);
@@ -23,6 +24,7 @@ pub(super) fn rests_on(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::Gr
         event: None,
         log: GroundLog::Inventory,
         computer: None,
+        agent: None,
     });
     grounds.splice(of_source..of_source, named);
     grounds
@@ -30,28 +32,8 @@ pub(super) fn rests_on(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::Gr
 
 /// One entry of the evidence.
 pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
-    let event = &seen.observation.event;
-    let mut evidence = doc::Evidence {
-        kind: seen.observation.kind(),
-        role: seen.role,
-        paired_ms: seen.paired_ms,
-        time: event.time,
-        computer: event.computer.to_string(),
-        record_id: event.record_id,
-        source_ip: None,
-        source_port: None,
-        share: None,
-        path: None,
-        pipe: None,
-        account: None,
-        sid: None,
-        access_mask: None,
-        outcome: None,
-        image: None,
-        user: None,
-        utc_time: None,
-    };
-    match &event.detail {
+    let mut evidence = without_detail(seen);
+    match &seen.observation.event.detail {
         Detail::NetworkConnection(connection) => {
             evidence.source_ip = Some(connection.source_ip);
             evidence.source_port = connection.source_port;
@@ -61,6 +43,22 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
                 .and_then(|process| string(process.image.as_ref()));
             evidence.user = string(connection.user.as_ref());
             evidence.utc_time = string(connection.utc_time.as_ref());
+        }
+        Detail::Logon(logon) => {
+            evidence.source_ip = Some(logon.source_ip);
+            evidence.source_port = logon.source_port;
+            name(logon.account.as_ref(), &mut evidence);
+            evidence.logon_type = Some(logon.logon_type);
+            evidence.authentication_package = string(logon.authentication_package.as_ref());
+            evidence.workstation = string(logon.workstation.as_ref());
+        }
+        Detail::ShareSession(session) => {
+            evidence.source_ip = Some(session.source_ip);
+            evidence.source_port = session.source_port;
+            evidence.share = Some(session.share.to_string());
+            name(session.account.as_ref(), &mut evidence);
+            evidence.access_mask = string(session.access_mask.as_ref());
+            evidence.outcome = session.outcome;
         }
         Detail::PipeConnected(pipe) => {
             evidence.pipe = Some(pipe.pipe.to_string());
@@ -74,14 +72,49 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
             evidence.share = Some("IPC$".to_owned());
             evidence.path = Some(share.pipe.to_string());
             evidence.pipe = Some(share.pipe.to_string());
-            evidence.account = share.account.as_ref().map(ToString::to_string);
-            evidence.sid = share
-                .account
-                .as_ref()
-                .and_then(|account| string(account.sid.as_ref()));
+            name(share.account.as_ref(), &mut evidence);
             evidence.access_mask = string(share.access_mask.as_ref());
             evidence.outcome = share.outcome;
         }
     }
     evidence
+}
+
+/// What every kind of observation has.
+fn without_detail(seen: &Evidence) -> doc::Evidence {
+    let event = &seen.observation.event;
+    doc::Evidence {
+        kind: seen.observation.kind(),
+        role: seen.role,
+        paired_ms: seen.paired_ms,
+        time: event.time,
+        computer: event.computer.to_string(),
+        record_id: event.record_id,
+        source_ip: None,
+        source_port: None,
+        share: None,
+        path: None,
+        pipe: None,
+        account: None,
+        sid: None,
+        logon_id: None,
+        logon_type: None,
+        authentication_package: None,
+        workstation: None,
+        access_mask: None,
+        outcome: None,
+        image: None,
+        user: None,
+        utc_time: None,
+        agent: seen.observation.agent.as_deref().cloned(),
+        origin: seen.observation.origin.as_deref().cloned(),
+    }
+}
+
+/// The account of an observation, and of its session.
+fn name(account: Option<&Account>, evidence: &mut doc::Evidence) {
+    let Some(account) = account else { return };
+    evidence.account = Some(account.to_string());
+    evidence.sid = string(account.sid.as_ref());
+    evidence.logon_id = string(account.logon_id.as_ref());
 }

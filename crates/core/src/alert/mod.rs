@@ -3,6 +3,7 @@
 mod access;
 mod attack;
 mod budget;
+mod crowd;
 mod document;
 mod ecs;
 mod evidence;
@@ -17,9 +18,9 @@ pub use attack::attack_name;
 pub use budget::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, STUB_MAX_BYTES, encode, stub};
 pub use document::{
     AssetFields, Candidate, Conflict, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File,
-    Ground, Host, NamedBy, Network, Observer, OmittedFields, PipewardenFields, Process, Related, RuleInfo,
-    SensorFields, Source, SourceFields, SourceName, SuppressedBy, SweepFields, SweptAssetFields, Tactic,
-    Technique, Threat, User,
+    Ground, Host, ManySourcesFields, NamedBy, Network, Observer, OmittedFields, OverflowFields,
+    OverflowSource, PipewardenFields, Process, Related, RuleInfo, SensorFields, Source, SourceFields,
+    SourceName, SuppressedBy, SweepFields, SweptAssetFields, Tactic, Technique, Threat, User,
 };
 pub use ecs::{AssetFacts, Weight, document, risk_score, severity};
 pub use format::AlertFormat;

@@ -142,6 +142,8 @@ fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
     let counts = fields.observations;
     let data_sources = [
         ("Sysmon 3", counts.network_connection),
+        ("Security 4624", counts.logon),
+        ("Security 5140", counts.share_session),
         ("Sysmon 18", counts.pipe_connected),
         ("Security 5145", counts.share_access),
     ];
@@ -177,7 +179,7 @@ fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
                 desc: "A finding that replaces this one",
             })
             .collect(),
-        related_events_count: counts.network_connection + counts.pipe_connected + counts.share_access,
+        related_events_count: counts.all(),
         tags: references.collect(),
     }
 }

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::detection::{
-    Action, AlertId, Attribution, Confidence, ConflictKind, Counts, EvidenceRole, GroundLog, Omitted, Says,
-    Status, Strength,
+    Action, AlertId, Attribution, Confidence, ConflictKind, Counts, Dropped, EvidenceRole, GroundLog,
+    Omitted, Says, Status, Strength,
 };
-use crate::event::{Kind, Outcome};
+use crate::event::{Agent, Kind, Origin, Outcome};
 use crate::time::EventTime;
 
 /// `pipewarden.*`
@@ -35,6 +35,12 @@ pub struct PipewardenFields {
     /// The hosts that one source touched; absent from all but sweeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepFields>,
+    /// The accesses whose own alerts would be too many; absent from all but such alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overflow: Option<OverflowFields>,
+    /// How many sources there are; absent from all but alerts about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub many_sources: Option<ManySourcesFields>,
     /// The exception that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<ExceptionFields>,
@@ -63,6 +69,9 @@ pub struct PipewardenFields {
     pub observations: Counts,
     /// Possible sources of what names none, the likeliest first. Others are possible that no log shows.
     pub candidates: Vec<Candidate>,
+    /// What bounds on state have dropped of it; absent where nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<Dropped>,
     /// Which log of which computer says from where it was, by whom, when, and which pipe it was: of each the strongest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rests_on: Vec<Ground>,
@@ -124,6 +133,9 @@ pub struct Ground {
     /// The computer whose log it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computer: Option<String>,
+    /// The agent that shipped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 /// `pipewarden.conflicts[]`
@@ -188,6 +200,36 @@ pub struct SweptAssetFields {
     pub accounts: Vec<String>,
     /// The alerts about the accesses.
     pub alert_ids: Vec<AlertId>,
+}
+
+/// `pipewarden.overflow.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverflowFields {
+    /// How many accesses.
+    pub accesses: u32,
+    /// The first sources in order of arrival, each once.
+    pub first: Vec<OverflowSource>,
+    /// The last sources that differ, the latest last.
+    pub last: Vec<OverflowSource>,
+}
+
+/// `pipewarden.overflow.first[]` and `.last[]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverflowSource {
+    /// Its address.
+    pub ip: IpAddr,
+    /// When it made the access.
+    pub time: EventTime,
+}
+
+/// `pipewarden.many_sources.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManySourcesFields {
+    /// How many sources there are.
+    pub sources: u32,
+    /// The IPv6 network of 64 bits that holds so many of them that these alone are too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
 /// `pipewarden.asset.*`
@@ -311,6 +353,18 @@ pub struct Evidence {
     /// Its SID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
+    /// The id of its session on the computer that logged it, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logon_id: Option<String>,
+    /// How it logged on: 3, over the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logon_type: Option<u32>,
+    /// By which package: `Kerberos`, `NTLM`, or the version of NTLM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication_package: Option<String>,
+    /// What the client of a logon calls itself. Anybody may call himself anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workstation: Option<String>,
     /// The rights asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_mask: Option<String>,
@@ -326,4 +380,10 @@ pub struct Evidence {
     /// Sysmon's own clock, which may be wrong by days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utc_time: Option<String>,
+    /// The agent that shipped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
+    /// Where it lay when it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }

@@ -29,6 +29,8 @@ pub(super) fn sensor_rule() -> Rule {
 pub fn sensor_name(kind: Kind) -> &'static str {
     match kind {
         Kind::NetworkConnection => "network_connection (Sysmon 3)",
+        Kind::Logon => "logon (Security 4624)",
+        Kind::ShareSession => "share_session (Security 5140)",
         Kind::PipeConnected => "pipe_connected (Sysmon 18)",
         Kind::ShareAccess => "share_access (Security 5145)",
     }
@@ -47,9 +49,9 @@ pub(super) fn document(alert: &SensorBlind, frame: &Frame<'_>) -> Document {
         addresses: frame.asset.addresses.to_vec(),
         accesses: alert.accesses(),
         observations: Counts {
-            network_connection: 0,
             pipe_connected: alert.pipe_connected,
             share_access: alert.share_access,
+            ..Counts::default()
         },
     });
     document.pipewarden.sensor = Some(doc::SensorFields {

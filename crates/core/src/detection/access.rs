@@ -123,10 +123,30 @@ words!(Confidence: Low = "low", Medium = "medium", High = "high");
 pub struct Counts {
     /// Tuple evidence of an audited alert, or connections of an unattributed alert's candidates.
     pub network_connection: u32,
+    /// Logons of the same, with its address and port or logon id.
+    #[serde(default)]
+    pub logon: u32,
+    /// Uses of `IPC$`, in the same way.
+    #[serde(default)]
+    pub share_session: u32,
     /// Accesses of their own, or explained by a `share_access` of this alert.
     pub pipe_connected: u32,
     /// Audited accesses, or accesses without a usable address.
     pub share_access: u32,
+}
+
+impl Counts {
+    /// Of every kind together.
+    pub const fn all(self) -> u32 {
+        let Self {
+            network_connection,
+            logon,
+            share_session,
+            pipe_connected,
+            share_access,
+        } = self;
+        network_connection + logon + share_session + pipe_connected + share_access
+    }
 }
 
 /// By whose word a candidate was connected, and when.
@@ -238,6 +258,22 @@ pub struct Omitted {
     pub others: u32,
 }
 
+/// What bounds on state have dropped of an alert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Session evidence near its accesses.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evidence: u32,
+    /// Accesses of which only the alert's summary is left.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accesses: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it by reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// One revision of an alert about accesses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessAlert {
@@ -269,6 +305,8 @@ pub struct Content {
     pub audited: u32,
     /// What contradicts it, sorted.
     pub conflicts: Vec<Conflict>,
+    /// What bounds on state have dropped.
+    pub dropped: Dropped,
     /// Event time of the first access.
     pub first: EventTime,
     /// Event time of the last access.

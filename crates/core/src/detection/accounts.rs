@@ -71,11 +71,11 @@ pub(super) fn shown(accounts: &BTreeSet<OneAccount>) -> BTreeSet<Arc<str>> {
 
 /// The accounts among these, each once.
 pub(super) fn distinct<'a>(
-    accounts: impl Iterator<Item = &'a Account>,
+    accounts: impl Iterator<Item = Written<'a>>,
     domains: &Domains,
 ) -> BTreeSet<OneAccount> {
     // Of thousands of accesses most are by few accounts.
-    let written: BTreeSet<Written<'_>> = accounts.map(Written::of).collect();
+    let written: BTreeSet<Written<'_>> = accounts.collect();
     let mut groups = Groups::default();
     let mut by_name: BTreeMap<AccountName, usize> = BTreeMap::new();
     let mut by_sid: BTreeMap<&str, usize> = BTreeMap::new();
@@ -107,7 +107,7 @@ pub(super) fn distinct<'a>(
 
 /// An account as a log wrote it, the better ways to show it first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Written<'a> {
+pub(super) struct Written<'a> {
     is_bare: bool,
     is_dns: bool,
     domain: Option<&'a str>,
@@ -116,14 +116,26 @@ struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    fn of(account: &'a Account) -> Self {
-        let domain = account.domain.as_deref();
+    pub(super) fn of(account: &'a Account) -> Self {
+        let sid = account.lasting_sid().map(|sid| &**sid);
+        Self::new(account.domain.as_deref(), &account.name, sid)
+    }
+
+    /// Of `DOMAIN\name`, or a bare name.
+    pub(super) fn of_text(text: &'a str) -> Self {
+        match text.split_once('\\') {
+            Some((domain, name)) => Self::new(Some(domain), name, None),
+            None => Self::new(None, text, None),
+        }
+    }
+
+    fn new(domain: Option<&'a str>, name: &'a str, sid: Option<&'a str>) -> Self {
         Self {
             is_bare: domain.is_none(),
             is_dns: domain.is_some_and(|domain| domain.contains('.')),
             domain,
-            name: &account.name,
-            sid: account.domain_sid().map(|sid| &**sid),
+            name,
+            sid,
         }
     }
 
@@ -181,8 +193,8 @@ mod tests {
 
     fn shown(accounts: &[(&str, Option<&str>)]) -> Vec<String> {
         let accounts: Vec<Account> = accounts.iter().map(|&(text, sid)| account(text, sid)).collect();
-        let forward = distinct(accounts.iter(), &Domains::default());
-        let backward = distinct(accounts.iter().rev(), &Domains::default());
+        let forward = distinct(accounts.iter().map(Written::of), &Domains::default());
+        let backward = distinct(accounts.iter().rev().map(Written::of), &Domains::default());
         assert_eq!(forward, backward, "in any order");
         forward.into_iter().map(|one| one.shown.to_string()).collect()
     }

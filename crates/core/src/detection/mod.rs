@@ -5,6 +5,7 @@ mod access;
 mod accounts;
 mod aliases;
 mod builtin_rules;
+mod crowd;
 mod exceptions;
 mod explanation;
 mod join;
@@ -19,9 +20,10 @@ mod sweeps;
 
 pub use access::{
     AccessAlert, AlertKey, Attribution, Candidate, Confidence, Conflict, ConflictKind, Content, Counts,
-    Evidence, EvidenceRole, Omitted, Strength, Who,
+    Dropped, Evidence, EvidenceRole, Omitted, Strength, Who,
 };
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
+pub use crowd::{MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
 pub use exceptions::{
     Action, Covering, Exception, Exceptions, Shortfall, json_schema as exceptions_json_schema,
 };

@@ -11,7 +11,7 @@ pub enum Disposition {
     Copy,
     /// No rule in force watches its pipe.
     Unwatched,
-    /// Its asset or partition has had too many destination-side observations: counted, not joined.
+    /// Its source, asset or partition has had too many accesses: a summary or a count has it, and no more is kept.
     Dropped,
     /// It was a sighting: an access by a source of this partition to an asset of any.
     Sighting,
@@ -46,8 +46,12 @@ impl Disposition {
 /// Facts about a record for metrics. No decision depends on them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Connections that a bound evicted from state.
-    pub evicted_session_evidence: u64,
+    /// Session evidence that a bound dropped from state.
+    pub dropped_session_evidence: u64,
+    /// Accesses of which a bound left a place in their alert's summary, each rule by itself.
+    pub dropped_accesses: u64,
+    /// Accesses of which a bound left a place in an overflow's count, each rule by itself.
+    pub overflowed_accesses: u64,
     /// Accesses whose event time is too far from their arrival, either way.
     pub untimely: u64,
     /// Observations that would have been evidence for an alert that is closed.

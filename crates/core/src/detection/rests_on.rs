@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::revision::words;
 use super::{Content, Evidence, EvidenceRole};
-use crate::event::Detail;
+use crate::event::{Agent, Detail, Log};
 
 /// One log that says one thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -28,6 +28,9 @@ pub struct Ground {
     pub log: GroundLog,
     /// Whose log it is.
     pub computer: Arc<str>,
+    /// Which agent shipped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Arc<Agent>>,
 }
 
 /// What is said.
@@ -87,7 +90,7 @@ impl Content {
 
     fn grounds_of(&self, evidence: &Evidence) -> impl Iterator<Item = Ground> {
         let event = &evidence.observation.event;
-        let is_security = event.channel.eq_ignore_ascii_case("security");
+        let log = event.detail.log();
         let (number, weakness, says) = match &event.detail {
             Detail::ShareAccess(share) => {
                 let mut says = vec![Says::Time, Says::Pipe];
@@ -107,23 +110,38 @@ impl Content {
                 };
                 let says = self.source_ip.map(|_| Says::Source);
                 (
-                    if is_security { "5156" } else { "3" },
+                    match log {
+                        Log::Sysmon => "3",
+                        Log::Security => "5156",
+                    },
                     weakness,
                     says.into_iter().collect(),
                 )
             }
+            Detail::Logon(logon) => {
+                let mut says = vec![];
+                says.extend((self.source_ip == Some(logon.source_ip)).then_some(Says::Source));
+                says.extend(logon.account.is_some().then_some(Says::Account));
+                ("4624", Weakness::Session, says)
+            }
+            Detail::ShareSession(session) => {
+                let mut says = vec![];
+                says.extend((self.source_ip == Some(session.source_ip)).then_some(Says::Source));
+                says.extend(session.account.is_some().then_some(Says::Account));
+                ("5140", Weakness::Session, says)
+            }
         };
-        let computer = Arc::clone(&event.computer);
+        let (computer, agent) = (Arc::clone(&event.computer), evidence.observation.agent.clone());
         says.into_iter().map(move |says| Ground {
             says,
             weakness,
             event: number,
-            log: if is_security {
-                GroundLog::Security
-            } else {
-                GroundLog::Sysmon
+            log: match log {
+                Log::Sysmon => GroundLog::Sysmon,
+                Log::Security => GroundLog::Security,
             },
             computer: Arc::clone(&computer),
+            agent: agent.clone(),
         })
     }
 }

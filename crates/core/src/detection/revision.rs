@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    AccessAlert, Attribution, Confidence, Evidence, Exception, SENSOR_BLIND, SWEEP, SensorBlind, Sweep,
+    AccessAlert, Attribution, Confidence, Evidence, Exception, ManySources, Overflow, SENSOR_BLIND, SWEEP,
+    SensorBlind, Sweep,
 };
 use crate::event::AssetId;
 use crate::log::{At, Offset};
@@ -79,7 +80,7 @@ pub struct Revision {
     pub body: Body,
 }
 
-/// The three kinds of alert.
+/// The kinds of alert.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(
     clippy::large_enum_variant,
@@ -92,6 +93,10 @@ pub enum Body {
     SensorBlind(SensorBlind),
     /// A source that touches several assets.
     Sweep(Sweep),
+    /// Accesses whose own alerts would be too many.
+    Overflow(Overflow),
+    /// More sources of one asset than single hosts account for.
+    ManySources(ManySources),
 }
 
 impl Revision {
@@ -101,6 +106,8 @@ impl Revision {
             Body::Access(alert) => alert.content.status,
             Body::SensorBlind(sensor) => sensor.status(),
             Body::Sweep(sweep) => sweep.status(),
+            Body::Overflow(_) => Status::Active,
+            Body::ManySources(many) => many.status(),
         }
     }
 
@@ -111,6 +118,8 @@ impl Revision {
             Body::Access(alert) => alert.content.first,
             Body::SensorBlind(sensor) => EventTime::on_log(sensor.first),
             Body::Sweep(sweep) => sweep.first,
+            Body::Overflow(overflow) => overflow.times.0,
+            Body::ManySources(many) => many.times.0,
         }
     }
 
@@ -120,6 +129,8 @@ impl Revision {
             Body::Access(alert) => Arc::clone(&alert.key.rule),
             Body::SensorBlind(_) => SENSOR_BLIND.into(),
             Body::Sweep(_) => SWEEP.into(),
+            Body::Overflow(overflow) => Arc::clone(&overflow.rule.id),
+            Body::ManySources(many) => Arc::clone(&many.rule.id),
         }
     }
 
@@ -127,7 +138,7 @@ impl Revision {
     pub fn attribution(&self) -> Attribution {
         match &self.body {
             Body::Access(alert) => alert.content.attribution,
-            Body::SensorBlind(_) => Attribution::None,
+            Body::SensorBlind(_) | Body::Overflow(_) | Body::ManySources(_) => Attribution::None,
             Body::Sweep(_) => Attribution::Audited,
         }
     }
@@ -137,6 +148,7 @@ impl Revision {
         match &self.body {
             Body::Access(alert) => alert.content.confidence,
             Body::SensorBlind(_) | Body::Sweep(_) => Confidence::High,
+            Body::Overflow(_) | Body::ManySources(_) => Confidence::Low,
         }
     }
 
@@ -145,7 +157,7 @@ impl Revision {
         match &self.body {
             Body::Access(alert) => alert.key.who.source(),
             Body::Sweep(sweep) => Some(sweep.window.source),
-            Body::SensorBlind(_) => None,
+            Body::SensorBlind(_) | Body::Overflow(_) | Body::ManySources(_) => None,
         }
     }
 
@@ -155,6 +167,8 @@ impl Revision {
             Body::Access(alert) => &alert.key.asset,
             Body::SensorBlind(sensor) => &sensor.asset,
             Body::Sweep(sweep) => sweep.first_asset(),
+            Body::Overflow(overflow) => &overflow.asset,
+            Body::ManySources(many) => &many.asset,
         }
     }
 
@@ -165,6 +179,8 @@ impl Revision {
             // A sensor has one alert, for ever.
             Body::SensorBlind(_) => self.id.0,
             Body::Sweep(sweep) => sweep.window.story_id(),
+            Body::Overflow(overflow) => overflow.story_id(),
+            Body::ManySources(many) => many.story_id(),
         }
     }
 
@@ -182,7 +198,7 @@ impl Revision {
     pub fn evidence(&self) -> &[Evidence] {
         match &self.body {
             Body::Access(alert) => &alert.content.evidence,
-            Body::SensorBlind(_) | Body::Sweep(_) => &[],
+            Body::SensorBlind(_) | Body::Sweep(_) | Body::Overflow(_) | Body::ManySources(_) => &[],
         }
     }
 }

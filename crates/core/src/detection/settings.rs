@@ -35,6 +35,12 @@ pub struct JoinSettings {
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub revise_after: Duration,
+    /// How long after a revision of an alert the next one comes at the earliest, however urgent; greater than 0. The first
+    /// revision is not put off, and none beyond the alert's closing. An alert of many observations is looked at no more often
+    /// either, so that a flood does not cost a look for each record. Default 2 s.
+    #[serde(with = "friendly")]
+    #[schemars(with = "String")]
+    pub revise_at_most_every: Duration,
     /// How much later than its event time an observation may arrive and still count in full. Default 30 min.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
@@ -136,17 +142,29 @@ fn write_within<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// `network_connection`s of one asset in state; beyond it the oldest is evicted. Default 2,048.
+    /// Session evidence of one asset in state; beyond it the oldest is dropped. Default 2,048.
     pub session_evidence_per_asset: usize,
-    /// `network_connection`s of one partition in state; beyond it the oldest is evicted. Default 65,536.
+    /// Session evidence of one asset from one address in state; beyond it the oldest of that address is dropped.
+    /// Default 256.
+    pub session_evidence_per_source: usize,
+    /// Session evidence of one partition in state; beyond it the oldest is dropped. Default 65,536.
     pub session_evidence_per_partition: usize,
-    /// Destination-side observations of one asset within the horizon; more are counted, not joined. One source may
-    /// take a quarter of it, and those that name no source a half. Default 8,192.
+    /// Accesses to one asset within the horizon that are kept whole; of more their alert keeps a summary. One source may
+    /// take a quarter of it by one rule, those that name no source a half, and all rules below the highest risk a half.
+    /// Default 8,192.
     pub accesses_per_asset: usize,
-    /// Destination-side observations of one partition within the horizon; more are counted, not joined. As many hosts
-    /// of sources are remembered for sweeps. Default 32,768.
+    /// Accesses of one partition within the horizon that are kept whole; of more their alert keeps a summary. All rules
+    /// below the highest risk may take a half. As many hosts of sources are remembered for sweeps. Default 32,768.
     pub accesses_per_partition: usize,
-    /// Events remembered by one partition to recognise copies; beyond it the oldest is evicted.
+    /// Alerts about one asset that accesses may open or add to within one bucket of arrival; further accesses are counted
+    /// by an `overflow` alert. Default 256.
+    pub alerts_per_asset: usize,
+    /// The same, of one partition. Default 8,192.
+    pub alerts_per_partition: usize,
+    /// Sources of one rule and asset in a bucket and the one before it beyond which they are an alert of their own.
+    /// Default 64.
+    pub many_sources: usize,
+    /// Events remembered by one partition to recognise copies; beyond it the least recent is forgotten.
     /// Default 262,144.
     pub seen_events_per_partition: usize,
     /// Evidence entries in one document. Default 64.
@@ -164,6 +182,7 @@ impl Default for JoinSettings {
             group_by: Duration::from_secs(10 * 60),
             settle: Settle::default(),
             revise_after: Duration::from_secs(60),
+            revise_at_most_every: Duration::from_secs(2),
             allowed_lateness: Duration::from_secs(30 * 60),
             clock_skew: Duration::from_secs(5 * 60),
             sensors: SensorSettings::default(),
@@ -207,9 +226,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             session_evidence_per_asset: 2_048,
+            session_evidence_per_source: 256,
             session_evidence_per_partition: 65_536,
             accesses_per_asset: 8_192,
             accesses_per_partition: 32_768,
+            alerts_per_asset: 256,
+            alerts_per_partition: 8_192,
+            many_sources: 64,
             seen_events_per_partition: 262_144,
             evidence: 64,
             list_entries: 64,

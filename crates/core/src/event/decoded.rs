@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::Event;
+use super::{Agent, Event};
 use crate::time::EventTime;
 
 /// The pipes that the rules in force watch, by side; names normalised as [`super::normalise_pipe`] does.
@@ -68,6 +68,8 @@ impl Skip {
 pub struct Decoded {
     /// The event, or why there is none.
     pub outcome: Result<Event, Skip>,
+    /// The agent that shipped it, where there is an event and the document names the agent.
+    pub agent: Option<Arc<Agent>>,
     /// Which addresses are whose by the message, whether it is kept or not.
     pub claims: Vec<AddressClaim>,
     /// Fields that cannot be what they should, as Winlogbeat names them: the event counts without them.
@@ -78,6 +80,7 @@ impl Decoded {
     pub(super) fn skipped(skip: Skip) -> Self {
         Self {
             outcome: Err(skip),
+            agent: None,
             claims: Vec::new(),
             odd_fields: Vec::new(),
         }

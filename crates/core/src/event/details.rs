@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
+use super::document::Document;
 use super::field::Scalar;
 use super::record::{Code, OddFields, Record};
 use super::{
-    Account, Detail, Event, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource, names,
+    Account, Agent, Detail, Event, Log, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource,
+    names,
 };
 use crate::time::EventTime;
 
@@ -56,10 +58,24 @@ pub(super) fn decode(
         Err(Unusable::Undecodable(error)) => return Err(error),
     };
     Ok(Decoded {
+        agent: outcome.as_ref().ok().and_then(|_| agent(record.document)),
         outcome,
         claims,
         odd_fields: odd.0,
     })
+}
+
+/// Who shipped the document, by its own word.
+fn agent(document: &Document<'_>) -> Option<Arc<Agent>> {
+    let (agent, beat) = (&document.agent, &document.beat);
+    let name = agent.name.or(&agent.hostname).or(&beat.name).or(&beat.hostname);
+    let agent = Agent {
+        id: shared(&agent.id),
+        name: shared(name),
+        kind: shared(&agent.kind),
+        version: shared(agent.version.or(&beat.version)),
+    };
+    (!agent.is_empty()).then(|| Arc::new(agent))
 }
 
 /// One end of a connection, before it is known which.
@@ -147,6 +163,7 @@ fn network_connection(
         destination_port,
         destination_host: server.host,
         initiated,
+        reported_by: Log::Sysmon,
         process: process(record),
         user: user(record),
         utc_time: shared(&data.utc_time),

@@ -18,6 +18,7 @@ pub(super) struct Document<'a> {
     pub(super) timestamp: Scalar<'a>,
     pub(super) event: Section<EventSection<'a>>,
     pub(super) host: Section<Host<'a>>,
+    pub(super) agent: Section<AgentSection<'a>>,
     pub(super) winlog: Option<Section<Winlog<'a>>>,
     // Moved there by the Sysmon module and by ingest pipelines.
     pub(super) source: Section<Endpoint<'a>>,
@@ -27,6 +28,7 @@ pub(super) struct Document<'a> {
     pub(super) user: Section<User<'a>>,
     pub(super) file: Section<File<'a>>,
     // Winlogbeat 6.
+    pub(super) beat: Section<Beat<'a>>,
     pub(super) event_id: Scalar<'a>,
     pub(super) source_name: Scalar<'a>,
     pub(super) log_name: Scalar<'a>,
@@ -117,6 +119,26 @@ pub(super) struct EventSection<'a> {
 pub(super) struct Host<'a> {
     pub(super) name: Scalar<'a>,
     pub(super) ip: Texts<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct AgentSection<'a> {
+    pub(super) id: Scalar<'a>,
+    pub(super) name: Scalar<'a>,
+    pub(super) hostname: Scalar<'a>,
+    #[serde(rename = "type")]
+    pub(super) kind: Scalar<'a>,
+    pub(super) version: Scalar<'a>,
+}
+
+/// What Winlogbeat 6 says of itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct Beat<'a> {
+    pub(super) name: Scalar<'a>,
+    pub(super) hostname: Scalar<'a>,
+    pub(super) version: Scalar<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Account, AssetId, Detail, Event};
+use super::{Account, AssetId, Detail, Event, Outcome};
 
 /// The identity of an event, however often and by whichever path it is shipped: 128 bits, 32 hex digits in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,15 +100,30 @@ impl Identity {
                 self.end(Some(connection.source_ip), connection.source_port);
                 self.end(connection.destination_ip, Some(connection.destination_port));
                 self.number([u8::from(connection.initiated)]);
+                self.text(connection.reported_by.as_str());
+            }
+            Detail::Logon(logon) => {
+                self.end(Some(logon.source_ip), logon.source_port);
+                self.account(logon.account.as_ref());
+            }
+            Detail::ShareSession(session) => {
+                self.text(&session.share);
+                self.end(Some(session.source_ip), session.source_port);
+                self.account(session.account.as_ref());
+                self.outcome(session.outcome);
             }
             Detail::PipeConnected(pipe) => self.text(&pipe.pipe),
             Detail::ShareAccess(share) => {
                 self.text(&share.pipe);
                 self.end(share.source_ip, share.source_port);
                 self.account(share.account.as_ref());
-                self.number([share.outcome.map_or(0, |outcome| 1 + outcome as u8)]);
+                self.outcome(share.outcome);
             }
         }
+    }
+
+    fn outcome(&mut self, outcome: Option<Outcome>) {
+        self.number([outcome.map_or(0, |outcome| 1 + outcome as u8)]);
     }
 
     fn account(&mut self, account: Option<&Account>) {
@@ -117,7 +132,11 @@ impl Identity {
         };
         match &account.sid {
             Some(sid) => self.text(sid),
-            None => self.text(&account.to_string()),
+            None => self.text(""),
+        }
+        // `S-1-5-18` is every machine: beside such a SID the name decides.
+        if account.lasting_sid().is_none() {
+            self.text(&account.to_string());
         }
         self.text(account.logon_id.as_deref().unwrap_or_default());
     }

@@ -11,8 +11,10 @@
 //! | `decoder`, `decoded` | the way through these, and what comes of a message |
 //! | `identity` | what makes two messages copies of one event |
 //! | `shape` | what a message that is not read looks like |
-//! | `observation`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
+//! | `observation`, `session`, `account`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
+//! | `provenance` | who shipped an event, and where it lay |
 
+mod account;
 mod decoded;
 mod decoder;
 mod details;
@@ -25,12 +27,15 @@ mod names;
 mod observation;
 mod observation_record;
 mod prefilter;
+mod provenance;
 pub mod providers;
 mod record;
+mod session;
 mod shape;
 mod sighting;
 mod surrogates;
 
+pub use account::Account;
 pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, WatchedPipes};
 pub use decoder::{Decoder, VisitDecoded};
 pub use evtx::{Record as EvtxRecord, read_evtx};
@@ -38,9 +43,11 @@ pub use identity::ObservationId;
 pub(crate) use names::{is_kept_whole, is_local, is_routable};
 pub use names::{normalise_pipe, same_host};
 pub use observation::{
-    Account, AssetId, Detail, Event, Kind, NetworkConnection, Observation, Outcome, PipeConnected, Process,
+    AssetId, Detail, Event, Kind, Log, NetworkConnection, Observation, Outcome, PipeConnected, Process,
     ShareAccess, TimeSource,
 };
 pub use observation_record::ObservationRecord;
+pub use provenance::{Agent, Origin, Received};
+pub use session::{Logon, ShareSession};
 pub use shape::Shape;
 pub use sighting::Sighting;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ObservationId;
 use super::names::is_local;
+use super::provenance::shared_agent;
+use super::{Account, Agent, Logon, ObservationId, Origin, Received, ShareSession};
 use crate::time::EventTime;
 
 /// One Windows event that can matter, normalised: names in lower case where Windows ignores case,
@@ -48,12 +49,16 @@ impl TimeSource {
     }
 }
 
-/// The three kinds of event that matter.
+/// The kinds of event that matter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Detail {
-    /// Sysmon 3 to an SMB port.
+    /// Sysmon 3 or Security 5156 to an SMB port.
     NetworkConnection(NetworkConnection),
+    /// Security 4624 over the network.
+    Logon(Logon),
+    /// Security 5140 on `IPC$`.
+    ShareSession(ShareSession),
     /// Sysmon 18 on a watched pipe.
     PipeConnected(PipeConnected),
     /// Security 5145 on a watched pipe of `IPC$`.
@@ -66,6 +71,10 @@ pub enum Detail {
 pub enum Kind {
     /// See [`Detail::NetworkConnection`].
     NetworkConnection,
+    /// See [`Detail::Logon`].
+    Logon,
+    /// See [`Detail::ShareSession`].
+    ShareSession,
     /// See [`Detail::PipeConnected`].
     PipeConnected,
     /// See [`Detail::ShareAccess`].
@@ -74,12 +83,20 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which one access produces them.
-    pub const ALL: [Self; 3] = [Self::NetworkConnection, Self::PipeConnected, Self::ShareAccess];
+    pub const ALL: [Self; 5] = [
+        Self::NetworkConnection,
+        Self::Logon,
+        Self::ShareSession,
+        Self::PipeConnected,
+        Self::ShareAccess,
+    ];
 
     /// The word used in documents, metrics and docs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NetworkConnection => "network_connection",
+            Self::Logon => "logon",
+            Self::ShareSession => "share_session",
             Self::PipeConnected => "pipe_connected",
             Self::ShareAccess => "share_access",
         }
@@ -93,10 +110,12 @@ impl fmt::Display for Kind {
 }
 
 impl Detail {
-    /// Which of the three it is.
+    /// Which of them it is.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::NetworkConnection(_) => Kind::NetworkConnection,
+            Self::Logon(_) => Kind::Logon,
+            Self::ShareSession(_) => Kind::ShareSession,
             Self::PipeConnected(_) => Kind::PipeConnected,
             Self::ShareAccess(_) => Kind::ShareAccess,
         }
@@ -122,8 +141,11 @@ pub struct NetworkConnection {
     /// The server's name as the event gives it, in lower case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination_host: Option<Arc<str>>,
-    /// Sysmon's `Initiated`: true where the client logged it, false where the server did.
+    /// Sysmon's `Initiated`, or the direction of a 5156: true where the client logged it, false where the server did.
     pub initiated: bool,
+    /// Which log tells of it.
+    #[serde(default, skip_serializing_if = "Log::is_sysmon")]
+    pub reported_by: Log,
     /// The process on the *logging* computer: the client's only where `initiated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
@@ -133,6 +155,42 @@ pub struct NetworkConnection {
     /// Sysmon's own clock, as text: evidence only, since it was seen to drift by days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utc_time: Option<Arc<str>>,
+}
+
+/// Which log tells of an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Log {
+    /// Sysmon's.
+    #[default]
+    Sysmon,
+    /// Windows' own.
+    Security,
+}
+
+impl Log {
+    /// The word used in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sysmon => "sysmon",
+            Self::Security => "security",
+        }
+    }
+
+    const fn is_sysmon(&self) -> bool {
+        matches!(self, Self::Sysmon)
+    }
+}
+
+impl Detail {
+    /// Which log tells of it.
+    pub const fn log(&self) -> Log {
+        match self {
+            Self::NetworkConnection(connection) => connection.reported_by,
+            Self::PipeConnected(_) => Log::Sysmon,
+            Self::Logon(_) | Self::ShareSession(_) | Self::ShareAccess(_) => Log::Security,
+        }
+    }
 }
 
 impl NetworkConnection {
@@ -202,39 +260,6 @@ pub enum Outcome {
     Failure,
 }
 
-/// A Windows account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Account {
-    /// `SubjectUserName`.
-    pub name: Arc<str>,
-    /// `SubjectDomainName`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub domain: Option<Arc<str>>,
-    /// `SubjectUserSid`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sid: Option<Arc<str>>,
-    /// `SubjectLogonId`, hexadecimal as written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logon_id: Option<Arc<str>>,
-}
-
-impl Account {
-    /// Its SID, where that is one of a domain or of a computer: others, as `S-1-5-18`, are alike on every host.
-    pub fn domain_sid(&self) -> Option<&Arc<str>> {
-        self.sid.as_ref().filter(|sid| sid.starts_with("S-1-5-21-"))
-    }
-}
-
-/// `DOMAIN\name`, or the bare name.
-impl fmt::Display for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.domain {
-            Some(domain) => write!(f, "{domain}\\{}", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
-}
-
 /// The canonical name of a protected host, in lower case: the key of everything downstream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -259,7 +284,7 @@ impl fmt::Display for AssetId {
 }
 
 /// A normalised, resolved event that can matter: the value of a record on the observations topic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Observation {
     /// Equal for every copy of the same event.
     pub id: ObservationId,
@@ -270,6 +295,31 @@ pub struct Observation {
     pub is_local: bool,
     /// The event itself.
     pub event: Event,
+    /// Who shipped it.
+    #[serde(
+        default,
+        deserialize_with = "shared_agent",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub agent: Option<Arc<Agent>>,
+    /// Where the message lay that it was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Box<Origin>>,
+}
+
+/// By all but who shipped it and where it lay, so that an alert is no other alert because a copy came first.
+impl PartialEq for Observation {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            id,
+            asset,
+            is_local,
+            event,
+            agent: _,
+            origin: _,
+        } = self;
+        *id == other.id && *asset == other.asset && *is_local == other.is_local && *event == other.event
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it by reference")]
@@ -279,12 +329,15 @@ const fn is_false(flag: &bool) -> bool {
 
 impl Observation {
     /// An event whose destination has been resolved to `asset`, and whose source is another host.
-    pub fn new(asset: AssetId, event: Event) -> Self {
+    pub fn new(asset: AssetId, received: impl Into<Received>) -> Self {
+        let Received { event, agent, origin } = received.into();
         Self {
             id: ObservationId::of(&event).at(&asset),
             asset,
             is_local: false,
             event,
+            agent,
+            origin: origin.map(Box::new),
         }
     }
 
@@ -294,7 +347,7 @@ impl Observation {
         Self { is_local, ..self }
     }
 
-    /// Which of the three kinds it is.
+    /// Which of the kinds it is.
     pub const fn kind(&self) -> Kind {
         self.event.detail.kind()
     }

@@ -141,7 +141,10 @@ impl Resolver {
                 self.destination(connection, event.time)
             }
             Detail::NetworkConnection(connection) => (self.logged_by_server(event, connection), false),
-            Detail::PipeConnected(_) | Detail::ShareAccess(_) => (Some(self.logger(event)), false),
+            Detail::Logon(_)
+            | Detail::ShareSession(_)
+            | Detail::PipeConnected(_)
+            | Detail::ShareAccess(_) => (Some(self.logger(event)), false),
         };
         let Some(found) = found else {
             let outcome = Outcome::Unresolved;
@@ -249,6 +252,8 @@ impl Resolver {
     fn is_local(&self, event: &Event, found: &Found<'_>) -> bool {
         let (source, destination) = match &event.detail {
             Detail::NetworkConnection(connection) => (Some(connection.source_ip), connection.destination_ip),
+            Detail::Logon(logon) => (Some(logon.source_ip), None),
+            Detail::ShareSession(session) => (Some(session.source_ip), None),
             Detail::ShareAccess(share) => (share.source_ip, None),
             Detail::PipeConnected(_) => (None, None),
         };

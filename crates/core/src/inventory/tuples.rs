@@ -50,7 +50,7 @@ impl Tuples {
                     self.connections.entry(ip).or_default().push((tuple, event.time));
                 }
             }
-            Detail::PipeConnected(_) => {}
+            Detail::PipeConnected(_) | Detail::Logon(_) | Detail::ShareSession(_) => {}
         }
     }
 
@@ -88,7 +88,7 @@ impl Tuples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{NetworkConnection, ShareAccess, TimeSource};
+    use crate::event::{Log, NetworkConnection, ShareAccess, TimeSource};
 
     const SERVER: &str = "10.1.0.50";
 
@@ -124,6 +124,7 @@ mod tests {
             destination_port: 445,
             destination_host: None,
             initiated: true,
+            reported_by: Log::Sysmon,
             process: None,
             user: None,
             utc_time: None,

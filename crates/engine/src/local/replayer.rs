@@ -52,9 +52,16 @@ impl Replayer {
         applied
     }
 
-    /// Ends the input: every deadline is due.
+    /// Ends the input: every deadline of an alert about accesses passes at its time. Whether a sensor is back, nobody knows
+    /// beyond the end.
     pub fn finish(&mut self) -> Applied {
-        self.append(AppendTime::MAX, &ObservationRecord::Tick {})
+        let mut alerts = Vec::new();
+        while let Some(deadline) = self.correlator.next_deadline_of_accesses() {
+            alerts.extend(self.append(deadline, &ObservationRecord::Tick {}).alerts);
+        }
+        let mut end = self.append(AppendTime::MAX, &ObservationRecord::Tick {});
+        alerts.append(&mut end.alerts);
+        Applied { alerts, ..end }
     }
 
     fn append(&mut self, append_time: AppendTime, record: &ObservationRecord) -> Applied {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pipewarden_core::detection::{
-    Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Evidence, EvidenceRole, Omitted,
-    Status, Strength, Who,
+    Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Dropped, Evidence, EvidenceRole,
+    Omitted, Status, Strength, Who,
 };
 use pipewarden_core::event::{Detail, NetworkConnection, Process};
 
@@ -49,6 +49,7 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         confidence,
         audited: audited.len() as u32,
         conflicts,
+        dropped: Dropped::default(),
         first: times().min().unwrap(),
         last: times().max().unwrap(),
         accesses: accesses.len() as u32,
@@ -70,6 +71,8 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         accounts: sorted(shares.iter().filter_map(|seen| account(seen))),
         counts: Counts {
             network_connection: used.len() as u32,
+            logon: 0,
+            share_session: 0,
             pipe_connected: pipes_connected.count() as u32,
             share_access: shares.len() as u32,
         },
@@ -251,7 +254,9 @@ fn pipe(access: Seen<'_>) -> Arc<str> {
     match &access.event.detail {
         Detail::ShareAccess(share) => Arc::clone(&share.pipe),
         Detail::PipeConnected(connected) => Arc::clone(&connected.pipe),
-        Detail::NetworkConnection(_) => unreachable!("a connection is no access"),
+        Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => {
+            unreachable!("session evidence is no access")
+        }
     }
 }
 

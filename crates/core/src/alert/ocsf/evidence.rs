@@ -1,12 +1,13 @@
 //! The evidence of a finding, the ends of each observation apart.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document as finding;
 use super::hostname;
 use crate::alert::{Document, Evidence};
 use crate::detection::Revision;
-use crate::event::{self, Detail, Observation};
+use crate::event::{self, Detail, NetworkConnection, Observation};
 
 /// The image that Sysmon writes where it does not know: no name of a process.
 const UNKNOWN_PROCESS: &str = "<unknown process>";
@@ -79,57 +80,79 @@ fn observed_evidence(
         ..finding::Evidence::default()
     };
     match &event.detail {
-        Detail::NetworkConnection(connection) => {
-            let process = connection
-                .process
-                .as_ref()
-                .and_then(|process| sysmon_process(process, connection.user.as_ref()));
-            // The process ran on the computer that logged it: the source's is the actor's, the asset's is not.
-            let (actors, own) = if connection.initiated {
-                (process, None)
-            } else {
-                (None, process)
-            };
-            finding::Evidence {
-                src_endpoint: Some(finding::Endpoint {
-                    ip: Some(connection.source_ip),
-                    port: connection.source_port,
-                    hostname: connection.source_host.as_ref().and_then(|host| hostname(host)),
-                }),
-                dst_endpoint: Some(finding::Endpoint {
-                    ip: connection.destination_ip.or(destination.ip),
-                    port: Some(connection.destination_port),
-                    hostname: destination.hostname.clone(),
-                }),
-                connection_info: Some(finding::ConnectionInfo {
-                    direction_id: if connection.initiated { 2 } else { 1 },
-                    direction: if connection.initiated {
-                        "Outbound"
-                    } else {
-                        "Inbound"
-                    },
-                    protocol_num: 6,
-                    protocol_name: "tcp",
-                }),
-                actor: actor(None, actors),
-                process: own,
-                ..base
-            }
-        }
+        Detail::NetworkConnection(connection) => connected(connection, destination, base),
+        Detail::Logon(logon) => finding::Evidence {
+            // What a client calls itself in a logon is no name of the endpoint; `data` has it.
+            src_endpoint: Some(address(logon.source_ip, logon.source_port)),
+            actor: actor(logon.account.as_ref().map(account), None),
+            ..base
+        },
+        Detail::ShareSession(session) => finding::Evidence {
+            src_endpoint: Some(address(session.source_ip, session.source_port)),
+            actor: actor(session.account.as_ref().map(account), None),
+            ..base
+        },
         Detail::PipeConnected(pipe) => finding::Evidence {
             file: Some(named_pipe(&pipe.pipe)),
             ..base
         },
         Detail::ShareAccess(share) => finding::Evidence {
-            src_endpoint: share.source_ip.map(|ip| finding::Endpoint {
-                ip: Some(ip),
-                port: share.source_port,
-                hostname: None,
-            }),
+            src_endpoint: share.source_ip.map(|ip| address(ip, share.source_port)),
             actor: actor(share.account.as_ref().map(account), None),
             file: Some(named_pipe(&share.pipe)),
             ..base
         },
+    }
+}
+
+/// Adds a connection to what is of any observation.
+fn connected(
+    connection: &NetworkConnection,
+    destination: &finding::Endpoint,
+    base: finding::Evidence,
+) -> finding::Evidence {
+    let process = connection
+        .process
+        .as_ref()
+        .and_then(|process| sysmon_process(process, connection.user.as_ref()));
+    // The process ran on the computer that logged it: the source's is the actor's, the asset's is not.
+    let (actors, own) = if connection.initiated {
+        (process, None)
+    } else {
+        (None, process)
+    };
+    finding::Evidence {
+        src_endpoint: Some(finding::Endpoint {
+            ip: Some(connection.source_ip),
+            port: connection.source_port,
+            hostname: connection.source_host.as_ref().and_then(|host| hostname(host)),
+        }),
+        dst_endpoint: Some(finding::Endpoint {
+            ip: connection.destination_ip.or(destination.ip),
+            port: Some(connection.destination_port),
+            hostname: destination.hostname.clone(),
+        }),
+        connection_info: Some(finding::ConnectionInfo {
+            direction_id: if connection.initiated { 2 } else { 1 },
+            direction: if connection.initiated {
+                "Outbound"
+            } else {
+                "Inbound"
+            },
+            protocol_num: 6,
+            protocol_name: "tcp",
+        }),
+        actor: actor(None, actors),
+        process: own,
+        ..base
+    }
+}
+
+const fn address(ip: IpAddr, port: Option<u16>) -> finding::Endpoint {
+    finding::Endpoint {
+        ip: Some(ip),
+        port,
+        hostname: None,
     }
 }
 

@@ -182,6 +182,8 @@ impl Seen {
             Detail::NetworkConnection(connection) => {
                 (None, Some(connection.source_ip), connection.source_port)
             }
+            Detail::Logon(logon) => (None, Some(logon.source_ip), logon.source_port),
+            Detail::ShareSession(session) => (None, Some(session.source_ip), session.source_port),
             Detail::PipeConnected(pipe) => (Some(&pipe.pipe), None, None),
             Detail::ShareAccess(share) => (Some(&share.pipe), share.source_ip, share.source_port),
         };

@@ -183,6 +183,7 @@ impl fmt::Display for Reason {
                 let event = event_of(*silent);
                 match silent {
                     Kind::NetworkConnection => write!(f, "no {event} to this host")?,
+                    Kind::Logon | Kind::ShareSession => write!(f, "no {event} of this host")?,
                     Kind::PipeConnected | Kind::ShareAccess => {
                         write!(f, "no {event} of this host on a watched pipe")?;
                     }
@@ -200,6 +201,8 @@ impl fmt::Display for Reason {
 const fn event_of(kind: Kind) -> &'static str {
     match kind {
         Kind::NetworkConnection => "Sysmon 3",
+        Kind::Logon => "Security 4624",
+        Kind::ShareSession => "Security 5140",
         Kind::PipeConnected => "Sysmon 18",
         Kind::ShareAccess => "Security 5145",
     }

@@ -1,141 +1,198 @@
-//! The bound on destination-side observations: beyond it they are counted and dropped.
+//! The bound on accesses that are kept whole: of those beyond it their alert keeps a summary.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 
-use xxhash_rust::xxh3::xxh3_64;
-
-use crate::detection::JoinSettings;
+use super::asset::RuleIndex;
+use crate::detection::{JoinSettings, Who};
 use crate::event::AssetId;
 use crate::time::AppendTime;
 
 /// How many slots a horizon is divided into: the coarseness of forgetting.
 const SLOTS: u32 = 64;
 
-/// How many lanes the sources of one asset are hashed to. A source shares its lane with few others, and the counters
-/// of an asset stay small however many addresses an attacker has.
-const LANES: u64 = 32;
+/// Whose accesses are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Share {
+    pub(super) asset: AssetId,
+    pub(super) rule: RuleIndex,
+    /// Whether no rule in force has a higher risk than `rule`.
+    pub(super) is_of_highest_risk: bool,
+    /// Who is known when the access arrives: a source that a share access names, nobody, or the asset itself.
+    pub(super) who: Who,
+}
 
-/// The lane of observations that name no source.
-const NAMELESS: u8 = u8::MAX;
-
-/// The sources of one asset that are counted together.
-type Lane = (AssetId, u8);
-
-/// Counts arrivals over the last horizon, by asset and lane, dropped ones included and copies not: nobody silences a
-/// source by repeating what it did.
+/// Counts arrivals over the last horizon, dropped ones included and copies not: nobody silences a source by repeating what
+/// it did.
 ///
 /// Since what is dropped counts, too, a decision is a function of one horizon of the log, and of the one before that by
 /// which copies are known. If only admitted observations counted, each decision would depend on all earlier ones, and no
 /// bounded rewind could rebuild it.
+///
+/// At each level everybody counts for no more than its own bound at the level below: a flood by one source leaves room for
+/// others, a flood at one asset for other assets, and rules of lower risk leave half to those of the highest.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     /// Oldest first.
-    slots: VecDeque<(AppendTime, HashMap<Lane, usize>)>,
-    by_lane: HashMap<Lane, usize>,
-    /// For each asset, the sum of what each of its lanes may count for at most: a flood by one source leaves room for
-    /// the others.
-    by_asset: HashMap<AssetId, usize>,
-    /// The sum of what each asset may count for at most: a flood at one asset leaves room for the others.
-    partition: usize,
+    slots: VecDeque<(AppendTime, HashMap<Share, usize>)>,
+    shares: HashMap<Share, usize>,
+    assets: HashMap<AssetId, ByRisk>,
+    partition: ByRisk,
 }
 
-/// The bounds of one arrival.
-struct Bounds {
-    lane: usize,
-    asset: usize,
-    partition: usize,
+/// Counts by the risk of the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ByRisk {
+    lower: usize,
+    highest: usize,
 }
 
-impl Bounds {
-    /// One source may take a quarter of an asset's share, all that name none together a half.
-    fn of(lane: u8, settings: &JoinSettings) -> Self {
-        let asset = settings.limits.accesses_per_asset;
+impl ByRisk {
+    /// What it counts for: by rules of lower risk up to half the bound, by those of the highest what is left of it.
+    fn within(self, bound: usize) -> Self {
+        let lower = self.lower.min(bound.div_ceil(2));
         Self {
-            lane: asset.div_ceil(if lane == NAMELESS { 2 } else { 4 }),
-            asset,
-            partition: settings.limits.accesses_per_partition,
+            lower,
+            highest: self.highest.min(bound - lower),
+        }
+    }
+
+    /// Whether one more is within the bound.
+    fn has_room(self, is_of_highest_risk: bool, bound: usize) -> bool {
+        let counted = self.within(bound);
+        let is_free = is_of_highest_risk || self.lower < bound.div_ceil(2);
+        is_free && counted.lower + counted.highest < bound
+    }
+
+    fn changed(self, is_of_highest_risk: bool, by: Change) -> Self {
+        if is_of_highest_risk {
+            Self {
+                highest: by.of(self.highest),
+                ..self
+            }
+        } else {
+            Self {
+                lower: by.of(self.lower),
+                ..self
+            }
+        }
+    }
+}
+
+/// A change of a count.
+#[derive(Clone, Copy)]
+enum Change {
+    More(usize),
+    Less(usize),
+}
+
+impl Change {
+    fn of(self, before: usize) -> usize {
+        match self {
+            Self::More(by) => before + by,
+            Self::Less(by) => before - by,
+        }
+    }
+
+    fn between(before: usize, after: usize) -> Self {
+        if after >= before {
+            Self::More(after - before)
+        } else {
+            Self::Less(before - after)
         }
     }
 }
 
 impl Admission {
     /// Counts one arrival. Whether all bounds leave room for it.
-    pub(super) fn admits(
-        &mut self,
-        asset: &AssetId,
-        source: Option<IpAddr>,
-        now: AppendTime,
-        settings: &JoinSettings,
-    ) -> bool {
+    pub(super) fn admits(&mut self, share: &Share, now: AppendTime, settings: &JoinSettings) -> bool {
         let horizon = settings.horizon();
         self.expire(now.minus(horizon), settings);
-
-        let lane = (asset.clone(), lane_of(source));
-        let bounds = Bounds::of(lane.1, settings);
         let slot = now.bucket(horizon / SLOTS);
         if self.slots.back().is_none_or(|(start, _)| *start != slot) {
             self.slots.push_back((slot, HashMap::new()));
         }
         if let Some((_, counts)) = self.slots.back_mut() {
-            *counts.entry(lane.clone()).or_default() += 1;
+            match counts.get_mut(share) {
+                Some(count) => *count += 1,
+                None => {
+                    counts.insert(share.clone(), 1);
+                }
+            }
         }
-        let in_lane = self.by_lane.entry(lane).or_default();
-        let at_asset = self.by_asset.entry(asset.clone()).or_default();
-        let counts_at_asset = *in_lane < bounds.lane;
-        let counts_in_partition = counts_at_asset && *at_asset < bounds.asset;
-        let admitted = counts_in_partition && self.partition < bounds.partition;
-        *in_lane += 1;
-        *at_asset += usize::from(counts_at_asset);
-        self.partition += usize::from(counts_in_partition);
-        admitted
+        self.change(share, Change::More(1), settings)
+    }
+
+    /// Changes the count of one share and what follows from it. Whether each was below its bound.
+    fn change(&mut self, share: &Share, by: Change, settings: &JoinSettings) -> bool {
+        let limits = &settings.limits;
+        let (per_asset, per_partition) = (limits.accesses_per_asset, limits.accesses_per_partition);
+        let bound = per_asset.div_ceil(match share.who {
+            Who::Unattributed => 2,
+            Who::Source(_) | Who::Local => 4,
+        });
+        let (had_room, passes) = self.change_own(share, by, bound);
+        let before = self.assets.get(&share.asset).copied().unwrap_or_default();
+        let after = before.changed(share.is_of_highest_risk, passes);
+        if after == ByRisk::default() {
+            self.assets.remove(&share.asset);
+        } else {
+            self.assets.insert(share.asset.clone(), after);
+        }
+        let partition = self.partition;
+        let (counted, counts) = (before.within(per_asset), after.within(per_asset));
+        self.partition = ByRisk {
+            lower: partition.lower + counts.lower - counted.lower,
+            highest: partition.highest + counts.highest - counted.highest,
+        };
+        had_room
+            && before.has_room(share.is_of_highest_risk, per_asset)
+            && partition.has_room(share.is_of_highest_risk, per_partition)
+    }
+
+    /// Changes the count of one share. Whether it was below its bound, and how what it counts for changes.
+    fn change_own(&mut self, share: &Share, by: Change, bound: usize) -> (bool, Change) {
+        let before = self.shares.get(share).copied().unwrap_or_default();
+        let after = by.of(before);
+        if after == 0 {
+            self.shares.remove(share);
+        } else {
+            self.shares.insert(share.clone(), after);
+        }
+        (
+            before < bound,
+            Change::between(before.min(bound), after.min(bound)),
+        )
     }
 
     /// Forgets slots that began at `oldest` or earlier.
     fn expire(&mut self, oldest: AppendTime, settings: &JoinSettings) {
         while let Some((_, counts)) = self.slots.pop_front_if(|(start, _)| *start <= oldest) {
-            for (lane, count) in counts {
-                self.forget(lane, count, settings);
+            for (share, count) in counts {
+                self.change(&share, Change::Less(count), settings);
             }
         }
-    }
-
-    fn forget(&mut self, lane: Lane, count: usize, settings: &JoinSettings) {
-        let bounds = Bounds::of(lane.1, settings);
-        let asset = lane.0.clone();
-        let in_lane = self.by_lane.remove(&lane).expect("its arrivals were counted");
-        let left_in_lane = in_lane - count;
-        if left_in_lane > 0 {
-            self.by_lane.insert(lane, left_in_lane);
-        }
-        // Nothing is left of an asset whose bound is zero.
-        let at_asset = self.by_asset.remove(&asset).unwrap_or_default();
-        let left_at_asset = at_asset - (in_lane.min(bounds.lane) - left_in_lane.min(bounds.lane));
-        if left_at_asset > 0 {
-            self.by_asset.insert(asset, left_at_asset);
-        }
-        self.partition -= at_asset.min(bounds.asset) - left_at_asset.min(bounds.asset);
-    }
-}
-
-fn lane_of(source: Option<IpAddr>) -> u8 {
-    let hash = |octets: &[u8]| u8::try_from(xxh3_64(octets) % LANES).expect("there are few lanes");
-    match source {
-        Some(IpAddr::V4(address)) => hash(&address.octets()),
-        Some(IpAddr::V6(address)) => hash(&address.octets()),
-        None => NAMELESS,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::time::Duration;
 
     use super::*;
     use crate::detection::Limits;
 
-    fn source(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::from(number.to_be_bytes()))
+    fn source(number: u32) -> Who {
+        Who::Source(IpAddr::from(number.to_be_bytes()))
+    }
+
+    fn share(asset: &str, who: Who) -> Share {
+        Share {
+            asset: AssetId::new(asset),
+            rule: 0,
+            is_of_highest_risk: true,
+            who,
+        }
     }
 
     fn settings(per_asset: usize, per_partition: usize) -> JoinSettings {
@@ -150,26 +207,34 @@ mod tests {
         }
     }
 
+    /// How many of these are admitted, all at once.
+    fn admitted(
+        admission: &mut Admission,
+        settings: &JoinSettings,
+        shares: impl Iterator<Item = Share>,
+    ) -> usize {
+        let now = AppendTime::from_millis(0);
+        shares
+            .filter(|share| admission.admits(share, now, settings))
+            .count()
+    }
+
     #[test]
     fn the_bound_counts_what_came_within_the_horizon_and_opens_again_after_it() {
         let settings = settings(8, 100);
         let mut admission = Admission::default();
-        let asset = AssetId::new("atlas");
         let horizon = settings.horizon();
-        let just_before = AppendTime::from_millis(0)
-            .plus(horizon)
-            .minus(Duration::from_secs(1));
-        let admitted: Vec<bool> = [
-            AppendTime::from_millis(0),
-            AppendTime::from_millis(1),
-            AppendTime::from_millis(2),
+        let start = AppendTime::from_millis;
+        let just_before = start(0).plus(horizon).minus(Duration::from_secs(1));
+        let times = [
+            start(0),
+            start(1),
+            start(2),
             just_before,
-            AppendTime::from_millis(0).plus(horizon),
-            AppendTime::from_millis(1).plus(horizon),
-        ]
-        .into_iter()
-        .map(|now| admission.admits(&asset, source(1), now, &settings))
-        .collect();
+            start(0).plus(horizon),
+            start(1).plus(horizon),
+        ];
+        let admitted = times.map(|now| admission.admits(&share("atlas", source(1)), now, &settings));
         assert_eq!(admitted, [true, true, false, false, true, false]);
     }
 
@@ -177,31 +242,44 @@ mod tests {
     fn a_flood_at_one_asset_counts_for_no_more_than_that_assets_share_of_the_partition() {
         let settings = settings(16, 24);
         let mut admission = Admission::default();
-        let now = AppendTime::from_millis(0);
-        let admitted = |admission: &mut Admission, asset: &str| {
-            let asset = AssetId::new(asset);
-            (0..1_000)
-                .filter(|&number| admission.admits(&asset, source(number), now, &settings))
-                .count()
+        let mut flood = |asset: &str| {
+            let shares = (0..1_000).map(|number| share(asset, source(number)));
+            admitted(&mut admission, &settings, shares)
         };
-        assert_eq!(admitted(&mut admission, "flooded"), 16);
-        assert_eq!(admitted(&mut admission, "another"), 8);
-        assert_eq!(admitted(&mut admission, "third"), 0);
+        assert_eq!([flood("flooded"), flood("another"), flood("third")], [16, 8, 0]);
     }
 
     #[test]
     fn floods_by_one_source_and_by_none_leave_room_for_another_source() {
         let settings = settings(16, 100);
         let mut admission = Admission::default();
-        let (asset, now) = (AssetId::new("flooded"), AppendTime::from_millis(0));
-        let mut admitted = |source| {
-            (0..1_000)
-                .filter(|_| admission.admits(&asset, source, now, &settings))
-                .count()
+        let mut flood = |who| {
+            let shares = (0..1_000).map(|_| share("flooded", who));
+            admitted(&mut admission, &settings, shares)
         };
-        assert_eq!(admitted(source(1)), 4);
-        assert_eq!(admitted(None), 8);
-        assert_eq!(admitted(source(2)), 4);
+        assert_eq!(
+            [flood(source(1)), flood(Who::Unattributed), flood(source(2))],
+            [4, 8, 4]
+        );
+    }
+
+    #[test]
+    fn a_flood_by_rules_of_lower_risk_leaves_half_to_those_of_the_highest() {
+        let settings = settings(16, 24);
+        let mut admission = Admission::default();
+        let mut flood = |asset: &str, is_of_highest_risk| {
+            let shares = (0..1_000).map(|number| Share {
+                rule: number as RuleIndex % 7,
+                is_of_highest_risk,
+                ..share(asset, source(number))
+            });
+            admitted(&mut admission, &settings, shares)
+        };
+        assert_eq!(
+            [flood("a", false), flood("b", false), flood("c", false)],
+            [8, 4, 0]
+        );
+        assert_eq!([flood("a", true), flood("c", true)], [8, 4]);
     }
 
     #[test]
@@ -210,11 +288,14 @@ mod tests {
         let mut admission = Admission::default();
         for number in 0..2_000 {
             let now = AppendTime::from_millis(i64::from(number) * 10_000);
-            let asset = AssetId::new(["a", "b", "c"][number as usize % 3]);
-            admission.admits(&asset, source(number % 50), now, &settings);
+            let share = Share {
+                is_of_highest_risk: number % 5 == 0,
+                ..share(["a", "b", "c"][number as usize % 3], source(number % 50))
+            };
+            admission.admits(&share, now, &settings);
         }
         admission.expire(AppendTime::MAX, &settings);
-        assert!(admission.by_lane.is_empty() && admission.by_asset.is_empty());
-        assert_eq!(admission.partition, 0);
+        assert!(admission.shares.is_empty() && admission.assets.is_empty());
+        assert_eq!(admission.partition, ByRisk::default());
     }
 }

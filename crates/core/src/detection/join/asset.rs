@@ -1,12 +1,14 @@
 //! Everything in state about one asset.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::accesses::Accesses;
 use super::connections::Connections;
 use super::records::Records;
 use super::stored::{Slot, Stored};
 use crate::detection::JoinSettings;
+use crate::time::AppendTime;
 
 /// Which rule, as an index into the rules in force.
 pub(super) type RuleIndex = usize;
@@ -31,21 +33,32 @@ impl AssetState {
         });
     }
 
-    /// Removes the connection that arrived first.
-    pub(super) fn evict_oldest_connection(&mut self) {
-        if let Some(stored) = self.connections.evict_oldest() {
-            self.records.remove(&stored);
+    /// Removes the connection at `offset`, which a bound may have dropped already. Whether it was still there.
+    pub(super) fn expire_connection(&mut self, offset: u64) -> bool {
+        let expired = self.connections.remove(offset);
+        if let Some(stored) = &expired {
+            self.records.remove(stored);
         }
+        expired.is_some()
     }
 
-    /// Removes the connection at `offset`, which is the oldest unless a bound has evicted it already. Whether it was still
-    /// there.
-    pub(super) fn expire_connection(&mut self, offset: u64) -> bool {
-        let is_oldest = self.connections.oldest_offset() == Some(offset);
-        if is_oldest {
-            self.evict_oldest_connection();
+    /// Drops a connection: the oldest from a source or, without one, the oldest of all. Whether there was
+    /// one.
+    pub(super) fn drop_connection(
+        &mut self,
+        source: Option<IpAddr>,
+        now: AppendTime,
+        settings: &JoinSettings,
+    ) -> bool {
+        let dropped = match source {
+            Some(source) => self.connections.remove_oldest_from(source),
+            None => self.connections.remove_oldest(),
+        };
+        if let Some(dropped) = &dropped {
+            self.records.remove(dropped);
+            self.connections.dropped.add(dropped, now, settings);
         }
-        is_oldest
+        dropped.is_some()
     }
 
     /// Whether nothing is left in state.

@@ -36,11 +36,13 @@ fn of_record(stored: &Stored) -> Conflict {
     }
 }
 
-/// Another source that the pipe connection of an access may belong to.
-pub(super) fn other_source(origin: Origin, pipe: &Stored) -> Conflict {
-    let who = match origin {
-        Origin::Remote(ip) => ip.to_string(),
-        Origin::Local => "the host itself".to_owned(),
+/// Another source that the pipe connection of an access may belong to; none is known where a bound has dropped what would
+/// have shown it.
+pub(super) fn other_source(other: Option<Origin>, pipe: &Stored) -> Conflict {
+    let who = match other {
+        Some(Origin::Remote(ip)) => ip.to_string(),
+        Some(Origin::Local) => "the host itself".to_owned(),
+        None => return dropped_evidence(),
     };
     Conflict {
         kind: ConflictKind::OtherStrongSource,
@@ -48,6 +50,18 @@ pub(super) fn other_source(origin: Origin, pipe: &Stored) -> Conflict {
             "{who} was connected as well when the pipe was opened, by the host's own log, and no share_access explains that"
         ),
         computer: Some(pipe.observation.event.computer.clone()),
+        record_id: None,
+    }
+}
+
+/// Another source may have been connected, and nobody knows any more.
+pub(super) fn dropped_evidence() -> Conflict {
+    Conflict {
+        kind: ConflictKind::DroppedEvidence,
+        text:
+            "there was more session evidence near the accesses than is kept: it may have shown another source"
+                .to_owned(),
+        computer: None,
         record_id: None,
     }
 }

@@ -1,9 +1,10 @@
 //! The network connections to one asset, by time and by source tuple.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::dropped::DroppedEvidence;
 use super::stored::{Slot, Stored, around};
 use crate::time::EventTime;
 
@@ -12,8 +13,12 @@ use crate::time::EventTime;
 pub(super) struct Connections {
     by_time: BTreeMap<Slot, Stored>,
     by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
-    /// Oldest offset first: the order in which a bound evicts and connections expire.
-    order: VecDeque<Slot>,
+    /// The order in which bounds drop connections and these expire.
+    by_offset: BTreeMap<u64, Slot>,
+    /// Of each source address, oldest first.
+    by_source: HashMap<IpAddr, VecDeque<u64>>,
+    /// What bounds have dropped of them.
+    pub(super) dropped: DroppedEvidence,
 }
 
 impl Connections {
@@ -30,12 +35,20 @@ impl Connections {
         self.by_time.contains_key(&slot)
     }
 
+    /// How many there are from a source address.
+    pub(super) fn len_from(&self, source: IpAddr) -> usize {
+        self.by_source.get(&source).map_or(0, VecDeque::len)
+    }
+
     pub(super) fn insert(&mut self, stored: Stored) {
         let slot = stored.slot();
         if let Some((ip, port)) = tuple(&stored) {
             self.by_tuple.insert((ip, port, slot));
         }
-        self.order.push_back(slot);
+        self.by_offset.insert(stored.offset, slot);
+        if let Some(source) = source(&stored) {
+            self.by_source.entry(source).or_default().push_back(stored.offset);
+        }
         self.by_time.insert(slot, stored);
     }
 
@@ -45,18 +58,34 @@ impl Connections {
     }
 
     /// Removes the one that arrived first.
-    pub(super) fn evict_oldest(&mut self) -> Option<Stored> {
-        let slot = self.order.pop_front()?;
+    pub(super) fn remove_oldest(&mut self) -> Option<Stored> {
+        let offset = *self.by_offset.first_key_value()?.0;
+        self.remove(offset)
+    }
+
+    /// Removes the one from a source address that arrived first.
+    pub(super) fn remove_oldest_from(&mut self, source: IpAddr) -> Option<Stored> {
+        let offset = *self.by_source.get(&source)?.front()?;
+        self.remove(offset)
+    }
+
+    /// Removes the one at this offset, unless a bound has dropped it already.
+    pub(super) fn remove(&mut self, offset: u64) -> Option<Stored> {
+        let slot = self.by_offset.remove(&offset)?;
         let stored = self.by_time.remove(&slot)?;
         if let Some((ip, port)) = tuple(&stored) {
             self.by_tuple.remove(&(ip, port, slot));
         }
+        if let Some(source) = source(&stored)
+            && let Some(offsets) = self.by_source.get_mut(&source)
+        {
+            // Nearly always the first.
+            offsets.retain(|&other| other != offset);
+            if offsets.is_empty() {
+                self.by_source.remove(&source);
+            }
+        }
         Some(stored)
-    }
-
-    /// The offset of the one that arrived first.
-    pub(super) fn oldest_offset(&self) -> Option<u64> {
-        self.order.front().map(|slot| slot.1)
     }
 
     /// Whether any connection from this source address and port is in state.
@@ -91,4 +120,8 @@ impl Connections {
 pub(super) fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
     let connection = stored.connection()?;
     Some((connection.source_ip, connection.source_port?))
+}
+
+fn source(stored: &Stored) -> Option<IpAddr> {
+    stored.connection().map(|connection| connection.source_ip)
 }

@@ -2,23 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use super::accesses::{Accesses, Pipe, Share, tuple};
+use super::accesses::{Accesses, Share, tuple};
 use super::asset::AssetState;
 use super::candidates::{Candidates, addresses};
 use super::conflicts;
 use super::evidence::Exhibits;
+use super::members::Members;
 use super::open_alert::OpenAlert;
 use super::source::{Client, Others, Source, tuple_evidence};
 use super::standing::Standing;
 use super::stored::{Origin, Slot, Stored};
-use crate::detection::accounts::{OneAccount, distinct, shown};
+use crate::detection::accounts::shown;
 use crate::detection::exceptions::{NamedSource, Subject};
 use crate::detection::{
-    Attribution, Confidence, Conflict, Content, Counts, JoinSettings, Limits, Omitted, Status, Who,
+    Attribution, Confidence, Conflict, Content, Counts, Dropped, JoinSettings, Limits, Omitted, Status, Who,
 };
-use crate::event::Outcome;
 use crate::inventory::Domains;
 use crate::time::{AppendTime, EventTime};
 
@@ -49,81 +48,6 @@ pub(super) fn current(
     Some(reader.current(times))
 }
 
-/// What an alert consists of, apart from session evidence.
-struct Members<'a> {
-    shares: Vec<&'a Share>,
-    /// Pipe connections that are the same access as one of these.
-    paired: Vec<&'a Pipe>,
-    /// Other pipe connections.
-    alone: Vec<&'a Pipe>,
-}
-
-impl<'a> Members<'a> {
-    fn of(alert: &OpenAlert, accesses: &'a Accesses) -> Self {
-        let shares = alert.shares.iter().filter_map(|slot| accesses.shares.get(slot));
-        let pipes = alert.pipes.iter().filter_map(|slot| accesses.pipes.get(slot));
-        let (paired, alone) = pipes.partition(|pipe| accesses.is_evidence(pipe));
-        Self {
-            shares: shares.collect(),
-            paired,
-            alone,
-        }
-    }
-
-    /// Share accesses, and pipe connections that no share access explains, with their candidates.
-    fn accesses(&self) -> impl Iterator<Item = (&'a Stored, Option<&'a Standing>)> {
-        let shares = self.shares.iter();
-        let shares = shares.map(|share| (&share.stored, share.standing.as_ref()));
-        let alone = self.alone.iter();
-        shares.chain(alone.map(|pipe| (&pipe.stored, pipe.standing.as_ref())))
-    }
-
-    fn pipes(&self) -> impl Iterator<Item = &'a Stored> {
-        self.paired.iter().chain(&self.alone).map(|pipe| &pipe.stored)
-    }
-
-    /// Those whose source a share access names.
-    fn audited(&self) -> impl Iterator<Item = &'a Share> {
-        self.shares
-            .iter()
-            .copied()
-            .filter(|share| share.standing.is_none())
-    }
-
-    /// Event time of the first and of the last access.
-    fn times(&self) -> Option<(EventTime, EventTime)> {
-        let times = || self.accesses().map(|(access, _)| access.time());
-        Some((times().min()?, times().max()?))
-    }
-
-    fn pipe_names(&self) -> BTreeSet<Arc<str>> {
-        let names = self.accesses().filter_map(|(access, _)| match access.pipe() {
-            Some(pipe) => Some(&pipe.pipe),
-            None => access.share().map(|share| &share.pipe),
-        });
-        names.cloned().collect()
-    }
-
-    /// Each once, however it was written.
-    fn accounts(&self, domains: &Domains) -> BTreeSet<OneAccount> {
-        let shares = self.shares.iter().filter_map(|share| share.stored.share());
-        distinct(shares.filter_map(|share| share.account.as_ref()), domains)
-    }
-
-    /// Success if any access is known to have been granted, else failure if all are known to have been denied.
-    fn outcome(&self) -> Option<Outcome> {
-        let outcomes = || {
-            let shares = self.shares.iter().filter_map(|share| share.stored.share());
-            shares.map(|share| share.outcome)
-        };
-        if outcomes().any(|outcome| outcome == Some(Outcome::Success)) {
-            return Some(Outcome::Success);
-        }
-        let all_denied = self.alone.is_empty() && outcomes().all(|outcome| outcome == Some(Outcome::Failure));
-        all_denied.then_some(Outcome::Failure)
-    }
-}
-
 /// How sure an alert is of its source, by its best access.
 struct Found {
     attribution: Attribution,
@@ -149,7 +73,7 @@ impl<'a> Reader<'a, '_> {
             .filter_map(|(access, standing)| Some((access, standing?.is_empty())));
         let candidates = Candidates::of(attributable.collect(), self.asset, self.settings);
         let source = self.source(&candidates);
-        let found = self.found(&source, (first, last));
+        let found = self.with_dropped(self.found(&source, (first, last)));
         let mut lists = Lists::new(&self.settings.limits);
         let exhibits = self.exhibits(&source, &found);
         let evidence = exhibits.listed(&self.settings.limits, &mut lists.omitted);
@@ -173,11 +97,12 @@ impl<'a> Reader<'a, '_> {
             exception: None,
             attribution: found.attribution,
             confidence: found.confidence,
-            audited: count(members.audited().count()),
+            audited: members.number_audited(self.who),
             conflicts: lists.bounded(found.conflicts),
             first,
             last,
-            accesses: count(members.accesses().count()),
+            accesses: members.number(),
+            dropped: self.dropped((first, last)),
             outcome: members.outcome(),
             source_ip,
             source_ports: lists.bounded(source.ports),
@@ -191,16 +116,26 @@ impl<'a> Reader<'a, '_> {
                 network_connection: count(connections),
                 pipe_connected: count(members.pipes().count()),
                 share_access: count(members.shares.len()),
+                ..Counts::default()
             },
             candidates: candidates.ranked(self.asset, &mut lists),
             evidence,
             omitted: lists.omitted,
         };
-        let arrivals = members.accesses().map(|(access, _)| access.arrival);
         Current {
             content,
-            opened: arrivals.min().expect("it has accesses"),
+            opened: members.opened().unwrap_or(AppendTime::MIN),
             subject,
+        }
+    }
+
+    /// What bounds have dropped of the alert and of the session evidence near its accesses.
+    fn dropped(&self, times: (EventTime, EventTime)) -> Dropped {
+        let opened = self.members.opened().unwrap_or(AppendTime::MIN);
+        let dropped = &self.asset.connections.dropped;
+        Dropped {
+            evidence: dropped.near(times, opened, self.settings),
+            accesses: self.members.dropped.map_or(0, |dropped| dropped.number),
         }
     }
 
@@ -302,11 +237,24 @@ impl<'a> Reader<'a, '_> {
         let in_doubt = audited
             .iter()
             .find_map(|share| others.doubt(share, self.accesses));
-        conflicts.extend(in_doubt.map(|(origin, pipe)| conflicts::other_source(origin, pipe)));
+        conflicts.extend(in_doubt.map(|(other, pipe)| conflicts::other_source(other, pipe)));
         Found {
             attribution: Attribution::Audited,
             confidence,
             conflicts,
+        }
+    }
+
+    /// The same with the accesses that bounds left no room for: by what each of them said, a share access named the source.
+    fn with_dropped(&self, found: Found) -> Found {
+        let has_dropped = self.members.dropped.is_some() && self.who != Who::Unattributed;
+        if !has_dropped || found.attribution == Attribution::Audited {
+            return found;
+        }
+        Found {
+            attribution: Attribution::Audited,
+            confidence: Confidence::Medium,
+            ..found
         }
     }
 
@@ -318,6 +266,10 @@ impl<'a> Reader<'a, '_> {
             .min();
         let (attribution, confidence) =
             best.map_or((Attribution::None, Confidence::Low), |best| (best.0, best.1.0));
+        let is_incomplete =
+            (self.members.accesses()).any(|(_, standing)| standing.is_some_and(Standing::is_incomplete));
+        let mut conflicts = conflicts;
+        conflicts.extend(is_incomplete.then(conflicts::dropped_evidence));
         let mut named_by = source.connections.values();
         let is_doubtful = !conflicts.is_empty()
             && named_by.any(|stored| conflicts::is_contradicted(stored, self.asset, self.settings));
@@ -344,10 +296,10 @@ impl<'a> Reader<'a, '_> {
         Subject {
             sources,
             is_attributed: self.who != Who::Unattributed,
-            is_certain: members.audited().count() == members.accesses().count() && found.conflicts.is_empty(),
+            is_certain: members.number_audited(self.who) == members.number() && found.conflicts.is_empty(),
             accounts: members.accounts(self.domains),
             pipes: members.pipe_names(),
-            is_truncated: false,
+            is_truncated: members.dropped.is_some_and(|dropped| dropped.has_more_accounts),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::asset::{AssetState, RuleIndex};
 use super::connections;
 use super::open_alert::OpenAlert;
+use super::overflow::Admitted;
 use super::placing::judge;
 use super::source::{is_link_local, is_to_itself};
 use super::standing::Standing;
@@ -34,36 +35,32 @@ impl Join {
         {
             return (Disposition::Copy, nothing);
         }
-        if kind != Kind::NetworkConnection {
-            let asset = &stored.observation.asset;
-            let source = stored.share().and_then(|share| share.source_ip);
-            let settings = &self.state.settings;
-            if !self.admission.admits(asset, source, self.stream_time, settings) {
-                return (Disposition::Dropped, nothing);
-            }
-        }
         let expiry = Expiry {
             arrival: stored.arrival,
             asset: stored.observation.asset.clone(),
             slot: stored.slot(),
         };
-        let mut touched = match kind {
-            Kind::NetworkConnection => {
-                self.connections.push_back(expiry);
-                self.take_connection(stored.clone())
-            }
-            Kind::PipeConnected | Kind::ShareAccess => {
-                self.accesses.push_back(expiry);
-                if stored.arrival_bucket(&self.state.settings).is_some() {
-                    counters.untimely += 1;
-                }
-                self.take_access(&rules, stored)
-            }
-        };
-        touched.extend(self.contradicted_by(stored, counters));
-        if kind == Kind::NetworkConnection {
-            self.bound_connections(&stored.observation.asset, counters);
+        if matches!(kind, Kind::Logon | Kind::ShareSession) {
+            return (Disposition::Unwatched, nothing);
         }
+        if kind == Kind::NetworkConnection {
+            self.connections.push_back(expiry);
+            let mut touched = self.take_connection(stored.clone());
+            touched.extend(self.contradicted_by(stored, counters));
+            let source = stored.connection().map(|connection| connection.source_ip);
+            let dropped = self.bound_connections(&stored.observation.asset, source);
+            counters.dropped_session_evidence += dropped as u64;
+            return (Disposition::Applied, touched);
+        }
+        if stored.arrival_bucket(&self.state.settings).is_some() {
+            counters.untimely += 1;
+        }
+        let (kept, mut touched) = self.take_access(&rules, stored, counters);
+        if !kept {
+            return (Disposition::Dropped, touched);
+        }
+        self.accesses.push_back(expiry);
+        touched.extend(self.contradicted_by(stored, counters));
         (Disposition::Applied, touched)
     }
 
@@ -86,10 +83,30 @@ impl Join {
         touched
     }
 
-    fn take_access(&mut self, rules: &[RuleIndex], stored: &Stored) -> BTreeSet<AlertId> {
+    /// Takes an access in for each rule that the bounds leave room by. Whether any did, and the alerts that it touches.
+    fn take_access(
+        &mut self,
+        rules: &[RuleIndex],
+        stored: &Stored,
+        counters: &mut Counters,
+    ) -> (bool, BTreeSet<AlertId>) {
         let id = &stored.observation.asset;
         let mut touched = BTreeSet::new();
+        let mut kept = false;
         for &rule in rules {
+            match self.admit(rule, stored) {
+                Admitted::Kept => kept = true,
+                Admitted::Summarised(alert) => {
+                    counters.dropped_accesses += 1;
+                    touched.insert(alert);
+                    continue;
+                }
+                Admitted::Overflow => {
+                    counters.overflowed_accesses += 1;
+                    self.overflow(rule, stored);
+                    continue;
+                }
+            }
             let settings = &self.state.settings;
             let asset = self.state.assets.entry(id.clone()).or_default();
             asset.records.insert(stored);
@@ -109,6 +126,9 @@ impl Join {
                 self.place(id, rule, slot, &mut touched);
             }
         }
+        if !kept {
+            return (false, touched);
+        }
         if let Some(asset) = self.state.assets.get(id) {
             touched.extend(alerts_doubting(stored, asset, &self.state.settings));
             if clocks::sessions(stored, asset, &self.state.settings)
@@ -118,7 +138,7 @@ impl Join {
                 touched.extend(ranked_by(stored, asset, &self.alerts, &self.state.settings));
             }
         }
-        touched
+        (true, touched)
     }
 
     /// The alerts that rest on what an observation contradicts.

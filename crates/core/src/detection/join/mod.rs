@@ -29,11 +29,16 @@ mod clocks;
 mod conflicts;
 mod connections;
 mod content;
+mod dropped;
 mod evidence;
 mod explain;
 mod intake;
+mod many_sources;
+mod members;
 mod nearby;
 mod open_alert;
+mod opening;
+mod overflow;
 mod pairs;
 mod placing;
 mod records;
@@ -45,17 +50,22 @@ mod source;
 mod standing;
 mod state;
 mod stored;
+mod tallies;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use self::admission::Admission;
 pub use self::clocks::ClockState;
+use self::many_sources::Sources;
 use self::open_alert::OpenAlert;
+use self::opening::Opening;
+use self::overflow::Overflows;
 use self::rules::Rules;
 use self::seen_events::SeenEvents;
 use self::state::State;
 use self::stored::{Slot, Stored};
+use self::tallies::Tallies;
 use super::sensors::{Arrival, SensorState, Sensors};
 use super::sweeps::{SweepContext, Sweeps};
 use super::{
@@ -74,13 +84,17 @@ pub struct Join {
     stream_time: AppendTime,
     seen_events: SeenEvents,
     admission: Admission,
+    opening: Opening,
+    overflows: Overflows,
+    sources: Sources,
+    tallies: Tallies,
     sensors: Sensors,
     sweeps: Sweeps,
     alerts: HashMap<AlertId, OpenAlert>,
     deadlines: BTreeSet<(AppendTime, AlertId)>,
     closings: BTreeSet<(AppendTime, AlertId)>,
     /// Connections in the order of their offsets, in which they expire and the partition's bound evicts them. It may
-    /// still hold those that an asset's bound has evicted.
+    /// still hold those that an asset's bound has dropped.
     connections: VecDeque<Expiry>,
     /// How many connections are in state.
     live_connections: usize,
@@ -110,6 +124,10 @@ impl Join {
             stream_time: AppendTime::MIN,
             seen_events: SeenEvents::default(),
             admission: Admission::default(),
+            opening: Opening::default(),
+            overflows: Overflows::default(),
+            sources: Sources::default(),
+            tallies: Tallies::default(),
             sensors: Sensors::default(),
             sweeps: Sweeps::default(),
             alerts: HashMap::new(),
@@ -153,8 +171,14 @@ impl Join {
 
     /// When the next revision is due, if one is pending.
     pub fn next_deadline(&self) -> Option<AppendTime> {
+        let alerts = self.next_deadline_of_accesses();
+        alerts.into_iter().chain(self.sensors.next_due()).min()
+    }
+
+    /// The same, alerts about sensors aside.
+    pub fn next_deadline_of_accesses(&self) -> Option<AppendTime> {
         let alerts = self.deadlines.first().map(|&(deadline, _)| deadline);
-        let others = [self.sensors.next_due(), self.sweeps.next_due()];
+        let others = [self.sweeps.next_due(), self.tallies.next_due()];
         alerts.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -163,7 +187,7 @@ impl Join {
         StateSize {
             session_evidence: self.live_connections,
             accesses: self.accesses.len(),
-            alerts: self.alerts.len(),
+            alerts: self.alerts.len() + self.tallies.len(),
             seen_events: self.seen_events.len(),
             assets: self.state.assets.len(),
         }
@@ -191,6 +215,8 @@ impl Join {
                     .revisions
                     .extend(self.judge_sensors(&stored, disposition, is_new_session, at));
                 self.reconsider(touched, at, &mut output);
+                let counted = self.tallies.settle(at, &self.state.settings);
+                output.revisions.extend(counted);
             }
             ObservationRecord::Sighting(sighting) => self.take_sighting(&sighting, at, &mut output),
             ObservationRecord::Tick {} => {}
@@ -214,6 +240,7 @@ impl Join {
             exceptions: &self.state.exceptions,
         };
         output.revisions.extend(self.sweeps.advance(at, context));
+        output.revisions.extend(self.tallies.advance(at));
         self.close_alerts();
         self.expire_observations();
         output

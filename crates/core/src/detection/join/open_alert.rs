@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::asset::RuleIndex;
+use super::dropped::DroppedAccesses;
 use super::stored::Slot;
 use crate::detection::{AlertKey, Content, JoinSettings};
 use crate::time::AppendTime;
@@ -19,10 +20,18 @@ pub(super) struct OpenAlert {
     pub(super) pipes: BTreeSet<Slot>,
     /// What belonged to it until more was known.
     pub(super) departed: BTreeSet<Slot>,
+    /// The accesses that bounds left no room for.
+    pub(super) dropped: Option<Box<DroppedAccesses>>,
     /// The content of its last revision.
     pub(super) last_published: Option<Content>,
+    /// When that was written.
+    last_written: Option<AppendTime>,
+    /// When its content was looked at, written or not.
+    pub(super) last_looked: Option<AppendTime>,
     /// Whether any of its revisions was active.
     pub(super) is_published: bool,
+    /// Since when it rests although something touched it: its content may differ since then.
+    pub(super) touched_since: Option<AppendTime>,
     /// Since when its content differs from `last_published`.
     pub(super) differs_since: Option<AppendTime>,
     /// Its entry among the deadlines, if it has one.
@@ -30,6 +39,9 @@ pub(super) struct OpenAlert {
     /// When it closes, which follows from its key alone.
     pub(super) closes: AppendTime,
 }
+
+/// More observations than this cost enough to read that they are not read for each record.
+const LARGE: usize = 64;
 
 /// When the next revision of an alert is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +63,12 @@ impl OpenAlert {
             shares: BTreeSet::new(),
             pipes: BTreeSet::new(),
             departed: BTreeSet::new(),
+            dropped: None,
+            last_written: None,
+            last_looked: None,
             last_published: None,
             is_published: false,
+            touched_since: None,
             differs_since: None,
             deadline: None,
             closes,
@@ -76,6 +92,38 @@ impl OpenAlert {
         self.departed.insert(slot);
     }
 
+    /// Whether it has no access and no evidence of one any more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.shares.is_empty() && self.pipes.is_empty() && self.dropped.is_none()
+    }
+
+    /// How many accesses it has at most: a pipe connection may be the same access as a share access.
+    pub(super) fn number_of_accesses(&self) -> u32 {
+        let kept = self.shares.len().max(self.pipes.len());
+        let dropped = self.dropped.as_ref().map_or(0, |dropped| dropped.number);
+        u32::try_from(kept).unwrap_or(u32::MAX).saturating_add(dropped)
+    }
+
+    /// Notes that `content` is written now. The content before.
+    pub(super) fn published(&mut self, content: Content, now: AppendTime) -> Option<Content> {
+        self.differs_since = None;
+        self.touched_since = None;
+        self.last_written = Some(now);
+        self.last_published.replace(content)
+    }
+
+    /// Until when its content need not be looked at, whatever happens; `None` if it may have to be written now.
+    pub(super) fn rests_until(&self, now: AppendTime, settings: &JoinSettings) -> Option<AppendTime> {
+        let is_large = self.shares.len() + self.pipes.len() > LARGE;
+        let since = if is_large {
+            self.last_looked
+        } else {
+            self.last_written
+        };
+        let until = since?.plus(settings.revise_at_most_every).min(self.closes);
+        (until > now).then_some(until)
+    }
+
     /// When `content` must be written, if `opened` is the arrival of the first access and it is `now`.
     pub(super) fn due(
         &mut self,
@@ -84,6 +132,7 @@ impl OpenAlert {
         now: AppendTime,
         settings: &JoinSettings,
     ) -> Due {
+        let since = self.touched_since.take().unwrap_or(now);
         let deadline = match &self.last_published {
             None if is_complete(content) => return Due::Now,
             None => opened.plus(settle(content, settings)),
@@ -92,7 +141,10 @@ impl OpenAlert {
                 return Due::Never;
             }
             Some(last_published) if is_urgent(last_published, content) => return Due::Now,
-            Some(_) => self.differs_since.get_or_insert(now).plus(settings.revise_after),
+            Some(_) => self
+                .differs_since
+                .get_or_insert(since)
+                .plus(settings.revise_after),
         }
         .min(self.closes);
         if deadline <= now {

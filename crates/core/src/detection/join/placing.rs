@@ -33,6 +33,7 @@ impl Join {
         let Some((target, is_share)) = self.target(asset, rule, slot) else {
             return;
         };
+        let target = self.openable(asset, rule, slot, target);
         let (id, is_over) = match &target {
             Target::Of(id) => (*id, false),
             Target::Own(key) => (key.id(), closes(key, &self.state.settings) <= self.stream_time),
@@ -66,7 +67,43 @@ impl Join {
         }
     }
 
-    /// Gives a pipe connection candidates of its own where the alert of its share access has closed.
+    /// The target or, where that would be one alert too many, the alert where the observation is already, or the one of those
+    /// that nobody is named for.
+    fn openable(&mut self, asset: &AssetId, rule: RuleIndex, slot: Slot, target: Target) -> Target {
+        let Target::Own(key) = target else {
+            return target;
+        };
+        let id = key.id();
+        let is_inferred = matches!(key.who, Who::Source(_)) && self.has_standing(asset, rule, slot);
+        if !is_inferred
+            || self.alerts.contains_key(&id)
+            || self
+                .opening
+                .admits(asset, id, self.stream_time, &self.state.settings)
+        {
+            return Target::Own(key);
+        }
+        let accesses = self.state.assets.get(asset);
+        let accesses = accesses.and_then(|asset| asset.accesses.get(&rule));
+        let before = accesses.and_then(|accesses| accesses.alert_of(slot));
+        match before.filter(|before| self.alerts.contains_key(before)) {
+            Some(before) => Target::Of(before),
+            None => Target::Own(AlertKey {
+                who: Who::Unattributed,
+                ..key
+            }),
+        }
+    }
+
+    /// Whether the access in a slot has candidates by its nature.
+    fn has_standing(&self, asset: &AssetId, rule: RuleIndex, slot: Slot) -> bool {
+        let accesses = self.state.assets.get(asset);
+        let accesses = accesses.and_then(|asset| asset.accesses.get(&rule));
+        accesses.is_some_and(|accesses| accesses.standing(slot).is_some())
+    }
+
+    /// Gives a pipe connection candidates of its own where its share access is in no open alert: that has closed, or it came
+    /// too late for it. What has closed with the pipe connection in it stays as it is.
     fn stand_alone(&mut self, asset: &AssetId, rule: RuleIndex, slot: Slot) {
         let Some(state) = self.state.assets.get_mut(asset) else {
             return;
@@ -74,12 +111,13 @@ impl Join {
         let Some(accesses) = state.accesses.get_mut(&rule) else {
             return;
         };
-        let of_closed = accesses.pipes.get(&slot).is_some_and(|pipe| {
+        let is_open = |alert: &AlertId| self.alerts.contains_key(alert);
+        let is_alone = accesses.pipes.get(&slot).is_some_and(|pipe| {
             let share = pipe.share.and_then(|share| accesses.shares.get(&share));
-            let alert = share.and_then(|share| share.alert);
-            pipe.alert.is_none() && alert.is_some_and(|alert| !self.alerts.contains_key(&alert))
+            pipe.alert.as_ref().is_none_or(is_open)
+                && share.is_some_and(|share| !share.alert.as_ref().is_some_and(is_open))
         });
-        if of_closed && let Some(stored) = accesses.stored(slot) {
+        if is_alone && let Some(stored) = accesses.stored(slot) {
             let standing = Standing::of(stored, &state.connections, &self.state.settings);
             accesses.set_standing(slot, Some(standing));
         }
@@ -117,7 +155,7 @@ impl Join {
     }
 
     /// The key of the alert that an access belongs to.
-    fn key(&self, rule: RuleIndex, stored: &Stored, who: Who) -> AlertKey {
+    pub(super) fn key(&self, rule: RuleIndex, stored: &Stored, who: Who) -> AlertKey {
         AlertKey {
             rule: self.state.rules.id(rule).clone(),
             asset: stored.observation.asset.clone(),
@@ -128,7 +166,7 @@ impl Join {
     }
 
     /// The open alert with this key, opened if it is new.
-    fn open(&mut self, key: AlertKey, id: AlertId, rule: RuleIndex) -> &mut OpenAlert {
+    pub(super) fn open(&mut self, key: AlertKey, id: AlertId, rule: RuleIndex) -> &mut OpenAlert {
         self.alerts.entry(id).or_insert_with(|| {
             let alert = OpenAlert::new(key, rule, &self.state.settings);
             self.closings.insert((alert.closes, id));

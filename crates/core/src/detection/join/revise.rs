@@ -10,6 +10,9 @@ use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision
 use crate::log::At;
 use crate::time::AppendTime;
 
+/// The number of a revision, and when it is written.
+type Stamp = (u64, AppendTime);
+
 impl Join {
     /// The last revision of every published alert that may still be active: open alerts that are not superseded, active
     /// alerts about sensors, and active sweeps, by alert id. A change of policy writes them once more, numbered as a
@@ -42,6 +45,7 @@ impl Join {
         }
         revisions.extend(self.sensors.active(at));
         revisions.extend(self.sweeps.active(at));
+        revisions.extend(self.tallies.active(at));
         revisions.sort_by_key(|revision| revision.id);
         revisions
     }
@@ -51,17 +55,13 @@ impl Join {
             && deadline <= at.now
         {
             self.deadlines.pop_first();
-            let Some(alert) = self.alerts.get_mut(&id) else {
-                continue;
-            };
-            alert.deadline = None;
-            let Some((content, _)) = self.state.content_now(alert) else {
-                continue;
-            };
-            if alert.last_published.as_ref() != Some(&content) {
-                let stamp = (by_deadline(at.offset), written_by_deadline(at, deadline));
-                let rule = self.state.rules.rule(alert.rule);
-                output.revisions.push(write(alert, id, rule, content, stamp));
+            if let Some(alert) = self.alerts.get_mut(&id) {
+                alert.deadline = None;
+            }
+            let stamp = (by_deadline(at.offset), written_by_deadline(at, deadline));
+            let takers = self.look(id, at, stamp, output);
+            for id in takers {
+                self.take_over(id, stamp, output);
             }
         }
     }
@@ -73,50 +73,79 @@ impl Join {
             && closes <= self.stream_time
         {
             self.closings.pop_first();
-            self.alerts.remove(&id);
+            if let Some(alert) = self.alerts.remove(&id) {
+                self.forget_source(id, &alert);
+            }
         }
     }
 
     /// Decides for every alert that a record touched whether it is written now, later or not at all. What takes over from
-    /// an alert that is superseded is written with the same record.
+    /// an alert that is superseded is written with the same record. An alert that was written a moment ago is looked at
+    /// when it may be written again, so that a flood does not cost a look for each record.
     pub(super) fn reconsider(&mut self, touched: BTreeSet<AlertId>, at: At, output: &mut JoinOutput) {
         let mut takers = BTreeSet::new();
         for id in touched {
+            self.count_sources(id);
             let Some(alert) = self.alerts.get_mut(&id) else {
                 output.counters.after_close += 1;
                 continue;
             };
-            let due = match self.state.content_now(alert) {
-                Some((content, opened)) => {
-                    let due = alert.due(&content, opened, at.now, &self.state.settings);
-                    (due, Some(content))
+            match alert.rests_until(at.now, &self.state.settings) {
+                Some(until) => {
+                    alert.touched_since.get_or_insert(at.now);
+                    self.set_deadline(id, until);
                 }
-                None => (Due::Never, None),
-            };
-            if let Some(deadline) = alert.deadline.take() {
-                self.deadlines.remove(&(deadline, id));
-            }
-            match due {
-                (Due::Now, Some(content)) => {
-                    takers.extend(content.superseded_by.iter().copied());
-                    let stamp = (by_record(at.offset), at.now);
-                    let rule = self.state.rules.rule(alert.rule);
-                    output.revisions.push(write(alert, id, rule, content, stamp));
-                }
-                (Due::At(deadline), _) => {
-                    alert.deadline = Some(deadline);
-                    self.deadlines.insert((deadline, id));
-                }
-                _ => {}
+                None => takers.extend(self.look(id, at, (by_record(at.offset), at.now), output)),
             }
         }
         for id in takers {
-            self.take_over(id, at, output);
+            self.take_over(id, (by_record(at.offset), at.now), output);
         }
     }
 
+    /// Looks at the content of an alert, and writes it if it is due. Returns what takes over from it then.
+    fn look(&mut self, id: AlertId, at: At, stamp: Stamp, output: &mut JoinOutput) -> Vec<AlertId> {
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            return Vec::new();
+        };
+        if let Some(deadline) = alert.deadline.take() {
+            self.deadlines.remove(&(deadline, id));
+        }
+        alert.last_looked = Some(at.now);
+        let Some((content, opened)) = self.state.content_now(alert) else {
+            return Vec::new();
+        };
+        match alert.due(&content, opened, at.now, &self.state.settings) {
+            Due::Now => {
+                let takers = content.superseded_by.clone();
+                let rule = self.state.rules.rule(alert.rule);
+                output.revisions.push(write(alert, id, rule, content, stamp));
+                takers
+            }
+            Due::At(deadline) => {
+                self.set_deadline(id, deadline);
+                Vec::new()
+            }
+            Due::Never => Vec::new(),
+        }
+    }
+
+    /// Looks at an alert at `deadline`, or before if that is due already.
+    fn set_deadline(&mut self, id: AlertId, deadline: AppendTime) {
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            return;
+        };
+        if alert.deadline.is_some_and(|known| known <= deadline) {
+            return;
+        }
+        if let Some(later) = alert.deadline.replace(deadline) {
+            self.deadlines.remove(&(later, id));
+        }
+        self.deadlines.insert((deadline, id));
+    }
+
     /// Writes an alert that takes over accesses of another, if it differs from its last revision.
-    fn take_over(&mut self, id: AlertId, at: At, output: &mut JoinOutput) {
+    fn take_over(&mut self, id: AlertId, stamp: Stamp, output: &mut JoinOutput) {
         let Some(alert) = self.alerts.get_mut(&id) else {
             return;
         };
@@ -130,7 +159,6 @@ impl Join {
             self.deadlines.remove(&(deadline, id));
         }
         let rule = self.state.rules.rule(alert.rule);
-        let stamp = (by_record(at.offset), at.now);
         output.revisions.push(write(alert, id, rule, content, stamp));
     }
 }
@@ -141,12 +169,11 @@ fn write(
     id: AlertId,
     rule: &Arc<Rule>,
     content: Content,
-    (number, created): (u64, AppendTime),
+    (number, created): Stamp,
 ) -> Revision {
-    alert.differs_since = None;
     let is_first = content.status == Status::Active && !alert.is_published;
     alert.is_published |= is_first;
-    let before = alert.last_published.replace(content.clone());
+    let before = alert.published(content.clone(), created);
     let exception_before = before.and_then(|before| before.exception);
     let is_excepted_anew = content.exception.is_some() && exception_before != content.exception;
     Revision {

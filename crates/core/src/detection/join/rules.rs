@@ -15,6 +15,7 @@ pub(super) struct Rules {
     share_access: HashMap<Arc<str>, Vec<RuleIndex>>,
     /// Whether a rule watches pipes on both sides.
     is_two_sided: Vec<bool>,
+    highest_risk: u8,
 }
 
 impl Rules {
@@ -26,6 +27,7 @@ impl Rules {
             is_two_sided: (rules.iter())
                 .map(|rule| !rule.pipes.pipe_connected.is_empty() && !rule.pipes.share_access.is_empty())
                 .collect(),
+            highest_risk: rules.iter().map(|rule| rule.risk).max().unwrap_or_default(),
         };
         for (number, rule) in rules.iter().enumerate() {
             for pipe in &rule.pipes.pipe_connected {
@@ -54,6 +56,11 @@ impl Rules {
         &self.rules[index].id
     }
 
+    /// Whether no rule in force has a higher risk.
+    pub(super) fn is_of_highest_risk(&self, index: RuleIndex) -> bool {
+        self.rules[index].risk >= self.highest_risk
+    }
+
     /// Whether a rule that watches the pipe of an observation watches the other side too.
     pub(super) fn watch_both_sides(&self, observation: &Observation) -> bool {
         let mut rules = self.watching(observation).iter();
@@ -68,7 +75,7 @@ impl Rules {
     /// The rules that watch the pipe of an observation; none for a connection, which serves all of them.
     pub(super) fn watching(&self, observation: &Observation) -> &[RuleIndex] {
         let rules = match &observation.event.detail {
-            Detail::NetworkConnection(_) => None,
+            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => None,
             Detail::PipeConnected(pipe) => self.pipe_connected.get(&pipe.pipe),
             Detail::ShareAccess(share) => self.share_access.get(&share.pipe),
         };

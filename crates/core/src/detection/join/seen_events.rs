@@ -34,7 +34,7 @@ impl SeenEvents {
         }
     }
 
-    /// Remembers `id` as of `now`. Whether it was known. Beyond `limit`, the least recent is evicted.
+    /// Remembers `id` as of `now`. Whether it was known. Beyond `limit`, the least recent is forgotten.
     pub(super) fn is_copy(&mut self, id: ObservationId, now: AppendTime, limit: usize) -> bool {
         let known = match self.last_arrival.raw_entry_mut().from_key(&id) {
             RawEntryMut::Occupied(mut entry) => {

@@ -85,13 +85,20 @@ impl<'a> Others<'a> {
             return Confidence::High;
         }
         match accesses.pair_of(share) {
-            Some(pipe) if self.near(&pipe.stored).next().is_none() => Confidence::High,
+            Some(pipe) if self.near(&pipe.stored).next().is_none() && !self.is_incomplete(&pipe.stored) => {
+                Confidence::High
+            }
             _ => Confidence::Medium,
         }
     }
 
-    /// The pipe connection of a share access that may be another's, and the least of those whose it may be.
-    pub(super) fn doubt<'b>(&self, share: &Share, accesses: &'b Accesses) -> Option<(Origin, &'b Stored)> {
+    /// The pipe connection of a share access that may be another's, and the least of those whose it may be; of those that a
+    /// bound has dropped none is known.
+    pub(super) fn doubt<'b>(
+        &self,
+        share: &Share,
+        accesses: &'b Accesses,
+    ) -> Option<(Option<Origin>, &'b Stored)> {
         if tuple_evidence(&share.stored, self.asset, self.settings)
             .next()
             .is_some()
@@ -99,7 +106,17 @@ impl<'a> Others<'a> {
             return None;
         }
         let pipe = &accesses.pair_of(share)?.stored;
-        Some((self.near(pipe).min()?, pipe))
+        match self.near(pipe).min() {
+            None if self.is_incomplete(pipe) => Some((None, pipe)),
+            other => Some((Some(other?), pipe)),
+        }
+    }
+
+    /// Whether a bound has dropped session evidence near a pipe connection.
+    fn is_incomplete(&self, pipe: &Stored) -> bool {
+        let times = (pipe.time(), pipe.time());
+        let dropped = &self.asset.connections.dropped;
+        dropped.near(times, pipe.arrival, self.settings) > 0
     }
 
     /// Those that were connected near a pipe connection and have no share access of their own there: it may be theirs.

@@ -45,12 +45,18 @@ pub(super) struct Standing {
     weak: Few,
     /// Whether the asset's connection to itself is near enough to be this access.
     is_own_near: bool,
+    /// Whether a bound had dropped session evidence near the access before that came.
+    is_incomplete: bool,
 }
 
 impl Standing {
     /// By all session evidence in state.
     pub(super) fn of(access: &Stored, connections: &Connections, settings: &JoinSettings) -> Self {
-        let mut standing = Self::default();
+        let times = (access.time(), access.time());
+        let mut standing = Self {
+            is_incomplete: connections.dropped.near(times, access.arrival, settings) > 0,
+            ..Self::default()
+        };
         for connection in nearby::evidence(access, connections, settings) {
             standing.add(access, connection, settings);
         }
@@ -73,13 +79,30 @@ impl Standing {
         self.is_own_near |= origin == Origin::Local && nearby::is_at_access(access, connection, settings);
     }
 
+    /// Whether a bound had dropped session evidence near the access before that came.
+    pub(super) const fn is_incomplete(&self) -> bool {
+        self.is_incomplete
+    }
+
     /// Whether there is no candidate near the access.
     pub(super) fn is_empty(&self) -> bool {
         self.strong == Few::Nobody && self.weak == Few::Nobody
     }
 
-    /// Whose the access is.
+    /// Whose the access is. At most ambiguous where evidence is missing.
     pub(super) fn verdict(&self) -> Verdict {
+        let complete = self.by_evidence();
+        match complete.who {
+            Who::Source(_) | Who::Local if self.is_incomplete => Verdict {
+                who: Who::Unattributed,
+                attribution: Attribution::Ambiguous,
+                confidence: Confidence::Low,
+            },
+            _ => complete,
+        }
+    }
+
+    fn by_evidence(&self) -> Verdict {
         let inferred = |ip: IpAddr, confidence| Verdict {
             who: Who::Source(ip),
             attribution: Attribution::Inferred,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use super::accesses::Accesses;
 use super::asset::AssetState;
 use super::content::{Current, current};
 use super::open_alert::OpenAlert;
@@ -30,23 +31,17 @@ impl State {
     /// The content of an alert as of now, and when its first access arrived. `None` if it has no access and was never
     /// published with one.
     pub(super) fn content_now(&self, alert: &OpenAlert) -> Option<(Content, AppendTime)> {
-        let asset = self.assets.get(&alert.key.asset);
-        let accesses = asset.and_then(|asset| asset.accesses.get(&alert.rule));
-        if let (Some(asset), Some(accesses)) = (asset, accesses)
-            && let Some(current) = current(
-                alert,
-                asset,
-                accesses,
-                (&self.settings, self.exceptions.domains()),
-            )
-        {
+        // Bounds may have left room for nothing but the alert's summary.
+        let (no_asset, no_accesses) = (AssetState::default(), Accesses::default());
+        let asset = self.assets.get(&alert.key.asset).unwrap_or(&no_asset);
+        let accesses = asset.accesses.get(&alert.rule).unwrap_or(&no_accesses);
+        let policy = (&self.settings, self.exceptions.domains());
+        if let Some(current) = current(alert, asset, accesses, policy) {
             let opened = current.opened;
             return Some((self.excepted(alert, current), opened));
         }
         let last_published = alert.last_published.clone()?;
-        let departed = accesses
-            .into_iter()
-            .flat_map(|accesses| alert.departed.iter().filter_map(|&slot| accesses.alert_of(slot)));
+        let departed = alert.departed.iter().filter_map(|&slot| accesses.alert_of(slot));
         let superseded_by: BTreeSet<AlertId> = departed.collect();
         let superseded = Content {
             status: Status::Superseded,

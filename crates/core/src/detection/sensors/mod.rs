@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use self::watch::{Spans, WITNESSES, Watch};
+use self::watch::{SENSORS, Spans, WITNESSES, Watch};
 use super::revision::{NAMESPACE, by_deadline, by_record, written_by_deadline};
 use super::{AlertId, Body, JoinSettings, Revision, Status};
 use crate::event::{AssetId, Kind};
@@ -120,7 +120,7 @@ pub(super) struct Arrival<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Sensors {
     inventory: Option<Arc<Inventory>>,
-    assets: BTreeMap<AssetId, [Watch; Kind::ALL.len()]>,
+    assets: BTreeMap<AssetId, [Watch; SENSORS.len()]>,
     /// When to judge a sensor again: at the first moment at which the judgement may change without a record of its own.
     due: BTreeSet<(AppendTime, AssetId, Kind)>,
 }
@@ -156,10 +156,12 @@ impl Sensors {
 
     /// The sensors of an asset that were seen after a moment: each message counts, whatever became of it.
     pub(super) fn seen_since(&self, asset: &AssetId, since: AppendTime) -> BTreeSet<Kind> {
-        let watches = self.assets.get(asset).into_iter().flatten();
-        let all = Kind::ALL.into_iter().zip(watches);
-        let seen = all.filter(|(_, watch)| watch.last_seen.is_some_and(|seen| seen > since));
-        seen.map(|(kind, _)| kind).collect()
+        let Some(watches) = self.assets.get(asset) else {
+            return BTreeSet::new();
+        };
+        let last_seen = |kind| watches[index(kind)?].last_seen;
+        let is_seen = |kind: &Kind| last_seen(*kind).is_some_and(|seen| seen > since);
+        Kind::ALL.into_iter().filter(is_seen).collect()
     }
 
     /// The active alerts, to be written once more by a record.
@@ -226,9 +228,7 @@ impl Sensors {
             return None;
         }
         let spans = Spans::of(settings);
-        let watches = self.assets.entry(asset.clone()).or_default();
-
-        let own = &mut watches[index(kind)];
+        let own = &mut self.assets.entry(asset.clone()).or_default()[index(kind)?];
         let resolved = own.is_blind.then(|| {
             own.forget(at.now, &spans);
             let alert = own.alert(asset, kind, Some(Resolution::Seen), at.now);
@@ -241,7 +241,7 @@ impl Sensors {
         let Some(witness) = witness.filter(|_| is_access) else {
             return resolved;
         };
-        for sensor in Kind::ALL.into_iter().filter(|sensor| *sensor != kind) {
+        for sensor in SENSORS.into_iter().filter(|sensor| *sensor != kind) {
             let is_due = if sensor == Kind::NetworkConnection {
                 is_new_session
             } else {
@@ -262,13 +262,13 @@ impl Sensors {
     fn watches(&self) -> impl Iterator<Item = (&AssetId, Kind, &Watch)> {
         let assets = self.assets.iter();
         assets.flat_map(|(asset, watches)| {
-            let by_kind = Kind::ALL.into_iter().zip(watches);
+            let by_kind = SENSORS.into_iter().zip(watches);
             by_kind.map(move |(sensor, watch)| (asset, sensor, watch))
         })
     }
 
     fn watch(&mut self, asset: &AssetId, sensor: Kind) -> Option<&mut Watch> {
-        self.assets.get_mut(asset)?.get_mut(index(sensor))
+        self.assets.get_mut(asset)?.get_mut(index(sensor)?)
     }
 
     /// Schedules the next judgement of a sensor.
@@ -301,10 +301,7 @@ fn revision(alert: SensorBlind, number: u64, created: AppendTime) -> Revision {
     }
 }
 
-const fn index(kind: Kind) -> usize {
-    match kind {
-        Kind::NetworkConnection => 0,
-        Kind::PipeConnected => 1,
-        Kind::ShareAccess => 2,
-    }
+/// `None` of a kind that no sensor is judged by.
+fn index(kind: Kind) -> Option<usize> {
+    SENSORS.iter().position(|sensor| *sensor == kind)
 }

@@ -11,6 +11,10 @@ use crate::time::AppendTime;
 /// How many slots a horizon is divided into: the coarseness of counting.
 const SLOTS: u32 = 32;
 
+/// The kinds whose sensors are judged. Logons and share sessions are evidence where they are collected, and no access must bring
+/// one: a session that is reused brings none for hours.
+pub(super) const SENSORS: [Kind; 3] = [Kind::NetworkConnection, Kind::PipeConnected, Kind::ShareAccess];
+
 /// The kinds that can show that a sensor is blind. A connection shows nothing: most of them open no watched pipe.
 pub(super) const WITNESSES: [Kind; 2] = [Kind::PipeConnected, Kind::ShareAccess];
 

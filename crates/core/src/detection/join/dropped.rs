@@ -1,0 +1,165 @@
+//! What bounds have dropped: of accesses a summary, of session evidence when it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::stored::Stored;
+use crate::detection::JoinSettings;
+use crate::event::Outcome;
+use crate::time::{AppendTime, EventTime};
+
+/// How many accounts, and how many pipes, a summary names.
+const NAMES: usize = 4;
+/// The longest account or pipe that it names, in bytes. So a summary takes less than 1 KiB.
+const NAME_BYTES: usize = 96;
+
+/// The accesses of an alert that no bound left room for.
+#[derive(Debug)]
+pub(super) struct DroppedAccesses {
+    pub(super) number: u32,
+    pub(super) untimely: u32,
+    /// Event time of the first and of the last.
+    pub(super) times: (EventTime, EventTime),
+    /// When the first arrived.
+    pub(super) opened: AppendTime,
+    pub(super) accounts: BTreeSet<Arc<str>>,
+    pub(super) pipes: BTreeSet<Arc<str>>,
+    /// Whether there were more accounts than it names.
+    pub(super) has_more_accounts: bool,
+    /// Success if any is known to have been granted, else failure if all are known to have been denied.
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl DroppedAccesses {
+    /// The summary of one.
+    pub(super) fn of(access: &Stored, settings: &JoinSettings) -> Self {
+        let share = access.share();
+        let mut dropped = Self {
+            number: 1,
+            untimely: u32::from(access.arrival_bucket(settings).is_some()),
+            times: (access.time(), access.time()),
+            opened: access.arrival,
+            accounts: BTreeSet::new(),
+            pipes: BTreeSet::new(),
+            has_more_accounts: false,
+            outcome: share.and_then(|share| share.outcome),
+        };
+        if let Some(account) = share.and_then(|share| share.account.as_ref()) {
+            dropped.add_account(account.to_string().into());
+        }
+        let connected = access.pipe().map(|connected| &connected.pipe);
+        if let Some(pipe) = connected.or(share.map(|share| &share.pipe)) {
+            add_name(&mut dropped.pipes, Arc::clone(pipe));
+        }
+        dropped
+    }
+
+    /// Takes in later ones.
+    pub(super) fn merge(&mut self, later: Self) {
+        self.number = self.number.saturating_add(later.number);
+        self.untimely = self.untimely.saturating_add(later.untimely);
+        let (first, last) = self.times;
+        self.times = (first.min(later.times.0), last.max(later.times.1));
+        self.outcome = together(self.outcome, later.outcome);
+        self.has_more_accounts |= later.has_more_accounts;
+        for account in later.accounts {
+            self.add_account(account);
+        }
+        for pipe in later.pipes {
+            add_name(&mut self.pipes, pipe);
+        }
+    }
+
+    fn add_account(&mut self, account: Arc<str>) {
+        let is_named = add_name(&mut self.accounts, account);
+        self.has_more_accounts |= !is_named;
+    }
+}
+
+/// Adds a name, unless there are too many or it is too long. Whether it is among them.
+fn add_name(names: &mut BTreeSet<Arc<str>>, name: Arc<str>) -> bool {
+    let has_room = names.len() < NAMES && name.len() <= NAME_BYTES;
+    if has_room {
+        names.insert(name);
+        true
+    } else {
+        names.contains(&name)
+    }
+}
+
+/// What is known of two outcomes together.
+pub(super) fn together(one: Option<Outcome>, other: Option<Outcome>) -> Option<Outcome> {
+    match (one, other) {
+        (Some(Outcome::Success), _) | (_, Some(Outcome::Success)) => Some(Outcome::Success),
+        (Some(Outcome::Failure), Some(Outcome::Failure)) => Some(Outcome::Failure),
+        _ => None,
+    }
+}
+
+/// How exactly the times of dropped session evidence are remembered.
+const SLOT: Duration = Duration::from_secs(10);
+/// Of how many slots; beyond that, everything may have been dropped.
+const SLOTS: usize = 512;
+
+/// The session evidence of one asset that bounds have dropped.
+#[derive(Debug, Default)]
+pub(super) struct DroppedEvidence {
+    slots: BTreeMap<EventTime, Lost>,
+    beyond: Lost,
+}
+
+/// How much was lost, and when the last of it had arrived.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    number: u32,
+    last_arrival: AppendTime,
+}
+
+impl Default for Lost {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            last_arrival: AppendTime::MIN,
+        }
+    }
+}
+
+impl Lost {
+    fn add(&mut self, arrival: AppendTime) {
+        self.number = self.number.saturating_add(1);
+        self.last_arrival = self.last_arrival.max(arrival);
+    }
+}
+
+impl DroppedEvidence {
+    pub(super) fn add(&mut self, evidence: &Stored, now: AppendTime, settings: &JoinSettings) {
+        if self.slots.len() >= SLOTS {
+            let oldest_kept = now.minus(settings.horizon() + settings.join_span());
+            self.slots.retain(|_, lost| lost.last_arrival > oldest_kept);
+        }
+        let slot = evidence.time().bucket(SLOT);
+        let has_room = self.slots.len() < SLOTS;
+        let lost = match self.slots.get_mut(&slot) {
+            Some(lost) => lost,
+            None if has_room => self.slots.entry(slot).or_default(),
+            None => &mut self.beyond,
+        };
+        lost.add(evidence.arrival);
+    }
+
+    /// How much was lost that would have been near accesses between two times, of which the first arrived then.
+    pub(super) fn near(
+        &self,
+        (first, last): (EventTime, EventTime),
+        arrival: AppendTime,
+        settings: &JoinSettings,
+    ) -> u32 {
+        let joins = |lost: &&Lost| lost.last_arrival.plus(settings.join_span()) >= arrival;
+        let window = settings.attribution_window;
+        let from = first.minus(window).bucket(SLOT);
+        let slots = self.slots.range(from..=last.plus(window)).map(|(_, lost)| lost);
+        let lost = slots.chain([&self.beyond]).filter(joins);
+        lost.fold(0, |sum, lost| sum.saturating_add(lost.number))
+    }
+}

@@ -1,0 +1,117 @@
+//! What an alert consists of, apart from session evidence.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::accesses::{Accesses, Pipe, Share};
+use super::content::count;
+use super::dropped::{DroppedAccesses, together};
+use super::open_alert::OpenAlert;
+use super::standing::Standing;
+use super::stored::Stored;
+use crate::detection::Who;
+use crate::detection::accounts::{OneAccount, Written, distinct};
+use crate::event::Outcome;
+use crate::inventory::Domains;
+use crate::time::{AppendTime, EventTime};
+
+/// What an alert consists of, apart from session evidence.
+pub(super) struct Members<'a> {
+    pub(super) shares: Vec<&'a Share>,
+    /// Pipe connections that are the same access as one of these.
+    pub(super) paired: Vec<&'a Pipe>,
+    /// Other pipe connections.
+    pub(super) alone: Vec<&'a Pipe>,
+    /// Accesses that bounds left no room for.
+    pub(super) dropped: Option<&'a DroppedAccesses>,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn of(alert: &'a OpenAlert, accesses: &'a Accesses) -> Self {
+        let shares = alert.shares.iter().filter_map(|slot| accesses.shares.get(slot));
+        let pipes = alert.pipes.iter().filter_map(|slot| accesses.pipes.get(slot));
+        let (paired, alone) = pipes.partition(|pipe| accesses.is_evidence(pipe));
+        Self {
+            shares: shares.collect(),
+            paired,
+            alone,
+            dropped: alert.dropped.as_deref(),
+        }
+    }
+
+    /// How many accesses it has.
+    pub(super) fn number(&self) -> u32 {
+        let kept = self.shares.len() + self.alone.len();
+        count(kept).saturating_add(self.dropped.map_or(0, |dropped| dropped.number))
+    }
+
+    /// How many of them a share access names the source of.
+    pub(super) fn number_audited(&self, who: Who) -> u32 {
+        let dropped = self.dropped.filter(|_| who != Who::Unattributed);
+        count(self.audited().count()).saturating_add(dropped.map_or(0, |dropped| dropped.number))
+    }
+
+    /// Share accesses, and pipe connections that no share access explains, with their candidates.
+    pub(super) fn accesses(&self) -> impl Iterator<Item = (&'a Stored, Option<&'a Standing>)> {
+        let shares = self.shares.iter();
+        let shares = shares.map(|share| (&share.stored, share.standing.as_ref()));
+        let alone = self.alone.iter();
+        shares.chain(alone.map(|pipe| (&pipe.stored, pipe.standing.as_ref())))
+    }
+
+    pub(super) fn pipes(&self) -> impl Iterator<Item = &'a Stored> {
+        self.paired.iter().chain(&self.alone).map(|pipe| &pipe.stored)
+    }
+
+    /// Those whose source a share access names.
+    pub(super) fn audited(&self) -> impl Iterator<Item = &'a Share> {
+        self.shares
+            .iter()
+            .copied()
+            .filter(|share| share.standing.is_none())
+    }
+
+    /// Event time of the first and of the last access.
+    pub(super) fn times(&self) -> Option<(EventTime, EventTime)> {
+        let kept = self.accesses().map(|(access, _)| (access.time(), access.time()));
+        let times = kept.chain(self.dropped.map(|dropped| dropped.times));
+        times.reduce(|(first, last), times| (first.min(times.0), last.max(times.1)))
+    }
+
+    pub(super) fn pipe_names(&self) -> BTreeSet<Arc<str>> {
+        let names = self.accesses().filter_map(|(access, _)| match access.pipe() {
+            Some(pipe) => Some(&pipe.pipe),
+            None => access.share().map(|share| &share.pipe),
+        });
+        let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.pipes);
+        names.chain(dropped).cloned().collect()
+    }
+
+    /// Each once, however it was written.
+    pub(super) fn accounts(&self, domains: &Domains) -> BTreeSet<OneAccount> {
+        let shares = self.shares.iter().filter_map(|share| share.stored.share());
+        let accounts = shares.filter_map(|share| share.account.as_ref());
+        let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.accounts);
+        distinct(
+            accounts
+                .map(Written::of)
+                .chain(dropped.map(|text| Written::of_text(text))),
+            domains,
+        )
+    }
+
+    /// Success if any access is known to have been granted, else failure if all are known to have been denied.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        let shares = self.shares.iter().filter_map(|share| share.stored.share());
+        let alone = self.alone.iter().map(|_| None);
+        let outcomes = shares.map(|share| share.outcome).chain(alone);
+        let outcomes = outcomes.chain(self.dropped.map(|dropped| dropped.outcome));
+        outcomes.reduce(together).flatten()
+    }
+
+    /// When the first of them arrived.
+    pub(super) fn opened(&self) -> Option<AppendTime> {
+        let kept = self.accesses().map(|(access, _)| access.arrival);
+        kept.chain(self.dropped.map(|dropped| dropped.opened)).min()
+    }
+}
