@@ -357,3 +357,37 @@ fn the_inventory_says_which_netbios_name_is_whose_domain() {
         json!([r"APERTURE\alice", r"GLADOS\alice", r"aperture.local\alice"])
     );
 }
+
+#[test]
+fn a_source_that_neither_inventory_nor_its_own_log_names_bears_the_name_of_its_binding() {
+    let hours_before = connection(-180 * MINUTE, SENTRY, CLIENT, 50_001);
+    let named = |events: &[Value]| {
+        let alert = only_alert(events);
+        let names = alert["pipewarden"]["source"]["names"].clone();
+        (names, grounds(&alert), alert)
+    };
+    let access = share(0, CLIENT, 49_839);
+    let (names, grounds, alert) = named(&[hours_before.clone(), access.clone()]);
+    assert_eq!(names, json!([{"name": SENTRY, "from": "binding"}]));
+    assert_eq!(grounds[1], "source - binding -");
+    assert!(
+        alert["message"]
+            .as_str()
+            .unwrap()
+            .contains("from 10.1.0.101 (sentry1.aperture.local) ")
+    );
+    assert_eq!(alert["related"]["hosts"], json!([ATLAS, SENTRY]));
+    assert_eq!(
+        alert["pipewarden"]["source"]["hosts"],
+        json!([]),
+        "no connection of this alert names it"
+    );
+
+    let own = connection(-100, "SENTRY-NEW.aperture.local", CLIENT, 49_839);
+    let (names, grounds, _) = named(&[hours_before, own, access]);
+    assert_eq!(
+        names,
+        json!([{"name": "sentry-new.aperture.local", "from": "client"}])
+    );
+    assert!(grounds.iter().all(|ground| !ground.contains("binding")));
+}

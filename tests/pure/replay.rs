@@ -152,6 +152,20 @@ fn each_sample_gives_the_same_alert_alone_as_among_the_others() {
         let mut alert = alert.clone();
         alert["pipewarden"].as_object_mut().unwrap().remove("revision");
         alert["event"].as_object_mut().unwrap().remove("created");
+        let names = &alert["pipewarden"]["source"]["names"];
+        if names.is_null() || names[0]["from"] == "binding" {
+            // What the others teach of addresses.
+            alert["message"].take();
+            alert["related"]["hosts"].take();
+            alert["pipewarden"]["rests_on"].take();
+            alert["pipewarden"]["source"]
+                .as_object_mut()
+                .unwrap()
+                .remove("names");
+            if let Some(source) = alert.get_mut("source") {
+                source.as_object_mut().unwrap().remove("domain");
+            }
+        }
         alert
     };
     assert_eq!(

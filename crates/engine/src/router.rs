@@ -25,6 +25,10 @@ pub struct Origin<'a> {
 
 /// The outcome of one message.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "what is kept of a message is nearly always an observation"
+)]
 pub enum Routed {
     /// It is an observation of this asset.
     Observation(RoutedObservation),
@@ -280,11 +284,19 @@ impl Router {
 fn resolve(resolver: &Resolver, received: Received) -> Routed {
     let resolution = resolver.resolve(&received.event);
     match resolution.outcome {
-        Outcome::Asset(asset) => Routed::Observation(RoutedObservation {
-            observation: Observation::new(asset, received).local_where(resolution.is_local),
-            resolved_by: resolution.resolved_by,
-            conflict: resolution.conflict,
-        }),
+        Outcome::Asset(asset) => {
+            let is_local = resolution.is_local;
+            let source_name = (!is_local)
+                .then(|| resolver.source_name(&received.event))
+                .flatten();
+            Routed::Observation(RoutedObservation {
+                observation: Observation::new(asset, received)
+                    .local_where(is_local)
+                    .with_source_name(source_name),
+                resolved_by: resolution.resolved_by,
+                conflict: resolution.conflict,
+            })
+        }
         Outcome::Ignored => Routed::Skipped(Reason::UnlistedHost),
         Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
     }

@@ -179,7 +179,8 @@ pub(super) fn shared_agent<'de, D: Deserializer<'de>>(
     Ok(agent.map(|agent| AGENTS.with(|known| shared(known, agent))))
 }
 
-fn shared_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+/// Reads a text; equal ones are one allocation.
+pub(super) fn shared_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
     let text = Option::<Arc<str>>::deserialize(deserializer)?;
     Ok(text.map(|text| TEXTS.with(|known| shared(known, text))))
 }
