@@ -43,16 +43,20 @@ fn check(join: &Join, alert: &AccessAlert) {
     }
 }
 
-fn joined<'a>(access: &'a ExplainedAccess, reason: &Reason) -> Vec<&'a Finding> {
+fn joined(access: &ExplainedAccess, is_meant: fn(&Reason) -> bool) -> Vec<&Finding> {
     let joined = access.joined.iter();
-    joined.filter(|finding| finding.reason == *reason).collect()
+    joined.filter(|finding| is_meant(&finding.reason)).collect()
+}
+
+const fn is_candidate(reason: &Reason) -> bool {
+    matches!(reason, Reason::Candidate { .. })
 }
 
 /// What any access was joined with for a reason, and whether that is all of it.
-fn all_joined(explanation: &Explanation, reason: &Reason) -> (BTreeSet<Seen>, bool) {
+fn all_joined(explanation: &Explanation, is_meant: fn(&Reason) -> bool) -> (BTreeSet<Seen>, bool) {
     let (mut all, mut is_whole) = (BTreeSet::new(), true);
     for access in &explanation.accesses {
-        let joined = joined(access, reason);
+        let joined = joined(access, is_meant);
         is_whole &= joined.len() < LISTED;
         all.extend(joined.into_iter().filter_map(|finding| finding.seen.clone()));
     }
@@ -95,7 +99,10 @@ fn check_pairs(explanation: &Explanation, content: &Content) {
     let all = evidence(content, Kind::PipeConnected);
     assert!(pipes.is_subset(&all), "{pipes:?} {all:?}");
     let explained: BTreeSet<Seen> = all.difference(&pipes).cloned().collect();
-    held(all_joined(explanation, &Reason::Explains), &explained);
+    held(
+        all_joined(explanation, |reason| *reason == Reason::Explains),
+        &explained,
+    );
 }
 
 /// An audited access names the source, its session evidence is that of its tuple and logon id, and where all are audited, what joins any
@@ -113,10 +120,9 @@ fn check_audited(explanation: &Explanation, content: &Content, source: Option<Ip
     }
     assert_eq!(audited.count(), content.audited as usize);
     let sessions = sessions(content);
-    let (mut found, mut is_whole) = all_joined(explanation, &Reason::SameTuple);
-    let (by_logon, is_all) = all_joined(explanation, &Reason::SameLogon);
-    found.extend(by_logon);
-    is_whole &= is_all;
+    let (found, is_whole) = all_joined(explanation, |reason| {
+        matches!(reason, Reason::SameTuple | Reason::SameLogon)
+    });
     assert!(found.is_subset(&sessions));
     if content.audited == content.accesses && is_whole {
         assert_eq!(found, sessions);
@@ -139,8 +145,8 @@ fn check_inferred(explanation: &Explanation, content: &Content) {
         if access.attribution == Attribution::Audited {
             continue;
         }
-        let near = joined(access, &Reason::Candidate);
-        let earlier = joined(access, &Reason::EarlierCandidate);
+        let near = joined(access, is_candidate);
+        let earlier = joined(access, |reason| *reason == Reason::EarlierCandidate);
         is_whole &= near.len() + earlier.len() < LISTED;
         assert_eq!(access.sources.min(LISTED), near.len());
         assert!(near.is_empty() || earlier.is_empty());
@@ -163,7 +169,7 @@ fn check_inferred(explanation: &Explanation, content: &Content) {
     } else {
         assert!(nearest.keys().all(|ip| expected.contains_key(ip)));
     }
-    let (found, _) = all_joined(explanation, &Reason::Candidate);
+    let (found, _) = all_joined(explanation, is_candidate);
     if content.source_ip.is_none() {
         assert!(found.is_subset(&sessions(content)));
     }

@@ -82,6 +82,9 @@ assets:
     addresses: ['::ffff:10.1.0.50', 127.0.0.1]
     aliases: [ATLAS.aperture.local]
   - name: 'two words'
+  - {name: dp1.aperture.local, netbios_domain: APERTURE}
+  - {name: dp2.aperture.local, netbios_domain: SKY}
+  - {name: dp3.aperture.local, netbios_domain: aperture.local}
 ";
     let message = Inventory::parse(bad, "hosts.yaml").unwrap_err().to_string();
     for word in [
@@ -92,6 +95,8 @@ assets:
         "line 7: 127.0.0.1 of the asset glados.aperture.local cannot belong to one host",
         "line 8: the name atlas.aperture.local is already used",
         "line 9: \"two words\" is not a host name",
+        "line 11: the domain aperture.local has the NetBIOS name SKY of dp2.aperture.local and aperture of another asset",
+        "line 12: \"aperture.local\" of the asset dp3.aperture.local is not the NetBIOS name of a domain",
     ] {
         assert!(message.contains(word), "{word}\n{message}");
     }

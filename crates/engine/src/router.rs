@@ -26,6 +26,10 @@ pub struct Origin<'a> {
 
 /// The outcome of one message.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "what is kept of a message is nearly always an observation"
+)]
 pub enum Routed {
     /// It is an observation of this asset.
     Observation(RoutedObservation),
@@ -314,8 +318,14 @@ impl Destinations {
         if !self.session_evidence.keeps(&received.event.detail, roles) {
             return Routed::Skipped(Reason::NotKept);
         }
+        let is_local = resolution.is_local;
+        let source_name = (!is_local)
+            .then(|| self.resolver.source_name(&received.event))
+            .flatten();
         Routed::Observation(RoutedObservation {
-            observation: Observation::new(asset, received).local_where(resolution.is_local),
+            observation: Observation::new(asset, received)
+                .local_where(is_local)
+                .with_source_name(source_name),
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,
         })

@@ -11,6 +11,8 @@ mod explain_text;
 mod input;
 mod kept;
 mod lines;
+mod lost;
+mod noise;
 mod pretty;
 mod sensor;
 mod sorted;

@@ -128,11 +128,14 @@ pub struct Ground {
     /// The event that says so, as `5145`; absent where no log does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// The log; `inventory` gives a source its name, and no more.
+    /// The log; `inventory` and `binding` give a source its name, and no more.
     pub log: GroundLog,
     /// The computer whose log it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computer: Option<String>,
+    /// The agent that shipped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 /// `pipewarden.conflicts[]`
@@ -255,6 +258,8 @@ pub enum NamedBy {
     Inventory,
     /// It calls itself so, in its own log.
     Client,
+    /// A binding gave it the address at that time.
+    Binding,
 }
 
 /// `pipewarden.source.*`

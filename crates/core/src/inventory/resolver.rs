@@ -192,6 +192,25 @@ impl Resolver {
         }
     }
 
+    /// What a binding calls the source of an event, unless the inventory lists that or the source logged the event itself.
+    pub fn source_name(&self, event: &Event) -> Option<Arc<str>> {
+        let source = match &event.detail {
+            Detail::NetworkConnection(connection) if connection.initiated => return None,
+            Detail::NetworkConnection(connection) => connection.source_ip,
+            Detail::Logon(logon) => logon.source_ip,
+            Detail::ShareSession(session) => session.source_ip,
+            Detail::ShareAccess(share) => share.source_ip?,
+            Detail::PipeConnected(_) => return None,
+        };
+        if self.inventory.by_address(source).is_some() {
+            return None;
+        }
+        let computer = self
+            .bindings
+            .host_at(source, event.time, |name| self.is_listed_by_name_alone(name));
+        computer.cloned()
+    }
+
     /// The destination of a connection that its client logged: by address, by name, by binding.
     fn destination(&self, connection: &NetworkConnection, time: EventTime) -> (Option<Found<'_>>, bool) {
         let name = connection.destination_host.as_deref();

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::accesses::{Accesses, Share, tuple};
 use super::asset::AssetState;
@@ -14,11 +13,13 @@ use super::source::{Client, Others, Source};
 use super::standing::Standing;
 use super::stored::{Origin, Slot, Stored};
 use super::{conflicts, links};
+use crate::detection::accounts::{OneAccount, shown};
 use crate::detection::exceptions::{NamedSource, Subject};
 use crate::detection::{
     Attribution, Confidence, Conflict, Content, Counts, Dropped, JoinSettings, Limits, Omitted, Status, Who,
 };
 use crate::event::Kind;
+use crate::inventory::Domains;
 use crate::time::{AppendTime, EventTime};
 
 /// The content of an alert with accesses, when the first of them arrived, and what exceptions are compared with.
@@ -34,7 +35,7 @@ pub(super) fn current(
     asset: &AssetState,
     accesses: &Accesses,
     keeps_logons: bool,
-    settings: &JoinSettings,
+    (settings, domains): (&JoinSettings, &Domains),
 ) -> Option<Current> {
     let members = Members::of(alert, accesses);
     let times = members.times()?;
@@ -45,6 +46,7 @@ pub(super) fn current(
         accesses,
         keeps_logons,
         settings,
+        domains,
     };
     Some(reader.current(times))
 }
@@ -65,6 +67,7 @@ struct Reader<'a, 'b> {
     /// Whether the asset's logons are kept, which would show who else was there.
     keeps_logons: bool,
     settings: &'a JoinSettings,
+    domains: &'b Domains,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -116,7 +119,7 @@ impl<'a> Reader<'a, '_> {
             processes: lists.bounded(processes),
             destination_ips: lists.bounded(destination_ips),
             pipes: lists.bounded(subject.pipes.clone()),
-            accounts: lists.bounded(subject.accounts.clone()),
+            accounts: lists.bounded(shown(&subject.accounts)),
             counts,
             candidates: candidates.ranked(self.asset, &mut lists),
             evidence,
@@ -312,12 +315,13 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Those that share accesses name, and of inferred accesses those of the source's sessions.
-    fn accounts(&self, candidates: &Candidates<'_>) -> BTreeSet<Arc<str>> {
-        let mut accounts = self.members.accounts();
-        if self.who != Who::Unattributed {
-            accounts.extend(Client::of(candidates.evidence_of(self.origin())).accounts);
-        }
-        accounts
+    fn accounts(&self, candidates: &Candidates<'_>) -> BTreeSet<OneAccount> {
+        let is_inferred = self.who != Who::Unattributed;
+        let evidence = is_inferred.then(|| candidates.evidence_of(self.origin()));
+        let sessions = evidence.into_iter().flatten().filter_map(Stored::session);
+        let by_sessions = sessions.filter_map(|session| session.account);
+        let by_sessions = by_sessions.filter(|account| !account.is_anonymous());
+        self.members.accounts(by_sessions, self.domains)
     }
 
     fn subject(&self, source: &Source<'_>, candidates: &Candidates<'_>, found: &Found) -> Subject {

@@ -47,7 +47,7 @@ impl Join {
         if let Some(session) = stored.session() {
             self.connections.push_back(expiry);
             let mut touched = self.take_session(stored.clone());
-            touched.extend(self.contradicted_by(stored));
+            touched.extend(self.contradicted_by(stored, counters));
             let source = Some(session.source_ip);
             let dropped = self.bound_connections(&stored.observation.asset, source);
             counters.dropped_session_evidence += dropped as u64;
@@ -61,7 +61,7 @@ impl Join {
             return (Disposition::Dropped, touched);
         }
         self.accesses.push_back(expiry);
-        touched.extend(self.contradicted_by(stored));
+        touched.extend(self.contradicted_by(stored, counters));
         (Disposition::Applied, touched)
     }
 
@@ -166,7 +166,7 @@ impl Join {
     }
 
     /// The alerts that rest on what an observation contradicts.
-    fn contradicted_by(&self, stored: &Stored) -> BTreeSet<AlertId> {
+    fn contradicted_by(&self, stored: &Stored, counters: &mut Counters) -> BTreeSet<AlertId> {
         let settings = &self.state.settings;
         let Some(asset) = self.state.assets.get(&stored.observation.asset) else {
             return BTreeSet::new();
@@ -178,10 +178,12 @@ impl Join {
                 rules.filter_map(|rule| rule.alert_of(other.slot())).collect()
             }
         };
-        asset
-            .contradicting(stored, settings)
-            .flat_map(alerts_of)
-            .collect()
+        let mut touched = BTreeSet::new();
+        for other in asset.contradicting(stored, settings) {
+            counters.conflicting = 1;
+            touched.extend(alerts_of(other));
+        }
+        touched
     }
 }
 

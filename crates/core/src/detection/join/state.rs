@@ -39,7 +39,8 @@ impl State {
         let asset = self.assets.get(&alert.key.asset).unwrap_or(&no_asset);
         let accesses = asset.accesses.get(&alert.rule).unwrap_or(&no_accesses);
         let keeps_logons = self.keeps_logons(&alert.key.asset);
-        if let Some(current) = current(alert, asset, accesses, keeps_logons, &self.settings) {
+        let policy = (&self.settings, self.exceptions.domains());
+        if let Some(current) = current(alert, asset, accesses, keeps_logons, policy) {
             let opened = current.opened;
             return Some((self.excepted(alert, current), opened));
         }

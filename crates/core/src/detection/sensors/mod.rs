@@ -154,6 +154,16 @@ impl Sensors {
         })
     }
 
+    /// The sensors of an asset that were seen after a moment: each message counts, whatever became of it.
+    pub(super) fn seen_since(&self, asset: &AssetId, since: AppendTime) -> BTreeSet<Kind> {
+        let Some(watches) = self.assets.get(asset) else {
+            return BTreeSet::new();
+        };
+        let last_seen = |kind| watches[index(kind)?].last_seen;
+        let is_seen = |kind: &Kind| last_seen(*kind).is_some_and(|seen| seen > since);
+        Kind::ALL.into_iter().filter(is_seen).collect()
+    }
+
     /// The active alerts, to be written once more by a record.
     pub(super) fn active(&self, at: At) -> Vec<Revision> {
         let blind = self.watches().filter(|(_, _, watch)| watch.is_blind);
