@@ -72,6 +72,29 @@ fn one_known_access_explains_one_opened_pipe_and_hides_no_other() {
 }
 
 #[test]
+fn a_pipe_left_over_beside_another_sources_share_access_says_so_where_it_names_whoever_was_connected() {
+    let events = [
+        by_asset(-9_000, OTHER, 50_123),
+        pipe(517),
+        share(519, CLIENT, 49_839),
+    ];
+    assert_eq!(told(&bench().detect(&events)), ["10.1.0.101 audited medium"]);
+    // A forged one is nearer to the share access.
+    let with_forged: Vec<Value> = events.into_iter().chain([pipe(519)]).collect();
+    for order in [[0, 1, 2, 3], [3, 1, 0, 2], [0, 1, 3, 2]] {
+        let arriving: Vec<(i64, Value)> = (0..).zip(order.map(|index| with_forged[index].clone())).collect();
+        let alerts = bench().detect_arriving(&arriving);
+        let inferred = alerts
+            .iter()
+            .find(|alert| alert["source"]["ip"] == OTHER)
+            .unwrap();
+        let conflict = &inferred["pipewarden"]["conflicts"][0];
+        assert_eq!(conflict["kind"], "other_strong_source", "{order:?}");
+        assert!(conflict["text"].as_str().unwrap().starts_with(CLIENT));
+    }
+}
+
+#[test]
 fn an_open_that_is_logged_twice_takes_one_pipe() {
     let alerts = bench().detect(&[
         share(0, CLIENT, 49_839),

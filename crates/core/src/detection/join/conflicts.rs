@@ -54,6 +54,23 @@ pub(super) fn other_source(other: Option<Origin>, pipe: &Stored) -> Conflict {
     }
 }
 
+/// Somebody else opened the pipe by a share access of that time, and one connection of the pipe more than there are share
+/// accesses may be any of them.
+pub(super) fn other_opener(other: Origin, pipe: &Stored) -> Conflict {
+    let who = match other {
+        Origin::Remote(ip) => ip.to_string(),
+        Origin::Local => "the host itself".to_owned(),
+    };
+    Conflict {
+        kind: ConflictKind::OtherStrongSource,
+        text: format!(
+            "{who} opened the pipe at that time, by a share_access of the host: a connection of the pipe that is taken for another's may be this one"
+        ),
+        computer: Some(pipe.observation.event.computer.clone()),
+        record_id: None,
+    }
+}
+
 /// Another source may have been connected, and nobody knows any more.
 pub(super) fn dropped_evidence() -> Conflict {
     Conflict {

@@ -9,7 +9,7 @@ use super::overflow::Admitted;
 use super::placing::judge;
 use super::source::{is_link_local, is_to_itself};
 use super::standing::Standing;
-use super::stored::{Origin, Slot, Stored};
+use super::stored::{Slot, Stored};
 use super::{Expiry, Join};
 use super::{clocks, nearby};
 use crate::detection::{AlertId, Counters, Disposition, JoinSettings};
@@ -186,7 +186,7 @@ fn alerts_near(connection: &Stored, asset: &AssetState, settings: &JoinSettings)
         if connection.is_by_asset() {
             let pairs = accesses.pairs_near(connection.time(), settings.attribution_window);
             let other = pairs.filter(|(pipe, share)| {
-                joins(&pipe.stored) && share_origin(&share.stored) != connection.origin()
+                joins(&pipe.stored) && share.stored.share_origin() != connection.origin()
             });
             touched.extend(other.filter_map(|(_, share)| share.alert));
         }
@@ -200,22 +200,25 @@ fn alerts_doubting(access: &Stored, asset: &AssetState, settings: &JoinSettings)
     if access.share().is_none() {
         return BTreeSet::new();
     }
-    let origin = share_origin(access);
+    let origin = access.share_origin();
     let pairs = asset
         .accesses
         .values()
         .flat_map(|accesses| accesses.pairs_near(access.time(), settings.attribution_window));
+    let (from, to) = (
+        access.time().minus(settings.pair_window),
+        access.time().plus(settings.pair_window),
+    );
+    // What no share access explains may be this one, too.
+    let alone = asset
+        .accesses
+        .values()
+        .flat_map(|accesses| accesses.unattributed_between(from, to));
     pairs
-        .filter(|(_, share)| share_origin(&share.stored) != origin)
+        .filter(|(_, share)| share.stored.share_origin() != origin)
         .filter_map(|(_, share)| share.alert)
+        .chain(alone.map(|(_, _, alert)| alert))
         .collect()
-}
-
-fn share_origin(share: &Stored) -> Option<Origin> {
-    if share.observation.is_local {
-        return Some(Origin::Local);
-    }
-    share.share()?.source_ip.map(Origin::Remote)
 }
 
 /// Takes a connection in among the candidates of accesses. Returns the accesses whose source is another by that.
