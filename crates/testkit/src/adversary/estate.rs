@@ -133,6 +133,10 @@ pub struct Regime {
     pub has_exceptions: bool,
     /// Whether bounds are so small that floods reach them.
     pub is_tight: bool,
+    /// Whether windows and waits are so short that alerts close and observations expire within the world.
+    pub is_short: bool,
+    /// Whether there is no inventory, and every host is watched.
+    pub watches_all: bool,
     /// Whether it is read whole before anything is resolved, as `replay` does.
     pub is_replayed: bool,
 }
@@ -144,11 +148,66 @@ const WIDE_BYTES: usize = 4 << 20;
 impl Regime {
     /// The policy.
     pub fn policy(self) -> Arc<Policy> {
-        static POLICIES: LazyLock<[Arc<Policy>; 4]> = LazyLock::new(|| {
-            [(false, false), (true, false), (false, true), (true, true)]
-                .map(|(exceptions, tight)| Arc::new(make(exceptions, tight)))
+        static POLICIES: LazyLock<Vec<Arc<Policy>>> = LazyLock::new(|| {
+            let regimes = (0_u8..16).map(|bits| Regime {
+                has_exceptions: bits & 1 > 0,
+                is_tight: bits & 2 > 0,
+                is_short: bits & 4 > 0,
+                watches_all: bits & 8 > 0,
+                is_replayed: false,
+            });
+            regimes.map(|regime| Arc::new(regime.make())).collect()
         });
-        Arc::clone(&POLICIES[usize::from(self.has_exceptions) + 2 * usize::from(self.is_tight)])
+        let bits = [
+            self.has_exceptions,
+            self.is_tight,
+            self.is_short,
+            self.watches_all,
+        ];
+        let number = bits
+            .iter()
+            .rev()
+            .fold(0, |number, bit| 2 * number + usize::from(*bit));
+        Arc::clone(&POLICIES[number])
+    }
+
+    fn make(self) -> Policy {
+        let (inventory, unlisted) = if self.watches_all {
+            (Inventory::empty(), UnlistedHosts::Watch)
+        } else {
+            (
+                Inventory::parse(INVENTORY, "world").unwrap(),
+                UnlistedHosts::Ignore,
+            )
+        };
+        let inventory = Arc::new(inventory);
+        let mut join = if self.is_short {
+            world::scaled_down(60)
+        } else {
+            JoinSettings::default()
+        };
+        if self.is_tight {
+            join.limits = tight();
+        } else {
+            join.limits.evidence = 10_000;
+            join.limits.list_entries = 10_000;
+        }
+        join.sensors.enabled = false;
+        join.sweep.enabled = false;
+        let rules = RuleSet::new(world::rules()).unwrap();
+        let id = format!("{self:?}").replace(|c: char| !c.is_ascii_alphanumeric(), "");
+        let policy =
+            Policy::new(rules, Arc::clone(&inventory), unlisted, join, id).with_max_bytes(self.max_bytes());
+        let policy = if self.is_tight {
+            policy.with_format(AlertFormat::Both)
+        } else {
+            policy
+        };
+        if self.has_exceptions {
+            policy.with_exceptions(Exceptions::builtin(inventory).and(EXCEPTIONS, "world").unwrap())
+        } else {
+            policy
+        }
     }
 
     /// The most bytes of a document.
@@ -184,37 +243,5 @@ fn tight() -> Limits {
         seen_events_per_partition: 80,
         evidence: 16,
         list_entries: 8,
-    }
-}
-
-fn make(has_exceptions: bool, is_tight: bool) -> Policy {
-    let regime = Regime {
-        has_exceptions,
-        is_tight,
-        is_replayed: false,
-    };
-    let inventory = Arc::new(Inventory::parse(INVENTORY, "world").unwrap());
-    let mut join = JoinSettings::default();
-    if is_tight {
-        join.limits = tight();
-    } else {
-        join.limits.evidence = 10_000;
-        join.limits.list_entries = 10_000;
-    }
-    join.sensors.enabled = false;
-    join.sweep.enabled = false;
-    let rules = RuleSet::new(world::rules()).unwrap();
-    let id = format!("{has_exceptions}{is_tight}");
-    let policy = Policy::new(rules, Arc::clone(&inventory), UnlistedHosts::Ignore, join, id)
-        .with_max_bytes(regime.max_bytes());
-    let policy = if is_tight {
-        policy.with_format(AlertFormat::Both)
-    } else {
-        policy
-    };
-    if has_exceptions {
-        policy.with_exceptions(Exceptions::builtin(inventory).and(EXCEPTIONS, "world").unwrap())
-    } else {
-        policy
     }
 }

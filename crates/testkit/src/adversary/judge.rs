@@ -6,8 +6,8 @@ use pipewarden_core::detection::Limits;
 use pipewarden_core::event::Kind;
 
 use super::estate::{MONITOR, SCANNER};
-use super::fields::is_share;
-use super::play::{Evidence, Played, Told};
+use super::fields::{is_share, source};
+use super::play::{Candidate, Evidence, Played, Told};
 use super::{Failure, World};
 
 /// A world with its adversary, and without.
@@ -29,6 +29,7 @@ impl Judge<'_> {
         for (&place, seen) in &self.clean.seen {
             if matches!(seen.kind, Kind::PipeConnected | Kind::ShareAccess) {
                 self.is_told(place)?;
+                self.is_as_sure(place)?;
             }
         }
         self.are_counted()?;
@@ -45,7 +46,7 @@ impl Judge<'_> {
 
     /// The alerts among whose accesses or pairs a message is, or one that says the same.
     fn telling<'p>(&self, played: &'p Played, place: usize) -> Vec<&'p Told> {
-        let Some(seen) = self.clean.seen.get(&place) else {
+        let Some(seen) = played.seen.get(&place) else {
             return Vec::new();
         };
         let is_it = |part: &Evidence| {
@@ -99,6 +100,55 @@ impl Judge<'_> {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Whether no inventory says which computer a short name is, so that whoever claims a full one splits a host in two.
+    fn is_splittable(&self) -> bool {
+        let mut computers = self.world.messages.iter().map(|message| &message.draft.computer);
+        self.world.regime.watches_all && computers.any(|computer| !computer.contains('.'))
+    }
+
+    /// Whatever makes an alert less sure is shown in it.
+    fn is_as_sure(&self, place: usize) -> Result<(), Failure> {
+        let (before, after) = (
+            self.telling(self.clean, place),
+            self.telling(self.attacked, place),
+        );
+        // Somebody beside who is named is shown as a candidate.
+        let rival = |told: &&Told| {
+            let mut candidates = told.pipewarden.candidates.iter();
+            candidates.any(|candidate| self.is_forged_source(candidate))
+        };
+        let best = |told: &[&Told]| told.iter().map(|told| told.pipewarden.confidence).max();
+        if self.is_splittable()
+            || after.is_empty()
+            || best(&after) >= best(&before)
+            || after.iter().any(rival)
+            || after.iter().any(|told| self.shows_the_forged_word(told))
+        {
+            return Ok(());
+        }
+        let draft = &self.world.messages[place].draft;
+        let text = format!(
+            "{:?} was {:?}, and nothing forged is shown: {}",
+            best(&after),
+            best(&before),
+            draft.summary()
+        );
+        Err(Failure::new("no_doubt", text))
+    }
+
+    /// Whether some forged word is about this candidate.
+    fn is_forged_source(&self, candidate: &Candidate) -> bool {
+        let mut forged = self
+            .world
+            .messages
+            .iter()
+            .filter(|message| message.forgery.is_some());
+        forged.any(|message| {
+            let named: Option<IpAddr> = source(&message.draft).0.parse().ok();
+            candidate.local || named.is_some_and(|ip| ip.to_canonical() == candidate.ip)
+        })
     }
 
     /// The address that a true share access names, if that can be nobody's but another host's.
@@ -194,7 +244,7 @@ impl Judge<'_> {
             {
                 continue;
             }
-            if !self.shows_the_forged_word(told) {
+            if !self.is_splittable() && !self.shows_the_forged_word(told) {
                 let who = told
                     .source()
                     .map_or_else(|| "the asset itself".to_owned(), |ip| ip.to_string());
@@ -233,7 +283,10 @@ impl Judge<'_> {
         {
             return true;
         }
-        let forged = own.evidence.iter().filter(|seen| self.is_forged(seen));
+        let forged = own
+            .evidence
+            .iter()
+            .filter(|seen| self.is_forged(seen, own.untimely.is_some()));
         forged.into_iter().any(|seen| {
             own.rests_on.iter().any(|ground| {
                 ground.event.is_some()
@@ -243,18 +296,15 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether nobody says truly what an entry of the evidence says.
-    fn is_forged(&self, seen: &Evidence) -> bool {
-        let place = seen.origin.map(|origin| origin.offset);
-        let id = place
-            .and_then(|place| self.attacked.seen.get(&place))
-            .map(|seen| seen.id);
+    /// Whether nobody says truly what an entry of the evidence says, or somebody said it long before it was true.
+    fn is_forged(&self, seen: &Evidence, is_untimely: bool) -> bool {
+        let Some(place) = seen.origin.map(|origin| origin.offset) else {
+            return false;
+        };
+        let is_forged = |place: &usize| self.world.messages[*place].forgery.is_some();
+        let id = self.attacked.seen.get(&place).map(|seen| seen.id);
         let places = id.and_then(|id| self.attacked.places.get(&id));
-        places.is_some_and(|places| {
-            places
-                .iter()
-                .all(|place| self.world.messages[*place].forgery.is_some())
-        })
+        (is_untimely && is_forged(&place)) || places.is_some_and(|places| places.iter().all(is_forged))
     }
 
     /// `no_stop`: state, work and documents are bounded.

@@ -7,6 +7,7 @@
 //!   topic only as it would without the adversary, or by the word of the asset's own log.
 //! - `no_frame`: where an alert names somebody for what he did not do, and would not without the adversary, it shows the
 //!   forged word or a contradiction.
+//! - `no_doubt`, a part of it: where an alert is less sure than without the adversary, it shows why in the same way.
 //! - `no_stop`: state, work and sizes of documents are bounded.
 
 pub mod draft;
@@ -67,6 +68,8 @@ impl World {
         let regime = Regime {
             has_exceptions: random.random_bool(0.5),
             is_tight: random.random_bool(0.25),
+            is_short: random.random_bool(0.2),
+            watches_all: random.random_bool(0.15),
             is_replayed: random.random_bool(0.2),
         };
         let empty = Self {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use pipewarden_core::detection::StateSize;
+use pipewarden_core::detection::{Confidence, StateSize};
 use pipewarden_core::event::{Kind, Observation, ObservationId, Received};
 use pipewarden_core::inventory::Tuples;
 use pipewarden_core::log::{Offset, Partition};
@@ -63,6 +63,7 @@ pub struct Own {
     pub suppressed_by: Option<String>,
     pub who: Option<String>,
     pub attribution: String,
+    pub confidence: Confidence,
     pub asset: AssetFields,
     pub observations: Counts,
     #[serde(default)]
@@ -75,6 +76,9 @@ pub struct Own {
     pub evidence: Vec<Evidence>,
     #[serde(default)]
     pub omitted: Omitted,
+    #[serde(default)]
+    pub candidates: Vec<Candidate>,
+    pub untimely: Option<u32>,
     pub overflow: Option<Overflow>,
 }
 
@@ -101,6 +105,12 @@ pub struct Dropped {
 pub struct Omitted {
     pub evidence: u32,
     pub bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Candidate {
+    pub ip: IpAddr,
+    pub local: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -60,6 +60,8 @@ pub struct Teller<'a> {
     shapes: Vec<Shape>,
     is_forwarded: bool,
     is_late: bool,
+    /// Whether hosts log their short names.
+    is_short_named: bool,
     record: u64,
 }
 
@@ -84,6 +86,7 @@ impl<'a> Teller<'a> {
             shapes,
             is_forwarded: random.random_bool(0.2),
             is_late: random.random_bool(0.5),
+            is_short_named: random.random_bool(0.15),
             record: 1_000,
             random,
             world,
@@ -97,6 +100,7 @@ impl<'a> Teller<'a> {
             shapes: vec![Shape::Winlogbeat8],
             is_forwarded: false,
             is_late: false,
+            is_short_named: false,
             record: 1_000,
             random,
             world,
@@ -162,10 +166,10 @@ impl<'a> Teller<'a> {
     /// A session begins.
     fn session(&mut self, asset: usize, client: usize, at: i64, port: u16, is_v6: bool, sensors: Sensors) {
         let (server, host) = (&ASSETS[asset], &CLIENTS[client]);
-        let (from, to) = if is_v6 {
-            (host.v6, server.v6)
-        } else {
-            (host.ip, server.ip)
+        let (from, to) = match self.random.random_range(0..6) {
+            _ if is_v6 => (host.v6, server.v6),
+            0 => (host.ip, server.other),
+            _ => (host.ip, server.ip),
         };
         if sensors.client {
             let own = if is_v6 { host.v6 } else { host.other };
@@ -293,7 +297,18 @@ impl<'a> Teller<'a> {
             _ => self.random.random_range(0..5_000),
         };
         self.record += 1;
+        let short = draft
+            .computer
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .to_uppercase();
         let draft = Draft {
+            computer: if self.is_short_named {
+                short
+            } else {
+                draft.computer.clone()
+            },
             record: self.record,
             collector: self.is_forwarded.then(|| "collector.aperture.local".to_owned()),
             shape: self

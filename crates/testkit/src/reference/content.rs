@@ -7,12 +7,11 @@ use pipewarden_core::detection::{
     Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Dropped, Evidence, EvidenceRole,
     Omitted, Status, Strength, Who,
 };
-use pipewarden_core::event::{Detail, NetworkConnection, Outcome, Process};
+use pipewarden_core::event::{Detail, NetworkConnection, Process};
 
 use super::candidates::{Origin, addresses, origin};
-use super::{
-    Members, Scene, Seen, distance, named, network_connection, pipe_connected, share_access, sorted,
-};
+use super::rivals;
+use super::{Members, Scene, Seen, named, network_connection, pipe_connected, share_access, sorted};
 
 pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Content {
     let accesses = &members.accesses;
@@ -118,7 +117,7 @@ fn found(
 ) -> (Attribution, Confidence, Vec<Conflict>) {
     let contradicted = evidence.iter().filter(|seen| scene.is_contradicted(seen));
     let mut conflicts: BTreeSet<Conflict> = contradicted.map(|seen| record_conflict(seen)).collect();
-    conflicts.extend(opened_by_another(scene, who, others));
+    conflicts.extend(rivals::conflicts(scene, who, audited, others));
     let of = if audited.is_empty() { others } else { audited };
     let best = of
         .iter()
@@ -142,41 +141,6 @@ fn found(
         confidence = Confidence::Low;
     }
     (attribution, confidence, conflicts.into_iter().collect())
-}
-
-/// The first pipe connection without a share access near which somebody else has one.
-fn opened_by_another(scene: &Scene<'_>, who: Who, others: &[Seen<'_>]) -> Option<Conflict> {
-    let own = match who {
-        Who::Source(ip) => Origin::Remote(ip),
-        Who::Local => Origin::Local,
-        Who::Unattributed => return None,
-    };
-    let mut pipes: Vec<Seen<'_>> = others.to_vec();
-    pipes.retain(|seen| pipe_connected(seen).is_some());
-    pipes.sort_by_key(|seen| (seen.event.time, seen.id));
-    pipes.into_iter().find_map(|pipe| {
-        let shares = scene.here.iter().copied().filter(|seen| {
-            let is_granted = share_access(seen).is_some_and(|share| share.outcome != Some(Outcome::Failure));
-            is_granted && scene.is_access(seen) && distance(seen, pipe) <= scene.settings.pair_window
-        });
-        let origins = shares.filter_map(|share| match share.is_local {
-            true => Some(Origin::Local),
-            false => named(share).map(Origin::Remote),
-        });
-        let other = origins.filter(|origin| *origin != own).min()?;
-        let who = match other {
-            Origin::Remote(ip) => ip.to_string(),
-            Origin::Local => "the host itself".to_owned(),
-        };
-        Some(Conflict {
-            kind: ConflictKind::OtherStrongSource,
-            text: format!(
-                "{who} opened the pipe at that time, by a share_access of the host: a connection of the pipe that is taken for another's may be this one"
-            ),
-            computer: Some(pipe.event.computer.clone()),
-            record_id: None,
-        })
-    })
 }
 
 fn record_conflict(seen: Seen<'_>) -> Conflict {

@@ -54,9 +54,9 @@ pub(super) fn other_source(other: Option<Origin>, pipe: &Stored) -> Conflict {
     }
 }
 
-/// Somebody else opened the pipe by a share access of that time, and one connection of the pipe more than there are share
-/// accesses may be any of them.
-pub(super) fn other_opener(other: Origin, pipe: &Stored) -> Conflict {
+/// Somebody else opened the pipe at that time by a share access, and which connection of the pipe is whose follows from the
+/// times alone.
+pub(super) fn other_opener(other: Origin, seen: &Stored) -> Conflict {
     let who = match other {
         Origin::Remote(ip) => ip.to_string(),
         Origin::Local => "the host itself".to_owned(),
@@ -64,9 +64,9 @@ pub(super) fn other_opener(other: Origin, pipe: &Stored) -> Conflict {
     Conflict {
         kind: ConflictKind::OtherStrongSource,
         text: format!(
-            "{who} opened the pipe at that time, by a share_access of the host: a connection of the pipe that is taken for another's may be this one"
+            "{who} opened the pipe at that time as well, by a share_access of the host: which connection of the pipe is whose follows from the times alone"
         ),
-        computer: Some(pipe.observation.event.computer.clone()),
+        computer: Some(seen.observation.event.computer.clone()),
         record_id: None,
     }
 }

@@ -10,7 +10,8 @@ use super::conflicts;
 use super::evidence::Exhibits;
 use super::members::Members;
 use super::open_alert::OpenAlert;
-use super::source::{Client, Others, Source, other_opener, tuple_evidence};
+use super::rivals;
+use super::source::{Client, Others, Source, tuple_evidence};
 use super::standing::Standing;
 use super::stored::{Origin, Slot, Stored};
 use crate::detection::exceptions::{NamedSource, Subject};
@@ -209,10 +210,12 @@ impl<'a> Reader<'a, '_> {
         let all = stored.chain(members.pipes()).chain(shares);
         let mut conflicts = conflicts::of_records(all, asset, settings);
         let alone = members.alone.iter().map(|pipe| &pipe.stored);
-        let other = self
-            .origin()
-            .and_then(|own| other_opener(alone, Some(own), self.accesses, settings));
-        conflicts.extend(other.map(|(other, pipe)| conflicts::other_opener(other, pipe)));
+        let rivals = [
+            rivals::of_pipes(alone, self.origin(), self.accesses, settings),
+            rivals::of_shares(members.audited(), self.origin(), self.accesses, settings),
+        ];
+        let rivals = rivals.into_iter().flatten();
+        conflicts.extend(rivals.map(|(other, seen)| conflicts::other_opener(other, seen)));
         let is_doubtful = |share: &Share| {
             let mut named_by = tuple_evidence(&share.stored, asset, settings).chain([&share.stored]);
             !conflicts.is_empty()

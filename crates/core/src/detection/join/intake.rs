@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::accesses::Accesses;
 use super::asset::{AssetState, RuleIndex};
 use super::connections;
 use super::open_alert::OpenAlert;
 use super::overflow::Admitted;
 use super::placing::judge;
+use super::rivals::is_left_over;
 use super::source::{is_link_local, is_to_itself};
 use super::standing::Standing;
-use super::stored::{Slot, Stored};
+use super::stored::{Slot, Stored, around};
 use super::{Expiry, Join};
 use super::{clocks, nearby};
 use crate::detection::{AlertId, Counters, Disposition, JoinSettings};
@@ -121,6 +123,9 @@ impl Join {
             for &slot in moved.iter().chain([&slot]) {
                 judge(asset, rule, slot, settings);
             }
+            if let Some(accesses) = asset.accesses.get(&rule) {
+                touched.extend(alerts_left_over(moved.iter().chain([&slot]), accesses, settings));
+            }
             self.place(id, rule, slot, &mut touched);
             for slot in moved {
                 self.place(id, rule, slot, &mut touched);
@@ -218,6 +223,19 @@ fn alerts_doubting(access: &Stored, asset: &AssetState, settings: &JoinSettings)
         .filter(|(_, share)| share.stored.share_origin() != origin)
         .filter_map(|(_, share)| share.alert)
         .chain(alone.map(|(_, _, alert)| alert))
+        .collect()
+}
+
+/// The alerts of share accesses without a pipe connection near some that have changed: these may be theirs.
+fn alerts_left_over<'a>(
+    pipes: impl Iterator<Item = &'a Slot>,
+    accesses: &Accesses,
+    settings: &JoinSettings,
+) -> Vec<AlertId> {
+    let pipes = pipes.filter(|slot| accesses.pipes.contains_key(slot));
+    let near = pipes.flat_map(|(time, _)| accesses.shares.range(around(*time, settings.pair_window)));
+    near.filter(|(_, share)| is_left_over(share))
+        .filter_map(|(_, share)| share.alert)
         .collect()
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::accesses::{Accesses, Share, tuple};
 use super::asset::AssetState;
-use super::pairs::may_pair;
 use super::stored::{Origin, Slot, Stored};
 use crate::detection::{Confidence, JoinSettings};
 use crate::event::Process;
@@ -142,38 +141,6 @@ impl<'a> Others<'a> {
                 !has_its_own
             })
     }
-}
-
-/// Of pipe connections that no share access explains the first near which somebody else has a share access, and the least of
-/// those: a pipe connection that somebody forged may be taken for that access, and leave the true one to be explained by whoever
-/// was connected.
-pub(super) fn other_opener<'a>(
-    pipes: impl Iterator<Item = &'a Stored>,
-    own: Option<Origin>,
-    accesses: &Accesses,
-    settings: &JoinSettings,
-) -> Option<(Origin, &'a Stored)> {
-    let mut pipes: Vec<&Stored> = pipes.collect();
-    pipes.sort_by_key(|pipe| (pipe.time(), pipe.observation.id));
-    let window = settings.pair_window;
-    let (from, to) = (
-        pipes.first()?.time().minus(window),
-        pipes.last()?.time().plus(window),
-    );
-    let shares = accesses.shares.range((from, 0)..=(to, u64::MAX));
-    let others: Vec<(&Stored, Origin)> = shares
-        .map(|(_, share)| &share.stored)
-        .filter(|share| may_pair(share))
-        .filter_map(|share| Some((share, share.share_origin()?)))
-        .filter(|(_, origin)| Some(*origin) != own)
-        .collect();
-    pipes.into_iter().find_map(|pipe| {
-        let (from, to) = (pipe.time().minus(window), pipe.time().plus(window));
-        let start = others.partition_point(|(share, _)| share.time() < from);
-        let near = others[start..].iter().take_while(|(share, _)| share.time() <= to);
-        let joined = near.filter(|(share, _)| share.within_span(pipe, settings.join_span()));
-        Some((joined.map(|(_, origin)| *origin).min()?, pipe))
-    })
 }
 
 /// Whether an origin has a share access of its own near a pipe connection.
