@@ -1,5 +1,7 @@
 //! What whoever may write to an input topic can add, and what that can never take away.
 
+mod worlds;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipewarden_core::detection::{AlertKey, Content, EvidenceRole, JoinSettings, Who};

@@ -6,6 +6,7 @@
 mod candidates;
 mod content;
 mod pairs;
+mod rivals;
 mod sessions;
 mod who;
 

@@ -10,6 +10,7 @@ use pipewarden_core::detection::{
 use pipewarden_core::event::{Detail, Kind, NetworkConnection, ObservationId, Process};
 
 use super::candidates::{Origin, addresses, origin};
+use super::rivals;
 use super::sessions::session;
 use super::{Members, Scene, Seen, named, network_connection, pipe_connected, share_access, sorted};
 
@@ -36,7 +37,7 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
     let of_kind = |kind| used.iter().filter(|seen| seen.kind() == kind).count() as u32;
     let evidence = evidence(&used, members);
     let pipes_connected = evidence.iter().filter(|seen| pipe_connected(seen).is_some());
-    let (attribution, confidence, conflicts) = found(scene, &audited, &others, &used, &evidence);
+    let (attribution, confidence, conflicts) = found(scene, who, &audited, &others, &used, &evidence);
     let times = || accesses.iter().map(|seen| seen.event.time);
     Content {
         status: if who == Who::Local {
@@ -129,6 +130,7 @@ fn used<'a>(scene: &Scene<'a>, who: Who, audited: &[Seen<'a>], others: &[Seen<'a
 /// By the best access: by attribution, then by confidence.
 fn found(
     scene: &Scene<'_>,
+    who: Who,
     audited: &[Seen<'_>],
     others: &[Seen<'_>],
     used: &[Seen<'_>],
@@ -136,6 +138,7 @@ fn found(
 ) -> (Attribution, Confidence, Vec<Conflict>) {
     let contradicted = evidence.iter().filter(|seen| scene.is_contradicted(seen));
     let mut conflicts: BTreeSet<Conflict> = contradicted.map(|seen| record_conflict(seen)).collect();
+    conflicts.extend(rivals::conflicts(scene, who, audited, others));
     let of = if audited.is_empty() { others } else { audited };
     let best = of
         .iter()

@@ -9,6 +9,7 @@ use super::candidates::{Candidates, addresses};
 use super::evidence::Exhibits;
 use super::members::Members;
 use super::open_alert::OpenAlert;
+use super::rivals;
 use super::source::{Client, Others, Source};
 use super::standing::Standing;
 use super::stored::{Origin, Slot, Stored};
@@ -237,6 +238,13 @@ impl<'a> Reader<'a, '_> {
         let shares = members.shares.iter().map(|share| &share.stored);
         let all = stored.chain(members.pipes()).chain(shares);
         let mut conflicts = conflicts::of_records(all, asset, settings);
+        let alone = members.alone.iter().map(|pipe| &pipe.stored);
+        let rivals = [
+            rivals::of_pipes(alone, self.origin(), self.accesses, settings),
+            rivals::of_shares(members.audited(), self.origin(), self.accesses, settings),
+        ];
+        let rivals = rivals.into_iter().flatten();
+        conflicts.extend(rivals.map(|(other, seen)| conflicts::other_opener(other, seen)));
         let is_doubtful = |share: &Share| {
             let mut named_by = links::evidence_of(&share.stored, asset, settings).chain([&share.stored]);
             !conflicts.is_empty()

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::accesses::Accesses;
 use super::asset::{AssetState, RuleIndex};
 use super::connections;
 use super::open_alert::OpenAlert;
 use super::overflow::Admitted;
 use super::placing::judge;
+use super::rivals::is_left_over;
 use super::source::{is_link_local, is_to_itself};
 use super::standing::Standing;
-use super::stored::{Origin, Slot, Stored};
+use super::stored::{Slot, Stored, around};
 use super::{Expiry, Join};
 use super::{clocks, links, nearby};
 use crate::detection::{AlertId, Counters, Disposition, JoinSettings, Strength};
@@ -144,6 +146,9 @@ impl Join {
             for &slot in moved.iter().chain([&slot]) {
                 judge(asset, rule, slot, settings);
             }
+            if let Some(accesses) = asset.accesses.get(&rule) {
+                touched.extend(alerts_left_over(moved.iter().chain([&slot]), accesses, settings));
+            }
             self.place(id, rule, slot, &mut touched);
             for slot in moved {
                 self.place(id, rule, slot, &mut touched);
@@ -220,7 +225,7 @@ fn alerts_near(connection: &Stored, asset: &AssetState, settings: &JoinSettings)
         if connection.is_by_asset() {
             let pairs = accesses.pairs_near(connection.time(), settings.attribution_window);
             let other = pairs.filter(|(pipe, share)| {
-                joins(&pipe.stored) && share_origin(&share.stored) != connection.origin()
+                joins(&pipe.stored) && share.stored.share_origin() != connection.origin()
             });
             touched.extend(other.filter_map(|(_, share)| share.alert));
         }
@@ -234,22 +239,38 @@ fn alerts_doubting(access: &Stored, asset: &AssetState, settings: &JoinSettings)
     if access.share().is_none() {
         return BTreeSet::new();
     }
-    let origin = share_origin(access);
+    let origin = access.share_origin();
     let pairs = asset
         .accesses
         .values()
         .flat_map(|accesses| accesses.pairs_near(access.time(), settings.attribution_window));
+    let (from, to) = (
+        access.time().minus(settings.pair_window),
+        access.time().plus(settings.pair_window),
+    );
+    // What no share access explains may be this one, too.
+    let alone = asset
+        .accesses
+        .values()
+        .flat_map(|accesses| accesses.unattributed_between(from, to));
     pairs
-        .filter(|(_, share)| share_origin(&share.stored) != origin)
+        .filter(|(_, share)| share.stored.share_origin() != origin)
         .filter_map(|(_, share)| share.alert)
+        .chain(alone.map(|(_, _, alert)| alert))
         .collect()
 }
 
-fn share_origin(share: &Stored) -> Option<Origin> {
-    if share.observation.is_local {
-        return Some(Origin::Local);
-    }
-    share.share()?.source_ip.map(Origin::Remote)
+/// The alerts of share accesses without a pipe connection near some that have changed: these may be theirs.
+fn alerts_left_over<'a>(
+    pipes: impl Iterator<Item = &'a Slot>,
+    accesses: &Accesses,
+    settings: &JoinSettings,
+) -> Vec<AlertId> {
+    let pipes = pipes.filter(|slot| accesses.pipes.contains_key(slot));
+    let near = pipes.flat_map(|(time, _)| accesses.shares.range(around(*time, settings.pair_window)));
+    near.filter(|(_, share)| is_left_over(share))
+        .filter_map(|(_, share)| share.alert)
+        .collect()
 }
 
 /// Takes a connection in among the candidates of accesses. Returns the accesses whose source is another by that.

@@ -45,6 +45,7 @@ mod placing;
 mod records;
 mod retention;
 mod revise;
+mod rivals;
 mod rules;
 mod seen_events;
 mod source;

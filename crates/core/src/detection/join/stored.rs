@@ -67,6 +67,14 @@ impl Stored {
         })
     }
 
+    /// Where a share access comes from by its own word.
+    pub(super) fn share_origin(&self) -> Option<Origin> {
+        if self.observation.is_local {
+            return Some(Origin::Local);
+        }
+        self.share()?.source_ip.map(Origin::Remote)
+    }
+
     /// Whether the asset logged it, and not the client.
     pub(super) fn is_by_asset(&self) -> bool {
         self.observation.is_local || self.connection().is_none_or(|connection| !connection.initiated)
