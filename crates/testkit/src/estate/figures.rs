@@ -47,10 +47,14 @@ pub struct Judgement {
     pub suppressed: usize,
     /// Alerts about a host itself.
     pub local_suppressed: usize,
-    /// Active alerts that show an access of a host to itself.
+    /// Active alerts that show an access of a host to itself that its own 5145 shows to be local.
     pub local_told: usize,
+    /// The same of hosts without 5145, where others connected at that moment.
+    pub local_in_doubt: usize,
     /// Active sweeps.
     pub sweeps: usize,
+    /// Those by attackers.
+    pub sweeps_of_attackers: usize,
     /// Sensors that are missing, and were found so.
     pub blind_sensors: usize,
     /// Sensors that are there, and were found missing.

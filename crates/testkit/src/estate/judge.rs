@@ -12,7 +12,7 @@ use super::attacks::Attack;
 use super::figures::{AttackOutcome, Judgement, RISKY};
 use super::hosts::HostId;
 use super::traffic::Traffic;
-use super::truth::By;
+use super::truth::{Access, By};
 
 /// Takes in revisions, and keeps of each alert what is judged.
 #[derive(Default)]
@@ -41,6 +41,13 @@ impl Alert {
     fn is_told(&self) -> bool {
         self.status == Status::Active && self.rule != SWEEP && self.rule != SENSOR_BLIND
     }
+
+    /// An access of the host to itself, preferably one that the host's own audit shows.
+    fn own_access<'a>(&self, traffic: &'a Traffic) -> Option<&'a Access> {
+        let accesses = self.accesses.iter().map(|&index| traffic.truth.access(index));
+        let own = accesses.filter(|access| access.by == By::Itself);
+        own.max_by_key(|access| access.is_audited)
+    }
 }
 
 impl Judge {
@@ -61,7 +68,7 @@ impl Judge {
     pub(super) fn judgement(&self, traffic: &Traffic, attacks: &[Attack]) -> Judgement {
         let mut judgement = Judgement::default();
         for alert in self.last.values() {
-            self.count(alert, &mut judgement, traffic);
+            count(alert, &mut judgement, traffic, attacks);
         }
         for &(host, kind) in &self.blind {
             let is_false = traffic.hosts.host(host).logs.yields(kind);
@@ -80,46 +87,6 @@ impl Judge {
         }
         judgement.wrong.sort();
         judgement
-    }
-
-    fn count(&self, alert: &Alert, judgement: &mut Judgement, traffic: &Traffic) {
-        let of = |is_one: &dyn Fn(By) -> bool| {
-            let mut accesses = alert.accesses.iter();
-            accesses.any(|&index| is_one(traffic.truth.access(index).by))
-        };
-        match alert.status {
-            Status::Suppressed if alert.is_local => judgement.local_suppressed += 1,
-            Status::Suppressed => judgement.suppressed += 1,
-            Status::Active if alert.rule == SWEEP => judgement.sweeps += 1,
-            _ => {}
-        }
-        if !alert.is_told() {
-            return;
-        }
-        *judgement
-            .alerts
-            .entry((band(alert.risk), alert.confidence))
-            .or_default() += 1;
-        if of(&|by| by == By::Itself) {
-            judgement.local_told += 1;
-            judgement.wrong.push(alert.message.clone());
-        }
-        if alert.risk < RISKY {
-            return;
-        }
-        judgement.risky += 1;
-        let Some(source) = alert.source else {
-            return;
-        };
-        let had_a_part = |&index: &usize| traffic.truth.access(index).sources.contains(&source);
-        if !alert.accesses.iter().any(had_a_part) {
-            judgement.risky_of_others += 1;
-            judgement.wrong.push(alert.message.clone());
-        } else if of(&|by| matches!(by, By::Attack(_))) {
-            judgement.risky_of_attackers += 1;
-        } else {
-            judgement.risky_of_routine += 1;
-        }
     }
 
     /// The best that any alert says of an attack.
@@ -145,6 +112,66 @@ impl Judge {
         }
         best
     }
+}
+
+/// Counts one alert.
+fn count(alert: &Alert, judgement: &mut Judgement, traffic: &Traffic, attacks: &[Attack]) {
+    let of = |is_one: &dyn Fn(By) -> bool| {
+        let mut accesses = alert.accesses.iter();
+        accesses.any(|&index| is_one(traffic.truth.access(index).by))
+    };
+    match alert.status {
+        Status::Suppressed if alert.is_local => judgement.local_suppressed += 1,
+        Status::Suppressed => judgement.suppressed += 1,
+        Status::Active if alert.rule == SWEEP => {
+            judgement.sweeps += 1;
+            let sources = attackers(traffic, attacks);
+            let is_attacker = alert.source.is_some_and(|source| sources.contains(&source));
+            judgement.sweeps_of_attackers += usize::from(is_attacker);
+        }
+        _ => {}
+    }
+    if !alert.is_told() {
+        return;
+    }
+    *judgement
+        .alerts
+        .entry((band(alert.risk), alert.confidence))
+        .or_default() += 1;
+    if let Some(access) = alert.own_access(traffic) {
+        // Without an audit a host itself is one candidate among others.
+        if access.is_audited {
+            judgement.local_told += 1;
+            judgement.wrong.push(alert.message.clone());
+        } else {
+            judgement.local_in_doubt += 1;
+        }
+    }
+    if alert.risk < RISKY {
+        return;
+    }
+    judgement.risky += 1;
+    let Some(source) = alert.source else {
+        return;
+    };
+    let had_a_part = |&index: &usize| traffic.truth.access(index).sources.contains(&source);
+    if !alert.accesses.iter().any(had_a_part) {
+        judgement.risky_of_others += 1;
+        judgement.wrong.push(alert.message.clone());
+    } else if of(&|by| matches!(by, By::Attack(_))) {
+        judgement.risky_of_attackers += 1;
+    } else {
+        judgement.risky_of_routine += 1;
+    }
+}
+
+/// The addresses that attackers have.
+fn attackers(traffic: &Traffic, attacks: &[Attack]) -> BTreeSet<IpAddr> {
+    let clients = attacks
+        .iter()
+        .map(|attack| traffic.hosts.host(attack.wish.client));
+    let addresses = clients.flat_map(|client| [Some(client.ip), client.ipv6, client.nat]);
+    addresses.flatten().collect()
 }
 
 fn alert(record: &AlertRecord, document: &Document, traffic: &Traffic) -> Alert {

@@ -16,6 +16,9 @@ const BANDS: [(u8, &str); 4] = [
     (0, "below 21"),
 ];
 
+/// Wrong alerts that are shown to people; a program gets all.
+const SHOWN: usize = 10;
+
 const CONFIDENCES: [Confidence; 3] = [Confidence::High, Confidence::Medium, Confidence::Low];
 
 impl fmt::Display for Figures {
@@ -49,10 +52,11 @@ impl fmt::Display for Figures {
             write!(f, "  {:<22}", "all")?;
             line(f, |outcome| judgement.with_outcome(outcome))?;
         }
-        if !self.after.wrong.is_empty() {
-            writeln!(f, "\nwrong, after")?;
+        let wrong = &self.after.wrong;
+        if !wrong.is_empty() {
+            writeln!(f, "\nwrong, after: {}", wrong.len())?;
         }
-        for wrong in &self.after.wrong {
+        for wrong in wrong.iter().take(SHOWN) {
             writeln!(f, "  {wrong}")?;
         }
         Ok(())
@@ -93,8 +97,10 @@ fn rows(judgement: &Judgement) -> Vec<(String, usize)> {
         ("  that name a host without a part", judgement.risky_of_others),
         ("suppressed by exceptions", judgement.suppressed),
         ("suppressed as local", judgement.local_suppressed),
-        ("local accesses among the alerts", judgement.local_told),
+        ("alerts about what a host did itself", judgement.local_told),
+        ("  that it may have done, without 5145", judgement.local_in_doubt),
         ("sweeps", judgement.sweeps),
+        ("  by attackers", judgement.sweeps_of_attackers),
         ("missing sensors found", judgement.blind_sensors),
         (
             "sensors found missing that are there",
@@ -142,7 +148,8 @@ impl Judgement {
             "suppressed": self.suppressed,
             "local_suppressed": self.local_suppressed,
             "local_told": self.local_told,
-            "sweeps": self.sweeps,
+            "local_in_doubt": self.local_in_doubt,
+            "sweeps": {"all": self.sweeps, "of_attackers": self.sweeps_of_attackers},
             "blind_sensors": self.blind_sensors,
             "blind_sensors_false": self.blind_sensors_false,
             "wrong": self.wrong,

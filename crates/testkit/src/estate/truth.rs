@@ -23,6 +23,8 @@ pub(super) struct Access {
     pub(super) by: By,
     /// Where it came from: as the server sees it, and by the client's own address.
     pub(super) sources: [IpAddr; 2],
+    /// Whether the server logs 5145.
+    pub(super) is_audited: bool,
 }
 
 /// All accesses so far.
@@ -38,6 +40,7 @@ impl Truth {
         self.accesses.push(Access {
             by,
             sources: [session.seen, hosts.host(session.client).ip],
+            is_audited: hosts.host(session.server).logs.share_accesses,
         });
         self.accesses.len() - 1
     }
