@@ -95,7 +95,7 @@ impl<'a> Attacks<'a> {
         attacks.with_connection_and_pipe(waiting);
         attacks.with_one_log();
         attacks.through_relays();
-        attacks.from_odd_addresses();
+        attacks.by_odd_addresses();
         attacks.over_reused_sessions();
         let mut all = attacks.all;
         for attack in &mut all {
@@ -164,7 +164,7 @@ impl<'a> Attacks<'a> {
         }
     }
 
-    fn from_odd_addresses(&mut self) {
+    fn by_odd_addresses(&mut self) {
         for (server, part) in [("dp01", 20), ("dp10", 125)] {
             let client = self.client("3");
             let ipv6 = format!("fd00:9::{part:x}").parse();
