@@ -133,7 +133,10 @@ fn limits(settings: &Settings, problems: &mut Problems) {
             limits.session_evidence_per_source,
         ),
         ("detection.limits.alerts_per_asset", limits.alerts_per_asset),
-        ("detection.limits.alerts_per_partition", limits.alerts_per_partition),
+        (
+            "detection.limits.alerts_per_partition",
+            limits.alerts_per_partition,
+        ),
         ("detection.limits.many_sources", limits.many_sources),
         ("detection.limits.accesses_per_asset", limits.accesses_per_asset),
         (
@@ -195,6 +198,7 @@ fn bindings(settings: &Settings, problems: &mut Problems) {
     );
     problems.at_least(1, "bindings.limit", bindings.limit);
     problems.at_least(1, "bindings.limit_per_address", bindings.limit_per_address);
+    problems.at_least(1, "bindings.limit_per_computer", bindings.limit_per_computer);
 }
 
 fn workers(settings: &Settings, problems: &mut Problems) {

@@ -233,7 +233,7 @@ fn most_logons_over_the_network_are_at_domain_controllers_and_little_of_what_the
         asset.is_some_and(|asset| asset.roles.contains(&Role::DomainController))
     };
     let (mut logons, mut at_controllers, mut permitted, mut smb) = (0, 0, 0, 0);
-    for document in generate(&plan, fleet.clone()).0 {
+    for document in generate(&plan, fleet).0 {
         let document: Value = serde_json::from_slice(&document).unwrap();
         let (winlog, data) = (&document["winlog"], &document["winlog"]["event_data"]);
         if data["LogonType"] == "3" {

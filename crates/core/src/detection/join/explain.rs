@@ -3,6 +3,7 @@
 //! Every search is bounded by a constant, so that a flood costs detail of an explanation and no time.
 
 mod nearest;
+mod session;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use super::stored::{Origin, Slot, Stored, around};
 use super::{nearby, source};
 use crate::detection::explanation::Window;
 use crate::detection::{
-    AlertId, Attribution, ExceptedBy, ExplainedAccess, Explanation, Finding, JoinSettings, Reason, Seen, Who,
+    AlertId, Attribution, ExceptedBy, ExplainedAccess, Explanation, Finding, JoinSettings, Reason, Seen,
+    Strength, Who,
 };
 use crate::event::Kind;
 use crate::time::EventTime;
@@ -108,7 +110,7 @@ impl<'a> Explainer<'a> {
     fn explain(&self, access: &Stored) -> ExplainedAccess {
         let standing = self.destination.standing(access.slot());
         let verdict = standing.map(Standing::verdict);
-        let is_audited = verdict.is_none();
+        let is_audited = verdict.is_none_or(|verdict| verdict.attribution == Attribution::Audited);
         let is_local = match verdict {
             Some(verdict) => verdict.who == Who::Local,
             None => source::is_local(access, self.asset, self.settings),
@@ -127,6 +129,7 @@ impl<'a> Explainer<'a> {
             self.shares_near(access, &mut explained);
         }
         if is_audited {
+            self.logon_of(access, &mut explained);
             self.tuple_of(access, &mut explained);
         } else {
             self.candidates_of(access, &mut explained);
@@ -254,8 +257,9 @@ impl<'a> Explainer<'a> {
         let mut near = BTreeMap::new();
         let mut missed = Nearest::to(access);
         for connection in nearby::evidence(access, connections, self.settings) {
+            let shows = nearby::shows(connection, self.asset, self.settings);
             match (
-                nearby::strength(access, connection, self.settings),
+                nearby::strength(access, connection, shows, self.settings),
                 connection.origin(),
             ) {
                 (Some(_), Some(origin)) => keep_nearest(&mut near, origin, access, connection),
@@ -272,7 +276,9 @@ impl<'a> Explainer<'a> {
             let Some(origin) = connection.origin().filter(|origin| !near.contains_key(origin)) else {
                 continue;
             };
-            if near.is_empty() && nearby::strength(access, connection, self.settings).is_some() {
+            if near.is_empty()
+                && nearby::strength(access, connection, Strength::Weak, self.settings).is_some()
+            {
                 keep_nearest(&mut earlier, origin, access, connection);
             } else if time.distance(connection.time()) <= reach(window) {
                 self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow);

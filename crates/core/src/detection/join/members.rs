@@ -66,7 +66,7 @@ impl<'a> Members<'a> {
         self.shares
             .iter()
             .copied()
-            .filter(|share| share.standing.is_none())
+            .filter(|share| share.standing.as_ref().is_none_or(Standing::is_audited))
     }
 
     /// Event time of the first and of the last access.
