@@ -6,6 +6,7 @@
 //! | `order_free` | the final alerts are a function of the set of observations, and those of the slow reference |
 //! | `sweeps` | the same for sweeps |
 //! | `who`, `local_access` | whose an access is, by named cases |
+//! | `day` | what alerts are worth, by a small day in an estate |
 //! | `document` | what an alert document says, and on whose word |
 //! | `adversary` | what whoever may write to an input topic can never take away |
 //! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
@@ -43,6 +44,7 @@ mod blind;
 mod bounds;
 mod clocks;
 mod crash;
+mod day;
 mod document;
 mod endpoints;
 mod errors;
