@@ -128,6 +128,16 @@ fn limits(settings: &Settings, problems: &mut Problems) {
             "detection.limits.session_evidence_per_partition",
             limits.session_evidence_per_partition,
         ),
+        (
+            "detection.limits.session_evidence_per_source",
+            limits.session_evidence_per_source,
+        ),
+        ("detection.limits.alerts_per_asset", limits.alerts_per_asset),
+        (
+            "detection.limits.alerts_per_partition",
+            limits.alerts_per_partition,
+        ),
+        ("detection.limits.many_sources", limits.many_sources),
         ("detection.limits.accesses_per_asset", limits.accesses_per_asset),
         (
             "detection.limits.accesses_per_partition",

@@ -2,9 +2,11 @@
 
 mod exceptions;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::{DecodeError, Decoded, Decoder, Skip, WatchedPipes};
+use pipewarden_core::event::{DecodeError, Decoded, Decoder, ReadOf, SessionEvents, Skip, WatchedPipes};
+use pipewarden_tools::winlogbeat::Shape;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +23,39 @@ fn decoder() -> Decoder {
         pipe_connected: winreg(),
         share_access: winreg(),
     };
-    Decoder::new(pipes, Duration::from_secs(30 * 60))
+    let all_but_dc = || ReadOf::AllBut(Arc::new(["dc1.aperture.local".to_owned()].into()));
+    Decoder::new(pipes, Duration::from_secs(30 * 60)).with_session_events(SessionEvents {
+        logons: all_but_dc(),
+        share_sessions: all_but_dc(),
+        permitted_connections: true,
+    })
+}
+
+/// Session evidence that matters, in every shape.
+fn session_evidence() -> impl Iterator<Item = Value> {
+    let events = [
+        winlogbeat::logon(0, winlogbeat::CLIENT, 49_839),
+        winlogbeat::share_session(0, winlogbeat::CLIENT, 49_839),
+        winlogbeat::connection_permitted(0, "atlas.aperture.local", "%%14592", winlogbeat::CLIENT, 49_839),
+    ];
+    let shapes = Shape::ALL.iter();
+    shapes.flat_map(move |shape| events.each_ref().map(|event| shape.document(event)))
+}
+
+/// Its like that does not matter, in one shape.
+fn other_session_evidence() -> [Value; 4] {
+    let by_dc = |event| {
+        let mut document = Shape::Winlogbeat8.document(&event);
+        document["winlog"]["computer_name"] = "dc1.aperture.local".into();
+        document
+    };
+    let permitted = winlogbeat::connection_permitted(0, "atlas", "%%14592", winlogbeat::CLIENT, 49_839);
+    [
+        by_dc(winlogbeat::logon(0, winlogbeat::CLIENT, 49_839)),
+        by_dc(winlogbeat::share_session(0, winlogbeat::CLIENT, 49_839)),
+        Shape::Winlogbeat8.document(&winlogbeat::logon(0, winlogbeat::CLIENT, 1).set("LogonType", "5")),
+        Shape::Winlogbeat8.document(&permitted.set("DestPort", "443")),
+    ]
 }
 
 /// The documents that mutations start from: ours in every shape, and some that are not.
@@ -29,12 +63,14 @@ fn documents() -> Vec<Value> {
     let mut documents: Vec<Value> = shapes::all()
         .iter()
         .flat_map(|shape| shape.events().map(Value::clone))
+        .chain(session_evidence())
         .collect();
     let mut other = winlogbeat::pipe(0);
     other["winlog"]["provider_name"] = "Microsoft-Windows-PowerShell".into();
     other["event"]["provider"] = "Microsoft-Windows-PowerShell".into();
     other["winlog"]["channel"] = "Microsoft-Windows-PowerShell/Operational".into();
     documents.push(other);
+    documents.extend(other_session_evidence());
     // Sysmon's other events: the bulk of what arrives, which only their id tells from ours.
     for shape in shapes::all() {
         documents.push(with_other_id(shape.connection));
@@ -88,6 +124,13 @@ fn mutate(value: &mut Value, random: &mut impl Rng) {
                 json!("-"),
                 json!("Microsoft-Windows-Sysmon"),
                 json!("5145"),
+                json!(4624),
+                json!("5140"),
+                json!("+5156"),
+                json!("dc1.aperture.local"),
+                json!("445"),
+                json!(445.0),
+                json!(["139"]),
                 json!("Sysmon"),
                 json!(18),
                 json!("+3"),
@@ -172,6 +215,13 @@ fn sysmons_other_events_are_skipped_unparsed_in_every_shape() {
 }
 
 #[test]
+fn session_evidence_that_does_not_matter_is_skipped_unparsed() {
+    for document in other_session_evidence() {
+        assert!(assert_sound(document.to_string().as_bytes()), "{document}");
+    }
+}
+
+#[test]
 fn any_name_and_any_value_written_in_any_way_pass_if_together_they_are_a_known_id() {
     let names = ["event_id", "code", "EventID", "#text", "x"];
     let others: Vec<Value> = shapes::all()
@@ -185,6 +235,9 @@ fn any_name_and_any_value_written_in_any_way_pass_if_together_they_are_a_known_i
         json!("3"),
         json!("+18"),
         json!(" 5145\t"),
+        json!(4624),
+        json!("5140"),
+        json!(" 5156"),
         json!("003"),
         json!(4),
         json!("33"),
@@ -210,7 +263,7 @@ fn any_name_and_any_value_written_in_any_way_pass_if_together_they_are_a_known_i
 
 #[test]
 fn an_event_that_matters_is_found_however_its_characters_are_escaped() {
-    for (seed, document) in (0..).zip(documents().into_iter().take(27)) {
+    for (seed, document) in (0..).zip(documents().into_iter().take(54)) {
         let expected = decoder()
             .decode_unfiltered(document.to_string().as_bytes())
             .unwrap();

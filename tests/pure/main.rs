@@ -12,7 +12,7 @@
 //! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
 //! | `bounds` | every record that is written has a size that it never exceeds |
 //! | `hostile_input`, `gunzip` | whatever bytes arrive |
-//! | `winlogbeat_shapes` | every shape of a document is the same event |
+//! | `winlogbeat_shapes`, `session_shapes` | every shape of a document is the same event |
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
@@ -66,6 +66,7 @@ mod replay_input;
 mod resources;
 mod rules;
 mod sensors;
+mod session_shapes;
 mod settings;
 mod sharing;
 mod sweeps;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pipewarden_core::detection::SessionEvidence;
 use pipewarden_core::event::{
     self, AssetId, Decoder, Kind, Observation, Received, Sighting, Skip, TimeSource,
 };
@@ -106,6 +107,8 @@ pub enum Reason {
     UnlistedHost,
     /// Nothing names its destination.
     UnresolvedDestination,
+    /// Session evidence of a kind that the settings do not keep of such an asset.
+    NotKept,
 }
 
 impl Reason {
@@ -115,6 +118,7 @@ impl Reason {
             Self::Event(skip) => skip.as_str(),
             Self::UnlistedHost => "unlisted_host",
             Self::UnresolvedDestination => "unresolved_destination",
+            Self::NotKept => "not_kept",
         }
     }
 }
@@ -123,7 +127,7 @@ impl Reason {
 #[derive(Debug)]
 pub struct Router {
     decoder: Decoder,
-    resolver: Resolver,
+    destinations: Destinations,
     odd_fields: BTreeMap<&'static str, u64>,
     shapes: InputShapes,
     /// Of the last message: shared by what is read from it.
@@ -138,7 +142,10 @@ impl Router {
     pub fn new(policy: &Policy) -> Self {
         Self {
             decoder: decoder(policy),
-            resolver: Resolver::new(Arc::clone(&policy.inventory), Some(policy.unlisted_hosts)),
+            destinations: Destinations {
+                resolver: Resolver::new(Arc::clone(&policy.inventory), Some(policy.unlisted_hosts)),
+                session_evidence: policy.join.session_evidence.clone(),
+            },
             odd_fields: BTreeMap::new(),
             shapes: InputShapes::default(),
             topic: Arc::from(""),
@@ -147,27 +154,29 @@ impl Router {
 
     /// The same with these bounds.
     pub fn with_bindings(mut self, settings: BindingSettings) -> Self {
-        self.resolver = self.resolver.with_settings(settings);
+        let resolver = self.destinations.resolver;
+        self.destinations.resolver = resolver.with_settings(settings);
         self
     }
 
     /// Puts another policy in force from the next message on. Bindings stay.
     pub fn reload(&mut self, policy: &Policy) {
         self.decoder = decoder(policy);
-        self.resolver
+        self.destinations.session_evidence = policy.join.session_evidence.clone();
+        self.resolver()
             .set_inventory(Arc::clone(&policy.inventory), policy.unlisted_hosts);
     }
 
     /// Inventory and bindings.
     pub fn resolver(&mut self) -> &mut Resolver {
-        &mut self.resolver
+        &mut self.destinations.resolver
     }
 
     /// Routes a message, which may hold several documents, and visits what comes of each.
     pub fn route_each(&mut self, message: Option<&[u8]>, origin: Origin<'_>, visit: &mut dyn FnMut(Routed)) {
-        self.visit_each(message, origin, &mut |resolver, read| {
+        self.visit_each(message, origin, &mut |destinations, read| {
             visit(match read {
-                Ok(received) => resolve(resolver, received),
+                Ok(received) => destinations.resolve(received),
                 Err(none) => none.into(),
             });
         });
@@ -186,18 +195,18 @@ impl Router {
 
     /// The second half: finds the asset that an event is about, by the bindings so far.
     pub fn resolve(&self, received: impl Into<Received>) -> Routed {
-        resolve(&self.resolver, received.into())
+        self.destinations.resolve(received.into())
     }
 
     fn visit_each(
         &mut self,
         message: Option<&[u8]>,
         origin: Origin<'_>,
-        visit: &mut dyn FnMut(&Resolver, Result<Received, NoEvent>),
+        visit: &mut dyn FnMut(&Destinations, Result<Received, NoEvent>),
     ) {
         let Self {
             decoder,
-            resolver,
+            destinations,
             odd_fields,
             shapes,
             topic,
@@ -212,11 +221,11 @@ impl Router {
         let message = match message {
             None => {
                 let reason = DeadLetterReason::NullValue;
-                return visit(resolver, letter(reason, "the record has no value", None));
+                return visit(destinations, letter(reason, "the record has no value", None));
             }
             Some([]) => {
                 let reason = DeadLetterReason::EmptyValue;
-                return visit(resolver, letter(reason, "the value is empty", None));
+                return visit(destinations, letter(reason, "the value is empty", None));
             }
             Some(message) => message,
         };
@@ -225,7 +234,7 @@ impl Router {
         decoder.decode_each(message, &mut |element, text, decoded| match decoded {
             Ok(decoded) => {
                 for claim in &decoded.claims {
-                    resolver.apply_claim(claim);
+                    destinations.resolver.apply_claim(claim);
                 }
                 for field in decoded.odd_fields {
                     *odd_fields.entry(field).or_default() += 1;
@@ -236,26 +245,24 @@ impl Router {
                 let received = |event| Received {
                     event,
                     agent: decoded.agent,
-                    origin: Some(event::Origin::Record {
-                        topic: Arc::clone(topic),
-                        partition: origin.partition,
-                        offset: origin.offset,
-                        element,
-                    }),
+                    origin: Some(origin_of(topic, origin, element)),
                 };
-                visit(resolver, decoded.outcome.map(received).map_err(NoEvent::Skipped));
+                visit(
+                    destinations,
+                    decoded.outcome.map(received).map_err(NoEvent::Skipped),
+                );
             }
             Err(error) if letters < MOST_LETTERS => {
                 letters += 1;
                 let letter = DeadLetter::new(&error, origin, text).of_element(element);
-                visit(resolver, Err(NoEvent::DeadLetter(letter)));
+                visit(destinations, Err(NoEvent::DeadLetter(letter)));
             }
             Err(_) => unwritten += 1,
         });
         if unwritten > 0 {
             let text = format!("{unwritten} more elements of the message cannot be read");
             let reason = DeadLetterReason::NotWinlogbeat;
-            visit(resolver, letter(reason, &text, Some(u32::MAX)));
+            visit(destinations, letter(reason, &text, Some(u32::MAX)));
         }
     }
 
@@ -281,29 +288,52 @@ impl Router {
     }
 }
 
-fn resolve(resolver: &Resolver, received: Received) -> Routed {
-    let resolution = resolver.resolve(&received.event);
-    match resolution.outcome {
-        Outcome::Asset(asset) => {
-            let is_local = resolution.is_local;
-            let source_name = (!is_local)
-                .then(|| resolver.source_name(&received.event))
-                .flatten();
-            Routed::Observation(RoutedObservation {
-                observation: Observation::new(asset, received)
-                    .local_where(is_local)
-                    .with_source_name(source_name),
-                resolved_by: resolution.resolved_by,
-                conflict: resolution.conflict,
-            })
+/// Where a document lies: `element` is its place in the record at `at`.
+fn origin_of(topic: &Arc<str>, at: Origin<'_>, element: Option<u32>) -> event::Origin {
+    event::Origin::Record {
+        topic: Arc::clone(topic),
+        partition: at.partition,
+        offset: at.offset,
+        element,
+    }
+}
+
+/// Where observations belong.
+#[derive(Debug)]
+struct Destinations {
+    resolver: Resolver,
+    session_evidence: SessionEvidence,
+}
+
+impl Destinations {
+    fn resolve(&self, received: Received) -> Routed {
+        let resolution = self.resolver.resolve(&received.event);
+        let asset = match resolution.outcome {
+            Outcome::Asset(asset) => asset,
+            Outcome::Ignored => return Routed::Skipped(Reason::UnlistedHost),
+            Outcome::Unresolved => return Routed::Skipped(Reason::UnresolvedDestination),
+        };
+        let roles = self.resolver.roles(&asset);
+        if !self.session_evidence.keeps(&received.event.detail, roles) {
+            return Routed::Skipped(Reason::NotKept);
         }
-        Outcome::Ignored => Routed::Skipped(Reason::UnlistedHost),
-        Outcome::Unresolved => Routed::Skipped(Reason::UnresolvedDestination),
+        let is_local = resolution.is_local;
+        let source_name = (!is_local)
+            .then(|| self.resolver.source_name(&received.event))
+            .flatten();
+        Routed::Observation(RoutedObservation {
+            observation: Observation::new(asset, received)
+                .local_where(is_local)
+                .with_source_name(source_name),
+            resolved_by: resolution.resolved_by,
+            conflict: resolution.conflict,
+        })
     }
 }
 
 fn decoder(policy: &Policy) -> Decoder {
-    Decoder::new(policy.rules.watched(), policy.join.allowed_lateness)
+    let decoder = Decoder::new(policy.rules.watched(), policy.join.allowed_lateness);
+    decoder.with_session_events(policy.join.session_evidence.events(&policy.inventory))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use pipewarden_core::time::EventTime;
 use pipewarden_tools::winlogbeat::{
-    Definition, Event, NETWORK_CONNECTION, PIPE_CONNECTED, SHARE_ACCESS, Shape,
+    CONNECTION_PERMITTED, Definition, Event, LOGON, NETWORK_CONNECTION, PIPE_CONNECTED, SHARE_ACCESS,
+    SHARE_SESSION, Shape,
 };
 use serde_json::Value;
 
@@ -81,6 +82,63 @@ fn share_event(ms: i64, ip: &str, port: u16) -> Event {
         ("AccessReason", "-"),
     ];
     recorded(ms, "atlas.aperture.local", &SHARE_ACCESS, &fields).outcome("success")
+}
+
+/// Security 4624 of DETECT-8's client, logged by atlas.
+pub fn logon(ms: i64, ip: &str, port: u16) -> Event {
+    let fields = [
+        ("SubjectUserSid", "S-1-0-0"),
+        ("SubjectUserName", "-"),
+        ("SubjectDomainName", "-"),
+        ("SubjectLogonId", "0x0"),
+        ("TargetUserSid", "S-1-5-21-1004336348-1177238915-682003330-1105"),
+        ("TargetUserName", "TESTSUBJECT4"),
+        ("TargetDomainName", "APERTURE"),
+        ("TargetLogonId", "0x6cb896c6"),
+        ("LogonType", "3"),
+        ("LogonProcessName", "NtLmSsp "),
+        ("AuthenticationPackageName", "NTLM"),
+        ("WorkstationName", "SENTRY1"),
+        ("LmPackageName", "NTLM V2"),
+        ("KeyLength", "128"),
+        ("ProcessId", "0x0"),
+        ("ProcessName", "-"),
+        ("IpAddress", ip),
+        ("IpPort", &port.to_string()),
+    ];
+    recorded(ms, "atlas.aperture.local", &LOGON, &fields).outcome("success")
+}
+
+/// Security 5140 on `IPC$`, logged by atlas.
+pub fn share_session(ms: i64, ip: &str, port: u16) -> Event {
+    let fields = [
+        ("SubjectUserSid", "S-1-5-21-1004336348-1177238915-682003330-1105"),
+        ("SubjectUserName", "TESTSUBJECT4"),
+        ("SubjectDomainName", "APERTURE"),
+        ("SubjectLogonId", "0x6cb896c6"),
+        ("ObjectType", "File"),
+        ("IpAddress", ip),
+        ("IpPort", &port.to_string()),
+        ("ShareName", "\\\\*\\IPC$"),
+        ("AccessMask", "0x1"),
+    ];
+    recorded(ms, "atlas.aperture.local", &SHARE_SESSION, &fields).outcome("success")
+}
+
+/// Security 5156 of a connection to atlas, logged by the client (`%%14593`) or by atlas (`%%14592`).
+pub fn connection_permitted(ms: i64, computer: &str, direction: &str, ip: &str, port: u16) -> Event {
+    let fields = [
+        ("ProcessID", "4"),
+        ("Application", "System"),
+        ("Direction", direction),
+        ("SourceAddress", ip),
+        ("SourcePort", &port.to_string()),
+        ("DestAddress", ATLAS),
+        ("DestPort", "445"),
+        ("Protocol", "6"),
+        ("LayerName", "%%14610"),
+    ];
+    recorded(ms, computer, &CONNECTION_PERMITTED, &fields).outcome("success")
 }
 
 /// Sysmon 3, logged by the client.

@@ -68,7 +68,7 @@ const fn log(log: GroundLog) -> &'static str {
 pub(super) const fn could_matter(reason: Reason) -> bool {
     match reason {
         Reason::UnlistedHost | Reason::UnresolvedDestination => true,
-        Reason::Event(_) => false,
+        Reason::Event(_) | Reason::NotKept => false,
     }
 }
 
@@ -185,6 +185,7 @@ pub(super) fn describe_skipped(event: &Event, reason: Reason) -> String {
     let why = match reason {
         Reason::UnlistedHost => "name not resolved: no asset of the inventory has this address or name",
         Reason::UnresolvedDestination => "name not resolved: the event does not say which host",
+        Reason::NotKept => "the settings do not keep such evidence of this asset",
         Reason::Event(skip) => skip.as_str(),
     };
     clean(&format!("{kind}{source} to {destination}: {why}"))

@@ -15,6 +15,7 @@ mod revision;
 mod rule;
 mod rule_set;
 mod sensors;
+mod session_evidence;
 mod settings;
 mod sweeps;
 
@@ -38,5 +39,6 @@ pub use revision::{AlertId, Body, Revision, Status};
 pub use rule::{Attack, Pipes, Rule, json_schema};
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};
 pub use sensors::{Resolution, SENSOR_BLIND, SensorBlind, SensorState};
+pub use session_evidence::{Keep, SessionEvidence};
 pub use settings::{JoinSettings, Limits, SensorSettings, Settle, SweepSettings};
 pub use sweeps::{SWEEP, Sweep, SweptAsset, WindowKey};

@@ -6,6 +6,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::SessionEvidence;
 use crate::time::{AppendTime, EventTime};
 
 /// Settings of the join. Durations are written as people write them: `10s`, `15min`, `1h 30m`.
@@ -49,6 +50,8 @@ pub struct JoinSettings {
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub clock_skew: Duration,
+    /// Of which hosts Windows' own logs of sessions are kept.
+    pub session_evidence: SessionEvidence,
     /// When a sensor that is missing becomes a finding.
     pub sensors: SensorSettings,
     /// When a source that touches several assets becomes a finding.
@@ -185,6 +188,7 @@ impl Default for JoinSettings {
             revise_at_most_every: Duration::from_secs(2),
             allowed_lateness: Duration::from_secs(30 * 60),
             clock_skew: Duration::from_secs(5 * 60),
+            session_evidence: SessionEvidence::default(),
             sensors: SensorSettings::default(),
             sweep: SweepSettings::default(),
             limits: Limits::default(),

@@ -34,18 +34,22 @@ pub struct AddressClaim {
 pub enum Skip {
     /// Skipped unparsed: it lacks what every event that can matter has.
     Prefiltered,
-    /// None of the three event ids, or not from their provider.
+    /// None of the event ids that are read, or not from their provider.
     OtherEvent,
-    /// Sysmon 3 over another transport than TCP.
+    /// Sysmon 3 or Security 5156 over another transport than TCP.
     OtherTransport,
-    /// Sysmon 3 with no end on an SMB port.
+    /// Sysmon 3 or Security 5156 with no end on an SMB port.
     OtherPort,
     /// Sysmon 18 or Security 5145 on a pipe that no rule watches.
     OtherPipe,
-    /// Security 5145 on another share than `IPC$`.
+    /// Security 5140 or 5145 on another share than `IPC$`.
     OtherShare,
     /// Sysmon 18 by a process of the host itself.
     LocalClient,
+    /// Security 4624 in another way than over the network.
+    OtherLogon,
+    /// Security 4624 or 5140 without an address: it shows no source.
+    NoAddress,
 }
 
 impl Skip {
@@ -59,6 +63,8 @@ impl Skip {
             Self::OtherPipe => "other_pipe",
             Self::OtherShare => "other_share",
             Self::LocalClient => "local_client",
+            Self::OtherLogon => "other_logon",
+            Self::NoAddress => "no_address",
         }
     }
 }
@@ -88,12 +94,14 @@ impl Decoded {
 }
 
 /// All names that [`Decoded::odd_fields`] may hold; `text` stands for half a character in any text.
-pub const ODD_FIELDS: [&str; 9] = [
+pub const ODD_FIELDS: [&str; 11] = [
     "SourceIp",
     "SourcePort",
     "DestinationIp",
     "DestinationPort",
     "Initiated",
+    "Direction",
+    "LogonType",
     "IpAddress",
     "IpPort",
     "record_id",

@@ -10,6 +10,7 @@ use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
 use super::document::{Document, EventData};
 use super::prefilter::Prefilter;
 use super::record::Record;
+use super::session_events::SessionEvents;
 use super::{details, envelope, names, surrogates};
 
 /// What comes of a document: its place in the message from 0, if that holds several, its text, and what was read.
@@ -20,6 +21,7 @@ pub type VisitDecoded<'v> = dyn FnMut(Option<u32>, &[u8], Result<Decoded, Decode
 pub struct Decoder {
     prefilter: Prefilter,
     watched: WatchedPipes,
+    session_events: SessionEvents,
     allowed_lateness: Duration,
 }
 
@@ -28,10 +30,19 @@ impl Decoder {
     /// `event.created` is used if the two differ by more than `allowed_lateness`.
     pub fn new(watched: WatchedPipes, allowed_lateness: Duration) -> Self {
         Self {
-            prefilter: Prefilter::new(),
+            prefilter: Prefilter::new(SessionEvents::default()),
             watched,
+            session_events: SessionEvents::default(),
             allowed_lateness,
         }
+    }
+
+    /// The same, which reads these events of the Security log as session evidence.
+    #[must_use]
+    pub fn with_session_events(mut self, events: SessionEvents) -> Self {
+        self.prefilter = Prefilter::new(events.clone());
+        self.session_events = events;
+        self
     }
 
     /// Reads one document, unparsed if it cannot matter.
@@ -116,12 +127,15 @@ impl Decoder {
         if !document.has_known_shape() {
             return Err(DecodeError::NotWinlogbeat(envelope::keys(text)));
         }
-        let Some(record) = Record::of(&document, flat.as_ref()) else {
+        let read = Record::of(&document, flat.as_ref()).filter(|record| record.is_read(&self.session_events));
+        let Some(record) = read else {
             return Ok(Decoded::skipped(Skip::OtherEvent));
         };
         let time = record.time(self.allowed_lateness)?;
         let mut decoded = details::decode(&record, &self.watched, time)?;
-        if record.names_its_own_addresses() {
+        // Who skips an event unparsed takes no claim of it, so it has none where it is skipped for what it holds.
+        let may_claim = decoded.outcome.is_ok() || !record.code.is_session_event();
+        if may_claim && record.names_its_own_addresses() {
             let computer = record.computer()?;
             let addresses = document
                 .host

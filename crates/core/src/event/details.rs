@@ -1,15 +1,17 @@
-//! The three kinds, each from the fields it needs.
+//! The kinds, each from the fields it needs.
+
+mod session;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use self::session::{ipc_share, subject};
 use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
 use super::document::Document;
 use super::field::Scalar;
 use super::record::{Code, OddFields, Record};
 use super::{
-    Account, Agent, Detail, Event, Log, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource,
-    names,
+    Agent, Detail, Event, Log, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource, names,
 };
 use crate::time::EventTime;
 
@@ -44,6 +46,9 @@ pub(super) fn decode(
         Code::NetworkConnection => network_connection(record, time.0, &mut claims, &mut odd),
         Code::PipeConnected => pipe_connected(record, watched),
         Code::ShareAccess => share_access(record, watched, &mut odd),
+        Code::Logon => session::logon(record, &mut odd),
+        Code::ShareSession => session::share_session(record, &mut odd),
+        Code::ConnectionPermitted => session::connection_permitted(record, time.0, &mut claims, &mut odd),
     };
     let outcome = match detail {
         Ok(detail) => Ok(Event {
@@ -127,8 +132,25 @@ fn network_connection(
     if transport.is_some_and(|transport| !transport.eq_ignore_ascii_case("tcp")) {
         return Err(Skip::OtherTransport.into());
     }
-    let (source, destination) = ends(record, odd);
+    let ends = ends(record, odd);
     let initiated = initiated(record, odd);
+    Ok(Detail::NetworkConnection(NetworkConnection {
+        process: process(record),
+        user: user(record),
+        utc_time: shared(&data.utc_time),
+        ..connection(record, time, ends, initiated, claims, odd)?
+    }))
+}
+
+/// A connection by its ends as they are written, and by whether the logging computer opened it.
+fn connection(
+    record: &Record<'_, '_>,
+    time: EventTime,
+    (source, destination): (End, End),
+    initiated: Option<bool>,
+    claims: &mut Vec<AddressClaim>,
+    odd: &OddFields,
+) -> Result<NetworkConnection, Unusable> {
     // Some receivers log themselves as the source. Where nothing shows who began, the ports decide.
     let is_reversed = initiated != Some(true) && source.is_smb() && !destination.is_smb();
     let (client, server) = if is_reversed {
@@ -155,7 +177,7 @@ fn network_connection(
         return Err(without_smb_port(&client, &server, odd));
     };
     let source_ip = client.ip.ok_or(missing("SourceIp", "an IP address", odd))?;
-    Ok(Detail::NetworkConnection(NetworkConnection {
+    Ok(NetworkConnection {
         source_ip,
         source_port: client.port,
         source_host: if initiated { Some(computer) } else { client.host },
@@ -164,10 +186,10 @@ fn network_connection(
         destination_host: server.host,
         initiated,
         reported_by: Log::Sysmon,
-        process: process(record),
-        user: user(record),
-        utc_time: shared(&data.utc_time),
-    }))
+        process: None,
+        user: None,
+        utc_time: None,
+    })
 }
 
 /// A connection to another port matters to nobody, but one whose ports are missing or cannot be read may be to SMB.
@@ -200,11 +222,16 @@ fn initiated(record: &Record<'_, '_>, odd: &mut OddFields) -> Option<bool> {
         (is("true") || is("false")).then(|| is("true"))
     });
     odd.unless_empty(flag, "Initiated", value)
-        .or_else(|| match record.document.network.direction.text()? {
-            "egress" | "outbound" => Some(true),
-            "ingress" | "inbound" => Some(false),
-            _ => None,
-        })
+        .or_else(|| initiated_by_direction(record.document.network.direction.text()?))
+}
+
+/// Whether a direction in words is that of a connection which the logging computer opened.
+fn initiated_by_direction(direction: &str) -> Option<bool> {
+    match direction.to_ascii_lowercase().as_str() {
+        "egress" | "outbound" => Some(true),
+        "ingress" | "inbound" => Some(false),
+        _ => None,
+    }
 }
 
 fn pipe_connected(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Detail, Unusable> {
@@ -238,17 +265,7 @@ fn share_access(
     odd: &mut OddFields,
 ) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
-    let share = data
-        .share_name
-        .text()
-        .ok_or(DecodeError::MissingField("ShareName"))?;
-    if !share
-        .rsplit('\\')
-        .next()
-        .is_some_and(|last| last.eq_ignore_ascii_case("IPC$"))
-    {
-        return Err(Skip::OtherShare.into());
-    }
+    ipc_share(&data.share_name)?;
     let name = data.relative_target_name.or(&document.file.name);
     let pipe = watched_pipe(name, "RelativeTargetName", &watched.share_access)?;
     let Some(pipe) = pipe else {
@@ -261,12 +278,7 @@ fn share_access(
         pipe,
         source_ip,
         source_port: source_port.filter(|_| source_ip.is_some()),
-        account: shared(&data.subject_user_name).map(|name| Account {
-            name,
-            domain: shared(&data.subject_domain_name),
-            sid: shared(&data.subject_user_sid),
-            logon_id: shared(&data.subject_logon_id),
-        }),
+        account: subject(record),
         access_mask: shared(&data.access_mask),
         outcome: record.outcome(),
     }))
@@ -293,14 +305,18 @@ fn watched_pipe(
 /// The process on the logging computer.
 fn process(record: &Record<'_, '_>) -> Option<Process> {
     let (data, moved) = (record.data, &record.document.process);
+    process_of(
+        data.image.or(&moved.executable),
+        data.process_guid.or(&moved.entity_id),
+        data.process_id.or(&moved.pid),
+    )
+}
+
+fn process_of(image: &Scalar<'_>, guid: &Scalar<'_>, pid: &Scalar<'_>) -> Option<Process> {
     let process = Process {
-        image: shared(data.image.or(&moved.executable)),
-        guid: shared(data.process_guid.or(&moved.entity_id)),
-        pid: data
-            .process_id
-            .or(&moved.pid)
-            .number()
-            .and_then(|pid| u32::try_from(pid).ok()),
+        image: shared(image),
+        guid: shared(guid),
+        pid: pid.number().and_then(|pid| u32::try_from(pid).ok()),
     };
     let is_named = process.image.is_some() || process.guid.is_some() || process.pid.is_some();
     is_named.then_some(process)

@@ -103,6 +103,23 @@ pub(super) struct EventData<'a> {
     pub(super) subject_user_name: Scalar<'a>,
     pub(super) subject_domain_name: Scalar<'a>,
     pub(super) subject_logon_id: Scalar<'a>,
+    // 4624.
+    pub(super) target_user_sid: Scalar<'a>,
+    pub(super) target_user_name: Scalar<'a>,
+    pub(super) target_domain_name: Scalar<'a>,
+    pub(super) target_logon_id: Scalar<'a>,
+    pub(super) logon_type: Scalar<'a>,
+    pub(super) authentication_package_name: Scalar<'a>,
+    pub(super) lm_package_name: Scalar<'a>,
+    pub(super) workstation_name: Scalar<'a>,
+    // 5156.
+    pub(super) direction: Scalar<'a>,
+    pub(super) source_address: Scalar<'a>,
+    pub(super) dest_address: Scalar<'a>,
+    pub(super) dest_port: Scalar<'a>,
+    pub(super) application: Scalar<'a>,
+    #[serde(rename = "ProcessID")]
+    pub(super) permitted_process_id: Scalar<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -167,6 +184,7 @@ pub(super) struct ProcessSection<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct User<'a> {
+    pub(super) id: Scalar<'a>,
     pub(super) name: Scalar<'a>,
     pub(super) domain: Scalar<'a>,
 }

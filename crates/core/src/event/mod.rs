@@ -31,6 +31,7 @@ mod provenance;
 pub mod providers;
 mod record;
 mod session;
+mod session_events;
 mod shape;
 mod sighting;
 mod surrogates;
@@ -49,5 +50,6 @@ pub use observation::{
 pub use observation_record::ObservationRecord;
 pub use provenance::{Agent, Origin, Received};
 pub use session::{Logon, ShareSession};
+pub use session_events::{ReadOf, SessionEvents};
 pub use shape::Shape;
 pub use sighting::Sighting;

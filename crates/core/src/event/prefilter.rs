@@ -4,18 +4,23 @@
 //! only cost a parse, never hide an event. Both rest on how JSON may be written: an ASCII letter, digit, `_` or `#`
 //! inside a string is written as itself or as `\u00XX` and in no other way.
 //!
-//! **The id.** An event that matters has the id 3, 18 or 5145 under one of the names `event_id`, `code`, `EventID`
-//! and `#text`, as a number or as digits in a string. So every place in the message where such a name ends is
-//! examined: if no value after one can be such a number, and no letter of a name is escaped, the message is skipped.
-//! To examine only the *first* such name would not be sound: it may occur within a value too, and the order of fields
-//! is free.
+//! **The id.** An event that matters has the id 3, 18 or 5145, or that of session evidence (4624, 5140, 5156) where the
+//! settings keep it, under one of the names `event_id`, `code`, `EventID` and `#text`, as a number or as digits in a string.
+//! So every place in the message where such a name ends is examined: if no value after one can be such a number, and no
+//! letter of a name is escaped, the message is skipped. To examine only the *first* such name would not be sound: it may
+//! occur within a value too, and the order of fields is free. Session evidence has to pass a gate of its own: see `session`.
 //!
-//! **The words.** An event that matters has a provider named `Microsoft-Windows-Sysmon` or the id 5145, so a message
-//! without any of `Sysmon`, `5145` and `\u00` is skipped. This check is for the few that pass the first, and for
-//! truncated messages: whatever their id, those are to become dead letters.
+//! **The words.** An event that matters has a provider named `Microsoft-Windows-Sysmon` or one of the ids of the Security
+//! log, so a message without any of `Sysmon`, these ids and `\u00` is skipped. This check is for the few that pass the
+//! first, and for truncated messages: whatever their id, those are to become dead letters.
+
+mod session;
 
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
+
+use self::session::SessionGate;
+use super::session_events::SessionEvents;
 
 /// Ends of the names of an id, and the beginning of an escaped ASCII character. Four bytes each, which is what the
 /// vector search compares at once; no more than eight, or it compares twice; and with the quote that ends a name, since
@@ -36,55 +41,88 @@ const WRAPPED: usize = 4;
 pub(super) struct Prefilter {
     /// Missing on machines without vector instructions, where the words alone decide.
     ends: Option<Searcher>,
-    words: [Finder<'static>; 3],
+    words: Vec<Finder<'static>>,
+    session: SessionGate,
 }
 
 impl Prefilter {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(session_events: SessionEvents) -> Self {
         Self {
             ends: Searcher::new(ENDS),
-            words: ["Sysmon", "5145", "\\u00"].map(Finder::new),
+            words: ["Sysmon", "5145", "\\u00"]
+                .into_iter()
+                .chain(SessionGate::words(&session_events))
+                .map(Finder::new)
+                .collect(),
+            session: SessionGate::new(session_events),
         }
     }
 
     /// False only if the message cannot be an event that matters.
     pub(super) fn can_matter(&self, message: &[u8]) -> bool {
-        // The end comes last: another core wrote the message, and to read ahead of the scan would stall on its memory.
-        let may_have_id = self.may_have_id(message) || is_truncated(message);
-        may_have_id && self.has_a_word(message)
+        match self.ids(message) {
+            Ids::Odd => self.has_a_word(message),
+            Ids::Session(ids) if self.session.can_matter(ids, message) => true,
+            // The end comes last: another core wrote the message, and to read ahead of the scan would stall on its memory.
+            Ids::Session(_) => is_truncated(message) && self.has_a_word(message),
+        }
     }
 
     fn has_a_word(&self, message: &[u8]) -> bool {
         self.words.iter().any(|word| word.find(message).is_some())
     }
 
-    fn may_have_id(&self, message: &[u8]) -> bool {
-        let Some(ends) = &self.ends else { return true };
-        ends.find_iter(message).any(|found| {
+    /// Which ids the message may have, as far as that decides.
+    fn ids(&self, message: &[u8]) -> Ids {
+        let Some(ends) = &self.ends else { return Ids::Odd };
+        let mut session = session::Ids::default();
+        for found in ends.find_iter(message) {
             let (before, after) = (&message[..found.start()], &message[found.end()..]);
             let name = found.pattern().as_usize();
-            match BEGINNINGS.get(name) {
-                Some(beginning) if name < WRAPPED => before.ends_with(beginning) && can_be_an_id(after),
-                Some(beginning) => before.ends_with(beginning) && ends_a_name_within_a_text(after),
+            let is_odd = match BEGINNINGS.get(name) {
+                Some(beginning) if !before.ends_with(beginning) => false,
+                Some(_) if name >= WRAPPED => ends_a_name_within_a_text(after),
+                Some(_) => match value_after(after) {
+                    Value::None => false,
+                    Value::Number(b"3" | b"18" | b"5145") | Value::Odd => true,
+                    Value::Number(id) => {
+                        self.session.note(id, &mut session);
+                        false
+                    }
+                },
                 None => is_escape_of_a_name(after),
+            };
+            if is_odd {
+                return Ids::Odd;
             }
-        })
+        }
+        Ids::Session(session)
     }
 }
 
-fn is_truncated(message: &[u8]) -> bool {
-    !message.trim_ascii_end().ends_with(b"}")
+/// The ids that a message may have.
+enum Ids {
+    /// One of an access or of Sysmon 3, or what may be any.
+    Odd,
+    /// None but these of session evidence, perhaps none at all.
+    Session(session::Ids),
 }
 
-/// Whether what follows a backslash ends a name of a document within a text, or within a text of that.
-fn ends_a_name_within_a_text(after: &[u8]) -> bool {
-    after.iter().find(|byte| **byte != b'\\') == Some(&b'"')
+/// What may follow a name.
+#[derive(Clone, Copy, Debug)]
+enum Value<'m> {
+    /// No number.
+    None,
+    /// These digits, without zeros before them.
+    Number(&'m [u8]),
+    /// It may be any number.
+    Odd,
 }
 
-/// Whether a colon and one of the ids can follow a name.
-fn can_be_an_id(after: &[u8]) -> bool {
+/// What follows a name, and a colon.
+fn value_after(after: &[u8]) -> Value<'_> {
     let Some(value) = after.trim_ascii_start().strip_prefix(b":") else {
-        return false;
+        return Value::None;
     };
     // A list of one is read as its element.
     let value = value.trim_ascii_start();
@@ -98,16 +136,26 @@ fn can_be_an_id(after: &[u8]) -> bool {
     let next = rest.first().copied();
     if is_text && next != Some(b'"') {
         // Only a sign, blanks of any alphabet and escapes may surround the digits of a text.
-        return next.is_some_and(|next| {
+        let is_odd = next.is_some_and(|next| {
             matches!(next, b'+' | b'\\') || next.is_ascii_whitespace() || !next.is_ascii()
         });
+        return if is_odd { Value::Odd } else { Value::None };
     }
     // Some shippers turn whole numbers into doubles.
     if !is_text && next.is_some_and(|next| matches!(next, b'.' | b'e' | b'E')) {
-        return true;
+        return Value::Odd;
     }
     let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
-    matches!(&digits[zeros..], b"3" | b"18" | b"5145")
+    Value::Number(&digits[zeros..])
+}
+
+fn is_truncated(message: &[u8]) -> bool {
+    !message.trim_ascii_end().ends_with(b"}")
+}
+
+/// Whether what follows a backslash ends a name of a document within a text, or within a text of that.
+fn ends_a_name_within_a_text(after: &[u8]) -> bool {
+    after.iter().find(|byte| **byte != b'\\') == Some(&b'"')
 }
 
 /// Whether the two digits of an escape can be those of a character in one of the names.
@@ -124,7 +172,7 @@ mod tests {
     use super::*;
 
     fn can_matter(text: &str) -> bool {
-        let prefilter = Prefilter::new();
+        let prefilter = Prefilter::new(SessionEvents::default());
         assert!(prefilter.ends.is_some(), "this machine has vector instructions");
         prefilter.can_matter(text.as_bytes())
     }

@@ -9,6 +9,7 @@ use super::decoded::DecodeError;
 use super::document::{Document, EventData, System, Winlog};
 use super::field::{Scalar, Texts};
 use super::providers::{SECURITY, SECURITY_CHANNEL, SYSMON, SYSMON_CHANNEL};
+use super::session_events::SessionEvents;
 use super::{Outcome, TimeSource, names};
 use crate::time::EventTime;
 
@@ -21,6 +22,19 @@ pub(super) enum Code {
     PipeConnected,
     /// Security 5145.
     ShareAccess,
+    /// Security 4624.
+    Logon,
+    /// Security 5140.
+    ShareSession,
+    /// Security 5156.
+    ConnectionPermitted,
+}
+
+impl Code {
+    /// Whether it is session evidence of the Security log.
+    pub(super) fn is_session_event(self) -> bool {
+        matches!(self, Self::Logon | Self::ShareSession | Self::ConnectionPermitted)
+    }
 }
 
 /// An event that matters: its header, its payload, and the document for what pipelines have moved elsewhere.
@@ -96,12 +110,24 @@ impl<'d, 'a> Record<'d, 'a> {
         Ok(names::truncate(&names::host(computer)).into())
     }
 
+    /// Whether it is read at all, and of the computer that logged it.
+    pub(super) fn is_read(&self, events: &SessionEvents) -> bool {
+        let of = match self.code {
+            Code::NetworkConnection | Code::PipeConnected | Code::ShareAccess => return true,
+            Code::ConnectionPermitted => return events.permitted_connections,
+            Code::Logon => &events.logons,
+            Code::ShareSession => &events.share_sessions,
+        };
+        of.includes(self.header.computer.text().unwrap_or_default())
+    }
+
     /// The event log, in lower case; the one its provider writes to where a shape leaves it out.
     pub(super) fn channel(&self) -> Arc<str> {
-        let usual = if self.code == Code::ShareAccess {
-            SECURITY_CHANNEL
-        } else {
-            SYSMON_CHANNEL
+        let usual = match self.code {
+            Code::NetworkConnection | Code::PipeConnected => SYSMON_CHANNEL,
+            Code::ShareAccess | Code::Logon | Code::ShareSession | Code::ConnectionPermitted => {
+                SECURITY_CHANNEL
+            }
         };
         names::truncate(&self.header.channel.text().unwrap_or(usual).to_ascii_lowercase()).into()
     }
@@ -227,6 +253,9 @@ impl<'d, 'a> Header<'d, 'a> {
             3 if is_from(SYSMON, SYSMON_CHANNEL) => Some(Code::NetworkConnection),
             18 if is_from(SYSMON, SYSMON_CHANNEL) => Some(Code::PipeConnected),
             5145 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::ShareAccess),
+            4624 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::Logon),
+            5140 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::ShareSession),
+            5156 if is_from(SECURITY, SECURITY_CHANNEL) => Some(Code::ConnectionPermitted),
             _ => None,
         }
     }

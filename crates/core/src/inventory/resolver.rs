@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bindings::Bindings;
-use super::{Asset, BindingSettings, Inventory, Tuples, UnlistedHosts};
+use super::{Asset, BindingSettings, Inventory, Role, Tuples, UnlistedHosts};
 use crate::event::{AddressClaim, AssetId, Detail, Event, NetworkConnection, is_local};
 use crate::time::EventTime;
 
@@ -118,6 +118,12 @@ impl Resolver {
         for claim in tuples.claims(window, is_known) {
             self.apply_claim(&claim);
         }
+    }
+
+    /// The roles of an asset; none of a host that is not listed.
+    pub fn roles(&self, asset: &AssetId) -> &[Role] {
+        let asset = self.inventory.asset(asset);
+        asset.map_or(&[], |asset| asset.roles.as_slice())
     }
 
     /// The bindings.

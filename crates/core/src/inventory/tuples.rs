@@ -1,4 +1,5 @@
-//! What exact tuples show of addresses: a share access and a connection from one source address and port name one server.
+//! What exact tuples show of addresses: a share access, a share session or a logon and a connection
+//! from one source address and port name one server.
 //!
 //! For recordings, which are read whole before anything is resolved: who reads a stream cannot wait for the other half.
 
@@ -16,10 +17,10 @@ const MOST: usize = 1 << 18;
 /// Source address and port.
 type Tuple = (IpAddr, u16);
 
-/// Share accesses with their server, and connections that name theirs by address only.
+/// Which server logged a client, and connections that name theirs by address only.
 #[derive(Debug, Default)]
 pub struct Tuples {
-    shares: HashMap<Tuple, Vec<(EventTime, Arc<str>)>>,
+    servers: HashMap<Tuple, Vec<(EventTime, Arc<str>)>>,
     connections: BTreeMap<IpAddr, Vec<(Tuple, EventTime)>>,
     held: [usize; 2],
 }
@@ -28,14 +29,11 @@ impl Tuples {
     /// Takes in an event.
     pub fn note(&mut self, event: &Event) {
         match &event.detail {
-            Detail::ShareAccess(share) => {
-                let tuple = share.source_ip.zip(share.source_port);
-                if let Some(tuple) = tuple.filter(|_| self.held[0] < MOST) {
-                    self.held[0] += 1;
-                    let seen = (event.time, Arc::clone(&event.computer));
-                    self.shares.entry(tuple).or_default().push(seen);
-                }
+            Detail::ShareAccess(share) => self.note_server(event, share.source_ip, share.source_port),
+            Detail::ShareSession(session) => {
+                self.note_server(event, Some(session.source_ip), session.source_port);
             }
+            Detail::Logon(logon) => self.note_server(event, Some(logon.source_ip), logon.source_port),
             Detail::NetworkConnection(connection) => {
                 let is_nameless = connection.initiated
                     && connection.destination_host.is_none()
@@ -50,11 +48,20 @@ impl Tuples {
                     self.connections.entry(ip).or_default().push((tuple, event.time));
                 }
             }
-            Detail::PipeConnected(_) | Detail::Logon(_) | Detail::ShareSession(_) => {}
+            Detail::PipeConnected(_) => {}
         }
     }
 
-    /// Which addresses are whose, by every connection to the address that has a share access within `window`: all of them
+    /// The computer that logged the event is the server of this tuple.
+    fn note_server(&mut self, event: &Event, ip: Option<IpAddr>, port: Option<u16>) {
+        if let Some(tuple) = ip.zip(port).filter(|_| self.held[0] < MOST) {
+            self.held[0] += 1;
+            let seen = (event.time, Arc::clone(&event.computer));
+            self.servers.entry(tuple).or_default().push(seen);
+        }
+    }
+
+    /// Which addresses are whose, by every connection to the address whose client a server logged within `window`: all of them
     /// must name one server. An address that `is_known` otherwise is left alone.
     pub fn claims(self, window: Duration, is_known: impl Fn(IpAddr, EventTime) -> bool) -> Vec<AddressClaim> {
         let mut claims = Vec::new();
@@ -62,7 +69,7 @@ impl Tuples {
             let mut servers: BTreeSet<&Arc<str>> = BTreeSet::new();
             let mut times = Vec::new();
             for (tuple, time) in connections {
-                let shares = self.shares.get(tuple).into_iter().flatten();
+                let shares = self.servers.get(tuple).into_iter().flatten();
                 let near = shares.filter(|(accessed, _)| accessed.distance(*time) <= window);
                 let before = times.len();
                 times.extend(near.map(|(_, computer)| {

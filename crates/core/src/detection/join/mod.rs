@@ -154,6 +154,12 @@ impl Join {
         }
     }
 
+    /// Whether the settings keep an asset's logons; its roles are those of the inventory that judges its sensors.
+    pub fn keeps_logons(&self, asset: &AssetId) -> bool {
+        let logons = self.state.settings.session_evidence.logons;
+        logons.of(self.sensors.roles(asset))
+    }
+
     /// What is known of the sensors of the inventory's assets.
     pub fn sensors(&self) -> impl Iterator<Item = SensorState> {
         self.sensors.states()
