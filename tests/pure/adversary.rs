@@ -1,5 +1,7 @@
 //! What whoever may write to an input topic can add, and what that can never take away.
 
+mod worlds;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipewarden_core::detection::{AlertKey, Content, EvidenceRole, JoinSettings, Who};
@@ -11,7 +13,7 @@ use testkit::{reference, size};
 /// The accesses that true observations show: which must be told whatever is added.
 fn accesses(observations: &[Observation]) -> Vec<&Observation> {
     let all = observations.iter();
-    all.filter(|seen| seen.kind() != Kind::NetworkConnection)
+    all.filter(|seen| matches!(seen.kind(), Kind::PipeConnected | Kind::ShareAccess))
         .collect()
 }
 

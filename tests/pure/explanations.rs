@@ -71,6 +71,15 @@ fn evidence(content: &Content, kind: Kind) -> BTreeSet<Seen> {
     of_kind.map(|seen| Seen::of(&seen.event)).collect()
 }
 
+/// The session evidence.
+fn sessions(content: &Content) -> BTreeSet<Seen> {
+    let kinds = [Kind::NetworkConnection, Kind::Logon, Kind::ShareSession];
+    kinds
+        .into_iter()
+        .flat_map(|kind| evidence(content, kind))
+        .collect()
+}
+
 fn held(found: (BTreeSet<Seen>, bool), expected: &BTreeSet<Seen>) {
     let (found, is_whole) = found;
     if is_whole {
@@ -96,7 +105,7 @@ fn check_pairs(explanation: &Explanation, content: &Content) {
     );
 }
 
-/// An audited access names the source, its connections are those of its tuple, and where all are audited, what joins any
+/// An audited access names the source, its session evidence is that of its tuple and logon id, and where all are audited, what joins any
 /// of them corroborates the source, unless something contradicts that.
 fn check_audited(explanation: &Explanation, content: &Content, source: Option<IpAddr>) {
     let accesses = explanation.accesses.iter();
@@ -104,15 +113,19 @@ fn check_audited(explanation: &Explanation, content: &Content, source: Option<Ip
     let mut is_corroborated = false;
     for access in audited.clone() {
         assert_eq!(access.sources, 0);
-        assert!(source.is_none() || access.access.source_ip == source);
-        is_corroborated |= !access.joined.is_empty();
+        let named = access.access.source_ip;
+        assert!(source.is_none() || named.is_none() || named == source);
+        // Without an address it is the session that names the source, which confirms nothing.
+        is_corroborated |= named.is_some() && !access.joined.is_empty();
     }
     assert_eq!(audited.count(), content.audited as usize);
-    let connections = evidence(content, Kind::NetworkConnection);
-    let (found, is_whole) = all_joined(explanation, |reason| *reason == Reason::SameTuple);
-    assert!(found.is_subset(&connections));
+    let sessions = sessions(content);
+    let (found, is_whole) = all_joined(explanation, |reason| {
+        matches!(reason, Reason::SameTuple | Reason::SameLogon)
+    });
+    assert!(found.is_subset(&sessions));
     if content.audited == content.accesses && is_whole {
-        assert_eq!(found, connections);
+        assert_eq!(found, sessions);
     }
     if content.audited > 0 && content.conflicts.is_empty() {
         let expected = if is_corroborated {
@@ -158,7 +171,7 @@ fn check_inferred(explanation: &Explanation, content: &Content) {
     }
     let (found, _) = all_joined(explanation, is_candidate);
     if content.source_ip.is_none() {
-        assert!(found.is_subset(&evidence(content, Kind::NetworkConnection)));
+        assert!(found.is_subset(&sessions(content)));
     }
 }
 

@@ -71,6 +71,50 @@ fn one_known_access_explains_one_opened_pipe_and_hides_no_other() {
     );
 }
 
+/// The text of the first conflict of the alert that names this address, or nobody.
+#[track_caller]
+fn conflict(alerts: &[Value], source: Option<&str>) -> String {
+    let alert = alerts
+        .iter()
+        .find(|alert| alert["source"]["ip"].as_str() == source)
+        .unwrap();
+    let conflict = &alert["pipewarden"]["conflicts"][0];
+    assert_eq!(conflict["kind"], "other_strong_source", "{alert:#}");
+    conflict["text"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_pipe_that_a_forged_one_takes_from_its_share_access_says_whose_that_is() {
+    let events = [pipe(517), share(519, CLIENT, 49_839)];
+    let forged = pipe(519);
+    let connected = by_asset(-9_000, OTHER, 50_123);
+    for (more, named) in [(Some(&connected), Some(OTHER)), (None, None)] {
+        let all: Vec<Value> = events.iter().chain([&forged]).chain(more).cloned().collect();
+        for order in [[0, 1, 2, 3], [2, 0, 3, 1], [3, 2, 1, 0]] {
+            let order = order
+                .into_iter()
+                .filter_map(|index: usize| all.get(index).cloned());
+            let alerts = bench().detect_arriving(&(0..).zip(order).collect::<Vec<_>>());
+            assert!(conflict(&alerts, named).starts_with(CLIENT));
+        }
+    }
+}
+
+#[test]
+fn a_share_access_from_which_a_forged_one_takes_its_pipe_says_whose_that_is() {
+    let events = [pipe(517), share(519, CLIENT, 49_839), share(517, OTHER, 50_123)];
+    assert_eq!(told(&bench().detect(&events[..2])), ["10.1.0.101 audited high"]);
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+        let arriving: Vec<(i64, Value)> = (0..).zip(order.map(|index| events[index].clone())).collect();
+        let alerts = bench().detect_arriving(&arriving);
+        assert_eq!(
+            told(&alerts),
+            ["10.1.0.101 audited medium", "10.1.0.7 audited high"]
+        );
+        assert!(conflict(&alerts, Some(CLIENT)).starts_with(OTHER), "{order:?}");
+    }
+}
+
 #[test]
 fn an_open_that_is_logged_twice_takes_one_pipe() {
     let alerts = bench().detect(&[

@@ -209,6 +209,7 @@ fn candidate(candidate: &Candidate) -> doc::Candidate {
         explains: candidate.explains,
         hosts: strings(&candidate.hosts),
         users: strings(&candidate.users),
+        accounts: strings(&candidate.accounts),
         processes: processes(&candidate.processes),
         connections: candidate.connections,
         nearest_ms: candidate.nearest_ms,

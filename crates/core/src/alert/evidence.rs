@@ -3,7 +3,7 @@
 use super::document as doc;
 use super::ecs::string;
 use crate::detection::{Content, Evidence, GroundLog, Says};
-use crate::event::{Account, Detail};
+use crate::event::{Account, Detail, Log};
 
 /// What the alert rests on. What gives the source its name, if no log does, comes behind what logs say of the source.
 pub(super) fn rests_on(content: &Content, names: &[doc::SourceName]) -> Vec<doc::Ground> {
@@ -47,6 +47,7 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
                 .as_ref()
                 .and_then(|process| string(process.image.as_ref()));
             evidence.user = string(connection.user.as_ref());
+            evidence.log = Some(connection.reported_by).filter(|log| *log != Log::Sysmon);
             evidence.utc_time = string(connection.utc_time.as_ref());
         }
         Detail::Logon(logon) => {
@@ -111,6 +112,7 @@ fn without_detail(seen: &Evidence) -> doc::Evidence {
         image: None,
         user: None,
         utc_time: None,
+        log: None,
         agent: seen.observation.agent.as_deref().cloned(),
         origin: seen.observation.origin.as_deref().cloned(),
     }

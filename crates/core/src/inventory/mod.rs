@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 pub use bindings::{
     BINDING_MAX_BYTES, BindingRecord, BindingRecordError, BindingSettings, Bindings, BindingsSize, Dropped,
-    Span, json_schema as binding_json_schema,
+    Seen, Span, json_schema as binding_json_schema,
 };
 pub use domains::Domains;
 pub use file::{Entry, json_schema};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipewarden_core::detection::{Explanation, Status};
+use pipewarden_core::detection::{Explanation, StateSize, Status};
 use pipewarden_core::event::{Observation, Sighting};
 use pipewarden_core::time::AppendTime;
 
@@ -39,6 +39,11 @@ impl Replayer {
     pub fn explain(&self, key: &str) -> Option<Explanation> {
         let closed = self.explanations.as_ref()?;
         self.correlator.explain(key).or_else(|| closed.get(key).cloned())
+    }
+
+    /// How much is in state.
+    pub fn state_size(&self) -> StateSize {
+        self.correlator.state_size()
     }
 
     /// Appends an observation, and its sighting where there is one, and applies them.

@@ -33,7 +33,7 @@ pub(super) fn pairs(here: &[Seen<'_>], rule: &Rule, settings: &JoinSettings) -> 
 }
 
 /// Share accesses that were not denied; of those of one address, port and pipe within 0.1 s the first.
-fn pairing_shares(here: &[Seen<'_>], rule: &Rule) -> Vec<usize> {
+pub(super) fn pairing_shares(here: &[Seen<'_>], rule: &Rule) -> Vec<usize> {
     let mut by_tuple: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     let mut pairing = Vec::new();
     for (index, seen) in here.iter().enumerate() {

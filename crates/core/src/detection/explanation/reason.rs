@@ -48,6 +48,8 @@ pub enum Reason {
     EarlierCandidate,
     /// The same source address and port.
     SameTuple,
+    /// The same logon id.
+    SameLogon,
     /// The `share_access` explains this `pipe_connected`.
     Explains,
     /// It happened too far away.
@@ -135,6 +137,7 @@ impl fmt::Display for Reason {
             }),
             Self::EarlierCandidate => f.write_str("before attribution_window, within tuple_window"),
             Self::SameTuple => f.write_str("same source address and port, within tuple_window"),
+            Self::SameLogon => f.write_str("same logon id, within tuple_window"),
             Self::Explains => f.write_str("the same access, within pair_window"),
             Self::OutsideWindow { window, by } => write!(f, "{} outside {}", Span(*by), window.as_str()),
             Self::ArrivedApart { by } => {

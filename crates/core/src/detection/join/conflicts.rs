@@ -54,6 +54,23 @@ pub(super) fn other_source(other: Option<Origin>, pipe: &Stored) -> Conflict {
     }
 }
 
+/// Somebody else opened the pipe at that time by a share access, and which connection of the pipe is whose follows from the
+/// times alone.
+pub(super) fn other_opener(other: Origin, seen: &Stored) -> Conflict {
+    let who = match other {
+        Origin::Remote(ip) => ip.to_string(),
+        Origin::Local => "the host itself".to_owned(),
+    };
+    Conflict {
+        kind: ConflictKind::OtherStrongSource,
+        text: format!(
+            "{who} opened the pipe at that time as well, by a share_access of the host: which connection of the pipe is whose follows from the times alone"
+        ),
+        computer: Some(seen.observation.event.computer.clone()),
+        record_id: None,
+    }
+}
+
 /// Another source may have been connected, and nobody knows any more.
 pub(super) fn dropped_evidence() -> Conflict {
     Conflict {

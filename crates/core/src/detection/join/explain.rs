@@ -4,6 +4,7 @@
 
 mod nearest;
 mod search;
+mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -113,7 +114,7 @@ impl<'a> Explainer<'a> {
     fn explain(&self, access: &Stored) -> ExplainedAccess {
         let standing = self.destination.standing(access.slot());
         let verdict = standing.map(Standing::verdict);
-        let is_audited = verdict.is_none();
+        let is_audited = verdict.is_none_or(|verdict| verdict.attribution == Attribution::Audited);
         let is_local = match verdict {
             Some(verdict) => verdict.who == Who::Local,
             None => source::is_local(access, self.asset, self.settings),
@@ -135,6 +136,7 @@ impl<'a> Explainer<'a> {
             None => self.shares_near(access, &mut explained),
         }
         if is_audited {
+            self.logon_of(access, &mut explained);
             self.tuple_of(access, &mut explained);
         } else {
             self.candidates_of(access, &mut explained);
@@ -263,8 +265,9 @@ impl<'a> Explainer<'a> {
         let (mut near, mut strengths) = (BTreeMap::new(), BTreeMap::new());
         let mut missed = Nearest::to(access);
         for connection in nearby::evidence(access, connections, self.settings) {
+            let shows = nearby::shows(connection, self.asset, self.settings);
             match (
-                nearby::strength(access, connection, self.settings),
+                nearby::strength(access, connection, shows, self.settings),
                 connection.origin(),
             ) {
                 (Some(strength), Some(origin)) => {
@@ -285,7 +288,9 @@ impl<'a> Explainer<'a> {
             let Some(origin) = connection.origin().filter(|origin| !near.contains_key(origin)) else {
                 continue;
             };
-            if near.is_empty() && nearby::strength(access, connection, self.settings).is_some() {
+            if near.is_empty()
+                && nearby::strength(access, connection, Strength::Weak, self.settings).is_some()
+            {
                 keep_nearest(&mut earlier, origin, access, connection);
             } else if time.distance(connection.time()) <= reach(window) {
                 self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow);

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::accesses::Accesses;
 use super::asset::{AssetState, RuleIndex};
 use super::connections;
 use super::open_alert::OpenAlert;
 use super::overflow::Admitted;
 use super::placing::judge;
+use super::rivals::is_left_over;
 use super::source::{is_link_local, is_to_itself};
 use super::standing::Standing;
-use super::stored::{Origin, Slot, Stored};
+use super::stored::{Slot, Stored, around};
 use super::{Expiry, Join};
-use super::{clocks, nearby};
-use crate::detection::{AlertId, Counters, Disposition, JoinSettings};
-use crate::event::Kind;
+use super::{clocks, links, nearby};
+use crate::detection::{AlertId, Counters, Disposition, JoinSettings, Strength};
+use crate::event::AssetId;
 
 impl Join {
     /// Takes an observation into state. Also the alerts that it touches.
@@ -23,9 +25,13 @@ impl Join {
         counters: &mut Counters,
     ) -> (Disposition, BTreeSet<AlertId>) {
         let nothing = BTreeSet::new();
-        let kind = stored.observation.kind();
-        let rules = self.state.rules.watching(&stored.observation).to_vec();
-        if kind != Kind::NetworkConnection && rules.is_empty() {
+        let is_session = stored.session().is_some();
+        let rules = if is_session {
+            Vec::new()
+        } else {
+            self.state.rules.watching(&stored.observation).to_vec()
+        };
+        if !is_session && rules.is_empty() {
             return (Disposition::Unwatched, nothing);
         }
         let limit = self.state.settings.limits.seen_events_per_partition;
@@ -40,14 +46,11 @@ impl Join {
             asset: stored.observation.asset.clone(),
             slot: stored.slot(),
         };
-        if matches!(kind, Kind::Logon | Kind::ShareSession) {
-            return (Disposition::Unwatched, nothing);
-        }
-        if kind == Kind::NetworkConnection {
+        if let Some(session) = stored.session() {
             self.connections.push_back(expiry);
-            let mut touched = self.take_connection(stored.clone());
+            let mut touched = self.take_session(stored.clone());
             touched.extend(self.contradicted_by(stored, counters));
-            let source = stored.connection().map(|connection| connection.source_ip);
+            let source = Some(session.source_ip);
             let dropped = self.bound_connections(&stored.observation.asset, source);
             counters.dropped_session_evidence += dropped as u64;
             return (Disposition::Applied, touched);
@@ -64,23 +67,41 @@ impl Join {
         (Disposition::Applied, touched)
     }
 
-    fn take_connection(&mut self, stored: Stored) -> BTreeSet<AlertId> {
+    fn take_session(&mut self, stored: Stored) -> BTreeSet<AlertId> {
         let settings = &self.state.settings;
         let id = stored.observation.asset.clone();
         let asset = self.state.assets.entry(id.clone()).or_default();
         let mut touched = alerts_near(&stored, asset, settings);
-        if clocks::is_by_client(&stored) && clocks::accesses_of(&stored, asset, settings).next().is_some() {
+        if clocks::shows_an_offset(&stored, asset, settings) {
             touched.extend(ranked_by(&stored, asset, &self.alerts, settings));
         }
-        let moved = infer(&stored, asset, settings);
-        let own = own_shares(&stored, asset, settings);
+        let linked = links::newly_linked(&stored, asset, settings);
+        let shows = nearby::shows(&stored, asset, settings);
+        let mut moved = infer(&stored, shows, asset, settings);
+        moved.extend(named_by_logon(&stored, asset, settings));
+        moved.extend(own_shares(&stored, asset, settings));
         asset.records.insert(&stored);
         asset.connections.insert(stored);
         self.live_connections += 1;
-        for (rule, slot) in moved.into_iter().chain(own) {
+        for (rule, slot) in moved {
             self.place(&id, rule, slot, &mut touched);
         }
+        self.strengthen(&id, &linked, &mut touched);
         touched
+    }
+
+    /// Counts logons as those of SMB, which something has shown them to be now.
+    fn strengthen(&mut self, id: &AssetId, logons: &[Stored], touched: &mut BTreeSet<AlertId>) {
+        for logon in logons {
+            let Some(asset) = self.state.assets.get_mut(id) else {
+                return;
+            };
+            let settings = &self.state.settings;
+            touched.extend(alerts_near(logon, asset, settings));
+            for (rule, slot) in infer(logon, Strength::Strong, asset, settings) {
+                self.place(id, rule, slot, touched);
+            }
+        }
     }
 
     /// Takes an access in for each rule that the bounds leave room by. Whether any did, and the alerts that it touches.
@@ -93,6 +114,10 @@ impl Join {
         let id = &stored.observation.asset;
         let mut touched = BTreeSet::new();
         let mut kept = false;
+        let asset = self.state.assets.get(id);
+        let linked = asset.map_or_else(Vec::new, |asset| {
+            links::newly_linked(stored, asset, &self.state.settings)
+        });
         for &rule in rules {
             match self.admit(rule, stored) {
                 Admitted::Kept => kept = true,
@@ -121,6 +146,9 @@ impl Join {
             for &slot in moved.iter().chain([&slot]) {
                 judge(asset, rule, slot, settings);
             }
+            if let Some(accesses) = asset.accesses.get(&rule) {
+                touched.extend(alerts_left_over(moved.iter().chain([&slot]), accesses, settings));
+            }
             self.place(id, rule, slot, &mut touched);
             for slot in moved {
                 self.place(id, rule, slot, &mut touched);
@@ -129,6 +157,7 @@ impl Join {
         if !kept {
             return (false, touched);
         }
+        self.strengthen(id, &linked, &mut touched);
         if let Some(asset) = self.state.assets.get(id) {
             touched.extend(alerts_doubting(stored, asset, &self.state.settings));
             if clocks::sessions(stored, asset, &self.state.settings)
@@ -147,7 +176,7 @@ impl Join {
         let Some(asset) = self.state.assets.get(&stored.observation.asset) else {
             return BTreeSet::new();
         };
-        let alerts_of = |other: &Stored| match other.connection() {
+        let alerts_of = |other: &Stored| match other.session() {
             Some(_) => alerts_near(other, asset, settings),
             None => {
                 let rules = asset.accesses.values();
@@ -177,6 +206,14 @@ fn alerts_near(connection: &Stored, asset: &AssetState, settings: &JoinSettings)
                     .filter_map(|share| share.alert),
             );
         }
+        if let Some(id) = connection.logon_id() {
+            let shares = accesses.shares_of_logon(id, connection.time(), settings.tuple_window);
+            touched.extend(
+                shares
+                    .filter(|share| joins(&share.stored))
+                    .filter_map(|share| share.alert),
+            );
+        }
         let until = connection.time().plus(settings.tuple_window);
         for (slot, access, alert) in accesses.unattributed_between(from, until) {
             // One that came long before an access matters where nothing nearer does.
@@ -188,7 +225,7 @@ fn alerts_near(connection: &Stored, asset: &AssetState, settings: &JoinSettings)
         if connection.is_by_asset() {
             let pairs = accesses.pairs_near(connection.time(), settings.attribution_window);
             let other = pairs.filter(|(pipe, share)| {
-                joins(&pipe.stored) && share_origin(&share.stored) != connection.origin()
+                joins(&pipe.stored) && share.stored.share_origin() != connection.origin()
             });
             touched.extend(other.filter_map(|(_, share)| share.alert));
         }
@@ -202,26 +239,47 @@ fn alerts_doubting(access: &Stored, asset: &AssetState, settings: &JoinSettings)
     if access.share().is_none() {
         return BTreeSet::new();
     }
-    let origin = share_origin(access);
+    let origin = access.share_origin();
     let pairs = asset
         .accesses
         .values()
         .flat_map(|accesses| accesses.pairs_near(access.time(), settings.attribution_window));
+    let (from, to) = (
+        access.time().minus(settings.pair_window),
+        access.time().plus(settings.pair_window),
+    );
+    // What no share access explains may be this one, too.
+    let alone = asset
+        .accesses
+        .values()
+        .flat_map(|accesses| accesses.unattributed_between(from, to));
     pairs
-        .filter(|(_, share)| share_origin(&share.stored) != origin)
+        .filter(|(_, share)| share.stored.share_origin() != origin)
+        .filter_map(|(_, share)| share.alert)
+        .chain(alone.map(|(_, _, alert)| alert))
+        .collect()
+}
+
+/// The alerts of share accesses without a pipe connection near some that have changed: these may be theirs.
+fn alerts_left_over<'a>(
+    pipes: impl Iterator<Item = &'a Slot>,
+    accesses: &Accesses,
+    settings: &JoinSettings,
+) -> Vec<AlertId> {
+    let pipes = pipes.filter(|slot| accesses.pipes.contains_key(slot));
+    let near = pipes.flat_map(|(time, _)| accesses.shares.range(around(*time, settings.pair_window)));
+    near.filter(|(_, share)| is_left_over(share))
         .filter_map(|(_, share)| share.alert)
         .collect()
 }
 
-fn share_origin(share: &Stored) -> Option<Origin> {
-    if share.observation.is_local {
-        return Some(Origin::Local);
-    }
-    share.share()?.source_ip.map(Origin::Remote)
-}
-
 /// Takes a connection in among the candidates of accesses. Returns the accesses whose source is another by that.
-fn infer(connection: &Stored, asset: &mut AssetState, settings: &JoinSettings) -> Vec<(RuleIndex, Slot)> {
+fn infer(
+    connection: &Stored,
+    shows: Strength,
+    asset: &mut AssetState,
+    settings: &JoinSettings,
+) -> Vec<(RuleIndex, Slot)> {
     let (from, to) = nearby::accesses_of(connection, settings);
     let mut moved = Vec::new();
     for (&rule, accesses) in &mut asset.accesses {
@@ -234,7 +292,39 @@ fn infer(connection: &Stored, asset: &mut AssetState, settings: &JoinSettings) -
                 continue;
             };
             let before = standing.verdict();
-            standing.add(&access, connection, settings);
+            standing.add(&access, connection, shows, settings);
+            if standing.verdict().who != before.who {
+                moved.push((rule, slot));
+            }
+        }
+    }
+    moved
+}
+
+/// The share accesses without an address whose source the logon id of session evidence names anew.
+fn named_by_logon(
+    evidence: &Stored,
+    asset: &mut AssetState,
+    settings: &JoinSettings,
+) -> Vec<(RuleIndex, Slot)> {
+    let Some(id) = evidence.logon_id() else {
+        return Vec::new();
+    };
+    let mut moved = Vec::new();
+    for (&rule, accesses) in &mut asset.accesses {
+        let shares = accesses.shares_of_logon(id, evidence.time(), settings.tuple_window);
+        let slots: Vec<Slot> = shares
+            .filter(|share| {
+                share.standing.is_some() && share.stored.within_span(evidence, settings.join_span())
+            })
+            .map(|share| share.stored.slot())
+            .collect();
+        for slot in slots {
+            let Some(standing) = accesses.standing_mut(slot) else {
+                continue;
+            };
+            let before = standing.verdict();
+            standing.name(evidence);
             if standing.verdict().who != before.who {
                 moved.push((rule, slot));
             }

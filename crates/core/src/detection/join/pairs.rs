@@ -179,7 +179,7 @@ impl Accesses {
 }
 
 /// Whether a share access opened a pipe, as far as it is known.
-fn may_pair(share: &Stored) -> bool {
+pub(super) fn may_pair(share: &Stored) -> bool {
     share
         .share()
         .is_some_and(|share| share.outcome != Some(Outcome::Failure))

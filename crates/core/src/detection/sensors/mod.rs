@@ -24,7 +24,7 @@ use self::watch::{SENSORS, Spans, WITNESSES, Watch};
 use super::revision::{NAMESPACE, by_deadline, by_record, written_by_deadline};
 use super::{AlertId, Body, JoinSettings, Revision, Status};
 use crate::event::{AssetId, Kind};
-use crate::inventory::{Inventory, Role};
+use crate::inventory::Inventory;
 use crate::log::At;
 use crate::time::AppendTime;
 
@@ -137,13 +137,6 @@ impl Sensors {
     pub(super) fn lists(&self, asset: &AssetId) -> bool {
         let inventory = self.inventory.as_ref();
         inventory.is_some_and(|inventory| inventory.asset(asset).is_some())
-    }
-
-    /// The roles of an asset; none of a host that is not listed.
-    pub(super) fn roles(&self, asset: &AssetId) -> &[Role] {
-        let inventory = self.inventory.as_ref();
-        let asset = inventory.and_then(|inventory| inventory.asset(asset));
-        asset.map_or(&[], |asset| asset.roles.as_slice())
     }
 
     /// When a judgement may change next.
