@@ -243,6 +243,12 @@ impl<'a> Reader<'a, '_> {
             rivals::of_pipes(alone, self.origin(), self.accesses, settings),
             rivals::of_shares(members.audited(), self.origin(), self.accesses, settings),
         ];
+        let is_incomplete = members.alone.iter().any(|pipe| {
+            let times = (pipe.stored.time(), pipe.stored.time());
+            let dropped = &self.accesses.dropped_shares;
+            dropped.near(times, pipe.stored.arrival, settings) > 0
+        });
+        conflicts.extend(is_incomplete.then(conflicts::dropped_share));
         let rivals = rivals.into_iter().flatten();
         conflicts.extend(rivals.map(|(other, seen)| conflicts::other_opener(other, seen)));
         let is_doubtful = |share: &Share| {
