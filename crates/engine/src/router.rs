@@ -1,15 +1,17 @@
 //! The router: messages of the input topics in, observations keyed by their destination host out.
 
+mod destinations;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipewarden_core::detection::SessionEvidence;
 use pipewarden_core::event::{
     self, AssetId, Decoder, Kind, Observation, Received, Sighting, Skip, TimeSource,
 };
-use pipewarden_core::inventory::{BindingSettings, Outcome, ResolvedBy, Resolver};
+use pipewarden_core::inventory::{BindingSettings, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
 
+use self::destinations::Destinations;
 use super::input_shapes::{InputShapes, UnknownInput};
 use super::{DeadLetter, DeadLetterReason, ObservationRecord, Policy};
 
@@ -296,39 +298,6 @@ fn origin_of(topic: &Arc<str>, at: Origin<'_>, element: Option<u32>) -> event::O
         partition: at.partition,
         offset: at.offset,
         element,
-    }
-}
-
-/// Where observations belong.
-#[derive(Debug)]
-struct Destinations {
-    resolver: Resolver,
-    session_evidence: SessionEvidence,
-}
-
-impl Destinations {
-    fn resolve(&self, received: Received) -> Routed {
-        let resolution = self.resolver.resolve(&received.event);
-        let asset = match resolution.outcome {
-            Outcome::Asset(asset) => asset,
-            Outcome::Ignored => return Routed::Skipped(Reason::UnlistedHost),
-            Outcome::Unresolved => return Routed::Skipped(Reason::UnresolvedDestination),
-        };
-        let roles = self.resolver.roles(&asset);
-        if !self.session_evidence.keeps(&received.event.detail, roles) {
-            return Routed::Skipped(Reason::NotKept);
-        }
-        let is_local = resolution.is_local;
-        let source_name = (!is_local)
-            .then(|| self.resolver.source_name(&received.event))
-            .flatten();
-        Routed::Observation(RoutedObservation {
-            observation: Observation::new(asset, received)
-                .local_where(is_local)
-                .with_source_name(source_name),
-            resolved_by: resolution.resolved_by,
-            conflict: resolution.conflict,
-        })
     }
 }
 

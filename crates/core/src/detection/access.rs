@@ -116,6 +116,16 @@ pub enum Confidence {
 }
 
 words!(Attribution: Audited = "audited", Inferred = "inferred", Ambiguous = "ambiguous", None = "none");
+impl Confidence {
+    /// One step less.
+    pub(super) const fn lowered(self) -> Self {
+        match self {
+            Self::High => Self::Medium,
+            Self::Medium | Self::Low => Self::Low,
+        }
+    }
+}
+
 words!(Confidence: Low = "low", Medium = "medium", High = "high");
 
 /// How many observations of each kind an alert rests on.

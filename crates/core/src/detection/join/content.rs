@@ -264,7 +264,7 @@ impl<'a> Reader<'a, '_> {
         let confidence = |share: &Share| {
             let confidence = others.confidence(share, self.accesses);
             if is_doubtful(share) {
-                lowered(confidence)
+                confidence.lowered()
             } else {
                 confidence
             }
@@ -320,7 +320,7 @@ impl<'a> Reader<'a, '_> {
         Found {
             attribution,
             confidence: if is_doubtful {
-                lowered(confidence)
+                confidence.lowered()
             } else {
                 confidence
             },
@@ -355,13 +355,6 @@ impl<'a> Reader<'a, '_> {
             pipes: members.pipe_names(),
             is_truncated: members.dropped.is_some_and(|dropped| dropped.has_more_accounts),
         }
-    }
-}
-
-fn lowered(confidence: Confidence) -> Confidence {
-    match confidence {
-        Confidence::High => Confidence::Medium,
-        Confidence::Medium | Confidence::Low => Confidence::Low,
     }
 }
 
