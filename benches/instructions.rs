@@ -49,7 +49,8 @@ fn warm(message: Vec<u8>) -> Decoding {
 #[bench::sysmon_10(document("sysmon-10"))]
 #[bench::sysmon_12(document("sysmon-12"))]
 #[bench::powershell_4103(document("powershell-4103"))]
-#[bench::security_4624(document("security-4624"))]
+#[bench::security_4658(document("security-4658"))]
+#[bench::security_5156(document("security-5156"))]
 fn gates(decoding: Decoding) -> (Decoding, Result<Decoded, DecodeError>) {
     decoded(decoding)
 }

@@ -21,7 +21,13 @@ use self::fixtures::{ASSETS, START, at, connection, decoder, documents, holding,
 fn gates(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gates");
     let decoder = decoder();
-    for kind in ["sysmon-10", "sysmon-12", "powershell-4103", "security-4624"] {
+    for kind in [
+        "sysmon-10",
+        "sysmon-12",
+        "powershell-4103",
+        "security-4658",
+        "security-5156",
+    ] {
         let documents = documents(&format!("{kind}=1"));
         group.throughput(Throughput::Bytes(
             documents.iter().map(|document| document.len() as u64).sum(),

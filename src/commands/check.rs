@@ -173,7 +173,7 @@ fn inventory(out: &mut impl Write, policy: &Policy) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every exception, with warnings: it has expired, or names a host that is not listed.
+/// Every exception, with warnings: it has expired, names a host that is not listed, or does less than it says.
 fn exceptions(out: &mut impl Write, policy: &Policy, hits: Option<&Hits>) -> io::Result<()> {
     writeln!(out, "\n{}", "exceptions".bold())?;
     let exceptions = &policy.exceptions;
@@ -202,6 +202,9 @@ fn exceptions(out: &mut impl Write, policy: &Policy, hits: Option<&Hits>) -> io:
             let warning = format!("{} names {name}, which the inventory does not list", entry.id);
             writeln!(out, "  {}", warning.yellow())?;
         }
+    }
+    for (entry, shortfall) in exceptions.shortfalls(policy.rules.rules()) {
+        writeln!(out, "  {}", format!("{} {shortfall}", entry.id).yellow())?;
     }
     Ok(())
 }

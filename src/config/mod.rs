@@ -129,7 +129,7 @@ pub struct RuleSource {
 pub struct ExceptionSource {
     /// A file of exceptions. Default: none.
     pub file: Option<PathBuf>,
-    /// Whether a site server that manages the systems of its own site is downgraded. Default true.
+    /// Whether the systems of one site among themselves are downgraded. Default true.
     pub builtin: bool,
 }
 

@@ -20,7 +20,14 @@ pub fn policy_id(
         .iter()
         .map(|asset| {
             let roles: Vec<&str> = asset.roles.iter().map(|role| role.as_str()).collect();
-            json!([asset.id, asset.aliases, asset.addresses, roles, asset.site])
+            json!([
+                asset.id,
+                asset.aliases,
+                asset.addresses,
+                roles,
+                asset.site,
+                asset.netbios_domain
+            ])
         })
         .collect();
     let all = json!([join, rules.rules(), assets, unlisted_hosts, exceptions.entries()]);

@@ -198,6 +198,7 @@ fn bindings(settings: &Settings, problems: &mut Problems) {
     );
     problems.at_least(1, "bindings.limit", bindings.limit);
     problems.at_least(1, "bindings.limit_per_address", bindings.limit_per_address);
+    problems.at_least(1, "bindings.limit_per_computer", bindings.limit_per_computer);
 }
 
 fn workers(settings: &Settings, problems: &mut Problems) {

@@ -13,7 +13,7 @@ use testkit::{reference, size};
 /// The accesses that true observations show: which must be told whatever is added.
 fn accesses(observations: &[Observation]) -> Vec<&Observation> {
     let all = observations.iter();
-    all.filter(|seen| seen.kind() != Kind::NetworkConnection)
+    all.filter(|seen| matches!(seen.kind(), Kind::PipeConnected | Kind::ShareAccess))
         .collect()
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use pipewarden_core::alert::{self, AlertFormat, STUB_MAX_BYTES};
 use pipewarden_core::detection::{JoinSettings, Limits, RuleSet};
-use pipewarden_core::event::{Observation, ObservationRecord, Sighting};
-use pipewarden_core::inventory::{BINDING_MAX_BYTES, BindingRecord, Inventory, Span, UnlistedHosts};
+use pipewarden_core::event::{Observation, ObservationRecord, Sighting, Word};
+use pipewarden_core::inventory::{BINDING_MAX_BYTES, BindingRecord, Inventory, Seen, Span, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::{AppendTime, EventTime};
 use pipewarden_engine::local::Replayer;
@@ -274,7 +274,10 @@ fn a_binding_keeps_to_its_bound_whatever_the_computer_is_called() {
         let record = BindingRecord {
             address: "fd00:1111:2222:3333:4444:5555:6666:7777".parse().unwrap(),
             computer: computer.into(),
-            seen: Span::new(time, time),
+            seen: Span::new(time, time).map(|span| Seen {
+                span,
+                says: Word::Client,
+            }),
         };
         let bytes = record.key().len() + record.encode().map_or(0, |value| value.len());
         assert!(bytes <= BINDING_MAX_BYTES, "{bytes}");

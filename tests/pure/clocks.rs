@@ -152,7 +152,7 @@ fn a_session_that_arrives_late_ranks_the_candidates_again() {
 #[test]
 fn a_listed_asset_is_behind_by_what_sessions_agree_on_whoever_their_clients_are() {
     let inventory = Arc::new(Inventory::parse(INVENTORY, "test").unwrap());
-    let mut join = Join::new(RuleSet::builtin().rules(), JoinSettings::default()).with_sensors(inventory);
+    let mut join = Join::new(RuleSet::builtin().rules(), JoinSettings::default()).with_inventory(inventory);
     let mut events = Vec::new();
     for (at, ahead, port) in [
         (0, 7_000, 50_001),

@@ -87,6 +87,22 @@ fn an_inferred_source_rests_on_the_session_that_names_it_and_no_log_says_its_acc
 }
 
 #[test]
+fn a_ground_names_the_agent_that_shipped_it_and_one_by_two_agents_is_two() {
+    let by_agent = |id: &str, mut event: Value| {
+        event["agent"] = json!({"id": id, "type": "winlogbeat"});
+        event
+    };
+    let alert = only_alert(&[
+        by_agent("one", share(0, CLIENT, 49_839)),
+        by_agent("two", share(1_000, CLIENT, 49_840)),
+    ]);
+    let all = alert["pipewarden"]["rests_on"].as_array().unwrap().iter();
+    let of_source = all.filter(|ground| ground["says"] == "source");
+    let agents: Vec<&Value> = of_source.map(|ground| &ground["agent"]["id"]).collect();
+    assert_eq!(agents, ["one", "two"]);
+}
+
+#[test]
 fn an_unattributed_alert_rests_on_no_word_about_a_source() {
     let alert = only_alert(&[
         connection(-100, SENTRY, CLIENT, 49_839),
@@ -283,4 +299,95 @@ fn a_revision_says_when_it_was_written_by_the_clock_of_the_log() {
         ],
         "by the record of the connection, before which all waited, and by a deadline"
     );
+}
+
+fn by(account: &str, sid: &str, access: Value) -> Value {
+    let (domain, name) = account.split_once('\\').unwrap();
+    let access = with(access, "SubjectDomainName", domain.into());
+    with(
+        with(access, "SubjectUserName", name.into()),
+        "SubjectUserSid",
+        sid.into(),
+    )
+}
+
+#[test]
+fn an_account_that_is_written_in_several_ways_is_one_in_list_title_and_user() {
+    const SID: &str = "S-1-5-21-1-2-3-1105";
+    let alert = only_alert(&[
+        by(r"aperture.local\alice", SID, share(0, CLIENT, 49_839)),
+        by(r"APERTURE\Alice", SID, share(1_000, CLIENT, 49_840)),
+        by(r"aperture\alice", "S-1-5-18", share(2_000, CLIENT, 49_841)),
+    ]);
+    assert_eq!(alert["pipewarden"]["accounts"], json!([r"APERTURE\Alice"]));
+    assert!(
+        alert["message"]
+            .as_str()
+            .unwrap()
+            .starts_with(r"APERTURE\Alice from ")
+    );
+    assert_eq!(
+        alert["user"],
+        json!({"name": "Alice", "domain": "APERTURE", "id": SID})
+    );
+}
+
+#[test]
+fn the_inventory_says_which_netbios_name_is_whose_domain() {
+    let accounts = |netbios: &str| {
+        let inventory = INVENTORY.replace("    roles", &format!("    {netbios}\n    roles"));
+        let bench = Bench::new(&inventory, JoinSettings::default());
+        let events = [
+            by(r"aperture.local\alice", "S-1-5-18", share(0, CLIENT, 49_839)),
+            by(r"APERTURE\alice", "S-1-5-18", share(1_000, CLIENT, 49_840)),
+            by(r"GLADOS\alice", "S-1-5-18", share(2_000, CLIENT, 49_841)),
+        ];
+        let [alert] = bench.detect(&events).try_into().unwrap();
+        alert["pipewarden"]["accounts"].clone()
+    };
+    assert_eq!(accounts(""), json!([r"APERTURE\alice", r"GLADOS\alice"]));
+    assert_eq!(
+        accounts("netbios_domain: Glados"),
+        json!([r"APERTURE\alice", r"GLADOS\alice"]),
+        "aperture.local is GLADOS now"
+    );
+    let bare = accounts("netbios_domain: SKY");
+    assert_eq!(
+        bare,
+        json!([r"APERTURE\alice", r"GLADOS\alice", r"aperture.local\alice"])
+    );
+}
+
+#[test]
+fn a_source_that_neither_inventory_nor_its_own_log_names_bears_the_name_of_its_binding() {
+    let hours_before = connection(-180 * MINUTE, SENTRY, CLIENT, 50_001);
+    let named = |events: &[Value]| {
+        let alert = only_alert(events);
+        let names = alert["pipewarden"]["source"]["names"].clone();
+        (names, grounds(&alert), alert)
+    };
+    let access = share(0, CLIENT, 49_839);
+    let (names, grounds, alert) = named(&[hours_before.clone(), access.clone()]);
+    assert_eq!(names, json!([{"name": SENTRY, "from": "binding"}]));
+    assert_eq!(grounds[1], "source - binding -");
+    assert!(
+        alert["message"]
+            .as_str()
+            .unwrap()
+            .contains("from 10.1.0.101 (sentry1.aperture.local) ")
+    );
+    assert_eq!(alert["related"]["hosts"], json!([ATLAS, SENTRY]));
+    assert_eq!(
+        alert["pipewarden"]["source"]["hosts"],
+        json!([]),
+        "no connection of this alert names it"
+    );
+
+    let own = connection(-100, "SENTRY-NEW.aperture.local", CLIENT, 49_839);
+    let (names, grounds, _) = named(&[hours_before, own, access]);
+    assert_eq!(
+        names,
+        json!([{"name": "sentry-new.aperture.local", "from": "client"}])
+    );
+    assert!(grounds.iter().all(|ground| !ground.contains("binding")));
 }

@@ -152,6 +152,7 @@ fn every_kind_of_selector_must_hold_and_holds_by_any_of_its_entries() {
         ("addresses: [10.1.0.96/28]", "hosts: [SENTRY1]"),
         ("[10.1.0.96/28]", "[10.9.0.1], hosts: [sentry1.aperture.local]"),
         ("accounts:", "pipes: ['\\WinReg']\n    accounts:"),
+        (r"aperture\testsubject4", r"Aperture.Local\TestSubject4"),
         ("accounts:", "assets: {names: [ATLAS]}\n    accounts:"),
         (
             "accounts:",
@@ -191,7 +192,7 @@ fn the_first_entry_that_covers_decides() {
 }
 
 #[test]
-fn a_site_server_that_manages_its_own_systems_is_downgraded_and_anyone_else_is_not() {
+fn the_systems_of_one_site_among_themselves_are_downgraded_and_anyone_else_is_not() {
     const INVENTORY: &str = "
 assets:
   - {name: atlas.aperture.local, addresses: [10.1.0.50], roles: [primary-site-server], site: PS1}
@@ -203,7 +204,9 @@ assets:
     let inventory = folder.path().join("inventory.yaml");
     std::fs::write(&inventory, INVENTORY).unwrap();
     let detect = |source: &str, account: &str, asset: &str| {
+        let (domain, account) = account.split_once('\\').unwrap_or(("APERTURE", account));
         let event = testkit::winlogbeat::share(0, source, 50_000);
+        let event = testkit::winlogbeat::with(event, "SubjectDomainName", domain.into());
         let event = testkit::winlogbeat::with(event, "SubjectUserName", account.into());
         let mut event = event;
         event["winlog"]["computer_name"] = asset.into();
@@ -224,8 +227,18 @@ assets:
         detect("10.1.0.50", "ATLAS$", "dp1.aperture.local"),
         "builtin-own-site"
     );
+    assert_eq!(
+        detect("10.1.0.50", r"aperture.local\atlas$", "dp1.aperture.local"),
+        "builtin-own-site",
+        "by the domain's DNS name"
+    );
+    assert_eq!(
+        detect("10.1.0.60", "DP1$", "atlas.aperture.local"),
+        "builtin-own-site"
+    );
     for (source, account, asset) in [
         ("10.1.0.50", "TESTSUBJECT4", "dp1.aperture.local"),
+        ("10.1.0.50", r"OTHER\ATLAS$", "dp1.aperture.local"),
         ("10.1.0.50", "DP1$", "dp1.aperture.local"),
         ("10.1.0.50", "ATLAS$", "dp9.aperture.local"),
         ("10.1.0.50", "ATLAS$", "dc1.aperture.local"),
@@ -296,4 +309,48 @@ fn check_tells_what_has_expired_and_what_names_a_host_that_is_not_listed() {
         "{output}"
     );
     assert!(!output.contains("names atlas"), "{output}");
+}
+
+#[test]
+fn check_tells_which_entry_can_never_suppress_and_why() {
+    let said = |change: &str, to: &str| {
+        let output = run(&SCANNER.replace(change, to), &["check"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let warning = text(&output.stdout)
+            .lines()
+            .find_map(|line| line.strip_prefix("  scanner "));
+        warning.unwrap_or_default().to_owned()
+    };
+    assert_eq!(said("", ""), "");
+    let addresses = "addresses: [10.1.0.96/28]";
+    assert_eq!(
+        said(addresses, "hosts: [glados]"),
+        "",
+        "which the inventory lists"
+    );
+    let by_name = said(addresses, "hosts: [scanner1]");
+    assert!(
+        by_name.starts_with(
+            "never suppresses, it only downgrades: the inventory gives an address to none of its"
+        ),
+        "{by_name}"
+    );
+    let by_role = said(addresses, "roles: [tier0]");
+    assert!(
+        by_role.starts_with("covers nothing: the inventory gives an address to no host"),
+        "{by_role}"
+    );
+    let unaudited = said("accounts:", "pipes: [x, nobody-watches]\n    accounts:");
+    assert!(
+        unaudited.starts_with("covers nothing: no rule that is on watches"),
+        "{unaudited}"
+    );
+    let downgrades = SCANNER
+        .replace("suppress", "downgrade")
+        .replace(addresses, "hosts: [scanner1]");
+    let output = run(&downgrades, &["check"]);
+    assert!(
+        !text(&output.stdout).contains("never suppresses"),
+        "an entry that downgrades says what it does"
+    );
 }

@@ -1,5 +1,7 @@
 //! `replay --explain`: how each access was attributed, and what nearly joined it and by how much it failed.
 
+mod decision;
+
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -101,7 +103,9 @@ fn an_inferred_access_names_the_one_source_and_another_that_came_too_late_to_be_
     assert_eq!(access["attribution"], "inferred");
     assert_eq!(
         texts(&access["joined"]),
-        ["network_connection from 10.1.0.101 port 49839, 2.5 s away: within attribution_window"]
+        [
+            "network_connection from 10.1.0.101 port 49839, 2.5 s away: within attribution_window, by its own log"
+        ]
     );
     assert_eq!(
         texts(&access["missed"]),
@@ -124,8 +128,8 @@ fn an_ambiguous_access_lists_its_sources_nearest_first() {
     assert_eq!(
         texts(&access["joined"]),
         [
-            "network_connection from 10.1.0.7 port 50123, 1 s away: within attribution_window",
-            "network_connection from 10.1.0.101 port 49839, 4 s away: within attribution_window",
+            "network_connection from 10.1.0.7 port 50123, 1 s away: within attribution_window, by its own log",
+            "network_connection from 10.1.0.101 port 49839, 4 s away: within attribution_window, by its own log",
         ]
     );
 }

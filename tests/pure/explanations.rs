@@ -43,16 +43,20 @@ fn check(join: &Join, alert: &AccessAlert) {
     }
 }
 
-fn joined<'a>(access: &'a ExplainedAccess, reason: &Reason) -> Vec<&'a Finding> {
+fn joined(access: &ExplainedAccess, is_meant: fn(&Reason) -> bool) -> Vec<&Finding> {
     let joined = access.joined.iter();
-    joined.filter(|finding| finding.reason == *reason).collect()
+    joined.filter(|finding| is_meant(&finding.reason)).collect()
+}
+
+const fn is_candidate(reason: &Reason) -> bool {
+    matches!(reason, Reason::Candidate { .. })
 }
 
 /// What any access was joined with for a reason, and whether that is all of it.
-fn all_joined(explanation: &Explanation, reason: &Reason) -> (BTreeSet<Seen>, bool) {
+fn all_joined(explanation: &Explanation, is_meant: fn(&Reason) -> bool) -> (BTreeSet<Seen>, bool) {
     let (mut all, mut is_whole) = (BTreeSet::new(), true);
     for access in &explanation.accesses {
-        let joined = joined(access, reason);
+        let joined = joined(access, is_meant);
         is_whole &= joined.len() < LISTED;
         all.extend(joined.into_iter().filter_map(|finding| finding.seen.clone()));
     }
@@ -65,6 +69,15 @@ fn evidence(content: &Content, kind: Kind) -> BTreeSet<Seen> {
     let observations = evidence.map(|seen| &seen.observation);
     let of_kind = observations.filter(|seen| seen.kind() == kind);
     of_kind.map(|seen| Seen::of(&seen.event)).collect()
+}
+
+/// The session evidence.
+fn sessions(content: &Content) -> BTreeSet<Seen> {
+    let kinds = [Kind::NetworkConnection, Kind::Logon, Kind::ShareSession];
+    kinds
+        .into_iter()
+        .flat_map(|kind| evidence(content, kind))
+        .collect()
 }
 
 fn held(found: (BTreeSet<Seen>, bool), expected: &BTreeSet<Seen>) {
@@ -86,10 +99,13 @@ fn check_pairs(explanation: &Explanation, content: &Content) {
     let all = evidence(content, Kind::PipeConnected);
     assert!(pipes.is_subset(&all), "{pipes:?} {all:?}");
     let explained: BTreeSet<Seen> = all.difference(&pipes).cloned().collect();
-    held(all_joined(explanation, &Reason::Explains), &explained);
+    held(
+        all_joined(explanation, |reason| *reason == Reason::Explains),
+        &explained,
+    );
 }
 
-/// An audited access names the source, its connections are those of its tuple, and where all are audited, what joins any
+/// An audited access names the source, its session evidence is that of its tuple and logon id, and where all are audited, what joins any
 /// of them corroborates the source, unless something contradicts that.
 fn check_audited(explanation: &Explanation, content: &Content, source: Option<IpAddr>) {
     let accesses = explanation.accesses.iter();
@@ -97,15 +113,19 @@ fn check_audited(explanation: &Explanation, content: &Content, source: Option<Ip
     let mut is_corroborated = false;
     for access in audited.clone() {
         assert_eq!(access.sources, 0);
-        assert!(source.is_none() || access.access.source_ip == source);
-        is_corroborated |= !access.joined.is_empty();
+        let named = access.access.source_ip;
+        assert!(source.is_none() || named.is_none() || named == source);
+        // Without an address it is the session that names the source, which confirms nothing.
+        is_corroborated |= named.is_some() && !access.joined.is_empty();
     }
     assert_eq!(audited.count(), content.audited as usize);
-    let connections = evidence(content, Kind::NetworkConnection);
-    let (found, is_whole) = all_joined(explanation, &Reason::SameTuple);
-    assert!(found.is_subset(&connections));
+    let sessions = sessions(content);
+    let (found, is_whole) = all_joined(explanation, |reason| {
+        matches!(reason, Reason::SameTuple | Reason::SameLogon)
+    });
+    assert!(found.is_subset(&sessions));
     if content.audited == content.accesses && is_whole {
-        assert_eq!(found, connections);
+        assert_eq!(found, sessions);
     }
     if content.audited > 0 && content.conflicts.is_empty() {
         let expected = if is_corroborated {
@@ -125,8 +145,8 @@ fn check_inferred(explanation: &Explanation, content: &Content) {
         if access.attribution == Attribution::Audited {
             continue;
         }
-        let near = joined(access, &Reason::Candidate);
-        let earlier = joined(access, &Reason::EarlierCandidate);
+        let near = joined(access, is_candidate);
+        let earlier = joined(access, |reason| *reason == Reason::EarlierCandidate);
         is_whole &= near.len() + earlier.len() < LISTED;
         assert_eq!(access.sources.min(LISTED), near.len());
         assert!(near.is_empty() || earlier.is_empty());
@@ -149,9 +169,9 @@ fn check_inferred(explanation: &Explanation, content: &Content) {
     } else {
         assert!(nearest.keys().all(|ip| expected.contains_key(ip)));
     }
-    let (found, _) = all_joined(explanation, &Reason::Candidate);
+    let (found, _) = all_joined(explanation, is_candidate);
     if content.source_ip.is_none() {
-        assert!(found.is_subset(&evidence(content, Kind::NetworkConnection)));
+        assert!(found.is_subset(&sessions(content)));
     }
 }
 

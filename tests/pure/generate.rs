@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use pipewarden_core::detection::Attribution;
+use pipewarden_core::inventory::{Inventory, Role};
 use pipewarden_tools::generator::{Fleet, Generator, Kind, Missing, Mix, Plan, Truth};
 use serde_json::Value;
 use testkit::size;
@@ -216,6 +217,38 @@ fn sizes_and_mix_are_those_of_the_field() {
             "{kind}: {median}, wanted {wanted}"
         );
     }
+}
+
+#[test]
+fn most_logons_over_the_network_are_at_domain_controllers_and_little_of_what_the_firewall_passes_is_smb() {
+    let plan = Plan {
+        attack_every: None,
+        mix: "security-4624=50,security-5156=50".parse().unwrap(),
+        ..Plan::new(5, 20_000)
+    };
+    let fleet = Fleet::invented(20, 2_000);
+    let inventory = Inventory::parse(&fleet.inventory(), "fleet").unwrap();
+    let is_controller = |name: &str| {
+        let asset = inventory.by_full_name(name);
+        asset.is_some_and(|asset| asset.roles.contains(&Role::DomainController))
+    };
+    let (mut logons, mut at_controllers, mut permitted, mut smb) = (0, 0, 0, 0);
+    for document in generate(&plan, fleet).0 {
+        let document: Value = serde_json::from_slice(&document).unwrap();
+        let (winlog, data) = (&document["winlog"], &document["winlog"]["event_data"]);
+        if data["LogonType"] == "3" {
+            logons += 1;
+            at_controllers += u32::from(is_controller(winlog["computer_name"].as_str().unwrap()));
+        }
+        permitted += u32::from(winlog["event_id"] == "5156");
+        smb += u32::from(data["DestPort"] == "445");
+    }
+    let percent = |part: u32, of: u32| 100 * part / of;
+    assert!(
+        (91..=95).contains(&percent(at_controllers, logons)),
+        "{at_controllers} of {logons}"
+    );
+    assert!((1..=3).contains(&percent(smb, permitted)), "{smb} of {permitted}");
 }
 
 #[test]

@@ -177,6 +177,21 @@ fn assert_sound(message: &[u8]) -> bool {
     } else {
         assert_eq!(decoder.decode(message), plain);
     }
+    assert_eq!(decoder.can_matter(message), !skipped);
+    let (mut each, mut each_plain) = (Vec::new(), Vec::new());
+    decoder.decode_each(message, &mut |element, _, decoded| each.push((element, decoded)));
+    decoder.decode_each_unfiltered(message, &mut |element, _, decoded| {
+        each_plain.push((element, decoded))
+    });
+    if skipped {
+        assert_eq!(each, [(None, decoder.decode(message))]);
+        let holds_events = |(_, decoded): &(_, Result<Decoded, _>)| {
+            decoded.as_ref().is_ok_and(|decoded| decoded.outcome.is_ok())
+        };
+        assert!(!each_plain.iter().any(holds_events), "{each_plain:?}");
+    } else {
+        assert_eq!(each, each_plain);
+    }
     skipped
 }
 

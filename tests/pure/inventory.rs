@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::{AddressClaim, Decoded, Decoder, WatchedPipes};
+use pipewarden_core::event::{AddressClaim, Decoded, Decoder, WatchedPipes, Word};
 use pipewarden_core::inventory::{Inventory, Outcome, Resolution, ResolvedBy, Resolver, UnlistedHosts};
 use pipewarden_core::time::EventTime;
 use proptest::prelude::*;
@@ -82,6 +82,9 @@ assets:
     addresses: ['::ffff:10.1.0.50', 127.0.0.1]
     aliases: [ATLAS.aperture.local]
   - name: 'two words'
+  - {name: dp1.aperture.local, netbios_domain: APERTURE}
+  - {name: dp2.aperture.local, netbios_domain: SKY}
+  - {name: dp3.aperture.local, netbios_domain: aperture.local}
 ";
     let message = Inventory::parse(bad, "hosts.yaml").unwrap_err().to_string();
     for word in [
@@ -92,6 +95,8 @@ assets:
         "line 7: 127.0.0.1 of the asset glados.aperture.local cannot belong to one host",
         "line 8: the name atlas.aperture.local is already used",
         "line 9: \"two words\" is not a host name",
+        "line 11: the domain aperture.local has the NetBIOS name SKY of dp2.aperture.local and aperture of another asset",
+        "line 12: \"aperture.local\" of the asset dp3.aperture.local is not the NetBIOS name of a domain",
     ] {
         assert!(message.contains(word), "{word}\n{message}");
     }
@@ -236,6 +241,7 @@ fn an_assets_own_addresses_are_local_and_a_learned_one_is_not() {
         address: CLIENT.parse().unwrap(),
         computer: "atlas.aperture.local".into(),
         time: EventTime::from_micros(0),
+        says: Word::Client,
     };
     resolver.apply_claim(&forged);
     let resolution = resolve(&resolver, &share(0, CLIENT, 1));
@@ -257,6 +263,7 @@ fn unlisted_hosts_are_ignored_or_watched_under_the_best_name_there_is() {
         address: "192.0.2.9".parse().unwrap(),
         computer: "portal.example".into(),
         time: EventTime::from_micros(0),
+        says: Word::Client,
     };
     watching.apply_claim(&claim);
     let resolution = resolve(&watching, &to("192.0.2.9", "-"));
@@ -272,22 +279,28 @@ fn unlisted_hosts_are_ignored_or_watched_under_the_best_name_there_is() {
 
 #[test]
 fn the_stream_teaches_whose_an_address_is_and_a_collector_teaches_nothing() {
-    let claims = |event: &Value| -> Vec<(String, String)> {
+    let claims = |event: &Value| -> Vec<(String, String, Word)> {
         decode(event)
             .claims
             .iter()
-            .map(|claim| (claim.address.to_string(), claim.computer.to_string()))
+            .map(|claim| (claim.address.to_string(), claim.computer.to_string(), claim.says))
             .collect()
     };
-    let pair = |ip: &str, computer: &str| (ip.to_owned(), computer.to_owned());
+    let taught = |ip: &str, computer: &str, says| (ip.to_owned(), computer.to_owned(), says);
     let sent = connection(0, "sentry1.aperture.local", CLIENT, 1);
-    assert_eq!(claims(&sent), [pair(CLIENT, "sentry1.aperture.local")]);
+    assert_eq!(
+        claims(&sent),
+        [taught(CLIENT, "sentry1.aperture.local", Word::Client)]
+    );
     let received = with(
         by(connection(0, "x", CLIENT, 1), "atlas.aperture.local"),
         "Initiated",
         "false".into(),
     );
-    assert_eq!(claims(&received), [pair(ATLAS, "atlas.aperture.local")]);
+    assert_eq!(
+        claims(&received),
+        [taught(ATLAS, "atlas.aperture.local", Word::Server)]
+    );
     let reversed = with(
         with(received, "SourceIp", ATLAS.into()),
         "SourcePort",
@@ -298,18 +311,16 @@ fn the_stream_teaches_whose_an_address_is_and_a_collector_teaches_nothing() {
         "DestinationPort",
         "49839".into(),
     );
-    assert_eq!(
-        claims(&reversed),
-        [pair(ATLAS, "atlas.aperture.local")],
-        "the end on the SMB port is its own"
-    );
+    assert_eq!(claims(&reversed), [], "which end is its own is a guess");
+    let unsaid = with(sent, "Initiated", serde_json::Value::Null);
+    assert_eq!(claims(&unsaid), [], "nothing says which end is its own");
     let mut own = pipe(0);
     own["host"]["ip"] = serde_json::json!([ATLAS, "fe80::1", "127.0.0.1"]);
     assert_eq!(
         claims(&own),
         [
-            pair(ATLAS, "atlas.aperture.local"),
-            pair("fe80::1", "atlas.aperture.local")
+            taught(ATLAS, "atlas.aperture.local", Word::Agent),
+            taught("fe80::1", "atlas.aperture.local", Word::Agent)
         ]
     );
     own["host"]["name"] = "collector.aperture.local".into();
@@ -323,6 +334,7 @@ fn another_inventory_changes_what_an_address_resolves_to_and_forgets_nothing_lea
         address: "192.0.2.9".parse().unwrap(),
         computer: "portal.example".into(),
         time: EventTime::from_micros(0),
+        says: Word::Client,
     };
     resolver.apply_claim(&claim);
     let named = |resolver: &Resolver| asset_of(&resolve(resolver, &to("192.0.2.9", "-"))).to_owned();
@@ -344,6 +356,7 @@ fn an_access_from_an_address_that_the_inventory_lists_is_not_local_to_another_ho
         address: ATLAS.parse().unwrap(),
         computer: "portal.example".into(),
         time: EventTime::from_micros(0),
+        says: Word::Client,
     });
     assert_eq!(asset_of(&resolve(&resolver, &by_portal)), "portal.example");
 }
@@ -362,6 +375,7 @@ proptest! {
                 address: [192, 0, 2, address].into(),
                 computer: format!("host{computer}.example").into(),
                 time: EventTime::from_micros(time),
+                says: Word::Client,
             })
             .collect();
         let mut shuffled = claims.clone();

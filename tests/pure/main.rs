@@ -6,6 +6,7 @@
 //! | `order_free` | the final alerts are a function of the set of observations, and those of the slow reference |
 //! | `sweeps` | the same for sweeps |
 //! | `who`, `local_access` | whose an access is, by named cases |
+//! | `day` | what alerts are worth, by a small day in an estate |
 //! | `document` | what an alert document says, and on whose word |
 //! | `adversary` | what whoever may write to an input topic can never take away |
 //! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
@@ -43,6 +44,7 @@ mod blind;
 mod bounds;
 mod clocks;
 mod crash;
+mod day;
 mod document;
 mod endpoints;
 mod errors;
@@ -60,6 +62,7 @@ mod local_access;
 mod named_cases;
 mod odd_documents;
 mod order_free;
+mod planted_bindings;
 mod recordings;
 mod replay;
 mod replay_input;
@@ -67,6 +70,7 @@ mod resources;
 mod rules;
 mod sensors;
 mod session_shapes;
+mod sessions;
 mod settings;
 mod sharing;
 mod sweeps;

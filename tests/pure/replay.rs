@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use testkit::schema;
+use testkit::{schema, winlogbeat};
 
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -152,6 +152,20 @@ fn each_sample_gives_the_same_alert_alone_as_among_the_others() {
         let mut alert = alert.clone();
         alert["pipewarden"].as_object_mut().unwrap().remove("revision");
         alert["event"].as_object_mut().unwrap().remove("created");
+        let names = &alert["pipewarden"]["source"]["names"];
+        if names.is_null() || names[0]["from"] == "binding" {
+            // What the others teach of addresses.
+            alert["message"].take();
+            alert["related"]["hosts"].take();
+            alert["pipewarden"]["rests_on"].take();
+            alert["pipewarden"]["source"]
+                .as_object_mut()
+                .unwrap()
+                .remove("names");
+            if let Some(source) = alert.get_mut("source") {
+                source.as_object_mut().unwrap().remove("domain");
+            }
+        }
         alert
     };
     assert_eq!(
@@ -214,16 +228,17 @@ fn pretty_output_shows_who_what_from_where_and_why_without_colours_in_a_pipe() {
 
 #[test]
 fn a_tool_that_opens_winreg_fourteen_times_is_one_alert() {
-    for (file, accesses) in [
-        ("donpapi-full-extraction", 14),
-        ("t1555-browser-dump-via-share", 15),
+    // The first recording holds 4624 and 5140 of the same sessions, too.
+    for (file, accesses, confidence) in [
+        ("donpapi-full-extraction", 14, "high"),
+        ("t1555-browser-dump-via-share", 15, "medium"),
     ] {
         let Some(path) = real_data(&format!("evtx/{file}.evtx")) else {
             return;
         };
         let alerts = alerts(&[&path]);
         assert_eq!(alerts.len(), 1);
-        assert_eq!(how(&alerts[0]), ("fs03vuln.offsec.lan", "audited", "medium"));
+        assert_eq!(how(&alerts[0]), ("fs03vuln.offsec.lan", "audited", confidence));
         assert_eq!(alerts[0]["source"]["ip"], "10.23.123.11");
         assert_eq!(own(&alerts[0])["observations"]["share_access"], accesses);
     }
@@ -283,4 +298,50 @@ fn findings_do_not_depend_on_the_order_of_delivery() {
     for seed in ["1", "2", "3"] {
         assert_eq!(findings(&["--shuffle", seed]), expected);
     }
+}
+
+/// The last lines of a replay of these events.
+fn summary_of(events: &[Value]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.ndjson");
+    let lines: Vec<String> = events.iter().map(Value::to_string).collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    stderr(&replay(&[file.to_str().unwrap(), "--format", "ndjson"]))
+}
+
+#[test]
+fn the_summary_counts_what_is_local_copied_and_conflicting() {
+    let access = winlogbeat::share(0, winlogbeat::CLIENT, 49_839);
+    let mut forged = winlogbeat::share(5, "10.9.9.9", 50_001);
+    forged["winlog"]["record_id"] = access["winlog"]["record_id"].clone();
+    let local = winlogbeat::share(9_000, "::1", 50_002);
+    let summary = summary_of(&[access.clone(), access, forged, local]);
+    let expected = "share_access 4\nof these: local 1, copies 1, conflicting 1, dropped 0\n";
+    assert!(summary.contains(expected), "{summary}");
+}
+
+#[test]
+fn above_twenty_alerts_the_summary_says_who_made_them_most_first() {
+    const MINUTE: i64 = 60_000;
+    let polled = |number: i64, ip: &str| winlogbeat::share(number * 10 * MINUTE, ip, 49_839);
+    let mut events: Vec<Value> = (0..14).map(|number| polled(number, "10.1.9.7")).collect();
+    events.extend((0..6).map(|number| polled(number, "10.1.9.8")));
+    assert!(!summary_of(&events).contains("who made them"), "20 are few");
+    events.push(polled(6, "10.1.9.8"));
+    let summary = summary_of(&events);
+    let listed: Vec<&str> = summary
+        .lines()
+        .skip_while(|line| !line.starts_with("who made them"))
+        .skip(1)
+        .take_while(|line| line.starts_with(' '))
+        .map(str::trim)
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            r"14  10.1.9.7, APERTURE\TESTSUBJECT4, atlas.aperture.local, detect-8",
+            r"7  10.1.9.8, APERTURE\TESTSUBJECT4, atlas.aperture.local, detect-8"
+        ],
+        "{summary}"
+    );
 }

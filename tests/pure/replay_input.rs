@@ -148,6 +148,24 @@ fn whole_dumps_of_other_attacks_raise_nothing_and_every_line_is_read() {
 }
 
 #[test]
+fn recordings_hold_as_much_session_evidence_as_a_search_for_the_fields_finds() {
+    for (folder, expected) in [
+        (
+            "winlogbeat-dumps",
+            "observations: network_connection 12, logon 26, share_session 3,",
+        ),
+        (
+            "evtx",
+            "observations: network_connection 0, logon 15, share_session 17,",
+        ),
+    ] {
+        let Some(path) = real_data(folder) else { return };
+        let output = replay(&[&path]);
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_damaged_event_log_is_rejected_or_read_as_far_as_it_goes_and_never_crashes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("damaged.evtx");

@@ -165,7 +165,11 @@ fn an_event_that_cannot_be_decoded_or_is_unlike_an_event_fails_its_case() {
             "PipNeame: winreg",
             "event_data.RelativeTargetName is missing",
         ),
-        ("event_id: 5145", "event_id: 4624", "none of 3, 18 and 5145"),
+        (
+            "event_id: 5145",
+            "event_id: 4625",
+            "none of 3, 18, 4624, 5140, 5145 or 5156",
+        ),
         ("addresses: [10.1.0.50]", "adresses: [10.1.0.50]", "adresses"),
         ("name: another", "name: opened", "two cases are named"),
         ("alerts: []", "alert: []", "alert"),

@@ -10,6 +10,7 @@ use pipewarden_core::log::{Offset, Partition};
 use pipewarden_engine::{Origin, Policy, Routed, Router};
 use pipewarden_tools::winlogbeat::{Event as Described, LOGON, Shape};
 use serde_json::{Value, json};
+use testkit::schema::assert_valid;
 use testkit::winlogbeat::{ATLAS, CLIENT, at, connection_permitted, logon, share_session};
 
 const INVENTORY: &str = "assets:\n\
@@ -45,6 +46,10 @@ fn route(router: &mut Router, document: &Value) -> Found {
     router.route_each(Some(document.to_string().as_bytes()), origin, &mut |routed| {
         found.push(match routed {
             Routed::Observation(routed) => {
+                assert_valid(
+                    "observation",
+                    &serde_json::from_slice(&routed.clone().encode()).unwrap(),
+                );
                 let seen = routed.observation;
                 Ok((seen.event, seen.asset.to_string(), seen.is_local))
             }
@@ -314,4 +319,42 @@ fn another_provider_may_use_the_same_numbers() {
             Err("other_event")
         );
     }
+}
+
+#[test]
+fn an_observation_says_who_shipped_it_and_where_it_lay_and_is_the_same_without() {
+    let read = |element: bool, agent: Value| {
+        let mut document = Shape::Winlogbeat8.document(&logon(0, CLIENT, 1));
+        document["agent"] = agent;
+        let message = if element { json!([document]) } else { document };
+        let origin = Origin {
+            topic: "winlogbeat",
+            partition: Partition::ZERO,
+            offset: Offset::new(7),
+        };
+        let mut found = Vec::new();
+        let message = message.to_string();
+        let mut router = router(SessionEvidence::default());
+        router.route_each(Some(message.as_bytes()), origin, &mut |routed| {
+            let Routed::Observation(routed) = routed else {
+                panic!()
+            };
+            found.push((
+                serde_json::from_slice(&routed.clone().encode()).unwrap(),
+                routed.observation,
+            ));
+        });
+        found.remove(0)
+    };
+    let agent = json!({"id": "5c1a", "name": "atlas", "type": "winlogbeat", "version": "8.17.0"});
+    let (record, whole): (Value, _) = read(false, agent.clone());
+    assert_eq!(record["observation"]["agent"], agent);
+    assert_eq!(
+        record["observation"]["origin"],
+        json!({"topic": "winlogbeat", "partition": 0, "offset": 7})
+    );
+    let (record, element): (Value, _) = read(true, json!({"hostname": "wec1", "id": 5}));
+    assert_eq!(record["observation"]["agent"], json!({"name": "wec1"}));
+    assert_eq!(record["observation"]["origin"]["element"], 0);
+    assert_eq!((whole.id, &whole), (element.id, &element));
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pipewarden_core::diagnostics::with_causes;
-use pipewarden_core::event::AddressClaim;
-use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingSettings, Bindings};
+use pipewarden_core::event::{AddressClaim, Word};
+use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingSettings, Bindings, Span};
 use pipewarden_core::time::AppendTime;
 use proptest::prelude::*;
 use serde_json::json;
 use testkit::bindings::{
     Action, Reference, Replicas, X, again, bindings_of, claim, claims, eager, order, publishing, record,
-    steps,
+    said, seconds, steps,
 };
 use testkit::schema;
 
@@ -64,6 +64,38 @@ fn at_most_one_record_of_a_binding_is_on_its_way_and_one_that_is_lost_is_written
     bindings.advance(AppendTime::from_millis(300_000));
     bindings.apply_claim(&claim(X, "a.example", 5));
     assert_eq!(bindings.take_records(), [record(X, "a.example", Some((0, 990)))]);
+}
+
+#[test]
+fn a_binding_is_published_again_on_a_stronger_word_and_for_a_new_stay() {
+    let mut bindings = publishing(BindingSettings::default());
+    let published = |bindings: &mut Bindings, claim: &AddressClaim| {
+        bindings.apply_claim(claim);
+        let records = bindings.take_records();
+        for record in &records {
+            bindings.apply_record(record, AppendTime::MIN);
+        }
+        let seen = |record: &BindingRecord| record.seen.map(|seen| (seen.says, seen.span));
+        records.iter().filter_map(seen).collect::<Vec<_>>()
+    };
+    let span = |first, last| Span::new(seconds(first), seconds(last)).unwrap();
+    let mut all = Vec::new();
+    let agents = [0, 1, 3, 9_000, 9_001].map(|at| said(Word::Agent, X, "a.example", at));
+    for claim in [&agents[..2], &[claim(X, "a.example", 2)], &agents[2..]].concat() {
+        all.extend(published(&mut bindings, &claim));
+    }
+    assert_eq!(
+        all,
+        [
+            (Word::Agent, span(0, 0)),
+            (Word::Client, span(0, 2)),
+            (Word::Client, span(9_000, 9_000))
+        ]
+    );
+    // Another process publishes what is older: compaction must not be left with that.
+    bindings.apply_record(&record(X, "a.example", Some((0, 4))), AppendTime::MIN);
+    let seen = bindings.take_records()[0].seen.unwrap();
+    assert_eq!(seen.span, span(9_000, 9_001));
 }
 
 #[test]
@@ -232,7 +264,7 @@ fn a_record_is_read_as_it_was_written_and_its_value_is_what_the_schema_says() {
         serde_json::from_slice::<serde_json::Value>(&portal.encode().unwrap()).unwrap(),
         json!({
             "version": 1, "address": "192.0.2.9", "computer": "portal.example",
-            "first_seen": "1970-01-01T00:00:01.000Z", "last_seen": "1970-01-01T00:00:02.000Z",
+            "first_seen": "1970-01-01T00:00:01.000Z", "last_seen": "1970-01-01T00:00:02.000Z", "says": "client",
         })
     );
 }
@@ -242,7 +274,7 @@ fn a_wrong_record_is_rejected_with_its_reason() {
     let sound = || {
         json!({
             "version": 1, "address": X, "computer": "portal.example",
-            "first_seen": "2024-10-24T15:02:05Z", "last_seen": "2024-10-24T15:02:06Z",
+            "first_seen": "2024-10-24T15:02:05Z", "last_seen": "2024-10-24T15:02:06Z", "says": "server",
         })
     };
     let with = |field: &str, value: serde_json::Value| {
@@ -290,6 +322,7 @@ fn a_wrong_record_is_rejected_with_its_reason() {
             "before it was first seen",
         ),
         (key, with("first_seen", "yesterday".into()), "not a binding"),
+        (key, with("says", "somebody".into()), "not a binding"),
     ] {
         let error = error(key, &value);
         assert!(error.contains(word), "{word}: {error}");
@@ -317,7 +350,7 @@ proptest! {
             bindings.bindings()
         };
         let (some, rest, all) = (records(some), records(rest), records(&again(&claims, &order)));
-        let expected = Reference::of(&claims).spans();
+        let expected = Reference::of(&claims).seen();
         prop_assert_eq!(&merged(&[some.clone(), rest.clone()]), &expected);
         prop_assert_eq!(&merged(&[rest.clone(), some.clone()]), &expected);
         prop_assert_eq!(merged(&[all.clone(), some.clone(), all, rest, some]), expected);
@@ -334,7 +367,7 @@ proptest! {
                 Action::Exchange(..) => None,
             })
             .collect();
-        let expected = Reference::of(&claims).spans();
+        let expected = Reference::of(&claims).seen();
         for (bindings, _) in &replicas.processes {
             prop_assert_eq!(bindings.bindings(), expected.clone());
         }

@@ -140,7 +140,7 @@ impl Correlator {
     pub fn fresh(policy: Arc<Policy>, partitions: u32) -> Self {
         let join = Join::new(policy.rules.rules(), policy.join.clone())
             .with_exceptions(Arc::clone(&policy.exceptions))
-            .with_sensors(Arc::clone(&policy.inventory));
+            .with_inventory(Arc::clone(&policy.inventory));
         let marks = Marks::new(policy.join.rewind());
         Self {
             decided_by: policy.checkpoint_id().to_owned(),

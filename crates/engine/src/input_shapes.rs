@@ -28,6 +28,8 @@ pub struct UnknownInput {
 #[derive(Debug, Default)]
 pub(super) struct InputShapes {
     messages: u64,
+    /// After so many messages the next is looked at.
+    idle_until: u64,
     has_known: bool,
     is_reported: bool,
     seen: Vec<String>,
@@ -39,10 +41,20 @@ impl InputShapes {
     /// A message has come; it is parsed if it is its turn.
     pub(super) fn sample(&mut self, decoder: &Decoder, message: &[u8]) {
         self.messages += 1;
-        let number = self.messages;
-        if number <= ALL || number.is_multiple_of(ONE_IN) || (number < ONE_IN && number.is_power_of_two()) {
-            self.note(&decoder.shape(message));
+        if self.messages > self.idle_until {
+            self.look(decoder, message);
         }
+    }
+
+    #[cold]
+    fn look(&mut self, decoder: &Decoder, message: &[u8]) {
+        let next = match self.messages {
+            number @ ..ALL => number + 1,
+            number @ ALL..ONE_IN => (number + 1).next_power_of_two(),
+            number => number + ONE_IN,
+        };
+        self.idle_until = next - 1;
+        self.note(&decoder.shape(message));
     }
 
     /// A document could be read; the message was one that passed the gates.

@@ -39,10 +39,10 @@ impl Policy {
     ) -> Self {
         Self {
             rules,
+            exceptions: Arc::new(Exceptions::none_for(Arc::clone(&inventory))),
             inventory,
             unlisted_hosts,
             join,
-            exceptions: Arc::default(),
             format: AlertFormat::default(),
             max_bytes: alert::DEFAULT_MAX_BYTES,
             id: id.clone(),

@@ -1,12 +1,12 @@
 //! Claims and records of bindings, a slow and obvious table of them, and processes that share it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::AddressClaim;
-use pipewarden_core::inventory::{BindingRecord, BindingSettings, Bindings, Span};
+use pipewarden_core::event::{AddressClaim, Word};
+use pipewarden_core::inventory::{BindingRecord, BindingSettings, Bindings, Seen, Span};
 use pipewarden_core::time::{AppendTime, EventTime};
 use proptest::prelude::*;
 
@@ -20,11 +20,17 @@ pub fn seconds(seconds: i64) -> EventTime {
     EventTime::from_micros(seconds * 1_000_000)
 }
 
+/// By the computer's own log.
 pub fn claim(address: &str, computer: &str, at: i64) -> AddressClaim {
+    said(Word::Client, address, computer, at)
+}
+
+pub fn said(says: Word, address: &str, computer: &str, at: i64) -> AddressClaim {
     AddressClaim {
         address: ip(address),
         computer: computer.into(),
         time: seconds(at),
+        says,
     }
 }
 
@@ -32,7 +38,10 @@ pub fn record(address: &str, computer: &str, seen: Option<(i64, i64)>) -> Bindin
     BindingRecord {
         address: ip(address),
         computer: computer.into(),
-        seen: seen.map(|(first, last)| Span::new(seconds(first), seconds(last)).unwrap()),
+        seen: seen.map(|(first, last)| Seen {
+            span: Span::new(seconds(first), seconds(last)).unwrap(),
+            says: Word::Client,
+        }),
     }
 }
 
@@ -59,51 +68,99 @@ pub fn publishing(settings: BindingSettings) -> Bindings {
 }
 
 /// All claims, which are searched for each question.
-pub struct Reference(BTreeMap<(IpAddr, Arc<str>), (i64, i64)>);
+pub struct Reference(BTreeMap<(IpAddr, Arc<str>), (Word, BTreeSet<i64>)>);
+
+/// What is farther apart, in microseconds, is two stays.
+const LEASE: i64 = 3_600_000_000;
 
 impl Reference {
     pub fn of(claims: &[AddressClaim]) -> Self {
         let mut all = BTreeMap::new();
         for claim in claims {
-            let time = claim.time.as_micros();
-            let (first, last) = all
+            let (says, times) = all
                 .entry((claim.address, Arc::clone(&claim.computer)))
-                .or_insert((time, time));
-            (*first, *last) = ((*first).min(time), (*last).max(time));
+                .or_insert((claim.says, BTreeSet::new()));
+            *says = claim.says.max(*says);
+            times.insert(claim.time.as_micros());
         }
         Self(all)
     }
 
-    pub fn host_at(&self, address: IpAddr, time: i64) -> Option<&Arc<str>> {
-        let of_address = || self.0.iter().filter(move |((of, _), _)| *of == address);
-        let holding = of_address()
-            .filter(|(_, (first, last))| *first <= time && time <= *last)
-            .min_by_key(|((_, name), (first, last))| (last - first, Arc::clone(name)));
-        let nearest = || {
-            of_address().min_by_key(|((_, name), (first, last))| {
-                ((time - first).abs().min((time - last).abs()), Arc::clone(name))
-            })
+    /// Whose the address was; `None` too where one word is as good as the other.
+    pub fn host_at(
+        &self,
+        address: IpAddr,
+        time: i64,
+        is_preferred: impl Fn(&str) -> bool,
+    ) -> Option<&Arc<str>> {
+        let mut all: Vec<_> = Vec::new();
+        for ((of, name), (says, times)) in self.0.iter().filter(|((of, _), _)| *of == address) {
+            assert_eq!(*of, address);
+            let stays = stays(times);
+            let apart = stays
+                .iter()
+                .map(|&(first, last)| (first - time).max(time - last).max(0));
+            all.push((apart.min().unwrap(), is_preferred(name), *says, name));
+        }
+        if let [(_, _, _, only)] = all[..] {
+            return Some(only);
+        }
+        let there: Vec<_> = all.iter().filter(|(apart, ..)| *apart <= LEASE).collect();
+        let Some(best) = there
+            .iter()
+            .map(|(_, preferred, says, _)| (*preferred, *says))
+            .max()
+        else {
+            return all
+                .iter()
+                .min_by_key(|(apart, _, _, name)| (*apart, *name))
+                .map(|(_, _, _, name)| *name);
         };
-        holding.or_else(nearest).map(|((_, name), _)| name)
+        let mut best = there
+            .iter()
+            .filter(|(_, preferred, says, _)| (*preferred, *says) == best);
+        let (only, others) = (best.next()?, best.count());
+        (others == 0).then_some(only.3)
     }
 
-    pub fn spans(&self) -> BTreeMap<(IpAddr, Arc<str>), Span> {
-        let span = |&(first, last): &(i64, i64)| {
-            Span::new(EventTime::from_micros(first), EventTime::from_micros(last)).unwrap()
+    /// What is published of each: the latest stay.
+    pub fn seen(&self) -> BTreeMap<(IpAddr, Arc<str>), Seen> {
+        let seen = |(says, times): &(Word, BTreeSet<i64>)| {
+            let &(first, last) = stays(times).last().unwrap();
+            let span = Span::new(EventTime::from_micros(first), EventTime::from_micros(last)).unwrap();
+            Seen { span, says: *says }
         };
         self.0
             .iter()
-            .map(|(key, seen)| (key.clone(), span(seen)))
+            .map(|(key, claimed)| (key.clone(), seen(claimed)))
             .collect()
     }
 }
 
+fn stays(times: &BTreeSet<i64>) -> Vec<(i64, i64)> {
+    let mut stays: Vec<(i64, i64)> = Vec::new();
+    for &time in times {
+        match stays.last_mut() {
+            Some((_, last)) if time - *last <= LEASE => *last = time,
+            _ => stays.push((time, time)),
+        }
+    }
+    stays
+}
+
 /// Few addresses, few computers, few moments, so that everything collides.
 pub fn claims(most: usize) -> impl Strategy<Value = Vec<AddressClaim>> {
-    let one = (0..3u8, 0..5u8, 0..12i64).prop_map(|(address, computer, at)| AddressClaim {
+    claims_apart(most, 1)
+}
+
+/// The same, by so many seconds apart or a multiple of that.
+pub fn claims_apart(most: usize, step: i64) -> impl Strategy<Value = Vec<AddressClaim>> {
+    let says = prop::sample::select(vec![Word::Tuple, Word::Agent, Word::Server, Word::Client]);
+    let one = (0..3u8, 0..5u8, 0..24i64, says).prop_map(move |(address, computer, at, says)| AddressClaim {
         address: [192, 0, 2, address].into(),
         computer: format!("host{computer}.example").into(),
-        time: seconds(at),
+        time: seconds(at * step),
+        says,
     });
     prop::collection::vec(one, 1..most)
 }
@@ -194,7 +251,7 @@ impl Replicas {
     }
 
     /// The topic after compaction.
-    pub fn compacted(&self) -> BTreeMap<(IpAddr, Arc<str>), Span> {
+    pub fn compacted(&self) -> BTreeMap<(IpAddr, Arc<str>), Seen> {
         let mut last = BTreeMap::new();
         for BindingRecord {
             address,

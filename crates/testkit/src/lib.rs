@@ -10,6 +10,7 @@
 //! | [`bindings`] | the same for bindings of addresses to computers |
 //! | [`adversary`] | true accesses and forged documents, through the whole path, from a seed |
 //! | [`simulation`] | crashes, aborts, rebalances and zombies on the in-process log, from a seed |
+//! | [`estate`] | a day in an estate with attacks in it, to judge its alerts by |
 //! | [`detect`], [`schema`], [`truth`] | from documents to final alerts; alerts against the schemas; alerts against what was staged |
 //!
 //! Start with [`detect::Bench`] for a test of detection, with [`simulation::run`] for one of the workers. Functions panic where
@@ -19,6 +20,7 @@ pub mod adversary;
 pub mod bindings;
 pub mod detect;
 pub mod escape;
+pub mod estate;
 pub mod reference;
 pub mod reference_sweeps;
 pub mod schema;

@@ -7,6 +7,7 @@ mod candidates;
 mod content;
 mod pairs;
 mod rivals;
+mod sessions;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,23 +114,6 @@ impl<'a> Scene<'a> {
         let mut pairs = self.pairs.iter();
         let found = pairs.find(|&(_, &paired)| self.here[paired].id == share.id);
         found.map(|(&pipe, _)| self.here[pipe])
-    }
-
-    fn connections(&self) -> impl Iterator<Item = (Seen<'a>, &'a NetworkConnection)> {
-        let here = self.here.iter();
-        here.filter_map(|&seen| Some((seen, network_connection(seen)?)))
-    }
-
-    /// Connections from the address and port of a share access.
-    fn of_tuple(&self, share: Seen<'_>) -> Vec<Seen<'a>> {
-        let access = share_access(share).unwrap();
-        let same = self.connections().filter(|(seen, session)| {
-            Some(session.source_ip) == access.source_ip
-                && access.source_port.is_some()
-                && session.source_port == access.source_port
-                && distance(share, seen) <= self.settings.tuple_window
-        });
-        same.map(|(seen, _)| seen).collect()
     }
 
     /// The share access of a connected pipe.

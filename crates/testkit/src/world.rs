@@ -11,8 +11,8 @@ use pipewarden_core::detection::{
     Status,
 };
 use pipewarden_core::event::{
-    Account, AssetId, Detail, Event, Log, NetworkConnection, Observation, ObservationRecord, Outcome,
-    PipeConnected, Process, ShareAccess, TimeSource,
+    Account, AssetId, Detail, Event, Log, Logon, NetworkConnection, Observation, ObservationRecord, Outcome,
+    PipeConnected, Process, ShareAccess, ShareSession, TimeSource,
 };
 use pipewarden_core::inventory::Inventory;
 use pipewarden_core::log::{At, Offset};
@@ -90,7 +90,9 @@ impl Seed {
             0 if self.client_side => (self.client(), Detail::NetworkConnection(self.connection())),
             0 => (asset.clone(), Detail::NetworkConnection(self.connection())),
             1 => (asset.clone(), Detail::PipeConnected(self.pipe())),
-            _ => (asset.clone(), Detail::ShareAccess(self.share())),
+            2 => (asset.clone(), Detail::ShareAccess(self.share())),
+            3 => (asset.clone(), Detail::Logon(self.logon())),
+            _ => (asset.clone(), Detail::ShareSession(self.share_session())),
         };
         let event = Event {
             time: EventTime::from_micros(EPOCH + self.at * 1000),
@@ -169,6 +171,39 @@ impl Seed {
         }
     }
 
+    /// Its logon id says no more than its port, so that sources share some.
+    fn account(&self) -> Account {
+        let has_id = self.account != 1;
+        Account {
+            name: format!("user{}", self.account).into(),
+            domain: Some("APERTURE".into()),
+            sid: None,
+            logon_id: has_id.then(|| format!("0x{:x}", 0x5000 + u32::from(self.port)).into()),
+        }
+    }
+
+    fn logon(&self) -> Logon {
+        Logon {
+            source_ip: self.source_ip(),
+            source_port: (self.account != 2).then_some(self.source_port()),
+            account: Some(self.account()),
+            logon_type: 3,
+            authentication_package: Some("NTLM V2".into()),
+            workstation: None,
+        }
+    }
+
+    fn share_session(&self) -> ShareSession {
+        ShareSession {
+            source_ip: self.source_ip(),
+            source_port: Some(self.source_port()),
+            account: Some(self.account()),
+            share: r"\\*\IPC$".into(),
+            access_mask: None,
+            outcome: Some(Outcome::Success),
+        }
+    }
+
     fn share(&self) -> ShareAccess {
         let nameless = self.account == 3;
         let outcomes = [Some(Outcome::Success), Some(Outcome::Failure), None];
@@ -176,12 +211,7 @@ impl Seed {
             pipe: if self.other_rule { "samr" } else { "winreg" }.into(),
             source_ip: (!nameless).then_some(self.source_ip()),
             source_port: (!nameless && self.port != 3).then_some(self.source_port()),
-            account: Some(Account {
-                name: format!("user{}", self.account).into(),
-                domain: Some("APERTURE".into()),
-                sid: None,
-                logon_id: None,
-            }),
+            account: Some(self.account()),
             access_mask: Some("0x12019f".into()),
             outcome: outcomes[usize::from(self.port) % 3],
         }
@@ -224,7 +254,7 @@ pub fn seeds(span_ms: i64) -> impl Strategy<Value = Vec<Seed>> {
         (0..4i64, 0..3i64).prop_map(move |(burst, jitter)| burst * (span_ms / 4) + jitter * 500),
     ];
     let seed = (
-        0..3u8,
+        0..5u8,
         0..2u8,
         prop_oneof![8 => 0..3u8, 1 => Just(ITSELF), 1 => Just(LINK_LOCAL)],
         0..4u8,

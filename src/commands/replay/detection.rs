@@ -8,10 +8,12 @@ use pipewarden_engine::local::{FinalView, Replayer};
 use super::Printer;
 use super::explain_text::{self, Unresolved};
 use super::kept::Kept;
+use super::lost::Lost;
+use super::noise;
 use super::sorted::Key;
 use super::summary::Summary;
 use crate::cli::ReplayArgs;
-use crate::detection::{Explanation, Status};
+use crate::detection::{Disposition, Explanation, Seen, Status};
 use crate::engine::{AlertRecord, Policy, Reason, Routed, Router};
 use crate::event::{Event, Observation, Received};
 use crate::time::AppendTime;
@@ -29,6 +31,7 @@ pub(super) struct Detection<'a> {
     view: FinalView,
     /// Nothing, unless explanations are asked for.
     unresolved: Unresolved,
+    lost: Lost,
 }
 
 impl<'a> Detection<'a> {
@@ -55,6 +58,7 @@ impl<'a> Detection<'a> {
             },
             view: FinalView::default(),
             unresolved: Unresolved::default(),
+            lost: Lost::default(),
         }
     }
 
@@ -74,8 +78,18 @@ impl<'a> Detection<'a> {
             return Ok(());
         };
         let append_time = AppendTime::from_millis(append_time);
-        let alerts = self.replayer.observe(append_time, observation).alerts;
-        self.take(alerts, printer)
+        self.summary.local += u64::from(observation.is_local);
+        let to_explain =
+            (self.args.explain).then(|| (observation.asset.clone(), Seen::of(&observation.event)));
+        let applied = self.replayer.observe(append_time, observation);
+        if let Some((asset, seen)) = to_explain {
+            self.lost.note(asset, seen, applied.disposition);
+        }
+        self.summary.copies += u64::from(applied.disposition == Some(Disposition::Copy));
+        self.summary.dropped += u64::from(applied.disposition == Some(Disposition::Dropped));
+        self.summary.dropped += applied.counters.dropped_session_evidence;
+        self.summary.conflicting += applied.counters.conflicting;
+        self.take(applied.alerts, printer)
     }
 
     /// Resolves an event by all bindings.
@@ -132,6 +146,8 @@ impl<'a> Detection<'a> {
         let mut explanation = self.replayer.explain(&alert.key)?;
         self.unresolved
             .complete(&mut explanation, self.policy.join.tuple_window);
+        self.lost
+            .complete(&mut explanation, self.policy.join.attribution_window);
         Some(explanation)
     }
 
@@ -140,8 +156,12 @@ impl<'a> Detection<'a> {
         let alerts = self.replayer.finish().alerts;
         self.take(alerts, printer)?;
         self.summary.suppressed = self.view.with_status(Status::Suppressed).count();
+        let is_much = self.view.active().count() > noise::MUCH;
         for alert in self.view.active() {
             *self.summary.alerts.entry(alert.confidence).or_default() += 1;
+            if is_much {
+                self.summary.noise.note(&serde_json::from_slice(&alert.value)?);
+            }
         }
         if !self.args.revisions {
             for alert in self.shown() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use owo_colors::OwoColorize as _;
 
 use super::pretty::clean;
-use crate::detection::{Explanation, Finding, Reason as Why, Seen};
+use crate::detection::{Explanation, Finding, GroundLog, Reason as Why, Says, Seen};
 use crate::engine::Reason;
 use crate::event::{Detail, Event, Kind, NetworkConnection};
 
@@ -22,6 +22,22 @@ pub(super) fn write_explanation(out: &mut impl Write, explanation: &Explanation)
     writeln!(out, "  {}", "why".dimmed())?;
     if let Some(exception) = &explanation.exception {
         writeln!(out, "    {}", clean(&exception.to_string()))?;
+    }
+    for says in [Says::Source, Says::Account, Says::Time, Says::Pipe] {
+        let grounds = explanation.rests_on.iter().filter(|ground| ground.says == says);
+        let words: Vec<String> = grounds
+            .map(|ground| {
+                format!(
+                    "{} {} of {}",
+                    log(ground.log),
+                    ground.event,
+                    clean(&ground.computer)
+                )
+            })
+            .collect();
+        if !words.is_empty() {
+            writeln!(out, "    {says}: by {}", words.join(", then "))?;
+        }
     }
     for access in &explanation.accesses {
         let time = access.access.time;
@@ -37,6 +53,15 @@ pub(super) fn write_explanation(out: &mut impl Write, explanation: &Explanation)
         writeln!(out, "    and {} more accesses", explanation.omitted_accesses)?;
     }
     Ok(())
+}
+
+const fn log(log: GroundLog) -> &'static str {
+    match log {
+        GroundLog::Security => "Security",
+        GroundLog::Sysmon => "Sysmon",
+        GroundLog::Inventory => "the inventory",
+        GroundLog::Binding => "a binding",
+    }
 }
 
 /// Whether an event that was skipped for this reason could have mattered, had something been known otherwise.
@@ -115,10 +140,11 @@ impl Unresolved {
             access.missed.retain(|missed| {
                 !matches!(
                     missed.reason,
-                    Why::SensorSilent {
-                        silent: Kind::NetworkConnection,
-                        ..
-                    }
+                    Why::NotAmongOthers { .. }
+                        | Why::SensorSilent {
+                            silent: Kind::NetworkConnection,
+                            ..
+                        }
                 )
             });
             access.missed.extend(found);

@@ -11,6 +11,8 @@ mod explain_text;
 mod input;
 mod kept;
 mod lines;
+mod lost;
+mod noise;
 mod pretty;
 mod sensor;
 mod sorted;
@@ -35,6 +37,7 @@ use super::{UNREADABLE, settings};
 use crate::cli::{Format, ReplayArgs};
 use crate::detection::Explanation;
 use crate::engine::{AlertRecord, NoEvent, Origin, Router};
+use crate::event::Skip;
 use crate::inventory::Tuples;
 use crate::time::{AppendTime, EventTime};
 
@@ -112,15 +115,23 @@ impl Replay<'_> {
         let progress = progress(inputs);
         let mut sorter = Sorter::new(IN_MEMORY);
         let mut spilled = Ok(());
-        // Of one message: kept, since nearly every message holds one document.
-        let mut documents = Vec::new();
         let mut tuples = Tuples::default();
+        // Nine of ten messages: counted without a look at their name.
+        let mut prefiltered = 0;
+        let Self {
+            args,
+            router,
+            summary,
+            ..
+        } = self;
         for (file, input) in (0..).zip(inputs) {
             let read = input.read(&progress, &mut |message| {
-                self.summary.events += 1;
                 let content = match message.content {
                     Ok(content) => content,
-                    Err(reason) => return self.summary.undecodable(&input.name, message.line, reason),
+                    Err(reason) => {
+                        summary.events += 1;
+                        return summary.undecodable(&input.name, message.line, reason);
+                    }
                 };
                 // The record ids of a damaged event log may be any numbers.
                 let offset = Offset::try_from(message.line).unwrap_or(Offset::MAX);
@@ -129,28 +140,32 @@ impl Replay<'_> {
                     partition: Partition::ZERO,
                     offset,
                 };
-                self.router
-                    .read_each(Some(content), origin, &mut |document| documents.push(document));
-                // A message is an event, however many documents are in it.
-                self.summary.events += (documents.len() as u64).saturating_sub(1);
-                for document in documents.drain(..) {
+                let before = summary.events;
+                router.read_each(Some(content), origin, &mut |document| {
+                    summary.events += 1;
                     match document {
                         Ok(received) => {
                             tuples.note(&received.event);
-                            let key = self.key(received.event.time, file, offset.to_wire());
+                            let key = key(args, received.event.time, file, offset.to_wire());
                             let payload = Kept::of(received).encode();
                             if spilled.is_ok() {
                                 spilled = sorter.push(key, payload);
                             }
                         }
-                        Err(none) => self.no_event(&input.name, none),
+                        Err(NoEvent::Skipped(Skip::Prefiltered)) => prefiltered += 1,
+                        Err(none) => no_event(summary, &input.name, none),
                     }
-                }
+                });
+                // A message is an event, however few documents are in it.
+                summary.events = summary.events.max(before + 1);
             });
             if let Err(error) = read {
-                self.summary.unreadable += 1;
+                summary.unreadable += 1;
                 super::report(&error.into());
             }
+        }
+        if prefiltered > 0 {
+            summary.skipped.insert(Skip::Prefiltered.as_str(), prefiltered);
         }
         progress.finish_and_clear();
         self.router.resolver().apply_tuples(tuples, self.window);
@@ -159,34 +174,34 @@ impl Replay<'_> {
         spilled?;
         Ok(sorter)
     }
+}
 
-    /// Counts what gives no event.
-    fn no_event(&mut self, file: &str, none: NoEvent) {
-        match none {
-            NoEvent::Skipped(skip) => self.summary.skipped(skip.as_str()),
-            NoEvent::DeadLetter(letter) => {
-                let line = letter.offset.get();
-                match letter.element {
-                    None => self.summary.undecodable(file, line, &letter.message),
-                    Some(element) => {
-                        let message = format!("element {element}: {}", letter.message);
-                        self.summary.undecodable(file, line, &message);
-                    }
+/// Counts what gives no event.
+fn no_event(summary: &mut Summary, file: &str, none: NoEvent) {
+    match none {
+        NoEvent::Skipped(skip) => summary.skipped(skip.as_str()),
+        NoEvent::DeadLetter(letter) => {
+            let line = letter.offset.get();
+            match letter.element {
+                None => summary.undecodable(file, line, &letter.message),
+                Some(element) => {
+                    let message = format!("element {element}: {}", letter.message);
+                    summary.undecodable(file, line, &message);
                 }
             }
         }
     }
+}
 
-    /// Append time, event time, file, line: the order of delivery.
-    fn key(&self, time: EventTime, file: i64, line: i64) -> Key {
-        let mut at = AppendTime::at_event(time);
-        if let Some(seed) = self.args.shuffle {
-            let longest = u64::try_from(self.args.max_delay.as_millis()).unwrap_or(u64::MAX);
-            let rng = xxh3_64_with_seed(&[file.to_le_bytes(), line.to_le_bytes()].concat(), seed);
-            at = at.plus(Duration::from_millis(rng % longest.saturating_add(1)));
-        }
-        [at.as_millis(), time.as_micros(), file, line]
+/// Append time, event time, file, line: the order of delivery.
+fn key(args: &ReplayArgs, time: EventTime, file: i64, line: i64) -> Key {
+    let mut at = AppendTime::at_event(time);
+    if let Some(seed) = args.shuffle {
+        let longest = u64::try_from(args.max_delay.as_millis()).unwrap_or(u64::MAX);
+        let rng = xxh3_64_with_seed(&[file.to_le_bytes(), line.to_le_bytes()].concat(), seed);
+        at = at.plus(Duration::from_millis(rng % longest.saturating_add(1)));
     }
+    [at.as_millis(), time.as_micros(), file, line]
 }
 
 /// A bar on stderr, if that is a terminal and there is enough to wait for.

@@ -150,7 +150,7 @@ fn why(attribution: Attribution, confidence: Confidence) -> &'static str {
         (Attribution::Audited, Confidence::High) => "audited: 5145 names the source, and a second log agrees",
         (Attribution::Audited, _) => "audited: 5145 names the source; no second log confirms it",
         (Attribution::Inferred, Confidence::Low) => {
-            "inferred: of several hosts the only one that the asset's own log shows, or contradicted"
+            "inferred: of several hosts the only one that the asset's own log shows, contradicted, or logons are not kept"
         }
         (Attribution::Inferred, _) => "inferred: the only host that was seen to connect within the window",
         (Attribution::Ambiguous, _) => "ambiguous: several hosts connected within the window",
@@ -222,6 +222,7 @@ fn describe_evidence(evidence: &Evidence) -> String {
         Kind::NetworkConnection => {
             parts.push(source);
             parts.extend(evidence.image.as_deref().map(clean));
+            parts.extend(evidence.log.map(|_| "by Security 5156".to_owned()));
         }
         Kind::Logon => {
             parts.push(source);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use owo_colors::OwoColorize as _;
 
+use super::noise::Noise;
 use super::pretty::clean;
 use crate::detection::Confidence;
 use crate::engine::UnknownInput;
@@ -36,7 +37,17 @@ pub(super) struct Summary {
     /// What was read, if nothing of it has a shape that is known.
     pub(super) unknown: Option<UnknownInput>,
     pub(super) conflicts: u64,
+    /// Observations of what the asset did itself.
+    pub(super) local: u64,
+    /// Observations that were known already.
+    pub(super) copies: u64,
+    /// Observations that bear the record id of another and say something else.
+    pub(super) conflicting: u64,
+    /// Observations that a bound kept or pushed out of state.
+    pub(super) dropped: u64,
     pub(super) alerts: BTreeMap<Confidence, u64>,
+    /// Nobody, where there are few.
+    pub(super) noise: Noise,
     pub(super) suppressed: usize,
     /// How many alerts each exception has come to cover.
     pub(super) exceptions: BTreeMap<String, u64>,
@@ -85,6 +96,13 @@ impl fmt::Display for Summary {
             .iter()
             .map(|kind| (kind, count(&self.observations, kind)));
         writeln!(f, "observations: {}", listed(kinds))?;
+        let of_these = [
+            ("local", self.local),
+            ("copies", self.copies),
+            ("conflicting", self.conflicting),
+            ("dropped", self.dropped),
+        ];
+        writeln!(f, "of these: {}", listed(of_these))?;
         self.fmt_skipped(f)?;
         if let Some(unknown) = &self.unknown {
             writeln!(
@@ -150,6 +168,7 @@ impl Summary {
         let levels = [Confidence::High, Confidence::Medium, Confidence::Low];
         let alerts = levels.iter().map(|level| (level, count(&self.alerts, level)));
         writeln!(f, "alerts: {}", listed(alerts))?;
+        write!(f, "{}", self.noise)?;
         if self.suppressed > 0 {
             writeln!(
                 f,

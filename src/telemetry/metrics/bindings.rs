@@ -98,6 +98,7 @@ impl Metrics {
         for (reason, number) in [
             ("limit", dropped.limit),
             ("limit_per_address", dropped.limit_per_address),
+            ("limit_per_computer", dropped.limit_per_computer),
             ("max_age", dropped.max_age),
         ] {
             self.bindings.dropped.with_label_values(&[reason]).inc_by(number);

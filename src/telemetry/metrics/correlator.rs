@@ -31,6 +31,7 @@ pub(super) struct Correlator {
     dropped: IntCounterVec,
     untimely: IntCounter,
     after_close: IntCounter,
+    conflicting: IntCounter,
     reemitted: IntCounter,
     ticks: IntCounter,
     transactions: IntCounterVec,
@@ -59,6 +60,10 @@ impl Correlator {
             after_close: make.counter(
                 "evidence_after_close_total",
                 "Observations that would have been evidence for an alert that is closed.",
+            ),
+            conflicting: make.counter(
+                "observations_conflicting_total",
+                "Observations that bear the record id of another and say something else: one of them is forged, or a log was cleared.",
             ),
             reemitted: make.counter(
                 "reemitted_alerts_total",
@@ -108,6 +113,7 @@ impl Metrics {
             overflowed_accesses,
             untimely,
             after_close,
+            conflicting,
         } = applied.counters;
         let dropped = [dropped_session_evidence, dropped_accesses, overflowed_accesses];
         for (what, number) in DROPPED.into_iter().zip(dropped) {
@@ -115,6 +121,7 @@ impl Metrics {
         }
         self.correlator.untimely.inc_by(untimely);
         self.correlator.after_close.inc_by(after_close);
+        self.correlator.conflicting.inc_by(conflicting);
         self.correlator.reemitted.inc_by(applied.reemitted as u64);
     }
 

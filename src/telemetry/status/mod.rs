@@ -378,6 +378,7 @@ mod tests {
             confidence: Confidence::Low,
             exception: None,
             conflicts: Vec::new(),
+            rests_on: Vec::new(),
             accesses: Vec::new(),
             omitted_accesses: 0,
         };

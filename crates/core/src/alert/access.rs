@@ -19,7 +19,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let names = names(content, frame.asset);
     let name = names.first().map(|named| named.name.as_str());
     let name = name.or_else(|| only(&content.hosts).map(|host| &**host));
-    let related = related(content, frame.asset, &addresses);
+    let related = related(content, frame.asset, &addresses, &names);
     let mut document = frame.document(Outline {
         message: title::title(alert.key.who, content, name, frame.asset),
         action: "named-pipe-access",
@@ -61,7 +61,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
     // Accesses are in one alert with those that are as timely.
     fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
-    fields.rests_on = rests_on(content, frame.asset);
+    fields.rests_on = rests_on(content, &names);
     fields.conflicts = content.conflicts.iter().map(conflict).collect();
     fields.source = doc::SourceFields {
         names,
@@ -86,23 +86,35 @@ fn addresses(content: &Content, asset: &AssetFacts<'_>) -> Vec<IpAddr> {
     }
 }
 
-/// The names of the source: the asset of the inventory that owns its address, then what it calls itself in its own log.
+/// The names of the source: the asset of the inventory that owns its address, then what it calls itself in its own log; where
+/// neither is known, what bindings of that time call it.
 fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
     let named = |name: &str, from| doc::SourceName {
         name: name.to_owned(),
         from,
     };
-    let mut own: BTreeSet<&str> = BTreeSet::new();
+    let (mut own, mut bound): (BTreeSet<&str>, BTreeSet<&str>) = (BTreeSet::new(), BTreeSet::new());
     for seen in &content.evidence {
-        if let Detail::NetworkConnection(connection) = &seen.observation.event.detail
-            && seen.role != EvidenceRole::Conflicting
-            && connection.initiated
-            && Some(connection.source_ip) == content.source_ip
-        {
-            own.extend(connection.source_host.as_deref());
+        let (source, own_name) = match &seen.observation.event.detail {
+            Detail::NetworkConnection(connection) => {
+                let own_name = connection.source_host.as_deref().filter(|_| connection.initiated);
+                (Some(connection.source_ip), own_name)
+            }
+            Detail::Logon(logon) => (Some(logon.source_ip), None),
+            Detail::ShareSession(session) => (Some(session.source_ip), None),
+            Detail::ShareAccess(share) => (share.source_ip, None),
+            Detail::PipeConnected(_) => (None, None),
+        };
+        if source.is_some() && source == content.source_ip && seen.role != EvidenceRole::Conflicting {
+            own.extend(own_name);
+            bound.extend(seen.observation.source_name.as_deref());
         }
     }
     let listed = asset.source.map(|name| named(name, doc::NamedBy::Inventory));
+    if listed.is_none() && own.is_empty() {
+        let bound = bound.into_iter();
+        return bound.map(|name| named(name, doc::NamedBy::Binding)).collect();
+    }
     let own = own.into_iter().filter(|name| Some(*name) != asset.source);
     listed
         .into_iter()
@@ -110,9 +122,14 @@ fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
         .collect()
 }
 
-fn related(content: &Content, asset: &AssetFacts<'_>, addresses: &[IpAddr]) -> doc::Related {
+fn related(
+    content: &Content,
+    asset: &AssetFacts<'_>,
+    addresses: &[IpAddr],
+    names: &[doc::SourceName],
+) -> doc::Related {
     let mut pivots = Pivots::of(asset.id, addresses);
-    pivots.hosts.extend(asset.source);
+    pivots.hosts.extend(names.iter().map(|named| named.name.as_str()));
     pivots.ips.extend(content.source_ip);
     pivots.add_hosts(&content.hosts);
     pivots.add_users(&content.accounts);
@@ -192,6 +209,7 @@ fn candidate(candidate: &Candidate) -> doc::Candidate {
         explains: candidate.explains,
         hosts: strings(&candidate.hosts),
         users: strings(&candidate.users),
+        accounts: strings(&candidate.accounts),
         processes: processes(&candidate.processes),
         connections: candidate.connections,
         nearest_ms: candidate.nearest_ms,

@@ -1,12 +1,12 @@
 //! What a document shows of the grounds of an alert.
 
 use super::document as doc;
-use super::ecs::{AssetFacts, string};
+use super::ecs::string;
 use crate::detection::{Content, Evidence, GroundLog, Says};
-use crate::event::{Account, Detail};
+use crate::event::{Account, Detail, Log};
 
-/// What the alert rests on. The name that the inventory gives the source comes behind what logs say of the source.
-pub(super) fn rests_on(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::Ground> {
+/// What the alert rests on. What gives the source its name, if no log does, comes behind what logs say of the source.
+pub(super) fn rests_on(content: &Content, names: &[doc::SourceName]) -> Vec<doc::Ground> {
     let mut grounds: Vec<doc::Ground> = content
         .rests_on()
         .into_iter()
@@ -15,14 +15,21 @@ pub(super) fn rests_on(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::Gr
             event: Some(ground.event.to_owned()),
             log: ground.log,
             computer: Some(ground.computer.to_string()),
+            agent: ground.agent.as_deref().cloned(),
         })
         .collect();
     let of_source = grounds.partition_point(|ground| ground.says == Says::Source);
-    let named = asset.source.map(|_| doc::Ground {
+    let by = names.first().and_then(|name| match name.from {
+        doc::NamedBy::Inventory => Some(GroundLog::Inventory),
+        doc::NamedBy::Binding => Some(GroundLog::Binding),
+        doc::NamedBy::Client => None,
+    });
+    let named = by.map(|log| doc::Ground {
         says: Says::Source,
         event: None,
-        log: GroundLog::Inventory,
+        log,
         computer: None,
+        agent: None,
     });
     grounds.splice(of_source..of_source, named);
     grounds
@@ -40,6 +47,7 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
                 .as_ref()
                 .and_then(|process| string(process.image.as_ref()));
             evidence.user = string(connection.user.as_ref());
+            evidence.log = Some(connection.reported_by).filter(|log| *log != Log::Sysmon);
             evidence.utc_time = string(connection.utc_time.as_ref());
         }
         Detail::Logon(logon) => {
@@ -104,6 +112,7 @@ fn without_detail(seen: &Evidence) -> doc::Evidence {
         image: None,
         user: None,
         utc_time: None,
+        log: None,
         agent: seen.observation.agent.as_deref().cloned(),
         origin: seen.observation.origin.as_deref().cloned(),
     }

@@ -8,7 +8,7 @@ use crate::detection::{
     Action, AlertId, Attribution, Confidence, ConflictKind, Counts, Dropped, EvidenceRole, GroundLog,
     Omitted, Says, Status, Strength,
 };
-use crate::event::{Agent, Kind, Origin, Outcome};
+use crate::event::{Agent, Kind, Log, Origin, Outcome};
 use crate::time::EventTime;
 
 /// `pipewarden.*`
@@ -128,11 +128,14 @@ pub struct Ground {
     /// The event that says so, as `5145`; absent where no log does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// The log; `inventory` gives a source its name, and no more.
+    /// The log; `inventory` and `binding` give a source its name, and no more.
     pub log: GroundLog,
     /// The computer whose log it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computer: Option<String>,
+    /// The agent that shipped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 /// `pipewarden.conflicts[]`
@@ -255,6 +258,8 @@ pub enum NamedBy {
     Inventory,
     /// It calls itself so, in its own log.
     Client,
+    /// A binding gave it the address at that time.
+    Binding,
 }
 
 /// `pipewarden.source.*`
@@ -300,9 +305,12 @@ pub struct Candidate {
     pub hosts: Vec<String>,
     /// Users of its processes.
     pub users: Vec<String>,
+    /// Accounts of its sessions, as the asset logged them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
     /// Its processes.
     pub processes: Vec<Process>,
-    /// `network_connection`s from it near an access.
+    /// Session evidence of it near an access.
     pub connections: u32,
     /// Milliseconds between the nearest of them and an access.
     pub nearest_ms: u64,
@@ -377,6 +385,9 @@ pub struct Evidence {
     /// Sysmon's own clock, which may be wrong by days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utc_time: Option<String>,
+    /// Which log tells of a connection, where it is not Sysmon's: `security`, of event 5156.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
     /// The agent that shipped it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent>,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::ecs::AssetFacts;
-use crate::detection::{Attribution, Confidence, Content, Status, Who};
+use crate::detection::{Attribution, Content, Status, Who};
 use crate::event::Outcome;
 use crate::text::plural;
 
@@ -28,7 +28,8 @@ pub(super) fn title(who: Who, content: &Content, source: Option<&str>, asset: &A
                 let _ = write!(title, " ({name})");
             }
             if content.attribution == Attribution::Inferred {
-                title.push_str(if content.confidence == Confidence::Low {
+                let others = content.candidates.len() + content.omitted.candidates as usize;
+                title.push_str(if others > 1 {
                     ", the likeliest of several hosts that connected then,"
                 } else {
                     ", the only host that was seen to connect then,"

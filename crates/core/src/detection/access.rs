@@ -150,7 +150,7 @@ impl Counts {
 }
 
 /// By whose word a candidate was connected, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strength {
     /// By the asset's own log, near an access.
@@ -178,11 +178,13 @@ pub struct Candidate {
     pub hosts: Vec<Arc<str>>,
     /// Users of its processes.
     pub users: Vec<Arc<str>>,
+    /// Accounts of its sessions on the asset.
+    pub accounts: Vec<Arc<str>>,
     /// Its processes.
     pub processes: Vec<Process>,
-    /// `network_connection`s from it within the window of some access of the alert that it could explain.
+    /// Session evidence of it within the window of some access of the alert that it could explain.
     pub connections: u32,
-    /// The smallest distance in event time between such a connection and an access, in milliseconds.
+    /// The smallest distance in event time between such evidence and an access, in milliseconds.
     pub nearest_ms: u64,
     /// How far its clock is ahead of the asset's, in milliseconds, where sessions show it: candidates are ranked by the
     /// times of their connections on the asset's clock.

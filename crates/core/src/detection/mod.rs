@@ -2,6 +2,7 @@
 //! of Kafka.
 
 mod access;
+mod accounts;
 mod aliases;
 mod builtin_rules;
 mod crowd;
@@ -24,7 +25,9 @@ pub use access::{
 };
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
 pub use crowd::{MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
-pub use exceptions::{Action, Covering, Exception, Exceptions, json_schema as exceptions_json_schema};
+pub use exceptions::{
+    Action, Covering, Exception, Exceptions, Shortfall, json_schema as exceptions_json_schema,
+};
 pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,
     json_schema as explanation_json_schema,

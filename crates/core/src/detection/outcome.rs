@@ -56,6 +56,8 @@ pub struct Counters {
     pub untimely: u64,
     /// Observations that would have been evidence for an alert that is closed.
     pub after_close: u64,
+    /// Observations that bear the record id of one in state and say something else.
+    pub conflicting: u64,
 }
 
 /// The output of one record.

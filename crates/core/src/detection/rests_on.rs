@@ -7,18 +7,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::revision::words;
 use super::{Content, Evidence, EvidenceRole};
-use crate::event::Detail;
+use crate::event::{Agent, Detail, Log};
 
 /// One log that says one thing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Ground {
     /// What it says.
     pub says: Says,
     /// How far it is from the word of the asset about the access itself.
+    #[serde(skip)]
     weakness: Weakness,
     /// The event's number.
     pub event: &'static str,
@@ -26,10 +28,13 @@ pub struct Ground {
     pub log: GroundLog,
     /// Whose log it is.
     pub computer: Arc<str>,
+    /// Which agent shipped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Arc<Agent>>,
 }
 
 /// What is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
     /// The address that the access came from.
@@ -43,7 +48,7 @@ pub enum Says {
 }
 
 /// Where it is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroundLog {
     /// In the log `Security`.
@@ -85,7 +90,7 @@ impl Content {
 
     fn grounds_of(&self, evidence: &Evidence) -> impl Iterator<Item = Ground> {
         let event = &evidence.observation.event;
-        let is_security = event.channel.eq_ignore_ascii_case("security");
+        let log = event.detail.log();
         let (number, weakness, says) = match &event.detail {
             Detail::ShareAccess(share) => {
                 let mut says = vec![Says::Time, Says::Pipe];
@@ -105,7 +110,10 @@ impl Content {
                 };
                 let says = self.source_ip.map(|_| Says::Source);
                 (
-                    if is_security { "5156" } else { "3" },
+                    match log {
+                        Log::Sysmon => "3",
+                        Log::Security => "5156",
+                    },
                     weakness,
                     says.into_iter().collect(),
                 )
@@ -123,17 +131,17 @@ impl Content {
                 ("5140", Weakness::Session, says)
             }
         };
-        let computer = Arc::clone(&event.computer);
+        let (computer, agent) = (Arc::clone(&event.computer), evidence.observation.agent.clone());
         says.into_iter().map(move |says| Ground {
             says,
             weakness,
             event: number,
-            log: if is_security {
-                GroundLog::Security
-            } else {
-                GroundLog::Sysmon
+            log: match log {
+                Log::Sysmon => GroundLog::Sysmon,
+                Log::Security => GroundLog::Security,
             },
             computer: Arc::clone(&computer),
+            agent: agent.clone(),
         })
     }
 }

@@ -33,6 +33,16 @@ impl Account {
         self.sid.as_ref().filter(is_lasting)
     }
 
+    /// The id of its session on the host that logged it, as a number. `None` of the sessions that every host has under one
+    /// and the same id, such as 0x3e7 of the host itself.
+    pub fn session_id(&self) -> Option<u64> {
+        const FIRST_OF_USERS: u64 = 0x400;
+        let text = self.logon_id.as_ref()?.trim();
+        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+        let id = u64::from_str_radix(digits, 16).ok()?;
+        (id >= FIRST_OF_USERS).then_some(id)
+    }
+
     /// Whether it is the logon of nobody in particular: `ANONYMOUS LOGON`, in any language.
     pub fn is_anonymous(&self) -> bool {
         match &self.sid {

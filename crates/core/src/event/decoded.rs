@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Agent, Event};
@@ -18,6 +20,20 @@ pub struct WatchedPipes {
     pub share_access: HashSet<Arc<str>>,
 }
 
+/// On whose word an address is a computer's, the weakest first: where several claim one address, the strongest decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// Of others: a client's connection and a share access that bear one source address and port.
+    Tuple,
+    /// Of whoever shipped the computer's log: `host.ip`, which also lists addresses that many have.
+    Agent,
+    /// The computer's own log, of a connection that it accepted there.
+    Server,
+    /// The computer's own log, of a connection that it made from there.
+    Client,
+}
+
 /// An address belonged to a computer at a time, by an event of that computer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressClaim {
@@ -27,6 +43,8 @@ pub struct AddressClaim {
     pub computer: Arc<str>,
     /// When it was seen, by the computer's clock.
     pub time: EventTime,
+    /// On whose word.
+    pub says: Word,
 }
 
 /// Why a well-formed message is no event that can matter.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 
-use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
+use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes, Word};
 use super::document::{Document, EventData};
 use super::prefilter::Prefilter;
 use super::record::Record;
@@ -15,6 +15,9 @@ use super::{details, envelope, names, surrogates};
 
 /// What comes of a document: its place in the message from 0, if that holds several, its text, and what was read.
 pub type VisitDecoded<'v> = dyn FnMut(Option<u32>, &[u8], Result<Decoded, DecodeError>) + 'v;
+
+/// How many addresses of `host.ip` are read: no host has more, and a list of a megabyte is no reason to learn it.
+const MOST_ADDRESSES: usize = 64;
 
 /// Reads messages.
 #[derive(Debug)]
@@ -45,13 +48,18 @@ impl Decoder {
         self
     }
 
+    /// The gates before the parser: false only if the message holds no event that matters.
+    pub fn can_matter(&self, message: &[u8]) -> bool {
+        self.prefilter.can_matter(message)
+    }
+
     /// Reads one document, unparsed if it cannot matter.
     ///
     /// # Errors
     /// [`DecodeError`] where a message that could matter cannot be read. A message that the prefilter skips may be
     /// anything at all.
     pub fn decode(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
-        if self.prefilter.can_matter(message) {
+        if self.can_matter(message) {
             self.decode_unfiltered(message)
         } else {
             Ok(Decoded::skipped(Skip::Prefiltered))
@@ -61,8 +69,18 @@ impl Decoder {
     /// Reads a message that may hold several documents, and visits what comes of each: its place from 0, if the message is
     /// no document itself, its text, and what was read.
     pub fn decode_each(&self, message: &[u8], visit: &mut VisitDecoded<'_>) {
+        if self.can_matter(message) {
+            self.decode_each_unfiltered(message, visit);
+        } else {
+            visit(None, message, Ok(Decoded::skipped(Skip::Prefiltered)));
+        }
+    }
+
+    /// The same for a message that [`Decoder::can_matter`]. Whoever asks that first has nothing to carry of the many that
+    /// cannot.
+    pub fn decode_each_unfiltered(&self, message: &[u8], visit: &mut VisitDecoded<'_>) {
         use DecodeError::{InvalidJson, NotAnObject, NotWinlogbeat};
-        let decoded = self.decode(message);
+        let decoded = self.decode_unfiltered(message);
         // Truncated in the midst of many, it still holds those before.
         let may_hold_others = matches!(decoded, Err(NotAnObject(_) | NotWinlogbeat(_) | InvalidJson(_)));
         // Most messages are no concern of ours: nothing more is done with one that needs no second look.
@@ -142,11 +160,15 @@ impl Decoder {
                 .ip
                 .iter()
                 .filter_map(|ip| names::address(ip.text()?));
-            for address in addresses.filter(|&ip| names::is_routable(ip)) {
+            for address in addresses
+                .filter(|&ip| names::is_routable(ip))
+                .take(MOST_ADDRESSES)
+            {
                 decoded.claims.push(AddressClaim {
                     address,
                     computer: Arc::clone(&computer),
                     time: time.0,
+                    says: Word::Agent,
                 });
             }
         }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::session::{ipc_share, subject};
-use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes};
+use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes, Word};
 use super::document::Document;
 use super::field::Scalar;
 use super::record::{Code, OddFields, Record};
@@ -158,21 +158,24 @@ fn connection(
     } else {
         (source, destination)
     };
-    let initiated = initiated.unwrap_or(!is_reversed);
-
     let computer = record.computer()?;
-    let own = if initiated {
-        client.ip
-    } else {
-        server.ip.filter(|_| server.is_smb())
+    // Which end is the computer's own must be written: whoever may choose a port must not choose that, too.
+    let own = match initiated {
+        Some(true) => client.ip.map(|ip| (ip, Word::Client)),
+        Some(false) if server.is_smb() && !client.is_smb() && !is_reversed => {
+            server.ip.map(|ip| (ip, Word::Server))
+        }
+        _ => None,
     };
-    if let Some(address) = own.filter(|&ip| names::is_routable(ip)) {
+    if let Some((address, says)) = own.filter(|&(ip, _)| names::is_routable(ip)) {
         claims.push(AddressClaim {
             address,
             computer: Arc::clone(&computer),
             time,
+            says,
         });
     }
+    let initiated = initiated.unwrap_or(!is_reversed);
     let Some(destination_port) = server.port.filter(|_| server.is_smb()) else {
         return Err(without_smb_port(&client, &server, odd));
     };

@@ -37,7 +37,7 @@ mod sighting;
 mod surrogates;
 
 pub use account::Account;
-pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, WatchedPipes};
+pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, WatchedPipes, Word};
 pub use decoder::{Decoder, VisitDecoded};
 pub use evtx::{Record as EvtxRecord, read_evtx};
 pub use identity::ObservationId;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::names::is_local;
-use super::provenance::shared_agent;
+use super::provenance::{shared_agent, shared_text};
 use super::{Account, Agent, Logon, ObservationId, Origin, Received, ShareSession};
 use crate::time::EventTime;
 
@@ -295,6 +295,13 @@ pub struct Observation {
     pub is_local: bool,
     /// The event itself.
     pub event: Event,
+    /// What a binding of that time calls the source, where no inventory does: to show, and to decide nothing by.
+    #[serde(
+        default,
+        deserialize_with = "shared_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub source_name: Option<Arc<str>>,
     /// Who shipped it.
     #[serde(
         default,
@@ -307,7 +314,7 @@ pub struct Observation {
     pub origin: Option<Box<Origin>>,
 }
 
-/// By all but who shipped it and where it lay, so that an alert is no other alert because a copy came first.
+/// By all but who shipped it, where it lay and what bindings said then, so that an alert is no other alert because a copy came first.
 impl PartialEq for Observation {
     fn eq(&self, other: &Self) -> bool {
         let Self {
@@ -315,6 +322,7 @@ impl PartialEq for Observation {
             asset,
             is_local,
             event,
+            source_name: _,
             agent: _,
             origin: _,
         } = self;
@@ -336,6 +344,7 @@ impl Observation {
             asset,
             is_local: false,
             event,
+            source_name: None,
             agent,
             origin: origin.map(Box::new),
         }
@@ -345,6 +354,12 @@ impl Observation {
     #[must_use]
     pub fn local_where(self, is_local: bool) -> Self {
         Self { is_local, ..self }
+    }
+
+    /// The same, with what a binding calls its source.
+    #[must_use]
+    pub fn with_source_name(self, source_name: Option<Arc<str>>) -> Self {
+        Self { source_name, ..self }
     }
 
     /// Which of the kinds it is.

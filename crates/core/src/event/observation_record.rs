@@ -7,6 +7,10 @@ use super::{Observation, Sighting};
 /// The value of a record on the observations topic: what a join applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every record is of the largest kind"
+)]
 pub enum ObservationRecord {
     /// A normalised, resolved event.
     Observation(Observation),

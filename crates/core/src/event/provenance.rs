@@ -7,13 +7,14 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Event;
 use crate::log::{Offset, Partition};
 
 /// The agent that shipped an event (`agent.*`): not always one of the host that logged it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Agent {
     /// `agent.id`
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -178,7 +179,8 @@ pub(super) fn shared_agent<'de, D: Deserializer<'de>>(
     Ok(agent.map(|agent| AGENTS.with(|known| shared(known, agent))))
 }
 
-fn shared_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+/// Reads a text; equal ones are one allocation.
+pub(super) fn shared_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
     let text = Option::<Arc<str>>::deserialize(deserializer)?;
     Ok(text.map(|text| TEXTS.with(|known| shared(known, text))))
 }

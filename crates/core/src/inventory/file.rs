@@ -39,10 +39,15 @@ pub struct Entry {
     #[serde(default)]
     #[schemars(with = "Vec<Role>")]
     roles: Vec<Spanned<String>>,
-    /// The code of its Configuration Manager site; a site server manages the systems of its own.
+    /// The code of its Configuration Manager site.
     #[serde(default)]
     #[schemars(length(min = 1))]
     site: Option<String>,
+    /// The NetBIOS name of its domain, as accounts bear it (`APERTURE\name`), where that is not the first label of the
+    /// DNS domain in its full name. It holds for all hosts of that DNS domain.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", regex(pattern = r"^[^.\\\s]+$"))]
+    netbios_domain: Option<Spanned<String>>,
 }
 
 /// The JSON Schema of an inventory file.
@@ -80,6 +85,8 @@ struct Check {
     problems: Problems,
     names: BTreeMap<String, String>,
     addresses: BTreeMap<IpAddr, String>,
+    /// NetBIOS names by DNS domain.
+    domains: BTreeMap<String, String>,
 }
 
 impl Check {
@@ -106,7 +113,32 @@ impl Check {
             addresses: addresses.into_iter().collect(),
             roles: roles.into_iter().collect(),
             site: entry.site.as_deref().map(str::to_ascii_uppercase),
+            netbios_domain: (entry.netbios_domain.as_ref()).and_then(|text| self.netbios_domain(text, &name)),
         })
+    }
+
+    fn netbios_domain(&mut self, text: &Spanned<String>, owner: &str) -> Option<String> {
+        let is_plain = |c: char| !(c.is_whitespace() || c == '.' || c == '\\');
+        if text.value.is_empty() || !text.value.chars().all(is_plain) {
+            let problem = format!(
+                "{:?} of the asset {owner} is not the NetBIOS name of a domain, as APERTURE",
+                text.value
+            );
+            self.complain(text, problem);
+            return None;
+        }
+        if let Some((_label, domain)) = owner.split_once('.') {
+            let name = text.value.to_ascii_lowercase();
+            let before = self.domains.entry(domain.to_owned()).or_insert(name.clone());
+            if *before != name {
+                let problem = format!(
+                    "the domain {domain} has the NetBIOS name {} of {owner} and {before} of another asset",
+                    text.value
+                );
+                self.complain(text, problem);
+            }
+        }
+        Some(text.value.clone())
     }
 
     fn name(&mut self, text: &Spanned<String>, owner: &str) -> Option<String> {

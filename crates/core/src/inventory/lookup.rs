@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::Asset;
 use super::file;
+use super::{Asset, Domains};
 use crate::diagnostics::FileError;
 use crate::event::AssetId;
 
@@ -17,6 +17,7 @@ pub struct Inventory {
     by_name: HashMap<String, usize>,
     /// By first label, unless several assets share it.
     by_label: HashMap<String, Option<usize>>,
+    domains: Domains,
 }
 
 impl Inventory {
@@ -52,6 +53,7 @@ impl Inventory {
                     .or_insert(Some(index));
             }
         }
+        inventory.domains = Domains::of(&assets);
         inventory.assets = assets;
         inventory
     }
@@ -59,6 +61,11 @@ impl Inventory {
     /// The assets, by name.
     pub fn assets(&self) -> &[Asset] {
         &self.assets
+    }
+
+    /// What domains are called.
+    pub const fn domains(&self) -> &Domains {
+        &self.domains
     }
 
     /// Whether it lists no host.

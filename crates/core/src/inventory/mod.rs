@@ -1,6 +1,7 @@
 //! The protected hosts, and which of them an event is about.
 
 mod bindings;
+mod domains;
 mod file;
 mod lookup;
 mod resolver;
@@ -11,8 +12,9 @@ use std::net::IpAddr;
 
 pub use bindings::{
     BINDING_MAX_BYTES, BindingRecord, BindingRecordError, BindingSettings, Bindings, BindingsSize, Dropped,
-    Span, json_schema as binding_json_schema,
+    Seen, Span, json_schema as binding_json_schema,
 };
+pub use domains::Domains;
 pub use file::{Entry, json_schema};
 pub use lookup::Inventory;
 pub use resolver::{Outcome, Resolution, ResolvedBy, Resolver};
@@ -35,6 +37,16 @@ pub struct Asset {
     pub roles: Vec<Role>,
     /// The code of its Configuration Manager site, in upper case.
     pub site: Option<String>,
+    /// The NetBIOS name of its domain, as written.
+    pub netbios_domain: Option<String>,
+}
+
+impl Asset {
+    /// The domain of its canonical name, in lower case.
+    pub(crate) fn dns_domain(&self) -> Option<&str> {
+        let (_label, domain) = self.id.as_str().split_once('.')?;
+        Some(domain)
+    }
 }
 
 macro_rules! roles {

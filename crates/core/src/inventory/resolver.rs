@@ -16,6 +16,8 @@ pub struct Resolver {
     bindings: Bindings,
     unlisted_hosts: UnlistedHosts,
     contradicted: u64,
+    /// How late an event may come, and how far ahead of its time, to teach anything.
+    timeliness: Option<(Duration, Duration)>,
 }
 
 /// The asset of an event, and how it was found.
@@ -85,6 +87,7 @@ impl Resolver {
             bindings: Bindings::default(),
             unlisted_hosts,
             contradicted: 0,
+            timeliness: None,
         }
     }
 
@@ -100,8 +103,19 @@ impl Resolver {
         self.unlisted_hosts = unlisted_hosts;
     }
 
-    /// Applies a claim to the bindings.
+    /// From here on only an event that comes no later than `allowed_lateness`, and no more than `clock_skew` before its time,
+    /// teaches a service anything: nobody can have been anywhere, in 1970 or in 9999.
+    pub const fn set_timeliness(&mut self, allowed_lateness: Duration, clock_skew: Duration) {
+        self.timeliness = Some((allowed_lateness, clock_skew));
+    }
+
+    /// Applies a claim to the bindings, if it is timely.
     pub fn apply_claim(&mut self, claim: &AddressClaim) {
+        if let Some((allowed_lateness, clock_skew)) = self.timeliness
+            && !self.bindings.is_timely(claim.time, allowed_lateness, clock_skew)
+        {
+            return;
+        }
         if let Some(asset) = self.inventory.by_address(claim.address) {
             let is_its_own =
                 matches!(self.listed(&claim.computer), Some(Found::Listed(other, _)) if other.id == asset.id);
@@ -112,9 +126,7 @@ impl Resolver {
 
     /// Applies what exact tuples show of addresses, in so far as neither inventory nor bindings know these.
     pub fn apply_tuples(&mut self, tuples: Tuples, window: Duration) {
-        let is_known = |address, time| {
-            self.inventory.by_address(address).is_some() || self.bindings.host_at(address, time).is_some()
-        };
+        let is_known = |address| self.inventory.by_address(address).is_some() || self.bindings.has(address);
         for claim in tuples.claims(window, is_known) {
             self.apply_claim(&claim);
         }
@@ -180,6 +192,25 @@ impl Resolver {
         }
     }
 
+    /// What a binding calls the source of an event, unless the inventory lists that or the source logged the event itself.
+    pub fn source_name(&self, event: &Event) -> Option<Arc<str>> {
+        let source = match &event.detail {
+            Detail::NetworkConnection(connection) if connection.initiated => return None,
+            Detail::NetworkConnection(connection) => connection.source_ip,
+            Detail::Logon(logon) => logon.source_ip,
+            Detail::ShareSession(session) => session.source_ip,
+            Detail::ShareAccess(share) => share.source_ip?,
+            Detail::PipeConnected(_) => return None,
+        };
+        if self.inventory.by_address(source).is_some() {
+            return None;
+        }
+        let computer = self
+            .bindings
+            .host_at(source, event.time, |name| self.is_listed_by_name_alone(name));
+        computer.cloned()
+    }
+
     /// The destination of a connection that its client logged: by address, by name, by binding.
     fn destination(&self, connection: &NetworkConnection, time: EventTime) -> (Option<Found<'_>>, bool) {
         let name = connection.destination_host.as_deref();
@@ -233,11 +264,19 @@ impl Resolver {
 
     /// By the computer that had the address at that time: its asset, where the inventory lists it.
     fn lookup(&self, address: IpAddr, time: EventTime) -> Option<Found<'_>> {
-        let computer = self.bindings.host_at(address, time)?;
+        let computer = self
+            .bindings
+            .host_at(address, time, |name| self.is_listed_by_name_alone(name))?;
         Some(match self.listed(computer) {
             Some(Found::Listed(asset, _)) => Found::Listed(asset, ResolvedBy::Binding),
             _ => Found::Unlisted(computer.to_string(), ResolvedBy::Binding),
         })
+    }
+
+    /// Whether the inventory lists this computer and leaves it to the stream to show its addresses. Of one whose addresses it
+    /// lists another address is as little its own as anybody's.
+    fn is_listed_by_name_alone(&self, computer: &str) -> bool {
+        matches!(self.listed(computer), Some(Found::Listed(asset, _)) if asset.addresses.is_empty())
     }
 
     /// A host that is not listed, under its full name where a binding has it.

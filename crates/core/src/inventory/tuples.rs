@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{AddressClaim, Detail, Event, is_routable};
+use crate::event::{AddressClaim, Detail, Event, Word, is_routable};
 use crate::time::EventTime;
 
 /// How many of either kind are held at most: some 50 MiB together. What is beyond teaches nothing.
@@ -63,7 +63,7 @@ impl Tuples {
 
     /// Which addresses are whose, by every connection to the address whose client a server logged within `window`: all of them
     /// must name one server. An address that `is_known` otherwise is left alone.
-    pub fn claims(self, window: Duration, is_known: impl Fn(IpAddr, EventTime) -> bool) -> Vec<AddressClaim> {
+    pub fn claims(self, window: Duration, is_known: impl Fn(IpAddr) -> bool) -> Vec<AddressClaim> {
         let mut claims = Vec::new();
         for (address, connections) in &self.connections {
             let mut servers: BTreeSet<&Arc<str>> = BTreeSet::new();
@@ -79,12 +79,13 @@ impl Tuples {
                 times.truncate(before + 1);
             }
             if let [server] = Vec::from_iter(servers)[..]
-                && !times.iter().any(|time| is_known(*address, *time))
+                && !is_known(*address)
             {
                 claims.extend(times.into_iter().map(|time| AddressClaim {
                     address: *address,
                     computer: Arc::clone(server),
                     time,
+                    says: Word::Tuple,
                 }));
             }
         }
@@ -95,7 +96,7 @@ impl Tuples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Log, NetworkConnection, ShareAccess, TimeSource};
+    use crate::event::{Log, Logon, NetworkConnection, ShareAccess, ShareSession, TimeSource};
 
     const SERVER: &str = "10.1.0.50";
 
@@ -142,7 +143,7 @@ mod tests {
     fn claims(events: &[Event], known: bool) -> Vec<(String, i64)> {
         let mut tuples = Tuples::default();
         events.iter().for_each(|event| tuples.note(event));
-        let claims = tuples.claims(Duration::from_secs(10), |_, _| known);
+        let claims = tuples.claims(Duration::from_secs(10), |_| known);
         let one = |claim: AddressClaim| {
             assert_eq!(claim.address.to_string(), SERVER);
             (claim.computer.to_string(), claim.time.as_micros() / 1_000_000)
@@ -155,6 +156,31 @@ mod tests {
         let events = [connection(0, 1), share(3, "atlas", 1), share(4, "atlas", 1)];
         assert_eq!(claims(&events, false), [("atlas".to_owned(), 0)]);
         assert_eq!(claims(&events, true), [], "what is known otherwise is left alone");
+    }
+
+    #[test]
+    fn a_logon_and_a_share_session_name_a_server_as_a_share_access_does() {
+        let ip = "10.1.0.101".parse().unwrap();
+        let logon = Detail::Logon(Logon {
+            source_ip: ip,
+            source_port: Some(1),
+            account: None,
+            logon_type: 3,
+            authentication_package: None,
+            workstation: None,
+        });
+        let session = Detail::ShareSession(ShareSession {
+            source_ip: ip,
+            source_port: Some(1),
+            account: None,
+            share: "\\\\*\\IPC$".into(),
+            access_mask: None,
+            outcome: None,
+        });
+        for detail in [logon, session] {
+            let events = [connection(0, 1), event(3, "atlas", detail)];
+            assert_eq!(claims(&events, false), [("atlas".to_owned(), 0)]);
+        }
     }
 
     #[test]

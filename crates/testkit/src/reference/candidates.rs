@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pipewarden_core::detection::{Candidate, Strength};
-use pipewarden_core::event::NetworkConnection;
 use pipewarden_core::time::EventTime;
 
-use super::content::{names, processes, users};
+use super::content::{accounts, names, processes, users};
+use super::sessions::session;
 use super::{Scene, Seen, distance, named, network_connection, share_access, sorted};
 
 /// The asset itself is one, by whichever address.
@@ -22,37 +22,39 @@ pub(super) fn origin(connection: Seen<'_>) -> Origin {
     if connection.is_local {
         Origin::Local
     } else {
-        Origin::Remote(network_connection(connection).unwrap().source_ip)
+        Origin::Remote(session(connection).unwrap().ip)
     }
 }
 
-/// Whether the asset itself logged a connection.
-pub(super) fn is_by_asset(connection: Seen<'_>) -> bool {
-    connection.is_local || !network_connection(connection).unwrap().initiated
+/// Whether the asset itself logged session evidence.
+pub(super) fn is_by_asset(seen: Seen<'_>) -> bool {
+    seen.is_local || network_connection(seen).is_none_or(|connection| !connection.initiated)
 }
 
-const LATE: i64 = 3_000_000;
+/// How many microseconds after an access the asset may log a session behind it.
+fn late(seen: Seen<'_>) -> i64 {
+    if network_connection(seen).is_some() {
+        3_000_000
+    } else {
+        1_000_000
+    }
+}
 
 impl<'a> Scene<'a> {
     /// Connections that show a candidate for an access, with what they show: those near it or, where there are none, those
     /// before.
     pub(super) fn shown(&self, access: Seen<'_>) -> Vec<(Seen<'a>, Strength)> {
         let (mut near, mut earlier) = (Vec::new(), Vec::new());
-        for (seen, _) in self.connections() {
+        for seen in self.sessions() {
             let after = seen.event.time.as_micros() - access.event.time.as_micros();
             let window = self.settings.attribution_window.as_micros() as i64;
             let limit = if is_by_asset(seen) {
-                LATE.min(window)
+                late(seen).min(window)
             } else {
                 window
             };
             if -window <= after && after <= limit {
-                let strength = if is_by_asset(seen) {
-                    Strength::Strong
-                } else {
-                    Strength::Weak
-                };
-                near.push((seen, strength));
+                near.push((seen, self.shows(seen)));
             } else if after < -window && -after <= self.settings.tuple_window.as_micros() as i64 {
                 earlier.push((seen, Strength::Earlier));
             }
@@ -95,12 +97,13 @@ impl<'a> Scene<'a> {
                 accesses[index].event.time.distance(time)
             });
             let candidate = Candidate {
-                ip: from.iter().map(|seen| session(seen).source_ip).min().unwrap(),
+                ip: from.iter().map(|seen| session(seen).unwrap().ip).min().unwrap(),
                 is_local: origin == Origin::Local,
                 strength,
                 explains: explained.len() as u32,
                 hosts: names(&from),
                 users: users(&from),
+                accounts: accounts(&from),
                 processes: processes(&from),
                 connections: from.len() as u32,
                 nearest_ms: nearest(&|&(index, seen, _)| distance(accesses[index], seen)).as_millis() as u64,
@@ -119,12 +122,47 @@ impl<'a> Scene<'a> {
     }
 
     /// How many microseconds the clock of `source` is ahead of the asset's, by its sessions near the accesses: of each the
-    /// connection's time less that of the first access. The second of the three greatest that agree, if it is above zero.
+    /// connection's time less that of the other end, or of the first access. Of the latter the second of the three greatest
+    /// that agree, if it is above zero.
     fn clock_offset(&self, source: IpAddr, accesses: &[Seen<'_>]) -> Option<i64> {
+        self.by_sessions(source, accesses)
+            .or_else(|| self.by_accesses(source, accesses))
+    }
+
+    /// By three sessions or more that Windows logged on the asset as well: the median, the lower of two.
+    fn by_sessions(&self, source: IpAddr, accesses: &[Seen<'_>]) -> Option<i64> {
         let window = self.settings.tuple_window;
         let is_near = |seen: Seen<'_>| accesses.iter().any(|access| distance(access, seen) <= window);
         let mut samples = Vec::new();
-        for (connection, session) in self.connections() {
+        for seen in self.sessions().filter(|seen| is_near(seen)) {
+            let Some(connection) = network_connection(seen).filter(|connection| connection.initiated) else {
+                continue;
+            };
+            let ends = self.sessions().filter(|other| {
+                let end = session(other).unwrap();
+                network_connection(other).is_none()
+                    && connection.source_ip == source
+                    && (end.ip, end.port) == (source, connection.source_port)
+                    && end.port.is_some()
+                    && distance(seen, other) <= window
+                    && is_near(other)
+            });
+            let first = ends.map(|end| end.event.time.as_micros()).min();
+            samples.extend(first.map(|first| seen.event.time.as_micros() - first));
+        }
+        samples.sort_unstable();
+        (samples.len() >= 3).then(|| samples[(samples.len() - 1) / 2])
+    }
+
+    /// By share accesses: only a clock that is ahead.
+    fn by_accesses(&self, source: IpAddr, accesses: &[Seen<'_>]) -> Option<i64> {
+        let window = self.settings.tuple_window;
+        let is_near = |seen: Seen<'_>| accesses.iter().any(|access| distance(access, seen) <= window);
+        let mut samples = Vec::new();
+        for connection in self.sessions() {
+            let Some(session) = network_connection(connection) else {
+                continue;
+            };
             if !session.initiated || session.source_ip != source || !is_near(connection) {
                 continue;
             }
@@ -165,11 +203,7 @@ pub(super) fn strengths(shown: &[(Seen<'_>, Strength)]) -> BTreeMap<Origin, Stre
     best
 }
 
-fn session<'a>(seen: Seen<'a>) -> &'a NetworkConnection {
-    network_connection(seen).unwrap()
-}
-
-/// The addresses of connections.
+/// The addresses of session evidence.
 pub(super) fn addresses(from: &[Seen<'_>]) -> Vec<IpAddr> {
-    sorted(from.iter().map(|seen| session(seen).source_ip))
+    sorted(from.iter().map(|seen| session(seen).unwrap().ip))
 }

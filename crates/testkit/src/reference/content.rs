@@ -7,10 +7,11 @@ use pipewarden_core::detection::{
     Attribution, Confidence, Conflict, ConflictKind, Content, Counts, Dropped, Evidence, EvidenceRole,
     Omitted, Status, Strength, Who,
 };
-use pipewarden_core::event::{Detail, NetworkConnection, Process};
+use pipewarden_core::event::{Detail, Kind, NetworkConnection, ObservationId, Process};
 
 use super::candidates::{Origin, addresses, origin};
 use super::rivals;
+use super::sessions::session;
 use super::{Members, Scene, Seen, named, network_connection, pipe_connected, share_access, sorted};
 
 pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Content {
@@ -22,18 +23,18 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         .collect();
     let used = used(scene, who, &audited, &others);
     let named_by: &[Seen<'_>] = if who == Who::Unattributed { &[] } else { &used };
-    let inferring: BTreeSet<_> = others
+    let shown: BTreeSet<_> = others
         .iter()
         .flat_map(|access| scene.shown(access))
+        .filter(|(_, strength)| *strength != Strength::Earlier)
         .map(|(seen, _)| seen.id)
         .collect();
-    let ports = audited
-        .iter()
-        .filter_map(|seen| share_access(seen).unwrap().source_port)
-        .chain((named_by.iter()).filter_map(|seen| {
-            let session = network_connection(seen).unwrap();
-            session.source_port.filter(|_| inferring.contains(&seen.id))
-        }));
+    let ports = ports(scene, &audited, named_by, &shown);
+    let by_sessions: Vec<Seen<'_>> = (named_by.iter().copied())
+        .filter(|seen| shown.contains(&seen.id))
+        .collect();
+    let by_shares = shares.iter().filter_map(|seen| account(seen));
+    let of_kind = |kind| used.iter().filter(|seen| seen.kind() == kind).count() as u32;
     let evidence = evidence(&used, members);
     let pipes_connected = evidence.iter().filter(|seen| pipe_connected(seen).is_some());
     let (attribution, confidence, conflicts) = found(scene, who, &audited, &others, &used, &evidence);
@@ -63,17 +64,17 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
                 logged.chain(addresses(&used)).min()
             }
         },
-        source_ports: sorted(ports),
+        source_ports: ports,
         hosts: names(named_by),
         users: users(named_by),
         processes: processes(named_by),
         destination_ips: sorted(sessions(&used).filter_map(|session| session.destination_ip)),
         pipes: sorted(accesses.iter().map(|seen| pipe(seen))),
-        accounts: sorted(shares.iter().filter_map(|seen| account(seen))),
+        accounts: sorted(by_shares.chain(accounts(&by_sessions))),
         counts: Counts {
-            network_connection: used.len() as u32,
-            logon: 0,
-            share_session: 0,
+            network_connection: of_kind(Kind::NetworkConnection),
+            logon: of_kind(Kind::Logon),
+            share_session: of_kind(Kind::ShareSession),
             pipe_connected: pipes_connected.count() as u32,
             share_access: shares.len() as u32,
         },
@@ -83,12 +84,33 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
     }
 }
 
+/// The source's ports: those that share accesses name, and those of what shows the source where none does.
+fn ports(
+    scene: &Scene<'_>,
+    audited: &[Seen<'_>],
+    named_by: &[Seen<'_>],
+    shown: &BTreeSet<ObservationId>,
+) -> Vec<u16> {
+    let mut inferring = shown.clone();
+    let without_address = audited.iter().filter(|share| named(share).is_none());
+    inferring.extend(
+        without_address
+            .flat_map(|share| scene.of_share(share))
+            .map(|seen| seen.id),
+    );
+    let logged = audited
+        .iter()
+        .filter_map(|seen| share_access(seen).unwrap().source_port);
+    let shown = named_by.iter().filter(|seen| inferring.contains(&seen.id));
+    sorted(logged.chain(shown.filter_map(|seen| session(seen).unwrap().port)))
+}
+
 /// The session evidence of an alert: that of the tuples of its share accesses, and what shows the source of its other
 /// accesses or, where that is not known, their candidates.
 fn used<'a>(scene: &Scene<'a>, who: Who, audited: &[Seen<'a>], others: &[Seen<'a>]) -> Vec<Seen<'a>> {
     let mut ids = BTreeSet::new();
     for share in audited {
-        ids.extend(scene.of_tuple(share).iter().map(|seen| seen.id));
+        ids.extend(scene.of_share(share).iter().map(|seen| seen.id));
     }
     for access in others {
         for (seen, strength) in scene.shown(access) {
@@ -102,8 +124,7 @@ fn used<'a>(scene: &Scene<'a>, who: Who, audited: &[Seen<'a>], others: &[Seen<'a
             }
         }
     }
-    let all = scene.connections().map(|(seen, _)| seen);
-    all.filter(|seen| ids.contains(&seen.id)).collect()
+    scene.sessions().filter(|seen| ids.contains(&seen.id)).collect()
 }
 
 /// By the best access: by attribution, then by confidence.
@@ -130,7 +151,7 @@ fn found(
         let mut in_order = audited.to_vec();
         in_order.sort_by_key(|seen| (seen.event.time, seen.id));
         let doubted = in_order.iter().find_map(|share| {
-            if !scene.of_tuple(share).is_empty() {
+            if !scene.of_share(share).is_empty() {
                 return None;
             }
             let other = scene.others(share).into_iter().next()?;
@@ -233,7 +254,13 @@ fn listed(
 
 /// The details of connections.
 fn sessions<'a>(from: &[Seen<'a>]) -> impl Iterator<Item = &'a NetworkConnection> {
-    from.iter().map(|seen| network_connection(seen).unwrap())
+    from.iter().filter_map(|seen| network_connection(seen))
+}
+
+/// The accounts of sessions.
+pub(super) fn accounts(from: &[Seen<'_>]) -> Vec<Arc<str>> {
+    let accounts = from.iter().filter_map(|seen| session(seen)?.account);
+    sorted(accounts.map(|account| Arc::from(account.to_string())))
 }
 
 fn by_the_client<'a>(from: &[Seen<'a>]) -> impl Iterator<Item = &'a NetworkConnection> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pipewarden_core::detection::{Attribution, Confidence, Strength, Who};
 use pipewarden_core::event::Outcome;
 
-use super::candidates::{Origin, is_by_asset, origin, strengths};
+use super::candidates::{Origin, origin, strengths};
 use super::{Scene, Seen, distance, named, network_connection, share_access};
 
 /// Whose an access is.
@@ -23,7 +23,10 @@ impl Scene<'_> {
         }
         match named(access) {
             Some(ip) => self.audited(access, Who::Source(ip)),
-            None => self.inferred(access),
+            None => match self.by_logon(access) {
+                Some(origin) => self.named_by_logon(access, origin),
+                None => self.inferred(access),
+            },
         }
     }
 
@@ -32,14 +35,17 @@ impl Scene<'_> {
         let is_link_local = named(share).is_some_and(|ip| ip.to_string().starts_with("fe80:"));
         share.is_local
             || is_link_local
-                && self.of_tuple(share).iter().any(|seen| {
-                    let session = network_connection(seen).unwrap();
-                    seen.is_local && session.destination_ip == Some(session.source_ip)
+                && self.of_share(share).iter().any(|seen| {
+                    let is_both = network_connection(seen).is_some_and(|session| {
+                        session.destination_ip == Some(session.source_ip)
+                            && session.source_port == share_access(share).unwrap().source_port
+                    });
+                    seen.is_local && is_both
                 })
     }
 
     fn audited(&self, share: Seen<'_>, who: Who) -> Verdict {
-        let tuple = self.of_tuple(share);
+        let tuple = self.of_share(share);
         let agrees = !tuple.is_empty() || (self.pipe_of(share).is_some() && self.others(share).is_empty());
         let is_doubtful = self.is_contradicted(share) || tuple.iter().any(|seen| self.is_contradicted(seen));
         let confidence = match (agrees, is_doubtful) {
@@ -54,6 +60,23 @@ impl Scene<'_> {
         }
     }
 
+    fn named_by_logon(&self, share: Seen<'_>, origin: Origin) -> Verdict {
+        let is_doubtful =
+            self.is_contradicted(share) || self.of_share(share).iter().any(|seen| self.is_contradicted(seen));
+        Verdict {
+            who: match origin {
+                Origin::Remote(ip) => Who::Source(ip),
+                Origin::Local => Who::Local,
+            },
+            attribution: Attribution::Audited,
+            confidence: if is_doubtful {
+                Confidence::Low
+            } else {
+                Confidence::Medium
+            },
+        }
+    }
+
     /// Other sources that the asset's own log shows near the pipe of a share access, and that have no share access there.
     pub(super) fn others(&self, share: Seen<'_>) -> BTreeSet<Origin> {
         let Some(pipe) = self.pipe_of(share) else {
@@ -63,10 +86,10 @@ impl Scene<'_> {
         let own = if self.is_own(share) {
             Some(Origin::Local)
         } else {
-            named(share).map(Origin::Remote)
+            named(share).map(Origin::Remote).or_else(|| self.by_logon(share))
         };
         let mut others = BTreeSet::new();
-        for (seen, _) in self.connections() {
+        for seen in self.sessions() {
             let of = origin(seen);
             let has_share = self.here.iter().any(|other| {
                 let is_of = match of {
@@ -75,14 +98,18 @@ impl Scene<'_> {
                 };
                 is_of && self.is_watched(other) && distance(other, pipe) <= window
             });
-            if is_by_asset(seen) && distance(seen, pipe) <= window && Some(of) != own && !has_share {
+            if self.shows(seen) == Strength::Strong
+                && distance(seen, pipe) <= window
+                && Some(of) != own
+                && !has_share
+            {
                 others.insert(of);
             }
         }
         others
     }
 
-    fn is_watched(&self, seen: Seen<'_>) -> bool {
+    pub(super) fn is_watched(&self, seen: Seen<'_>) -> bool {
         let pipe = share_access(seen).map(|share| &share.pipe);
         pipe.is_some_and(|pipe| {
             self.rules
@@ -103,7 +130,12 @@ impl Scene<'_> {
         let is_own_near = shown.iter().any(|(seen, _)| {
             let after = seen.event.time.as_micros() - access.event.time.as_micros();
             let window = self.settings.pair_window.as_micros() as i64;
-            seen.is_local && -window <= after && after <= 3_000_000
+            let late = if network_connection(seen).is_some() {
+                3_000_000
+            } else {
+                window
+            };
+            seen.is_local && -window <= after && after <= late
         });
         let found = |who, attribution, confidence| Verdict {
             who,

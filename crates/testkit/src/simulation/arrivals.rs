@@ -60,7 +60,7 @@ pub fn stamp(now: AppendTime, random: &mut StdRng) -> AppendTime {
 fn seed_at(random: &mut StdRng, span: i64, bursts: i64, mute: Option<u8>) -> Seed {
     let at = random.random_range(0..bursts) * (span / bursts) + random.random_range(0..12_000) / 500 * 500;
     Seed {
-        kind: match random.random_range(0..3) {
+        kind: match random.random_range(0..5) {
             kind if Some(kind) == mute && at < span / 2 => (kind + 1) % 3,
             kind => kind,
         },

@@ -13,7 +13,7 @@ use super::kinds::Kind;
 use super::noise::{SmbConnection, set_smb};
 use super::publish_queue::PublishQueue;
 use super::rng::Rng;
-use super::template::Slot;
+use super::template::{Slot, hex};
 use super::truth::Truth;
 
 /// When documents of attacks are published.
@@ -41,6 +41,8 @@ pub(super) struct AttackWriter<'a> {
     accesses: Vec<EventTime>,
     /// The addresses that what is logged leaves as the source.
     sources: Vec<IpAddr>,
+    /// The session's on the asset.
+    logon_id: u64,
 }
 
 impl<'a> AttackWriter<'a> {
@@ -51,6 +53,7 @@ impl<'a> AttackWriter<'a> {
         writer: &'a mut DocumentWriter,
         queue: &'a mut PublishQueue,
     ) -> Self {
+        let logon_id = rng.bits();
         Self {
             number,
             publishing,
@@ -61,6 +64,7 @@ impl<'a> AttackWriter<'a> {
             published: Vec::new(),
             accesses: Vec::new(),
             sources: Vec::new(),
+            logon_id,
         }
     }
 
@@ -75,6 +79,11 @@ impl<'a> AttackWriter<'a> {
         let has_decoys = attack.has_connection && !attack.has_share && self.rng.percent(25);
         let ends = has_decoys.then(|| self.rng.percent(50));
         let ports = self.rng.between(0, 7_000);
+        // Only where it tells nothing new: what else it is worth is not for the generator to say.
+        if attack.has_share && attack.has_connection && self.rng.percent(50) {
+            let port = NOISE_PORTS.1 + ports.unsigned_abs();
+            self.session(asset, attacker, port, attack.time);
+        }
         for number in 0..attack.accesses {
             let port = NOISE_PORTS.1 + (ports + number * 3).unsigned_abs();
             let time = attack.time + number * attack.gap;
@@ -211,6 +220,32 @@ impl<'a> AttackWriter<'a> {
         }
     }
 
+    /// What the asset's own Security log tells of the session.
+    fn session(&mut self, asset: usize, client: usize, port: u64, time: Millis) {
+        let host = self.writer.host(client);
+        let (ip, short) = (host.ip.clone(), host.short());
+        let before = self.rng.between(3, 140);
+        for (kind, before) in [(Kind::Logon, before), (Kind::ShareSession, before / 2)] {
+            let values = &mut self.writer.values;
+            values.set(Slot::SourceIp, &ip);
+            values.number(Slot::SourcePort, port);
+            values.set(Slot::Account, "svc-deploy");
+            values.set(Slot::Workstation, &short);
+            values.set(Slot::Share, r"\\\\*\\IPC$");
+            values.set(Slot::Access, "0x1");
+            self.set_logon_id();
+            self.write(kind, asset, time - before);
+        }
+    }
+
+    fn set_logon_id(&mut self) {
+        let logon_id = self.logon_id;
+        self.writer.values.write(Slot::Logon, |out| {
+            out.extend_from_slice(b"0x");
+            hex(out, logon_id, 8);
+        });
+    }
+
     fn pipe_connected(&mut self, asset: usize, time: Millis, is_access: bool) {
         let after = self.rng.between(0, 6);
         let name = if self.rng.percent(5) { "WINREG" } else { "winreg" };
@@ -240,6 +275,7 @@ impl<'a> AttackWriter<'a> {
                 values.set(Slot::Outcome, "failure");
                 values.set(Slot::Keyword, "Audit Failure");
             }
+            self.set_logon_id();
             let after = repeat * self.rng.between(1, 58);
             let logged = self.write(Kind::ShareAccess, asset, time + after);
             self.accesses.push(logged);

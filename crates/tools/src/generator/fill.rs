@@ -123,12 +123,17 @@ fn draw(kind: Kind, slot: Slot, out: &mut Vec<u8>, rng: &mut Rng) {
         Slot::SourceIp | Slot::DestinationIp => address(out, rng),
         Slot::SourcePort => decimal(out, NOISE_PORTS.0 + rng.below(NOISE_PORTS.1 - NOISE_PORTS.0)),
         Slot::DestinationPort => push(out, rng.pick(&["443", "80", "88", "389", "53", "135", "3128"])),
-        Slot::SourceHost | Slot::DestinationHost | Slot::Target | Slot::Pipe => push(out, "-"),
+        Slot::SourceHost | Slot::DestinationHost | Slot::Target | Slot::Pipe | Slot::Workstation => {
+            push(out, "-");
+        }
         Slot::Share => push(out, r"\\\\*\\SYSVOL"),
         Slot::Initiated => push(out, "true"),
         Slot::Protocol => push(out, "tcp"),
         Slot::Outcome => push(out, "success"),
         Slot::Keyword => push(out, "Audit Success"),
+        Slot::LogonType => push(out, "3"),
+        Slot::Direction => push(out, "%%14593"),
+        Slot::Application => push(out, r"\\device\\harddiskvolume2\\windows\\system32\\svchost.exe"),
         // Who, where and when are always set.
         Slot::Time | Slot::Created | Slot::UtcTime | Slot::Computer | Slot::Reporter | Slot::RecordId => {}
     }

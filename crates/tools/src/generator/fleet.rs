@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
-use pipewarden_core::inventory::Inventory;
+use pipewarden_core::inventory::{Inventory, Role};
 
 /// File servers, which take most of what is benign.
 const SERVERS: u16 = 40;
+
+/// One invented host to protect in so many is a domain controller.
+const ASSETS_PER_CONTROLLER: usize = 100;
 
 /// Event collectors, which publish what others log.
 const COLLECTORS: u16 = 3;
@@ -19,6 +22,8 @@ pub struct Fleet {
     pub(super) hosts: Vec<Host>,
     pub(super) collectors: Vec<String>,
     assets: usize,
+    /// Those of the assets that are domain controllers.
+    domain_controllers: Vec<usize>,
 }
 
 /// One host.
@@ -52,7 +57,9 @@ impl Fleet {
                 IpAddr::from([10, 96, high, low]),
             )
         });
-        Self::with(assets.collect(), workstations)
+        let assets: Vec<_> = assets.collect();
+        let domain_controllers = (0..assets.len().div_ceil(ASSETS_PER_CONTROLLER)).collect();
+        Self::with(assets, domain_controllers, workstations)
     }
 
     /// The hosts that an inventory lists, among so many workstations. A host without an address gets one.
@@ -65,10 +72,14 @@ impl Fleet {
                 address.unwrap_or(IpAddr::from([10, 97, high, low])),
             )
         });
-        Self::with(assets.collect(), workstations)
+        let roles = (0..).zip(inventory.assets());
+        let domain_controllers = roles
+            .filter(|(_, asset)| asset.roles.contains(&Role::DomainController))
+            .map(|(number, _)| number);
+        Self::with(assets.collect(), domain_controllers.collect(), workstations)
     }
 
-    fn with(assets: Vec<(String, IpAddr)>, workstations: u16) -> Self {
+    fn with(assets: Vec<(String, IpAddr)>, domain_controllers: Vec<usize>, workstations: u16) -> Self {
         let taken: BTreeSet<IpAddr> = assets.iter().map(|(_, address)| *address).collect();
         let count = assets.len();
         let invented = |range: Range<u16>, prefix: &'static str, network: u8| {
@@ -94,27 +105,37 @@ impl Fleet {
                 .map(|number| format!("wec{number}.aperture.local"))
                 .collect(),
             assets: count,
+            domain_controllers,
         }
     }
 
     /// The inventory that lists the hosts to protect, as YAML.
     pub fn inventory(&self) -> String {
-        self.hosts[..self.assets]
-            .iter()
-            .fold("assets:\n".to_owned(), |mut text, host| {
-                let _ = writeln!(
-                    text,
-                    "  - name: {}\n    addresses: ['{}']\n    roles: [tier0]",
-                    host.name, host.ip
-                );
-                text
-            })
+        let assets = (0..).zip(&self.hosts[..self.assets]);
+        assets.fold("assets:\n".to_owned(), |mut text, (number, host)| {
+            let role = if self.domain_controllers.contains(&number) {
+                "domain-controller"
+            } else {
+                "tier0"
+            };
+            let _ = writeln!(
+                text,
+                "  - name: {}\n    addresses: ['{}']\n    roles: [{role}]",
+                host.name, host.ip
+            );
+            text
+        })
     }
 
     /// The hosts to protect: name and address.
     pub fn assets_by_name(&self) -> impl Iterator<Item = (&str, &str)> {
         let assets = self.hosts[..self.assets].iter();
         assets.map(|host| (host.name.as_str(), host.ip.as_str()))
+    }
+
+    /// Where most logons are.
+    pub(super) fn domain_controllers(&self) -> &[usize] {
+        &self.domain_controllers
     }
 
     pub(super) fn assets(&self) -> Range<usize> {

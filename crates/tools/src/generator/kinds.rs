@@ -45,10 +45,11 @@ kinds! {
     HandleClosed = "security-4658", HANDLE_CLOSED, 300;
     FileCreated = "sysmon-11", FILE_CREATED, 240;
     Logon = "security-4624", LOGON, 200;
-    Logoff = "security-4634", LOGOFF, 140;
+    Logoff = "security-4634", LOGOFF, 130;
     ProcessCreated = "sysmon-1", PROCESS_CREATED, 120;
     PipeConnected = "sysmon-18", PIPE_CONNECTED, 50;
     ShareAccess = "security-5145", SHARE_ACCESS, 10;
+    ShareSession = "security-5140", SHARE_SESSION, 10;
 }
 
 /// How often each kind occurs.

@@ -15,6 +15,7 @@ mod fleet;
 mod gaps;
 mod kinds;
 mod noise;
+mod noise_sessions;
 mod publish_queue;
 mod rng;
 mod template;

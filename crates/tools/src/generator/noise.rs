@@ -4,6 +4,7 @@ use super::attack::Attacks;
 use super::document_writer::{DocumentWriter, Millis, Moment};
 use super::fill::NOISE_PORTS;
 use super::kinds::Kind;
+use super::noise_sessions;
 use super::rng::Rng;
 use super::template::Slot;
 
@@ -34,18 +35,24 @@ pub(super) fn write(
         Kind::NetworkConnection => connection(writer, rng),
         Kind::PipeConnected => pipe(writer, rng),
         Kind::ShareAccess => share(writer, rng),
+        Kind::Logon => noise_sessions::logon(at.logged, writer, attacks, rng),
+        Kind::ShareSession => noise_sessions::share_session(at.logged, writer, attacks, rng),
+        // Most connections are to other ports.
+        Kind::ConnectionPermitted if rng.percent(2) => {
+            noise_sessions::smb_permitted(at.logged, writer, attacks, rng)
+        }
         _ => rng.index(writer.fleet.hosts.len()),
     };
     writer.write(kind, host, at, rng, out);
 }
 
-fn workstation(writer: &DocumentWriter, rng: &mut Rng) -> usize {
+pub(super) fn workstation(writer: &DocumentWriter, rng: &mut Rng) -> usize {
     let all = writer.fleet.workstations();
     all.start + rng.index(all.len())
 }
 
 /// An asset or, more often, a file server.
-fn server(writer: &DocumentWriter, rng: &mut Rng) -> usize {
+pub(super) fn server(writer: &DocumentWriter, rng: &mut Rng) -> usize {
     let (assets, servers) = (writer.fleet.assets(), writer.fleet.servers());
     if rng.percent(25) {
         assets.start + rng.index(assets.len())

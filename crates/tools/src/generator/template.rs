@@ -24,7 +24,8 @@ slots! {
     SourceHost = "source_host", SourcePort = "source_port", DestinationIp = "destination_ip",
     DestinationHost = "destination_host", DestinationPort = "destination_port", Initiated = "initiated",
     Protocol = "protocol", Pipe = "pipe", Share = "share", Target = "target", Outcome = "outcome",
-    Keyword = "keyword",
+    Keyword = "keyword", LogonType = "logon_type", Direction = "direction", Application = "application",
+    Workstation = "workstation",
 }
 
 const COUNT: usize = Slot::ALL.len();

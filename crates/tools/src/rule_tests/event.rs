@@ -9,11 +9,15 @@ use serde_json::Value;
 
 use super::EventSpec;
 use crate::winlogbeat::{
-    Definition, Event, NETWORK_CONNECTION, PIPE_CONNECTED, Provider, SHARE_ACCESS, Shape,
+    CONNECTION_PERMITTED, Definition, Event, LOGON, NETWORK_CONNECTION, PIPE_CONNECTED, Provider,
+    SHARE_ACCESS, SHARE_SESSION, Shape,
 };
 
 /// When every case begins, 2024-10-24T15:02:05Z, in microseconds: well inside a bucket of alerts.
 const START: i64 = 1_729_782_125_000_000;
+
+/// The events that have a short form.
+const IDS: &str = "3, 18, 4624, 5140, 5145 or 5156";
 
 /// An event that has a short form.
 struct Short {
@@ -57,7 +61,46 @@ const SHORT: &[Short] = &[
             ("SubjectLogonId", "0x1"),
         ],
     },
+    Short {
+        definition: &LOGON,
+        needed: "IpAddress",
+        usual: &[
+            ("LogonType", "3"),
+            ("TargetDomainName", "EXAMPLE"),
+            ("TargetUserName", "user"),
+            ("TargetLogonId", "0x1"),
+            ("LogonProcessName", "NtLmSsp"),
+            ("AuthenticationPackageName", "NTLM"),
+        ],
+    },
+    Short {
+        definition: &SHARE_SESSION,
+        needed: "IpAddress",
+        usual: &[
+            ("ObjectType", "File"),
+            ("ShareName", "\\\\*\\IPC$"),
+            ("AccessMask", "0x1"),
+            ("SubjectDomainName", "EXAMPLE"),
+            ("SubjectUserName", "user"),
+            ("SubjectLogonId", "0x1"),
+        ],
+    },
+    Short {
+        definition: &CONNECTION_PERMITTED,
+        needed: "SourceAddress",
+        usual: &[
+            ("Protocol", "6"),
+            ("Direction", INBOUND),
+            ("DestPort", "445"),
+            ("Application", "System"),
+            ("ProcessID", "4"),
+        ],
+    },
 ];
+
+/// The directions of a 5156: logged by the server, by the client.
+const INBOUND: &str = "%%14592";
+const OUTBOUND: &str = "%%14593";
 
 impl EventSpec {
     /// The document. `number` counts the events of a case from 1; `home` is the first asset.
@@ -73,7 +116,7 @@ impl EventSpec {
         }
         let Some(short) = SHORT.iter().find(|short| short.definition.id == event_id) else {
             return Err(format!(
-                "event_id {event_id} is none of 3, 18 and 5145; write a document instead"
+                "event_id {event_id} is none of {IDS}; write a document instead"
             ));
         };
         let needed = short.needed;
@@ -95,7 +138,9 @@ impl EventSpec {
                 other => fields.insert(field, other.to_string()),
             };
         }
-        let is_initiated = event_id == 3 && fields.get("Initiated").is_some_and(|flag| flag == "true");
+        let is = |field, wanted| fields.get(field).is_some_and(|value| value == wanted);
+        let is_initiated =
+            (event_id == 3 && is("Initiated", "true")) || (event_id == 5156 && is("Direction", OUTBOUND));
         let computer = match (&self.computer, home) {
             (Some(computer), _) => computer,
             (None, _) if is_initiated => {
@@ -115,14 +160,14 @@ impl EventSpec {
                 Some(Outcome::Success) | None => "success",
             });
         } else if self.outcome.is_some() {
-            return Err("only event 5145 has an outcome".to_owned());
+            return Err("only events of the Security log have an outcome".to_owned());
         }
         Ok(Shape::Winlogbeat8.document(&event))
     }
 
     fn whole(&self) -> Result<Value, String> {
         let Some(document) = &self.document else {
-            return Err("an event needs an event_id (3, 18 or 5145) or a document".to_owned());
+            return Err(format!("an event needs an event_id ({IDS}) or a document"));
         };
         let is_alone = *self
             == Self {
@@ -158,6 +203,7 @@ impl EventSpec {
 
 #[cfg(test)]
 mod tests {
+    use pipewarden_core::event::{Decoder, Kind, WatchedPipes};
     use serde_json::json;
 
     use super::*;
@@ -181,10 +227,30 @@ mod tests {
     }
 
     #[test]
+    fn session_evidence_in_short_form_is_read_as_what_it_is() {
+        let decoder = Decoder::new(WatchedPipes::default(), std::time::Duration::from_secs(1_800));
+        for (yaml, kind) in [
+            ("{event_id: 4624, event_data: {IpAddress: 10.0.0.1}}", Kind::Logon),
+            (
+                "{event_id: 5140, event_data: {IpAddress: 10.0.0.1}}",
+                Kind::ShareSession,
+            ),
+            (
+                "{event_id: 5156, event_data: {SourceAddress: 10.0.0.1}}",
+                Kind::NetworkConnection,
+            ),
+        ] {
+            let document = spec(yaml).to_document(1, Some("atlas")).unwrap().to_string();
+            let event = decoder.decode(document.as_bytes()).unwrap().outcome.unwrap();
+            assert_eq!(event.detail.kind(), kind);
+        }
+    }
+
+    #[test]
     fn an_error_names_what_is_missing_or_invalid() {
         for (yaml, expected) in [
             ("{}", "needs an event_id"),
-            ("{event_id: 4, event_data: {}}", "none of 3, 18 and 5145"),
+            ("{event_id: 4, event_data: {}}", "none of 3, 18"),
             (
                 "{event_id: 18, event_data: {PipNeame: x}}",
                 "event_data.PipeName is missing",
@@ -195,7 +261,7 @@ mod tests {
             ),
             (
                 "{event_id: 18, outcome: failure, event_data: {PipeName: x}}",
-                "only event 5145",
+                "only events of the Security log",
             ),
             (
                 "{event_id: 18, after: soon, event_data: {PipeName: x}}",
@@ -204,6 +270,10 @@ mod tests {
             (
                 "{event_id: 18, after: 1000000h, event_data: {PipeName: x}}",
                 "more than a year",
+            ),
+            (
+                "{event_id: 5156, event_data: {SourceAddress: 10.0.0.1, Direction: '%%14593'}}",
+                "computer is missing",
             ),
             ("{event_id: 18, document: {}}", "not both"),
             ("{after: 1s, document: {}}", "leave the other keys out"),

@@ -44,14 +44,14 @@ pub struct Case {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventSpec {
-    /// 3 and 18 of Sysmon, or 5145 of Security. Provider, channel, record id and the usual fields are filled in.
-    #[schemars(range(min = 3, max = 5145))]
+    /// 3 and 18 of Sysmon, or 4624, 5140, 5145 and 5156 of Security. Provider, channel, record id and the usual fields are filled in.
+    #[schemars(range(min = 3, max = 5156))]
     pub event_id: Option<u16>,
     /// How long after the start of the case: `519ms`, `2s`, `1h 30m`. Default 0.
     pub after: Option<String>,
     /// The host that logs it. Default: the first asset; a connection that its source logs names its source.
     pub computer: Option<String>,
-    /// What Windows decided about a 5145. Default `success`.
+    /// What Windows decided about a 5140 or 5145. Default `success`.
     pub outcome: Option<Outcome>,
     /// The fields under Windows' own names; null takes a field away that would be filled in.
     pub event_data: Map<String, Value>,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{Action, Assets, Exception, Sources};
+use crate::detection::accounts::AccountName;
 use crate::diagnostics::{FileError, Problems, nearest};
 use crate::event::{AssetId, normalise_pipe};
 use crate::inventory::{Inventory, Role};
@@ -50,7 +51,7 @@ struct ExceptionEntry {
     /// Where accesses come from: any of these.
     #[serde(default)]
     sources: SourceEntry,
-    /// `DOMAIN\name`, any of these.
+    /// `DOMAIN\name`, any of these, without case; the domain by its NetBIOS or its DNS name.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     accounts: Vec<Spanned<String>>,
@@ -226,7 +227,7 @@ impl Check<'_> {
         network.ok().map(|network| network.trunc())
     }
 
-    fn accounts(&mut self, accounts: &[Spanned<String>]) -> BTreeSet<String> {
+    fn accounts(&mut self, accounts: &[Spanned<String>]) -> BTreeSet<AccountName> {
         for account in accounts {
             if !account.value.contains('\\') {
                 let problem = format!("the account {:?} must be written as DOMAIN\\name", account.value);
@@ -235,7 +236,7 @@ impl Check<'_> {
         }
         accounts
             .iter()
-            .map(|account| account.value.to_ascii_lowercase())
+            .map(|account| AccountName::of_text(&account.value, self.inventory.domains()))
             .collect()
     }
 

@@ -14,6 +14,7 @@
 //! exception, and no alert has to be judged a second time.
 
 mod file;
+mod reach;
 mod subject;
 
 use std::collections::BTreeSet;
@@ -24,10 +25,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::file::json_schema;
+pub use self::reach::Shortfall;
 pub(super) use self::subject::{NamedSource, SourceTouch, Subject};
+use super::accounts::{AccountName, OneAccount};
 use crate::diagnostics::FileError;
 use crate::event::AssetId;
-use crate::inventory::{Asset, Inventory, Role};
+use crate::inventory::{Asset, Domains, Inventory, Role};
 use crate::time::AppendTime;
 
 /// What an exception does to the alerts that it covers.
@@ -77,14 +80,14 @@ pub struct Exception {
     is_broad: bool,
     /// Where accesses come from.
     sources: Option<Sources>,
-    /// `domain\name` in lower case.
-    accounts: Option<BTreeSet<String>>,
+    /// In whatever way they are written.
+    accounts: Option<BTreeSet<AccountName>>,
     /// Where accesses go to.
     assets: Option<Assets>,
     /// Pipes, normalised.
     pipes: Option<BTreeSet<String>>,
-    /// The source is a site server in the inventory, the asset a system of its own site, and every account that is
-    /// known is the source's own computer account.
+    /// Source and asset are systems of one site by the inventory, and every account that is known is the source's own
+    /// computer account, in its own domain.
     own_site: bool,
 }
 
@@ -122,11 +125,11 @@ impl Exceptions {
         }
     }
 
-    /// Only what is built in: a site server that manages the systems of its own site is downgraded.
+    /// Only what is built in: a system of a site among those of its own site is downgraded.
     pub fn builtin(inventory: Arc<Inventory>) -> Self {
         let own_site = Exception {
             id: OWN_SITE.into(),
-            reason: "A site server reads the registry of the site systems that it manages.".into(),
+            reason: "The systems of a Configuration Manager site read each other's registry.".into(),
             owner: "pipewarden".into(),
             expires: None,
             action: Action::Downgrade,
@@ -156,6 +159,11 @@ impl Exceptions {
         Ok(Self { entries, ..self })
     }
 
+    /// What domains are called.
+    pub(super) fn domains(&self) -> &Domains {
+        self.inventory.domains()
+    }
+
     /// The entries, in order: the first that covers an alert decides.
     pub fn entries(&self) -> &[Arc<Exception>] {
         &self.entries
@@ -173,8 +181,8 @@ impl Exceptions {
 
     /// Whether an entry covers everything that a source did to an asset: such an asset does not count for a sweep.
     pub(super) fn cover_source(&self, touch: &SourceTouch<'_>, closes: AppendTime) -> bool {
-        self.covering(touch.asset, closes, &Subject::of_touch(touch))
-            .is_some()
+        let subject = Subject::of_touch(touch, self.inventory.domains());
+        self.covering(touch.asset, closes, &subject).is_some()
     }
 
     /// What the first entry that covers an alert about this asset, which closes at `closes`, does to it.
@@ -190,30 +198,39 @@ fn has_role(asset: &Asset, roles: &BTreeSet<&'static str>) -> bool {
     asset.roles.iter().any(|role| roles.contains(role.as_str()))
 }
 
-/// Whether `source` is the site server of `asset`'s site and uses no account but its own. Two assets without a site are
-/// of the same one: most inventories hold one site.
-fn manages(source: &Asset, asset: &Asset, accounts: &BTreeSet<Arc<str>>) -> bool {
-    let is_server = source.roles.iter().any(|role| {
-        matches!(
-            role,
-            Role::Cas | Role::PrimarySiteServer | Role::SecondarySiteServer
-        )
-    });
-    let is_system = asset.roles.iter().any(|role| {
-        matches!(
-            role,
-            Role::DistributionPoint | Role::ManagementPoint | Role::SiteDatabase | Role::SmsProvider
-        )
-    });
+/// Whether a role is one in a Configuration Manager site.
+const fn is_of_site(role: Role) -> bool {
+    match role {
+        Role::Cas
+        | Role::PrimarySiteServer
+        | Role::SecondarySiteServer
+        | Role::DistributionPoint
+        | Role::ManagementPoint
+        | Role::SiteDatabase
+        | Role::SmsProvider => true,
+        Role::DomainController | Role::Tier0 => false,
+    }
+}
+
+/// Whether both are systems of one site and `source` uses no account but its own: a machine account of its name in another
+/// domain is another machine's. Two assets without a site are of the same one: most inventories hold one site.
+fn are_of_one_site(
+    source: &Asset,
+    asset: &Asset,
+    accounts: &BTreeSet<OneAccount>,
+    domains: &Domains,
+) -> bool {
+    let are_systems = [source, asset]
+        .iter()
+        .all(|one| one.roles.iter().any(|&role| is_of_site(role)));
     let name = source.id.as_str();
     let label = name.split('.').next().expect("splitting gives at least one part");
     let computer_account = format!("{label}$");
-    let is_own = |account: &Arc<str>| {
-        let name = account
-            .rsplit('\\')
-            .next()
-            .expect("splitting gives at least one part");
-        name.eq_ignore_ascii_case(&computer_account)
+    let domain = domains.of_asset(source);
+    let is_own = |account: &OneAccount| {
+        let domain = domain.as_deref();
+        let mut names = account.names.iter();
+        domain.is_some_and(|domain| names.all(|name| name.is(&computer_account, domain)))
     };
-    is_server && is_system && source.site == asset.site && accounts.iter().all(is_own)
+    are_systems && source.site == asset.site && accounts.iter().all(is_own)
 }

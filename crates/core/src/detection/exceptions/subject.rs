@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Action, Covering, Exception, Sources, has_role, manages};
+use super::{Action, Covering, Exception, Sources, are_of_one_site, has_role};
+use crate::detection::accounts::OneAccount;
 use crate::event::{AssetId, same_host};
-use crate::inventory::{Asset, Inventory};
+use crate::inventory::{Asset, Domains, Inventory};
 
 /// What a source did to an asset, as far as it is known. A source has an address here and no name.
 pub(in crate::detection) struct SourceTouch<'a> {
@@ -26,7 +27,7 @@ pub(in crate::detection) struct Subject {
     pub(in crate::detection) is_attributed: bool,
     /// Whether a share access names the source of every access, and nothing contradicts any.
     pub(in crate::detection) is_certain: bool,
-    pub(in crate::detection) accounts: BTreeSet<Arc<str>>,
+    pub(in crate::detection) accounts: BTreeSet<OneAccount>,
     pub(in crate::detection) pipes: BTreeSet<Arc<str>>,
     /// Whether a bound has dropped an account or a pipe: what was dropped might be what no entry covers.
     pub(in crate::detection) is_truncated: bool,
@@ -40,7 +41,7 @@ pub(in crate::detection) struct NamedSource {
 }
 
 impl Subject {
-    pub(super) fn of_touch(touch: &SourceTouch<'_>) -> Self {
+    pub(super) fn of_touch(touch: &SourceTouch<'_>, domains: &Domains) -> Self {
         Self {
             sources: vec![NamedSource {
                 ip: touch.source,
@@ -48,7 +49,9 @@ impl Subject {
             }],
             is_attributed: true,
             is_certain: true,
-            accounts: touch.accounts.iter().cloned().collect(),
+            accounts: (touch.accounts.iter())
+                .map(|account| OneAccount::of_text(account, domains))
+                .collect(),
             pipes: touch.pipes.iter().cloned().collect(),
             is_truncated: touch.is_truncated,
         }
@@ -113,7 +116,7 @@ impl Exception {
 
     fn names_accounts(&self, subject: &Subject) -> bool {
         self.accounts.as_ref().is_none_or(|accounts| {
-            let is_named = |account: &Arc<str>| accounts.contains(&account.to_ascii_lowercase());
+            let is_named = |account: &OneAccount| account.names.iter().any(|name| accounts.contains(name));
             !subject.is_truncated && !subject.accounts.is_empty() && subject.accounts.iter().all(is_named)
         })
     }
@@ -132,13 +135,13 @@ impl Exception {
     }
 
     fn is_within_site(&self, asset: Option<&Asset>, subject: &Subject, inventory: &Inventory) -> bool {
-        let manages_it = |source: &NamedSource, asset| {
-            let server = inventory.by_address(source.ip);
-            server.is_some_and(|server| manages(server, asset, &subject.accounts))
+        let is_near = |source: &NamedSource, asset| {
+            let owner = inventory.by_address(source.ip);
+            owner.is_some_and(|owner| are_of_one_site(owner, asset, &subject.accounts, inventory.domains()))
         };
         !self.own_site
             || asset.is_some_and(|asset| {
-                !subject.sources.is_empty() && subject.sources.iter().all(|source| manages_it(source, asset))
+                !subject.sources.is_empty() && subject.sources.iter().all(|source| is_near(source, asset))
             })
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::reason::Span;
 pub use self::reason::{Reason, Window};
-use super::{Action, AlertId, Attribution, Confidence};
+use super::{Action, AlertId, Attribution, Confidence, Ground};
 use crate::event::{AssetId, Detail, Event, Kind};
 use crate::time::EventTime;
 
@@ -53,6 +53,10 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub conflicts: Vec<String>,
+    /// On whose word it rests, by what is said, the strongest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub rests_on: Vec<Ground>,
     /// Its accesses, the earliest first.
     pub accesses: Vec<ExplainedAccess>,
     /// How many more accesses it has.
@@ -90,6 +94,10 @@ pub struct ExplainedAccess {
     #[serde(rename = "local", skip_serializing_if = "is_false")]
     #[schemars(default)]
     pub is_local: bool,
+    /// How many more messages said the same, where that is known: in `replay`.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
+    pub copies: u32,
     /// Sources that were connected near it; 0 where the access names its source.
     pub sources: usize,
     /// What it was joined with, the nearest first.
@@ -123,6 +131,11 @@ impl fmt::Display for ExplainedAccess {
             (Attribution::None, _) => f.write_str(
                 "none, the host's own log shows only a connection to itself, and that may be another",
             ),
+        }?;
+        match self.copies {
+            0 => Ok(()),
+            1 => f.write_str("; 1 copy of it"),
+            copies => write!(f, "; {copies} copies of it"),
         }
     }
 }
@@ -130,6 +143,11 @@ impl fmt::Display for ExplainedAccess {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it by reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it by reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// An observation, as far as an explanation needs it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::detection::Strength;
 use crate::event::Kind;
 
 /// A span that something must lie within, by the name of its setting or as `check` prints it.
@@ -39,11 +40,16 @@ impl Window {
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     /// A source that connected within the window.
-    Candidate,
+    Candidate {
+        /// By whose word.
+        strength: Strength,
+    },
     /// A source that connected before the window, where nobody did within it: its session may still have been open.
     EarlierCandidate,
     /// The same source address and port.
     SameTuple,
+    /// The same logon id.
+    SameLogon,
     /// The `share_access` explains this `pipe_connected`.
     Explains,
     /// It happened too far away.
@@ -86,8 +92,27 @@ pub enum Reason {
         /// Where the event is in the input.
         origin: String,
     },
+    /// It bears the same record id of the same log and says something else.
+    Conflicting,
+    /// A bound kept it out: it is counted and joined with nothing.
+    Dropped,
+    /// Windows denied the access, so it opened no pipe.
+    Denied,
     /// The access names its source's address and no port to search for.
     NoPort,
+    /// Nothing of a kind is in state of this source, though its sensor gave others: a session that is older, or a sensor that
+    /// leaves this one out.
+    NotAmongOthers {
+        /// The kind.
+        #[schemars(with = "String")]
+        absent: Kind,
+        /// The source.
+        from: IpAddr,
+        /// How long observations are kept.
+        #[serde(rename = "within_ms", serialize_with = "millis")]
+        #[schemars(with = "u64")]
+        within: Duration,
+    },
     /// Nothing of a kind is in state: its sensor is off, or its events do not arrive.
     SensorSilent {
         /// The kind.
@@ -106,9 +131,13 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Candidate => f.write_str("within attribution_window"),
+            Self::Candidate { strength } => f.write_str(match strength {
+                Strength::Strong => "within attribution_window, by the host's own log",
+                Strength::Weak | Strength::Earlier => "within attribution_window, by its own log",
+            }),
             Self::EarlierCandidate => f.write_str("before attribution_window, within tuple_window"),
             Self::SameTuple => f.write_str("same source address and port, within tuple_window"),
+            Self::SameLogon => f.write_str("same logon id, within tuple_window"),
             Self::Explains => f.write_str("the same access, within pair_window"),
             Self::OutsideWindow { window, by } => write!(f, "{} outside {}", Span(*by), window.as_str()),
             Self::ArrivedApart { by } => {
@@ -138,15 +167,29 @@ impl fmt::Display for Reason {
             Self::NameNotResolved { destination, origin } => {
                 write!(f, "name not resolved: {destination} is no asset ({origin})")
             }
+            Self::Conflicting => {
+                f.write_str("conflicting: it bears the same record id and says something else")
+            }
+            Self::Dropped => f.write_str("dropped by a bound: counted, and joined with nothing"),
+            Self::Denied => f.write_str("no pipe_connected looked for: Windows denied the access"),
+            Self::NotAmongOthers { absent, from, within } => {
+                let span = Span(*within);
+                write!(
+                    f,
+                    "no {} to this host from {from} in the last {span}, though there were others",
+                    event_of(*absent)
+                )
+            }
             Self::NoPort => f.write_str("no network_connection looked for: the access names no source port"),
             Self::SensorSilent { silent, from, within } => {
                 f.write_str("sensor silent: ")?;
+                let event = event_of(*silent);
                 match silent {
-                    Kind::NetworkConnection => f.write_str("no Sysmon 3 to this host")?,
-                    Kind::Logon => f.write_str("no Security 4624 of this host")?,
-                    Kind::ShareSession => f.write_str("no Security 5140 of this host")?,
-                    Kind::PipeConnected => f.write_str("no Sysmon 18 of this host on a watched pipe")?,
-                    Kind::ShareAccess => f.write_str("no Security 5145 of this host on a watched pipe")?,
+                    Kind::NetworkConnection => write!(f, "no {event} to this host")?,
+                    Kind::Logon | Kind::ShareSession => write!(f, "no {event} of this host")?,
+                    Kind::PipeConnected | Kind::ShareAccess => {
+                        write!(f, "no {event} of this host on a watched pipe")?;
+                    }
                 }
                 if let Some(ip) = from {
                     write!(f, " from {ip}")?;
@@ -154,6 +197,17 @@ impl fmt::Display for Reason {
                 write!(f, " in the last {}", Span(*within))
             }
         }
+    }
+}
+
+/// The event that gives a kind of observation.
+const fn event_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::NetworkConnection => "Sysmon 3",
+        Kind::Logon => "Security 4624",
+        Kind::ShareSession => "Security 5140",
+        Kind::PipeConnected => "Sysmon 18",
+        Kind::ShareAccess => "Security 5145",
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) struct Accesses {
     pub(super) shares: BTreeMap<Slot, Share>,
     by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
     by_source: BTreeSet<(IpAddr, Slot)>,
+    by_logon: BTreeSet<(u64, Slot)>,
     /// Those that are marked as the asset's own.
     local: BTreeSet<Slot>,
     pub(super) pipes: BTreeMap<Slot, Pipe>,
@@ -65,6 +66,9 @@ impl Accesses {
         }
         if let Some(ip) = stored.share().and_then(|share| share.source_ip) {
             self.by_source.insert((ip, slot));
+        }
+        if let Some(id) = stored.logon_id() {
+            self.by_logon.insert((id, slot));
         }
         if stored.observation.is_local {
             self.local.insert(slot);
@@ -170,6 +174,18 @@ impl Accesses {
             .filter_map(|key| self.shares.get(&key.2))
     }
 
+    /// Share accesses of this logon id within `window` of `time`.
+    pub(super) fn shares_of_logon(
+        &self,
+        id: u64,
+        time: EventTime,
+        window: Duration,
+    ) -> impl Iterator<Item = &Share> {
+        let (from, to) = around(time, window).into_inner();
+        let keys = self.by_logon.range((id, from)..=(id, to));
+        keys.filter_map(|key| self.shares.get(&key.1))
+    }
+
     /// Share accesses from exactly this source address and port, in order of time.
     pub(super) fn shares_with(&self, ip: IpAddr, port: u16) -> impl Iterator<Item = &Share> {
         let all = (ip, port, (EventTime::MIN, u64::MIN))..=(ip, port, (EventTime::MAX, u64::MAX));
@@ -237,6 +253,9 @@ impl Accesses {
             }
             if let Some(ip) = share.stored.share().and_then(|share| share.source_ip) {
                 self.by_source.remove(&(ip, slot));
+            }
+            if let Some(id) = share.stored.logon_id() {
+                self.by_logon.remove(&(id, slot));
             }
         }
     }

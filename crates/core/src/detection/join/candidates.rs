@@ -84,11 +84,7 @@ impl<'a> Candidates<'a> {
         let window = self.settings.attribution_window;
         for connection in asset.connections.between(first.minus(window), last.plus(window)) {
             let (from, to) = nearby::accesses_of(connection, self.settings);
-            let strength = if connection.is_by_asset() {
-                Strength::Strong
-            } else {
-                Strength::Weak
-            };
+            let strength = nearby::shows(connection, asset, self.settings);
             let within = self.accesses.between(from, to);
             self.add(connection, strength, within);
         }
@@ -192,6 +188,7 @@ impl<'a> Candidates<'a> {
                     explains: count(explains),
                     hosts: lists.bounded(client.hosts),
                     users: lists.bounded(client.users),
+                    accounts: lists.bounded(client.accounts),
                     processes: lists.bounded(client.processes),
                     connections: count(shown.evidence.len()),
                     nearest_ms: u64::try_from(nearest.unwrap_or_default().as_millis())
@@ -242,11 +239,11 @@ impl<'a> Candidates<'a> {
 impl Shown<'_> {
     /// Its address; of the asset itself the least.
     fn ip(&self) -> IpAddr {
-        let connections = self
+        let sessions = self
             .evidence
             .values()
-            .filter_map(|near| near.connection.connection());
-        let addresses = connections.map(|connection| connection.source_ip);
+            .filter_map(|near| near.connection.session());
+        let addresses = sessions.map(|session| session.source_ip);
         addresses.min().expect("a candidate has session evidence")
     }
 
@@ -345,6 +342,6 @@ impl<'a> Timeline<'a> {
 /// The addresses that evidence of one origin shows.
 pub(super) fn addresses<'a>(connections: impl Iterator<Item = &'a Stored>) -> BTreeSet<IpAddr> {
     connections
-        .filter_map(|stored| Some(stored.connection()?.source_ip))
+        .filter_map(|stored| Some(stored.session()?.source_ip))
         .collect()
 }

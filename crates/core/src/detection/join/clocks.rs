@@ -6,6 +6,9 @@
 //! clock that is ahead can be told from waits that way, by the greatest samples; several that agree, so that no single
 //! session decides.
 //!
+//! Where the asset's logons or uses of IPC$ are kept, they show the other end of a session without a wait: then the median
+//! of three or more tells in either direction.
+//!
 //! An offset ranks the candidates of an alert and does nothing else: windows compare the times of the events
 //! themselves.
 
@@ -16,7 +19,7 @@ use jiff::SignedDuration;
 
 use super::asset::AssetState;
 use super::stored::{Slot, Stored};
-use super::{Join, connections, source};
+use super::{Join, connections, links};
 use crate::detection::JoinSettings;
 use crate::event::AssetId;
 use crate::time::EventTime;
@@ -62,6 +65,9 @@ pub(super) fn offset_of(
     settings: &JoinSettings,
     is_near: impl Fn(&Stored) -> bool,
 ) -> Option<SignedDuration> {
+    if let Some(offset) = by_sessions(source, asset, settings, &is_near) {
+        return Some(offset);
+    }
     let shares = asset.accesses.values().flat_map(|rule| rule.shares_from(source));
     ahead(shares.filter(|share| is_near(share)), asset, settings, &is_near)
 }
@@ -81,7 +87,7 @@ pub(super) fn sessions<'a>(
     asset: &'a AssetState,
     settings: &'a JoinSettings,
 ) -> impl Iterator<Item = &'a Stored> {
-    source::tuple_evidence(share, asset, settings).filter(|connection| is_by_client(connection))
+    links::evidence_of(share, asset, settings).filter(|connection| is_by_client(connection))
 }
 
 /// Share accesses over the session that a connection begins.
@@ -102,11 +108,62 @@ pub(super) fn accesses_of<'a>(
     })
 }
 
+/// Whether session evidence is one end of a session whose other end is known, so that it shows an offset.
+pub(super) fn shows_an_offset(evidence: &Stored, asset: &AssetState, settings: &JoinSettings) -> bool {
+    let Some((ip, port)) = connections::tuple(evidence) else {
+        return false;
+    };
+    let is_by_client = is_by_client(evidence);
+    let mut ends = asset
+        .connections
+        .of_tuple(ip, port, evidence.time(), settings.tuple_window);
+    let is_other_end = |other: &Stored| {
+        other.within_span(evidence, settings.join_span())
+            && if is_by_client {
+                other.connection().is_none()
+            } else {
+                self::is_by_client(other)
+            }
+    };
+    ends.any(is_other_end) || is_by_client && accesses_of(evidence, asset, settings).next().is_some()
+}
+
 /// Whether the client logged it. What the server logged has the asset's own clock.
 pub(super) fn is_by_client(connection: &Stored) -> bool {
     connection
         .connection()
         .is_some_and(|connection| connection.initiated)
+}
+
+/// By the sessions that the client logged and that Windows logged on the asset: neither end waits, so that the median
+/// tells. `None` where they are too few.
+fn by_sessions(
+    source: IpAddr,
+    asset: &AssetState,
+    settings: &JoinSettings,
+    is_near: impl Fn(&Stored) -> bool,
+) -> Option<SignedDuration> {
+    let window = settings.tuple_window;
+    let connections = asset
+        .connections
+        .from(source)
+        .filter(|stored| is_by_client(stored) && is_near(stored));
+    let mut samples: Vec<SignedDuration> = connections
+        .filter_map(|connection| {
+            let (ip, port) = connections::tuple(connection)?;
+            let ends = asset.connections.of_tuple(ip, port, connection.time(), window);
+            let ends = ends.filter(|other| {
+                other.connection().is_none()
+                    && other.within_span(connection, settings.join_span())
+                    && is_near(other)
+            });
+            let first = ends.map(Stored::time).min()?;
+            Some(connection.time().since(first))
+        })
+        .collect();
+    samples.sort_unstable();
+    let is_enough = samples.len() >= MIN_SESSIONS;
+    is_enough.then(|| samples[(samples.len() - 1) / 2])
 }
 
 fn ahead<'a>(

@@ -1,4 +1,4 @@
-//! The network connections to one asset, by time and by source tuple.
+//! The session evidence of one asset, by time, by source tuple and by logon id.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -8,12 +8,13 @@ use super::dropped::DroppedEvidence;
 use super::stored::{Slot, Stored, around};
 use crate::time::EventTime;
 
-/// Connections in state. They are removed in the order in which they came, by age or by a bound.
+/// Session evidence in state. It is removed in the order in which it came, by age or by a bound.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     by_time: BTreeMap<Slot, Stored>,
     by_tuple: BTreeSet<(IpAddr, u16, Slot)>,
-    /// The order in which bounds drop connections and these expire.
+    by_logon: BTreeSet<(u64, Slot)>,
+    /// The order in which bounds drop it and it expires.
     by_offset: BTreeMap<u64, Slot>,
     /// Of each source address, oldest first.
     by_source: HashMap<IpAddr, VecDeque<u64>>,
@@ -30,7 +31,7 @@ impl Connections {
         self.by_time.is_empty()
     }
 
-    /// Whether the connection in this slot is still in state.
+    /// Whether the evidence in this slot is still in state.
     pub(super) fn holds(&self, slot: Slot) -> bool {
         self.by_time.contains_key(&slot)
     }
@@ -45,6 +46,9 @@ impl Connections {
         if let Some((ip, port)) = tuple(&stored) {
             self.by_tuple.insert((ip, port, slot));
         }
+        if let Some(id) = stored.logon_id() {
+            self.by_logon.insert((id, slot));
+        }
         self.by_offset.insert(stored.offset, slot);
         if let Some(source) = source(&stored) {
             self.by_source.entry(source).or_default().push_back(stored.offset);
@@ -52,9 +56,15 @@ impl Connections {
         self.by_time.insert(slot, stored);
     }
 
-    /// The connection in this slot.
+    /// The evidence in this slot.
     pub(super) fn get(&self, slot: Slot) -> Option<&Stored> {
         self.by_time.get(&slot)
+    }
+
+    /// Those from a source address, in the order in which they came.
+    pub(super) fn from(&self, source: IpAddr) -> impl Iterator<Item = &Stored> {
+        let offsets = self.by_source.get(&source).into_iter().flatten();
+        offsets.filter_map(|offset| self.by_time.get(self.by_offset.get(offset)?))
     }
 
     /// Removes the one that arrived first.
@@ -76,6 +86,9 @@ impl Connections {
         if let Some((ip, port)) = tuple(&stored) {
             self.by_tuple.remove(&(ip, port, slot));
         }
+        if let Some(id) = stored.logon_id() {
+            self.by_logon.remove(&(id, slot));
+        }
         if let Some(source) = source(&stored)
             && let Some(offsets) = self.by_source.get_mut(&source)
         {
@@ -88,20 +101,20 @@ impl Connections {
         Some(stored)
     }
 
-    /// Whether any connection from this source address and port is in state.
+    /// Whether any session from this source address and port is in state.
     pub(super) fn knows_tuple(&self, ip: IpAddr, port: u16) -> bool {
         let all = (ip, port, (EventTime::MIN, u64::MIN))..=(ip, port, (EventTime::MAX, u64::MAX));
         self.by_tuple.range(all).next().is_some()
     }
 
-    /// Connections between two event times, both included, in order of time.
+    /// What lies between two event times, both included, in order of time.
     pub(super) fn between(&self, from: EventTime, to: EventTime) -> impl DoubleEndedIterator<Item = &Stored> {
         // A range whose start is after its end is empty here; BTreeMap would panic.
         let range = (from <= to).then(|| self.by_time.range((from, 0)..=(to, u64::MAX)));
         range.into_iter().flatten().map(|(_, stored)| stored)
     }
 
-    /// Connections from exactly this source address and port within `window` of `time`.
+    /// What is from exactly this source address and port within `window` of `time`.
     pub(super) fn of_tuple(
         &self,
         ip: IpAddr,
@@ -114,14 +127,27 @@ impl Connections {
             .range((ip, port, from)..=(ip, port, to))
             .filter_map(|key| self.by_time.get(&key.2))
     }
+
+    /// Logons and share sessions with this logon id within `window` of `time`.
+    pub(super) fn of_logon(
+        &self,
+        id: u64,
+        time: EventTime,
+        window: Duration,
+    ) -> impl Iterator<Item = &Stored> {
+        let (from, to) = around(time, window).into_inner();
+        self.by_logon
+            .range((id, from)..=(id, to))
+            .filter_map(|key| self.by_time.get(&key.1))
+    }
 }
 
 /// Source address and port, where both are known.
 pub(super) fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
-    let connection = stored.connection()?;
-    Some((connection.source_ip, connection.source_port?))
+    let session = stored.session()?;
+    Some((session.source_ip, session.source_port?))
 }
 
 fn source(stored: &Stored) -> Option<IpAddr> {
-    stored.connection().map(|connection| connection.source_ip)
+    stored.session().map(|session| session.source_ip)
 }

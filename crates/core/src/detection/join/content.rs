@@ -6,18 +6,21 @@ use std::net::IpAddr;
 use super::accesses::{Accesses, Share, tuple};
 use super::asset::AssetState;
 use super::candidates::{Candidates, addresses};
-use super::conflicts;
 use super::evidence::Exhibits;
 use super::members::Members;
 use super::open_alert::OpenAlert;
 use super::rivals;
-use super::source::{Client, Others, Source, tuple_evidence};
+use super::source::{Client, Others, Source};
 use super::standing::Standing;
 use super::stored::{Origin, Slot, Stored};
+use super::{conflicts, links};
+use crate::detection::accounts::{OneAccount, shown};
 use crate::detection::exceptions::{NamedSource, Subject};
 use crate::detection::{
     Attribution, Confidence, Conflict, Content, Counts, Dropped, JoinSettings, Limits, Omitted, Status, Who,
 };
+use crate::event::Kind;
+use crate::inventory::Domains;
 use crate::time::{AppendTime, EventTime};
 
 /// The content of an alert with accesses, when the first of them arrived, and what exceptions are compared with.
@@ -32,7 +35,8 @@ pub(super) fn current(
     alert: &OpenAlert,
     asset: &AssetState,
     accesses: &Accesses,
-    settings: &JoinSettings,
+    keeps_logons: bool,
+    (settings, domains): (&JoinSettings, &Domains),
 ) -> Option<Current> {
     let members = Members::of(alert, accesses);
     let times = members.times()?;
@@ -41,7 +45,9 @@ pub(super) fn current(
         members: &members,
         asset,
         accesses,
+        keeps_logons,
         settings,
+        domains,
     };
     Some(reader.current(times))
 }
@@ -59,7 +65,10 @@ struct Reader<'a, 'b> {
     members: &'b Members<'a>,
     asset: &'a AssetState,
     accesses: &'a Accesses,
+    /// Whether the asset's logons are kept, which would show who else was there.
+    keeps_logons: bool,
     settings: &'a JoinSettings,
+    domains: &'b Domains,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -67,7 +76,10 @@ impl<'a> Reader<'a, '_> {
         let members = self.members;
         let attributable = members
             .accesses()
-            .filter_map(|(access, standing)| Some((access, standing?.is_empty())));
+            .filter_map(|(access, standing)| {
+                Some((access, standing.filter(|standing| !standing.is_audited())?))
+            })
+            .map(|(access, standing)| (access, standing.is_empty()));
         let candidates = Candidates::of(attributable.collect(), self.asset, self.settings);
         let source = self.source(&candidates);
         let found = self.with_dropped(self.found(&source, (first, last)));
@@ -76,7 +88,7 @@ impl<'a> Reader<'a, '_> {
         let evidence = exhibits.listed(&self.settings.limits, &mut lists.omitted);
         let (destination_ips, source_ip) = (destination_ips(&source), self.source_ip(&source));
         let subject = self.subject(&source, &candidates, &found);
-        let connections = source.connections.len();
+        let counts = self.counts(&source);
         let is_attributed = self.who != Who::Unattributed;
         let Client {
             hosts,
@@ -108,13 +120,8 @@ impl<'a> Reader<'a, '_> {
             processes: lists.bounded(processes),
             destination_ips: lists.bounded(destination_ips),
             pipes: lists.bounded(subject.pipes.clone()),
-            accounts: lists.bounded(subject.accounts.clone()),
-            counts: Counts {
-                network_connection: count(connections),
-                pipe_connected: count(members.pipes().count()),
-                share_access: count(members.shares.len()),
-                ..Counts::default()
-            },
+            accounts: lists.bounded(shown(&subject.accounts)),
+            counts,
             candidates: candidates.ranked(self.asset, &mut lists),
             evidence,
             omitted: lists.omitted,
@@ -123,6 +130,25 @@ impl<'a> Reader<'a, '_> {
             content,
             opened: members.opened().unwrap_or(AppendTime::MIN),
             subject,
+        }
+    }
+
+    /// How many observations of each kind it rests on.
+    fn counts(&self, source: &Source<'_>) -> Counts {
+        let of_kind = |kind| {
+            let evidence = source.connections.values();
+            count(
+                evidence
+                    .filter(|stored| stored.observation.kind() == kind)
+                    .count(),
+            )
+        };
+        Counts {
+            network_connection: of_kind(Kind::NetworkConnection),
+            logon: of_kind(Kind::Logon),
+            share_session: of_kind(Kind::ShareSession),
+            pipe_connected: count(self.members.pipes().count()),
+            share_access: count(self.members.shares.len()),
         }
     }
 
@@ -143,12 +169,15 @@ impl<'a> Reader<'a, '_> {
         let mut ports = BTreeSet::new();
         for share in self.members.audited() {
             ports.extend(tuple(&share.stored).map(|(_, port)| port));
-            let evidence = tuple_evidence(&share.stored, self.asset, self.settings);
-            connections.extend(evidence.map(|connection| (connection.slot(), connection)));
+            for evidence in links::evidence_of(&share.stored, self.asset, self.settings) {
+                let session = evidence.session().filter(|_| share.standing.is_some());
+                ports.extend(session.and_then(|session| session.source_port));
+                connections.insert(evidence.slot(), evidence);
+            }
         }
         for connection in candidates.evidence_of(self.origin()) {
             if self.who != Who::Unattributed {
-                ports.extend(connection.connection().and_then(|named| named.source_port));
+                ports.extend(connection.session().and_then(|session| session.source_port));
             }
             connections.insert(connection.slot(), connection);
         }
@@ -209,21 +238,9 @@ impl<'a> Reader<'a, '_> {
         let shares = members.shares.iter().map(|share| &share.stored);
         let all = stored.chain(members.pipes()).chain(shares);
         let mut conflicts = conflicts::of_records(all, asset, settings);
-        let alone = members.alone.iter().map(|pipe| &pipe.stored);
-        let rivals = [
-            rivals::of_pipes(alone, self.origin(), self.accesses, settings),
-            rivals::of_shares(members.audited(), self.origin(), self.accesses, settings),
-        ];
-        let is_incomplete = members.alone.iter().any(|pipe| {
-            let times = (pipe.stored.time(), pipe.stored.time());
-            let dropped = &self.accesses.dropped_shares;
-            dropped.near(times, pipe.stored.arrival, settings) > 0
-        });
-        conflicts.extend(is_incomplete.then(conflicts::dropped_share));
-        let rivals = rivals.into_iter().flatten();
-        conflicts.extend(rivals.map(|(other, seen)| conflicts::other_opener(other, seen)));
+        conflicts.extend(rivals::conflicts(members, self.origin(), self.accesses, settings));
         let is_doubtful = |share: &Share| {
-            let mut named_by = tuple_evidence(&share.stored, asset, settings).chain([&share.stored]);
+            let mut named_by = links::evidence_of(&share.stored, asset, settings).chain([&share.stored]);
             !conflicts.is_empty()
                 && named_by.any(|stored| conflicts::is_contradicted(stored, asset, settings))
         };
@@ -276,6 +293,11 @@ impl<'a> Reader<'a, '_> {
             .min();
         let (attribution, confidence) =
             best.map_or((Attribution::None, Confidence::Low), |best| (best.0, best.1.0));
+        let confidence = if self.keeps_logons {
+            confidence
+        } else {
+            Confidence::Low
+        };
         let is_incomplete =
             (self.members.accesses()).any(|(_, standing)| standing.is_some_and(Standing::is_incomplete));
         let mut conflicts = conflicts;
@@ -294,6 +316,16 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    /// Those that share accesses name, and of inferred accesses those of the source's sessions.
+    fn accounts(&self, candidates: &Candidates<'_>) -> BTreeSet<OneAccount> {
+        let is_inferred = self.who != Who::Unattributed;
+        let evidence = is_inferred.then(|| candidates.evidence_of(self.origin()));
+        let sessions = evidence.into_iter().flatten().filter_map(Stored::session);
+        let by_sessions = sessions.filter_map(|session| session.account);
+        let by_sessions = by_sessions.filter(|account| !account.is_anonymous());
+        self.members.accounts(by_sessions, self.domains)
+    }
+
     fn subject(&self, source: &Source<'_>, candidates: &Candidates<'_>, found: &Found) -> Subject {
         let members = self.members;
         let sources = match self.who {
@@ -307,7 +339,7 @@ impl<'a> Reader<'a, '_> {
             sources,
             is_attributed: self.who != Who::Unattributed,
             is_certain: members.number_audited(self.who) == members.number() && found.conflicts.is_empty(),
-            accounts: members.accounts(),
+            accounts: self.accounts(candidates),
             pipes: members.pipe_names(),
             is_truncated: members.dropped.is_some_and(|dropped| dropped.has_more_accounts),
         }

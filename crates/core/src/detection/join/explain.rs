@@ -3,33 +3,32 @@
 //! Every search is bounded by a constant, so that a flood costs detail of an explanation and no time.
 
 mod nearest;
+mod search;
+mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use self::nearest::Nearest;
+use self::search::{EXAMINED, TICK, keep_nearest, reach, walk};
 
 use super::Join;
 use super::accesses::Accesses;
 use super::asset::AssetState;
 use super::standing::Standing;
-use super::stored::{Origin, Slot, Stored, around};
+use super::stored::Stored;
 use super::{nearby, source};
 use crate::detection::explanation::Window;
 use crate::detection::{
-    AlertId, Attribution, ExceptedBy, ExplainedAccess, Explanation, Finding, JoinSettings, Reason, Seen, Who,
+    AlertId, Attribution, ExceptedBy, ExplainedAccess, Explanation, Finding, JoinSettings, Reason, Seen,
+    Strength, Who,
 };
-use crate::event::Kind;
+use crate::event::{Kind, Outcome};
 use crate::time::EventTime;
 
 /// Accesses of one alert that are explained, the earliest.
 const ACCESSES: usize = 16;
-/// How far a search goes, in widths of the window.
-const REACH: u32 = 3;
-/// Observations examined on either side of an access where no index bounds the search.
-const EXAMINED: usize = 128;
-/// The step of the clock of events.
-const TICK: Duration = Duration::from_micros(1);
 
 impl Join {
     /// Explains the alert as it is now. `None` unless it is open and has accesses.
@@ -58,10 +57,14 @@ impl Join {
         accesses.sort_by_key(|stored| (stored.time(), stored.observation.kind(), stored.observation.id));
         accesses.truncate(ACCESSES);
         let (content, _) = self.state.content_now(alert)?;
+        let rests_on = content.rests_on();
+        let settings = &self.state.settings;
+        let since = self.stream_time.minus(settings.horizon());
         let explainer = Explainer {
             asset,
             destination,
-            settings: &self.state.settings,
+            settings,
+            heard: self.sensors.seen_since(&alert.key.asset, since),
         };
         Some(Explanation {
             alert_id: id,
@@ -78,6 +81,7 @@ impl Join {
                 .into_iter()
                 .map(|conflict| conflict.text)
                 .collect(),
+            rests_on,
             omitted_accesses: number - accesses.len(),
             accesses: accesses
                 .into_iter()
@@ -102,13 +106,15 @@ struct Explainer<'a> {
     asset: &'a AssetState,
     destination: &'a Accesses,
     settings: &'a JoinSettings,
+    /// The kinds that the asset's sensors gave within the horizon, in state or not.
+    heard: BTreeSet<Kind>,
 }
 
 impl<'a> Explainer<'a> {
     fn explain(&self, access: &Stored) -> ExplainedAccess {
         let standing = self.destination.standing(access.slot());
         let verdict = standing.map(Standing::verdict);
-        let is_audited = verdict.is_none();
+        let is_audited = verdict.is_none_or(|verdict| verdict.attribution == Attribution::Audited);
         let is_local = match verdict {
             Some(verdict) => verdict.who == Who::Local,
             None => source::is_local(access, self.asset, self.settings),
@@ -117,20 +123,29 @@ impl<'a> Explainer<'a> {
             access: seen(access),
             attribution: verdict.map_or(Attribution::Audited, |verdict| verdict.attribution),
             is_local,
+            copies: 0,
             sources: 0,
             joined: Vec::new(),
             missed: Vec::new(),
         };
-        if access.share().is_some() {
-            self.pipes_of(access, &mut explained);
-        } else {
-            self.shares_near(access, &mut explained);
+        match access.share() {
+            Some(share) if share.outcome == Some(Outcome::Failure) => {
+                explained.missed.push(Finding::absent(Reason::Denied));
+            }
+            Some(_) => self.pipes_of(access, &mut explained),
+            None => self.shares_near(access, &mut explained),
         }
         if is_audited {
+            self.logon_of(access, &mut explained);
             self.tuple_of(access, &mut explained);
         } else {
             self.candidates_of(access, &mut explained);
         }
+        let mut conflicting = Nearest::to(access);
+        for other in self.asset.contradicting(access, self.settings).take(EXAMINED) {
+            conflicting.add(other, Reason::Conflicting);
+        }
+        explained.missed.extend(conflicting.findings());
         explained
     }
 
@@ -235,13 +250,9 @@ impl<'a> Explainer<'a> {
                 connections.between(EventTime::from_micros(i64::MIN), EventTime::from_micros(i64::MAX));
             all.all(|stored| stored.connection().is_none_or(|other| other.source_ip != ip))
         };
-        let silent = (joined.is_empty() && missed.is_empty() && is_silent()).then(|| {
-            Finding::absent(Reason::SensorSilent {
-                silent: Kind::NetworkConnection,
-                from: Some(ip),
-                within: self.settings.horizon(),
-            })
-        });
+        // What a host does through loopback no sensor logs as a connection.
+        let is_expected = !explained.is_local && joined.is_empty() && missed.is_empty();
+        let silent = (is_expected && is_silent()).then(|| self.nothing_from(ip));
         self.report(explained, joined, missed, None);
         explained.missed.extend(silent);
     }
@@ -251,14 +262,19 @@ impl<'a> Explainer<'a> {
         let window = self.settings.attribution_window;
         let time = access.time();
         let connections = &self.asset.connections;
-        let mut near = BTreeMap::new();
+        let (mut near, mut strengths) = (BTreeMap::new(), BTreeMap::new());
         let mut missed = Nearest::to(access);
         for connection in nearby::evidence(access, connections, self.settings) {
+            let shows = nearby::shows(connection, self.asset, self.settings);
             match (
-                nearby::strength(access, connection, self.settings),
+                nearby::strength(access, connection, shows, self.settings),
                 connection.origin(),
             ) {
-                (Some(_), Some(origin)) => keep_nearest(&mut near, origin, access, connection),
+                (Some(strength), Some(origin)) => {
+                    keep_nearest(&mut near, origin, access, connection);
+                    let best = strengths.entry(origin).or_insert(strength);
+                    *best = strength.min(*best);
+                }
                 _ => self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow),
             }
         }
@@ -272,15 +288,18 @@ impl<'a> Explainer<'a> {
             let Some(origin) = connection.origin().filter(|origin| !near.contains_key(origin)) else {
                 continue;
             };
-            if near.is_empty() && nearby::strength(access, connection, self.settings).is_some() {
+            if near.is_empty()
+                && nearby::strength(access, connection, Strength::Weak, self.settings).is_some()
+            {
                 keep_nearest(&mut earlier, origin, access, connection);
             } else if time.distance(connection.time()) <= reach(window) {
                 self.add_unless_near(&mut missed, connection, window, Window::AttributionWindow);
             }
         }
         let mut joined = Nearest::to(access);
-        for connection in near.values() {
-            joined.add(connection, Reason::Candidate);
+        for (origin, connection) in &near {
+            let strength = strengths.get(origin).copied().unwrap_or(Strength::Weak);
+            joined.add(connection, Reason::Candidate { strength });
         }
         for connection in earlier.values() {
             joined.add(connection, Reason::EarlierCandidate);
@@ -289,6 +308,26 @@ impl<'a> Explainer<'a> {
         let silent = connections.is_empty().then_some(Kind::NetworkConnection);
         missed.one_of_each_source = true;
         self.report(explained, joined, missed, silent);
+    }
+
+    /// No connection from a source that an access names: the sensor is silent if it gave no other, either.
+    fn nothing_from(&self, from: IpAddr) -> Finding {
+        let within = self.settings.horizon();
+        let kind = Kind::NetworkConnection;
+        let is_silent = self.asset.connections.is_empty() && !self.heard.contains(&kind);
+        Finding::absent(if is_silent {
+            Reason::SensorSilent {
+                silent: kind,
+                from: Some(from),
+                within,
+            }
+        } else {
+            Reason::NotAmongOthers {
+                absent: kind,
+                from,
+                within,
+            }
+        })
     }
 
     fn connections_around(&self, time: EventTime, window: Duration) -> impl Iterator<Item = &'a Stored> {
@@ -330,6 +369,7 @@ impl<'a> Explainer<'a> {
         explained.joined.extend(joined.findings());
         if is_incomplete {
             explained.missed.extend(missed.findings());
+            let silent = silent.filter(|kind| !self.heard.contains(kind));
             explained.missed.extend(silent.map(|silent| {
                 Finding::absent(Reason::SensorSilent {
                     silent,
@@ -339,44 +379,6 @@ impl<'a> Explainer<'a> {
             }));
         }
     }
-}
-
-/// Keeps the nearest connection of each origin, by content.
-fn keep_nearest<'a>(
-    kept: &mut BTreeMap<Origin, &'a Stored>,
-    origin: Origin,
-    access: &Stored,
-    connection: &'a Stored,
-) {
-    let place = |stored: &Stored| (access.time().distance(stored.time()), seen(stored));
-    let nearest = kept.entry(origin).or_insert(connection);
-    if place(connection) < place(nearest) {
-        *nearest = connection;
-    }
-}
-
-/// Observations around `time`, from it outwards, a bounded number on either side.
-fn walk<'a, V: 'a, I>(
-    time: EventTime,
-    reach: Duration,
-    mut range: impl FnMut(std::ops::RangeInclusive<Slot>) -> I,
-) -> impl Iterator<Item = (&'a Slot, &'a V)>
-where
-    I: DoubleEndedIterator<Item = (&'a Slot, &'a V)>,
-{
-    let (from, to) = around(time, reach).into_inner();
-    let until = (time.minus(TICK), u64::MAX);
-    // BTreeMap panics at a range whose start is after its end.
-    let before = (from <= until).then(|| range(from..=until).rev().take(EXAMINED));
-    before
-        .into_iter()
-        .flatten()
-        .chain(range((time, 0)..=to).take(EXAMINED))
-}
-
-/// How far beyond `time` a search goes.
-fn reach(window: Duration) -> Duration {
-    window.saturating_mul(REACH)
 }
 
 fn seen(stored: &Stored) -> Seen {

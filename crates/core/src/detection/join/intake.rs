@@ -13,9 +13,9 @@ use super::source::{is_link_local, is_to_itself};
 use super::standing::Standing;
 use super::stored::{Slot, Stored, around};
 use super::{Expiry, Join};
-use super::{clocks, nearby};
-use crate::detection::{AlertId, Counters, Disposition, JoinSettings};
-use crate::event::Kind;
+use super::{clocks, links, nearby};
+use crate::detection::{AlertId, Counters, Disposition, JoinSettings, Strength};
+use crate::event::AssetId;
 
 impl Join {
     /// Takes an observation into state. Also the alerts that it touches.
@@ -25,9 +25,13 @@ impl Join {
         counters: &mut Counters,
     ) -> (Disposition, BTreeSet<AlertId>) {
         let nothing = BTreeSet::new();
-        let kind = stored.observation.kind();
-        let rules = self.state.rules.watching(&stored.observation).to_vec();
-        if kind != Kind::NetworkConnection && rules.is_empty() {
+        let is_session = stored.session().is_some();
+        let rules = if is_session {
+            Vec::new()
+        } else {
+            self.state.rules.watching(&stored.observation).to_vec()
+        };
+        if !is_session && rules.is_empty() {
             return (Disposition::Unwatched, nothing);
         }
         let limit = self.state.settings.limits.seen_events_per_partition;
@@ -41,14 +45,11 @@ impl Join {
             asset: stored.observation.asset.clone(),
             slot: stored.slot(),
         };
-        if matches!(kind, Kind::Logon | Kind::ShareSession) {
-            return (Disposition::Unwatched, nothing);
-        }
-        if kind == Kind::NetworkConnection {
+        if let Some(session) = stored.session() {
             self.connections.push_back(expiry);
-            let mut touched = self.take_connection(stored.clone());
-            touched.extend(self.contradicted_by(stored));
-            let source = stored.connection().map(|connection| connection.source_ip);
+            let mut touched = self.take_session(stored.clone());
+            touched.extend(self.contradicted_by(stored, counters));
+            let source = Some(session.source_ip);
             let dropped = self.bound_connections(&stored.observation.asset, source);
             counters.dropped_session_evidence += dropped as u64;
             return (Disposition::Applied, touched);
@@ -61,27 +62,45 @@ impl Join {
             return (Disposition::Dropped, touched);
         }
         self.accesses.push_back(expiry);
-        touched.extend(self.contradicted_by(stored));
+        touched.extend(self.contradicted_by(stored, counters));
         (Disposition::Applied, touched)
     }
 
-    fn take_connection(&mut self, stored: Stored) -> BTreeSet<AlertId> {
+    fn take_session(&mut self, stored: Stored) -> BTreeSet<AlertId> {
         let settings = &self.state.settings;
         let id = stored.observation.asset.clone();
         let asset = self.state.assets.entry(id.clone()).or_default();
         let mut touched = alerts_near(&stored, asset, settings);
-        if clocks::is_by_client(&stored) && clocks::accesses_of(&stored, asset, settings).next().is_some() {
+        if clocks::shows_an_offset(&stored, asset, settings) {
             touched.extend(ranked_by(&stored, asset, &self.alerts, settings));
         }
-        let moved = infer(&stored, asset, settings);
-        let own = own_shares(&stored, asset, settings);
+        let linked = links::newly_linked(&stored, asset, settings);
+        let shows = nearby::shows(&stored, asset, settings);
+        let mut moved = infer(&stored, shows, asset, settings);
+        moved.extend(named_by_logon(&stored, asset, settings));
+        moved.extend(own_shares(&stored, asset, settings));
         asset.records.insert(&stored);
         asset.connections.insert(stored);
         self.live_connections += 1;
-        for (rule, slot) in moved.into_iter().chain(own) {
+        for (rule, slot) in moved {
             self.place(&id, rule, slot, &mut touched);
         }
+        self.strengthen(&id, &linked, &mut touched);
         touched
+    }
+
+    /// Counts logons as those of SMB, which something has shown them to be now.
+    fn strengthen(&mut self, id: &AssetId, logons: &[Stored], touched: &mut BTreeSet<AlertId>) {
+        for logon in logons {
+            let Some(asset) = self.state.assets.get_mut(id) else {
+                return;
+            };
+            let settings = &self.state.settings;
+            touched.extend(alerts_near(logon, asset, settings));
+            for (rule, slot) in infer(logon, Strength::Strong, asset, settings) {
+                self.place(id, rule, slot, touched);
+            }
+        }
     }
 
     /// Takes an access in for each rule that the bounds leave room by. Whether any did, and the alerts that it touches.
@@ -94,6 +113,10 @@ impl Join {
         let id = &stored.observation.asset;
         let mut touched = BTreeSet::new();
         let mut kept = false;
+        let asset = self.state.assets.get(id);
+        let linked = asset.map_or_else(Vec::new, |asset| {
+            links::newly_linked(stored, asset, &self.state.settings)
+        });
         for &rule in rules {
             match self.admit(rule, stored) {
                 Admitted::Kept => kept = true,
@@ -135,6 +158,7 @@ impl Join {
         if !kept {
             return (false, touched);
         }
+        self.strengthen(id, &linked, &mut touched);
         if let Some(asset) = self.state.assets.get(id) {
             touched.extend(alerts_doubting(stored, asset, &self.state.settings));
             if clocks::sessions(stored, asset, &self.state.settings)
@@ -166,22 +190,24 @@ impl Join {
     }
 
     /// The alerts that rest on what an observation contradicts.
-    fn contradicted_by(&self, stored: &Stored) -> BTreeSet<AlertId> {
+    fn contradicted_by(&self, stored: &Stored, counters: &mut Counters) -> BTreeSet<AlertId> {
         let settings = &self.state.settings;
         let Some(asset) = self.state.assets.get(&stored.observation.asset) else {
             return BTreeSet::new();
         };
-        let alerts_of = |other: &Stored| match other.connection() {
+        let alerts_of = |other: &Stored| match other.session() {
             Some(_) => alerts_near(other, asset, settings),
             None => {
                 let rules = asset.accesses.values();
                 rules.filter_map(|rule| rule.alert_of(other.slot())).collect()
             }
         };
-        asset
-            .contradicting(stored, settings)
-            .flat_map(alerts_of)
-            .collect()
+        let mut touched = BTreeSet::new();
+        for other in asset.contradicting(stored, settings) {
+            counters.conflicting = 1;
+            touched.extend(alerts_of(other));
+        }
+        touched
     }
 }
 
@@ -193,6 +219,14 @@ fn alerts_near(connection: &Stored, asset: &AssetState, settings: &JoinSettings)
     for accesses in asset.accesses.values() {
         if let Some((ip, port)) = connections::tuple(connection) {
             let shares = accesses.shares_of_tuple(ip, port, connection.time(), settings.tuple_window);
+            touched.extend(
+                shares
+                    .filter(|share| joins(&share.stored))
+                    .filter_map(|share| share.alert),
+            );
+        }
+        if let Some(id) = connection.logon_id() {
+            let shares = accesses.shares_of_logon(id, connection.time(), settings.tuple_window);
             touched.extend(
                 shares
                     .filter(|share| joins(&share.stored))
@@ -259,7 +293,12 @@ fn alerts_left_over<'a>(
 }
 
 /// Takes a connection in among the candidates of accesses. Returns the accesses whose source is another by that.
-fn infer(connection: &Stored, asset: &mut AssetState, settings: &JoinSettings) -> Vec<(RuleIndex, Slot)> {
+fn infer(
+    connection: &Stored,
+    shows: Strength,
+    asset: &mut AssetState,
+    settings: &JoinSettings,
+) -> Vec<(RuleIndex, Slot)> {
     let (from, to) = nearby::accesses_of(connection, settings);
     let mut moved = Vec::new();
     for (&rule, accesses) in &mut asset.accesses {
@@ -272,7 +311,39 @@ fn infer(connection: &Stored, asset: &mut AssetState, settings: &JoinSettings) -
                 continue;
             };
             let before = standing.verdict();
-            standing.add(&access, connection, settings);
+            standing.add(&access, connection, shows, settings);
+            if standing.verdict().who != before.who {
+                moved.push((rule, slot));
+            }
+        }
+    }
+    moved
+}
+
+/// The share accesses without an address whose source the logon id of session evidence names anew.
+fn named_by_logon(
+    evidence: &Stored,
+    asset: &mut AssetState,
+    settings: &JoinSettings,
+) -> Vec<(RuleIndex, Slot)> {
+    let Some(id) = evidence.logon_id() else {
+        return Vec::new();
+    };
+    let mut moved = Vec::new();
+    for (&rule, accesses) in &mut asset.accesses {
+        let shares = accesses.shares_of_logon(id, evidence.time(), settings.tuple_window);
+        let slots: Vec<Slot> = shares
+            .filter(|share| {
+                share.standing.is_some() && share.stored.within_span(evidence, settings.join_span())
+            })
+            .map(|share| share.stored.slot())
+            .collect();
+        for slot in slots {
+            let Some(standing) = accesses.standing_mut(slot) else {
+                continue;
+            };
+            let before = standing.verdict();
+            standing.name(evidence);
             if standing.verdict().who != before.who {
                 moved.push((rule, slot));
             }

@@ -10,7 +10,9 @@ use super::open_alert::OpenAlert;
 use super::standing::Standing;
 use super::stored::Stored;
 use crate::detection::Who;
-use crate::event::Outcome;
+use crate::detection::accounts::{OneAccount, Written, distinct};
+use crate::event::{Account, Outcome};
+use crate::inventory::Domains;
 use crate::time::{AppendTime, EventTime};
 
 /// What an alert consists of, apart from session evidence.
@@ -66,7 +68,7 @@ impl<'a> Members<'a> {
         self.shares
             .iter()
             .copied()
-            .filter(|share| share.standing.is_none())
+            .filter(|share| share.standing.as_ref().is_none_or(Standing::is_audited))
     }
 
     /// Event time of the first and of the last access.
@@ -85,12 +87,22 @@ impl<'a> Members<'a> {
         names.chain(dropped).cloned().collect()
     }
 
-    pub(super) fn accounts(&self) -> BTreeSet<Arc<str>> {
+    /// Those that share accesses name and these, each once, however it was written.
+    pub(super) fn accounts<'b>(
+        &'b self,
+        others: impl Iterator<Item = &'b Account>,
+        domains: &Domains,
+    ) -> BTreeSet<OneAccount> {
         let shares = self.shares.iter().filter_map(|share| share.stored.share());
         let accounts = shares.filter_map(|share| share.account.as_ref());
-        let accounts = accounts.map(|account| Arc::from(account.to_string()));
         let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.accounts);
-        accounts.chain(dropped.cloned()).collect()
+        distinct(
+            accounts
+                .chain(others)
+                .map(Written::of)
+                .chain(dropped.map(|text| Written::of_text(text))),
+            domains,
+        )
     }
 
     /// Success if any access is known to have been granted, else failure if all are known to have been denied.

@@ -33,6 +33,7 @@ mod dropped;
 mod evidence;
 mod explain;
 mod intake;
+mod links;
 mod many_sources;
 mod members;
 mod nearby;
@@ -120,6 +121,7 @@ impl Join {
                 settings,
                 rules: Rules::new(rules),
                 exceptions: Arc::default(),
+                inventory: None,
                 assets: HashMap::default(),
             },
             stream_time: AppendTime::MIN,
@@ -147,18 +149,13 @@ impl Join {
         self
     }
 
-    /// The same, which judges the sensors of the assets that the inventory lists.
-    pub fn with_sensors(self, inventory: Arc<Inventory>) -> Self {
-        Self {
-            sensors: Sensors::of(inventory),
-            ..self
-        }
-    }
-
-    /// Whether the settings keep an asset's logons; its roles are those of the inventory that judges its sensors.
-    pub fn keeps_logons(&self, asset: &AssetId) -> bool {
-        let logons = self.state.settings.session_evidence.logons;
-        logons.of(self.sensors.roles(asset))
+    /// The same, which judges the sensors of the assets that the inventory lists, and knows by their roles whose logons are
+    /// kept.
+    #[must_use]
+    pub fn with_inventory(mut self, inventory: Arc<Inventory>) -> Self {
+        self.state.inventory = Some(Arc::clone(&inventory));
+        self.sensors = Sensors::of(inventory);
+        self
     }
 
     /// What is known of the sensors of the inventory's assets.

@@ -108,7 +108,7 @@ impl Join {
         let Some(state) = self.state.assets.get_mut(asset) else {
             return;
         };
-        let Some(accesses) = state.accesses.get_mut(&rule) else {
+        let Some(accesses) = state.accesses.get(&rule) else {
             return;
         };
         let is_open = |alert: &AlertId| self.alerts.contains_key(alert);
@@ -118,8 +118,10 @@ impl Join {
                 && share.is_some_and(|share| !share.alert.as_ref().is_some_and(is_open))
         });
         if is_alone && let Some(stored) = accesses.stored(slot) {
-            let standing = Standing::of(stored, &state.connections, &self.state.settings);
-            accesses.set_standing(slot, Some(standing));
+            let standing = Standing::of(stored, state, &self.state.settings);
+            if let Some(accesses) = state.accesses.get_mut(&rule) {
+                accesses.set_standing(slot, Some(standing));
+            }
         }
     }
 
@@ -181,7 +183,7 @@ fn who_of(standing: Option<Standing>) -> Who {
 
 /// Notes the candidates of an access, which has some by its nature if nothing names its source.
 pub(super) fn judge(asset: &mut AssetState, rule: RuleIndex, slot: Slot, settings: &JoinSettings) {
-    let Some(accesses) = asset.accesses.get_mut(&rule) else {
+    let Some(accesses) = asset.accesses.get(&rule) else {
         return;
     };
     let is_named = match accesses.pipes.get(&slot) {
@@ -193,8 +195,10 @@ pub(super) fn judge(asset: &mut AssetState, rule: RuleIndex, slot: Slot, setting
             .is_none_or(|share| share.source_ip.is_some()),
     };
     let standing = match accesses.stored(slot) {
-        Some(stored) if !is_named => Some(Standing::of(stored, &asset.connections, settings)),
+        Some(stored) if !is_named => Some(Standing::of(stored, asset, settings)),
         _ => None,
     };
-    accesses.set_standing(slot, standing);
+    if let Some(accesses) = asset.accesses.get_mut(&rule) {
+        accesses.set_standing(slot, standing);
+    }
 }

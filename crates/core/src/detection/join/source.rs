@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::accesses::{Accesses, Share, tuple};
 use super::asset::AssetState;
 use super::stored::{Origin, Slot, Stored};
-use crate::detection::{Confidence, JoinSettings};
+use super::{links, nearby};
+use crate::detection::{Confidence, JoinSettings, Strength};
 use crate::event::Process;
 use crate::time::EventTime;
 
@@ -37,20 +38,6 @@ pub(super) fn is_to_itself(connection: &Stored) -> bool {
             .is_some_and(|both| both.destination_ip == Some(both.source_ip))
 }
 
-/// The connections from the source address and port of a share access.
-pub(super) fn tuple_evidence<'a>(
-    share: &'a Stored,
-    asset: &'a AssetState,
-    settings: &'a JoinSettings,
-) -> impl Iterator<Item = &'a Stored> {
-    tuple(share).into_iter().flat_map(move |(ip, port)| {
-        asset
-            .connections
-            .of_tuple(ip, port, share.time(), settings.tuple_window)
-            .filter(|connection| connection.within_span(share, settings.join_span()))
-    })
-}
-
 /// Sources but one that were connected to an asset by its own log, in order of time.
 pub(super) struct Others<'a> {
     strong: Vec<&'a Stored>,
@@ -70,7 +57,8 @@ impl<'a> Others<'a> {
         let strong = asset
             .connections
             .between(first.minus(window), last.plus(window))
-            .filter(|connection| connection.is_by_asset() && connection.origin() != own);
+            .filter(|evidence| evidence.origin() != own)
+            .filter(|evidence| nearby::shows(evidence, asset, settings) == Strength::Strong);
         Self {
             strong: strong.collect(),
             asset,
@@ -80,8 +68,11 @@ impl<'a> Others<'a> {
 
     /// How sure the source of a share access is, without what contradicts it.
     pub(super) fn confidence(&self, share: &Share, accesses: &Accesses) -> Confidence {
-        let (asset, settings) = (self.asset, self.settings);
-        if tuple_evidence(&share.stored, asset, settings).next().is_some() {
+        if share.standing.is_some() {
+            // It is named by its logon id alone.
+            return Confidence::Medium;
+        }
+        if links::has_evidence(&share.stored, self.asset, self.settings) {
             return Confidence::High;
         }
         match accesses.pair_of(share) {
@@ -99,10 +90,7 @@ impl<'a> Others<'a> {
         share: &Share,
         accesses: &'b Accesses,
     ) -> Option<(Option<Origin>, &'b Stored)> {
-        if tuple_evidence(&share.stored, self.asset, self.settings)
-            .next()
-            .is_some()
-        {
+        if links::has_evidence(&share.stored, self.asset, self.settings) {
             return None;
         }
         let pipe = &accesses.pair_of(share)?.stored;
@@ -169,13 +157,23 @@ pub(super) struct Client {
     /// Those of `hosts` that it gave itself.
     pub(super) own_names: BTreeSet<Arc<str>>,
     pub(super) users: BTreeSet<Arc<str>>,
+    /// Those of its sessions on the asset.
+    pub(super) accounts: BTreeSet<Arc<str>>,
     pub(super) processes: BTreeSet<Process>,
 }
 
 impl Client {
-    pub(super) fn of<'a>(connections: impl Iterator<Item = &'a Stored>) -> Self {
+    pub(super) fn of<'a>(evidence: impl Iterator<Item = &'a Stored>) -> Self {
         let mut client = Self::default();
-        for connection in connections.filter_map(Stored::connection) {
+        for stored in evidence {
+            let account = stored.session().and_then(|session| session.account);
+            let account = account.filter(|account| !account.is_anonymous());
+            client
+                .accounts
+                .extend(account.map(|account| Arc::from(account.to_string())));
+            let Some(connection) = stored.connection() else {
+                continue;
+            };
             client.hosts.extend(connection.source_host.clone());
             // A connection that the server logged names the server's process, not the client's.
             if connection.initiated {

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::connections::Connections;
-use super::nearby;
+use super::asset::AssetState;
 use super::stored::{Origin, Stored};
+use super::{links, nearby};
 use crate::detection::{Attribution, Confidence, JoinSettings, Strength, Who};
 
 /// What is known of the source of one access.
@@ -43,6 +43,8 @@ impl Few {
 pub(super) struct Standing {
     strong: Few,
     weak: Few,
+    /// Of a share access without an address: whose its logon id is, by the asset's own log.
+    named: Few,
     /// Whether the asset's connection to itself is near enough to be this access.
     is_own_near: bool,
     /// Whether a bound had dropped session evidence near the access before that came.
@@ -51,21 +53,43 @@ pub(super) struct Standing {
 
 impl Standing {
     /// By all session evidence in state.
-    pub(super) fn of(access: &Stored, connections: &Connections, settings: &JoinSettings) -> Self {
+    pub(super) fn of(access: &Stored, asset: &AssetState, settings: &JoinSettings) -> Self {
         let times = (access.time(), access.time());
+        let dropped = &asset.connections.dropped;
         let mut standing = Self {
-            is_incomplete: connections.dropped.near(times, access.arrival, settings) > 0,
+            is_incomplete: dropped.near(times, access.arrival, settings) > 0,
             ..Self::default()
         };
-        for connection in nearby::evidence(access, connections, settings) {
-            standing.add(access, connection, settings);
+        for evidence in nearby::evidence(access, &asset.connections, settings) {
+            standing.add(
+                access,
+                evidence,
+                nearby::shows(evidence, asset, settings),
+                settings,
+            );
+        }
+        if access.share().is_some() {
+            links::evidence_of(access, asset, settings).for_each(|evidence| standing.name(evidence));
         }
         standing
     }
 
+    /// Takes in session evidence of the logon id of a share access that names no address.
+    pub(super) fn name(&mut self, evidence: &Stored) {
+        if let Some(origin) = evidence.origin() {
+            self.named.add(origin);
+        }
+    }
+
     /// Takes in session evidence, if it is near the access.
-    pub(super) fn add(&mut self, access: &Stored, connection: &Stored, settings: &JoinSettings) {
-        let Some(strength) = nearby::strength(access, connection, settings) else {
+    pub(super) fn add(
+        &mut self,
+        access: &Stored,
+        connection: &Stored,
+        shows: Strength,
+        settings: &JoinSettings,
+    ) {
+        let Some(strength) = nearby::strength(access, connection, shows, settings) else {
             return;
         };
         let Some(origin) = connection.origin() else {
@@ -89,8 +113,23 @@ impl Standing {
         self.strong == Few::Nobody && self.weak == Few::Nobody
     }
 
+    /// Whether the asset's own logs name the source: that of its logon id.
+    pub(super) fn is_audited(&self) -> bool {
+        matches!(self.named, Few::One(_))
+    }
+
     /// Whose the access is. At most ambiguous where evidence is missing.
     pub(super) fn verdict(&self) -> Verdict {
+        if let Few::One(origin) = self.named {
+            return Verdict {
+                who: match origin {
+                    Origin::Remote(ip) => Who::Source(ip),
+                    Origin::Local => Who::Local,
+                },
+                attribution: Attribution::Audited,
+                confidence: Confidence::Medium,
+            };
+        }
         let complete = self.by_evidence();
         match complete.who {
             Who::Source(_) | Who::Local if self.is_incomplete => Verdict {
@@ -113,20 +152,22 @@ impl Standing {
             attribution,
             confidence: Confidence::Low,
         };
+        let local = Verdict {
+            who: Who::Local,
+            attribution: Attribution::Inferred,
+            confidence: Confidence::Medium,
+        };
         match (self.strong, self.weak) {
             (Few::One(origin), others) => {
                 let is_only = others.is_no_other_than(origin);
                 match origin {
                     Origin::Remote(ip) if is_only => inferred(ip, Confidence::Medium),
                     Origin::Remote(ip) => inferred(ip, Confidence::Low),
-                    Origin::Local if is_only && self.is_own_near => Verdict {
-                        who: Who::Local,
-                        attribution: Attribution::Inferred,
-                        confidence: Confidence::Medium,
-                    },
+                    Origin::Local if is_only && self.is_own_near => local,
                     Origin::Local => unattributed(Attribution::None),
                 }
             }
+            (Few::Nobody, Few::One(Origin::Local)) if self.is_own_near => local,
             (Few::Nobody, Few::One(Origin::Remote(ip))) => inferred(ip, Confidence::Medium),
             (Few::Nobody, Few::Nobody | Few::One(Origin::Local)) => unattributed(Attribution::None),
             (Few::Several, _) | (Few::Nobody, Few::Several) => unattributed(Attribution::Ambiguous),

@@ -13,6 +13,7 @@ use super::open_alert::OpenAlert;
 use super::rules::Rules;
 use crate::detection::{Action, AlertId, Content, Exceptions, JoinSettings, Status, Who};
 use crate::event::AssetId;
+use crate::inventory::Inventory;
 use crate::time::AppendTime;
 
 /// All of a join's state that the contents of alerts follow from.
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub(super) horizon: Duration,
     pub(super) rules: Rules,
     pub(super) exceptions: Arc<Exceptions>,
+    /// Whose roles decide which session evidence is kept; without one that of every host is.
+    pub(super) inventory: Option<Arc<Inventory>>,
     /// Seeded at random like the standard hash, which costs several times as much for each record.
     pub(super) assets: HashMap<AssetId, AssetState, RandomState>,
 }
@@ -35,7 +38,9 @@ impl State {
         let (no_asset, no_accesses) = (AssetState::default(), Accesses::default());
         let asset = self.assets.get(&alert.key.asset).unwrap_or(&no_asset);
         let accesses = asset.accesses.get(&alert.rule).unwrap_or(&no_accesses);
-        if let Some(current) = current(alert, asset, accesses, &self.settings) {
+        let keeps_logons = self.keeps_logons(&alert.key.asset);
+        let policy = (&self.settings, self.exceptions.domains());
+        if let Some(current) = current(alert, asset, accesses, keeps_logons, policy) {
             let opened = current.opened;
             return Some((self.excepted(alert, current), opened));
         }
@@ -48,6 +53,16 @@ impl State {
             ..last_published
         };
         Some((superseded, AppendTime::MIN))
+    }
+
+    /// Whether the settings keep an asset's logons: without them an inferred source is less sure.
+    fn keeps_logons(&self, asset: &AssetId) -> bool {
+        let listed = self
+            .inventory
+            .as_ref()
+            .and_then(|inventory| inventory.asset(asset));
+        let roles = listed.map_or(&[][..], |asset| asset.roles.as_slice());
+        self.settings.session_evidence.logons.of(roles)
     }
 
     /// The content with what is kept from the alerts topic: what the asset did itself, and what an exception suppresses.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::detection::JoinSettings;
-use crate::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
+use crate::event::{Account, Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
 use crate::time::{AppendTime, EventTime};
 
 /// The place of an observation in an index by event time. The offset makes it unique; it never decides
@@ -18,6 +18,15 @@ pub(super) struct Stored {
     pub(super) offset: u64,
     pub(super) arrival: AppendTime,
     pub(super) observation: Arc<Observation>,
+}
+
+/// What any kind of session evidence says of the client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Session<'a> {
+    pub(super) source_ip: IpAddr,
+    pub(super) source_port: Option<u16>,
+    /// Whose session it is; a connection does not say.
+    pub(super) account: Option<&'a Account>,
 }
 
 /// Where session evidence shows a connection from. The asset itself is one origin, by whichever address.
@@ -50,11 +59,11 @@ impl Stored {
 
     /// Where session evidence comes from.
     pub(super) fn origin(&self) -> Option<Origin> {
-        let connection = self.connection()?;
+        let session = self.session()?;
         Some(if self.observation.is_local {
             Origin::Local
         } else {
-            Origin::Remote(connection.source_ip)
+            Origin::Remote(session.source_ip)
         })
     }
 
@@ -69,6 +78,37 @@ impl Stored {
     /// Whether the asset logged it, and not the client.
     pub(super) fn is_by_asset(&self) -> bool {
         self.observation.is_local || self.connection().is_none_or(|connection| !connection.initiated)
+    }
+
+    /// What session evidence says of the client.
+    pub(super) fn session(&self) -> Option<Session<'_>> {
+        let (source_ip, source_port, account) = match &self.observation.event.detail {
+            Detail::NetworkConnection(connection) => (connection.source_ip, connection.source_port, None),
+            Detail::Logon(logon) => (logon.source_ip, logon.source_port, logon.account.as_ref()),
+            Detail::ShareSession(session) => {
+                (session.source_ip, session.source_port, session.account.as_ref())
+            }
+            Detail::PipeConnected(_) | Detail::ShareAccess(_) => return None,
+        };
+        Some(Session {
+            source_ip,
+            source_port,
+            account,
+        })
+    }
+
+    /// The session of an account on the asset that it belongs to, as far as a log names it.
+    pub(super) fn logon_id(&self) -> Option<u64> {
+        let account = match &self.observation.event.detail {
+            Detail::ShareAccess(share) => share.account.as_ref(),
+            _ => self.session()?.account,
+        };
+        account?.session_id()
+    }
+
+    /// Whether it is a logon: what that shows depends on what else bears its address and port, or its id.
+    pub(super) fn is_logon(&self) -> bool {
+        matches!(self.observation.event.detail, Detail::Logon(_))
     }
 
     pub(super) fn connection(&self) -> Option<&NetworkConnection> {

@@ -24,7 +24,7 @@ use self::watch::{SENSORS, Spans, WITNESSES, Watch};
 use super::revision::{NAMESPACE, by_deadline, by_record, written_by_deadline};
 use super::{AlertId, Body, JoinSettings, Revision, Status};
 use crate::event::{AssetId, Kind};
-use crate::inventory::{Inventory, Role};
+use crate::inventory::Inventory;
 use crate::log::At;
 use crate::time::AppendTime;
 
@@ -139,13 +139,6 @@ impl Sensors {
         inventory.is_some_and(|inventory| inventory.asset(asset).is_some())
     }
 
-    /// The roles of an asset; none of a host that is not listed.
-    pub(super) fn roles(&self, asset: &AssetId) -> &[Role] {
-        let inventory = self.inventory.as_ref();
-        let asset = inventory.and_then(|inventory| inventory.asset(asset));
-        asset.map_or(&[], |asset| asset.roles.as_slice())
-    }
-
     /// When a judgement may change next.
     pub(super) fn next_due(&self) -> Option<AppendTime> {
         self.due.first().map(|&(due, ..)| due)
@@ -159,6 +152,16 @@ impl Sensors {
             last_seen: watch.last_seen,
             is_blind: watch.is_blind,
         })
+    }
+
+    /// The sensors of an asset that were seen after a moment: each message counts, whatever became of it.
+    pub(super) fn seen_since(&self, asset: &AssetId, since: AppendTime) -> BTreeSet<Kind> {
+        let Some(watches) = self.assets.get(asset) else {
+            return BTreeSet::new();
+        };
+        let last_seen = |kind| watches[index(kind)?].last_seen;
+        let is_seen = |kind: &Kind| last_seen(*kind).is_some_and(|seen| seen > since);
+        Kind::ALL.into_iter().filter(is_seen).collect()
     }
 
     /// The active alerts, to be written once more by a record.

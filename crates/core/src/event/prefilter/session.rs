@@ -95,7 +95,7 @@ impl SessionGate {
         for name in &self.computers {
             for at in name.find_iter(message) {
                 let after = &message[at + name.needle().len()..];
-                if !plain_text(after).is_some_and(|computer| !read_of.includes(computer)) {
+                if plain_text(after).is_none_or(|computer| read_of.includes(computer)) {
                     return true;
                 }
                 is_named = true;

@@ -1,65 +1,12 @@
 //! One computer with one address: from when to when, and what of it has been published.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::seen::{LEASE, Seen, Stays};
+use crate::event::Word;
 use crate::time::{AppendTime, EventTime};
-
-/// From the first to the last event at which an address was seen with a computer, both included, by that computer's
-/// clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
-    first: EventTime,
-    last: EventTime,
-}
-
-impl Span {
-    /// One moment.
-    pub const fn at(time: EventTime) -> Self {
-        Self {
-            first: time,
-            last: time,
-        }
-    }
-
-    /// `None` where the last moment is before the first.
-    pub fn new(first: EventTime, last: EventTime) -> Option<Self> {
-        (first <= last).then_some(Self { first, last })
-    }
-
-    /// Its first moment.
-    pub const fn first(self) -> EventTime {
-        self.first
-    }
-
-    /// Its last moment.
-    pub const fn last(self) -> EventTime {
-        self.last
-    }
-
-    /// The smallest span that holds both: commutative, associative, idempotent.
-    pub fn union(self, other: Self) -> Self {
-        Self {
-            first: self.first.min(other.first),
-            last: self.last.max(other.last),
-        }
-    }
-
-    fn holds(self, time: EventTime) -> bool {
-        self.first <= time && time <= self.last
-    }
-
-    fn covers(self, other: Self) -> bool {
-        self.first <= other.first && other.last <= self.last
-    }
-
-    /// Whether either end is beyond `other`'s by `step` or more. An end that is the same is never beyond.
-    fn exceeds(self, other: Self, step: Duration) -> bool {
-        let beyond = |is_beyond: bool, a: EventTime, b: EventTime| is_beyond && a.distance(b) >= step;
-        beyond(self.first < other.first, self.first, other.first)
-            || beyond(self.last > other.last, self.last, other.last)
-    }
-}
 
 /// What the bindings topic has of a binding, as far as this process knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +14,11 @@ enum Publication {
     Never,
     /// This was handed over for publishing and has not been read back yet.
     Sent {
-        seen: Span,
+        seen: Seen,
         at: AppendTime,
     },
     /// This is the latest record that was read.
-    Published(Span),
+    Published(Seen),
 }
 
 /// What was handed over for publishing and has not been read back after this long is taken for lost.
@@ -81,7 +28,8 @@ const LOST_AFTER: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub(super) computer: Arc<str>,
-    pub(super) seen: Span,
+    stays: Stays,
+    says: Word,
     /// When a claim or a record last confirmed it, by the clock of this process or of the topic: no host's clock can
     /// make a binding expire, or keep it from expiring.
     pub(super) confirmed: AppendTime,
@@ -89,42 +37,57 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    pub(super) fn new(computer: Arc<str>, seen: Span, confirmed: AppendTime) -> Self {
+    pub(super) const fn new(computer: Arc<str>, seen: Seen, confirmed: AppendTime) -> Self {
         Self {
             computer,
-            seen,
+            stays: Stays::new(seen.span),
+            says: seen.says,
             confirmed,
             publication: Publication::Never,
         }
     }
 
     /// The computer was seen again.
-    pub(super) fn extend(&mut self, seen: Span, confirmed: AppendTime) {
-        self.seen = self.seen.union(seen);
+    pub(super) fn extend(&mut self, seen: Seen, confirmed: AppendTime) {
+        self.stays.add(seen.span);
+        self.says = self.says.max(seen.says);
         self.confirmed = self.confirmed.max(confirmed);
     }
 
+    /// What is published of it: earlier stays are of no use to others, who resolve what happens now.
+    pub(super) const fn seen(&self) -> Seen {
+        Seen {
+            span: self.stays.latest(),
+            says: self.says,
+        }
+    }
+
+    /// When it was last seen.
+    pub(super) const fn last(&self) -> EventTime {
+        self.stays.latest().last()
+    }
+
     /// A record about it was read. One that does not cover what this process has sent precedes that in the log.
-    pub(super) fn note_record(&mut self, record: Span) {
+    pub(super) fn note_record(&mut self, record: Seen) {
         match self.publication {
             Publication::Sent { seen, .. } if !record.covers(seen) => {}
             _ => self.publication = Publication::Published(record),
         }
     }
 
-    /// Whether it must be published: it never was, or an end has moved by `step` since. While a record is pending there
-    /// is no other, so that at most one record of this process is between the log and the table.
+    /// Whether it must be published: it never was, or it says more since: on a stronger word, or by `step` at an end. While
+    /// a record is pending there is no other, so that at most one record of this process is between the log and the table.
     pub(super) fn is_due(&self, step: Duration, now: AppendTime) -> bool {
         match self.publication {
             Publication::Never => true,
             Publication::Sent { at, .. } => now >= at.plus(LOST_AFTER),
-            Publication::Published(published) => self.seen.exceeds(published, step),
+            Publication::Published(published) => self.seen().exceeds(published, step),
         }
     }
 
     /// It is handed over for publishing.
-    pub(super) fn sent(&mut self, at: AppendTime) {
-        let seen = self.seen;
+    pub(super) const fn sent(&mut self, at: AppendTime) {
+        let seen = self.seen();
         self.publication = Publication::Sent { seen, at };
     }
 
@@ -134,25 +97,28 @@ impl Binding {
     }
 
     /// Whether a record of it is pending, and so follows whatever was read last.
-    pub(super) fn is_pending(&self) -> bool {
+    pub(super) const fn is_pending(&self) -> bool {
         matches!(self.publication, Publication::Sent { .. })
     }
 
-    /// How badly it fits the address at this time; the least fits best.
-    pub(super) fn rank(&self, time: EventTime) -> (bool, Duration, &str) {
-        let Span { first, last } = self.seen;
-        let holds = self.seen.holds(time);
-        let measure = if holds {
-            first.distance(last)
-        } else {
-            first.distance(time).min(last.distance(time))
-        };
-        (!holds, measure, &self.computer)
+    /// Whether it was seen so close to this time that the address is still, or already, that computer's.
+    pub(super) fn is_near(&self, time: EventTime) -> bool {
+        self.distance(time) <= LEASE
     }
 
-    /// Decides which of two bindings of one address is kept: the one seen later, at the same time that of the lower
-    /// name.
-    pub(super) fn worth(&self) -> (EventTime, std::cmp::Reverse<&str>) {
-        (self.seen.last, std::cmp::Reverse(&self.computer))
+    /// How far this time is from when it was seen.
+    pub(super) fn distance(&self, time: EventTime) -> Duration {
+        self.stays.distance(time)
+    }
+
+    /// On whose word it is.
+    pub(super) const fn says(&self) -> Word {
+        self.says
+    }
+
+    /// Decides which bindings of one address are kept: those on a stronger word, of these the ones seen later, at the same
+    /// time those of the lower name.
+    pub(super) fn worth(&self) -> (Word, EventTime, Reverse<&str>) {
+        (self.says, self.last(), Reverse(&self.computer))
     }
 }

@@ -1,9 +1,10 @@
 //! Bindings: which computer had which address, and when, as the stream has shown it.
 //!
-//! An address has several bindings, one for each computer that was seen with it, each from a first to a last time. A
-//! lease that moved, and one that came back, resolve by the time of the event: the narrowest binding that holds it,
-//! else the nearest one, else the lower name. As long as no bound fires the table is a function of the *set* of
-//! claims, in whatever order and however often they come.
+//! An address has several bindings, one for each computer that was seen with it, each with its stays there. A lease that
+//! moved, and one that came back, resolve by the time of the event. Of several computers that were there then the one on the
+//! strongest word has it ([`Word`]): its own log beats what others say. On equal words nobody has it, since a guess would
+//! make one host's connections another's evidence. As long as no bound fires the table is a function of the *set* of claims,
+//! in whatever order and however often they come.
 //!
 //! Processes share their bindings through a compacted topic. This is all of it but the I/O: claims and records in
 //! ([`Bindings::apply_claim`], [`Bindings::apply_record`]), records out ([`Bindings::take_records`]). Two records of
@@ -11,21 +12,25 @@
 //! its own table publishes the union, so that the last record of a key, which compaction keeps, is complete.
 
 mod binding;
+mod bounds;
 mod names;
 mod record;
+mod seen;
 mod settings;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::binding::Binding;
-pub use self::binding::Span;
+pub use self::bounds::Dropped;
 use self::names::Names;
 pub use self::record::{BINDING_MAX_BYTES, BindingRecord, BindingRecordError, json_schema};
+pub use self::seen::{Seen, Span};
 pub use self::settings::BindingSettings;
-use crate::event::AddressClaim;
+use crate::event::{AddressClaim, Word, same_host};
 use crate::time::{AppendTime, EventTime};
 
 /// Which computer had which address, and when. The inventory always wins over them.
@@ -41,7 +46,7 @@ pub struct Bindings {
     now: AppendTime,
     sharing: Sharing,
     /// Records to publish, by key: a later one replaces an earlier one.
-    pending: BTreeMap<(IpAddr, Arc<str>), Option<Span>>,
+    pending: BTreeMap<(IpAddr, Arc<str>), Option<Seen>>,
     dropped: Dropped,
 }
 
@@ -54,17 +59,6 @@ enum Sharing {
     /// The topic is still being read: what would be new on it is not known yet.
     Reading,
     On,
-}
-
-/// How many bindings were dropped, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// The table had too many, and their address was seen longest ago.
-    pub limit: u64,
-    /// Their address had too many bindings.
-    pub limit_per_address: u64,
-    /// Nothing had confirmed them for too long.
-    pub max_age: u64,
 }
 
 /// How large the table is.
@@ -90,6 +84,14 @@ impl Bindings {
         self.now = self.now.max(now);
     }
 
+    /// Whether an event of this time may teach anything: not if it comes later than `allowed_lateness`, or before its time by
+    /// more than `clock_skew`. A recording is read long after, and all of it teaches.
+    pub fn is_timely(&self, time: EventTime, allowed_lateness: Duration, clock_skew: Duration) -> bool {
+        let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        let timely = -micros(clock_skew)..=micros(allowed_lateness);
+        self.sharing == Sharing::Off || timely.contains(&time.lateness_at(self.now))
+    }
+
     /// From here on the topic is read, from its beginning.
     pub fn begin_reading(&mut self) {
         self.sharing = Sharing::Reading;
@@ -103,20 +105,18 @@ impl Bindings {
             for binding in bindings.iter_mut().filter(|binding| binding.is_due(step, now)) {
                 binding.sent(now);
                 let key = (address, Arc::clone(&binding.computer));
-                self.pending.insert(key, Some(binding.seen));
+                self.pending.insert(key, Some(binding.seen()));
             }
         }
     }
 
     /// Applies a claim.
     pub fn apply_claim(&mut self, claim: &AddressClaim) {
-        self.absorb(
-            claim.address,
-            &claim.computer,
-            Span::at(claim.time),
-            self.now,
-            None,
-        );
+        let seen = Seen {
+            span: Span::at(claim.time),
+            says: claim.says,
+        };
+        self.absorb(claim.address, &claim.computer, seen, self.now, None);
     }
 
     /// Applies a record of the topic, appended at `written`: another process's, or this one's own.
@@ -136,12 +136,12 @@ impl Bindings {
         &mut self,
         address: IpAddr,
         computer: &Arc<str>,
-        seen: Span,
+        seen: Seen,
         confirmed: AppendTime,
-        record: Option<Span>,
+        record: Option<Seen>,
     ) {
         if find(&mut self.by_address, address, computer).is_none() {
-            let mut binding = Binding::new(self.names.add(computer), seen, confirmed);
+            let mut binding = Binding::new(self.names.add(computer, address), seen, confirmed);
             // A bound may drop it at once, and then its record must be dropped from the topic, too.
             if let Some(record) = record {
                 binding.note_record(record);
@@ -158,60 +158,7 @@ impl Bindings {
         if self.sharing == Sharing::On && binding.is_due(self.settings.publish_after, self.now) {
             binding.sent(self.now);
             let key = (address, Arc::clone(&binding.computer));
-            self.pending.insert(key, Some(binding.seen));
-        }
-    }
-
-    fn insert(&mut self, address: IpAddr, binding: Binding) {
-        let last = binding.seen.last();
-        let bindings = self.by_address.entry(address);
-        // Nearly every address has one.
-        let bindings = bindings.or_insert_with(|| Vec::with_capacity(1));
-        bindings.push(binding);
-        self.bindings += 1;
-        if bindings.len() == 1 {
-            self.oldest.push(Reverse((last, address)));
-        } else if bindings.len() > self.settings.limit_per_address {
-            let least = (0..bindings.len()).min_by(|&a, &b| bindings[a].worth().cmp(&bindings[b].worth()));
-            let gone = bindings.swap_remove(least.expect("there is one more than the bound"));
-            self.dropped.limit_per_address += 1;
-            self.drop_record(address, &gone);
-        }
-        if self.bindings > self.settings.limit
-            && let Some(address) = self.pop_oldest()
-        {
-            let gone = self
-                .by_address
-                .remove(&address)
-                .expect("an address with an entry has bindings");
-            self.dropped.limit += gone.len() as u64;
-            gone.iter().for_each(|binding| self.drop_record(address, binding));
-        }
-        // Addresses that were forgotten and came back have more than one entry.
-        if self.oldest.len() > 2 * self.by_address.len() + 64 {
-            let entries = self
-                .by_address
-                .iter()
-                .filter_map(|(&address, bindings)| Some(Reverse((latest(bindings)?, address))));
-            self.oldest = entries.collect();
-        }
-    }
-
-    /// The address whose computers were seen longest ago; of several the lowest.
-    fn pop_oldest(&mut self) -> Option<IpAddr> {
-        loop {
-            let Reverse((last, address)) = self.oldest.pop()?;
-            match self
-                .by_address
-                .get(&address)
-                .and_then(|bindings| latest(bindings))
-            {
-                Some(latest) if latest == last => return Some(address),
-                // It was seen again since: put it back, and try the next oldest.
-                Some(latest) if latest > last => self.oldest.push(Reverse((latest, address))),
-                // Its latest binding was forgotten, which put another entry here; or it has gone altogether.
-                _ => {}
-            }
+            self.pending.insert(key, Some(binding.seen()));
         }
     }
 
@@ -225,53 +172,9 @@ impl Bindings {
             .position(|binding| *binding.computer == *computer && !binding.is_pending());
         if let Some(index) = found {
             bindings.swap_remove(index);
-            match latest(bindings) {
-                Some(latest) => self.oldest.push(Reverse((latest, address))),
-                None => {
-                    self.by_address.remove(&address);
-                }
-            }
+            self.renew_entry(address);
             self.bindings -= 1;
-            self.names.remove(computer);
-        }
-    }
-
-    /// Drops what nothing has confirmed for `max_age`.
-    pub fn expire(&mut self) {
-        let before = self.now.minus(self.settings.max_age);
-        let mut gone = Vec::new();
-        self.by_address.retain(|&address, bindings| {
-            let count = bindings.len();
-            gone.extend(
-                bindings
-                    .extract_if(.., |binding| binding.confirmed < before)
-                    .map(|binding| (address, binding)),
-            );
-            if let Some(latest) = latest(bindings)
-                && bindings.len() < count
-            {
-                self.oldest.push(Reverse((latest, address)));
-            }
-            !bindings.is_empty()
-        });
-        self.dropped.max_age += gone.len() as u64;
-        for (address, binding) in &gone {
-            self.drop_record(*address, binding);
-        }
-    }
-
-    /// A binding was dropped: its name and its record go, too.
-    fn drop_record(&mut self, address: IpAddr, gone: &Binding) {
-        self.bindings -= 1;
-        self.names.remove(&gone.computer);
-        let publishes = match self.sharing {
-            Sharing::Off => false,
-            // Many will turn out to be dropped on the topic already; what is pending is bounded as the table is.
-            Sharing::Reading => self.pending.len() < self.settings.limit,
-            Sharing::On => true,
-        };
-        if publishes && gone.is_published() {
-            self.pending.insert((address, Arc::clone(&gone.computer)), None);
+            self.names.remove(computer, address);
         }
     }
 
@@ -290,14 +193,47 @@ impl Bindings {
             .collect()
     }
 
-    /// The computer that had this address at this time.
-    pub fn host_at(&self, address: IpAddr, time: EventTime) -> Option<&Arc<str>> {
+    /// The computer that had this address at this time, by whoever was there then, else by whoever was there nearest to it.
+    /// Of several who were there, those come first that the caller prefers, then those on the strongest word; where that
+    /// leaves more than one, nobody: one word is as good as the other.
+    pub fn host_at(
+        &self,
+        address: IpAddr,
+        time: EventTime,
+        is_preferred: impl Fn(&str) -> bool,
+    ) -> Option<&Arc<str>> {
         let bindings = self.by_address.get(&address)?;
-        let best = match &bindings[..] {
-            [only] => only,
-            several => several.iter().min_by(|a, b| a.rank(time).cmp(&b.rank(time)))?,
-        };
-        Some(&best.computer)
+        if let [only] = &bindings[..] {
+            return Some(&only.computer);
+        }
+        let mut best: Vec<&Binding> = Vec::new();
+        let mut greatest = (false, Word::Tuple);
+        for binding in bindings.iter().filter(|binding| binding.is_near(time)) {
+            let standing = (is_preferred(&binding.computer), binding.says());
+            if best.is_empty() || standing > greatest {
+                best.clear();
+                greatest = standing;
+            }
+            if standing == greatest {
+                best.push(binding);
+            }
+        }
+        // A short name and the full one are of one computer.
+        match best.iter().max_by_key(|binding| binding.computer.len()) {
+            Some(full) => best
+                .iter()
+                .all(|other| same_host(&other.computer, &full.computer))
+                .then_some(&full.computer),
+            None => bindings
+                .iter()
+                .min_by_key(|binding| (binding.distance(time), &binding.computer))
+                .map(|binding| &binding.computer),
+        }
+    }
+
+    /// Whether any computer has a binding of this address.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.by_address.contains_key(&address)
     }
 
     /// The one computer with a binding whose name begins with this label.
@@ -305,12 +241,12 @@ impl Bindings {
         self.names.only(short)
     }
 
-    /// All bindings, by address and computer.
-    pub fn bindings(&self) -> BTreeMap<(IpAddr, Arc<str>), Span> {
+    /// All bindings, by address and computer, as they are published.
+    pub fn bindings(&self) -> BTreeMap<(IpAddr, Arc<str>), Seen> {
         let all = self.by_address.iter().flat_map(|(&address, bindings)| {
             bindings
                 .iter()
-                .map(move |binding| ((address, Arc::clone(&binding.computer)), binding.seen))
+                .map(move |binding| ((address, Arc::clone(&binding.computer)), binding.seen()))
         });
         all.collect()
     }
@@ -338,9 +274,4 @@ fn find<'a>(
         .get_mut(&address)?
         .iter_mut()
         .find(|binding| binding.computer == *computer)
-}
-
-/// The last time at which any of an address's computers was seen.
-fn latest(bindings: &[Binding]) -> Option<EventTime> {
-    bindings.iter().map(|binding| binding.seen.last()).max()
 }

@@ -1,31 +1,39 @@
-//! Short names of the computers that have a binding.
+//! Names of the computers that have a binding.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// The computers, each with the number of its bindings. The order of names finds those of one first label without a
+/// The computers, each with the addresses that it is bound to. The order of names finds those of one first label without a
 /// second copy of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names(BTreeMap<Arc<str>, u32>);
+pub(super) struct Names(BTreeMap<Arc<str>, Vec<IpAddr>>);
 
 impl Names {
     /// Counts a binding in. Returns the one copy of the name that all bindings share.
-    pub(super) fn add(&mut self, computer: &Arc<str>) -> Arc<str> {
+    pub(super) fn add(&mut self, computer: &Arc<str>, address: IpAddr) -> Arc<str> {
         let known = self.0.get_key_value(computer).map(|(known, _)| known);
         let shared = Arc::clone(known.unwrap_or(computer));
-        *self.0.entry(Arc::clone(&shared)).or_default() += 1;
+        let addresses = self.0.entry(Arc::clone(&shared));
+        // Nearly every computer has one.
+        addresses.or_insert_with(|| Vec::with_capacity(1)).push(address);
         shared
     }
 
     /// Counts a binding out.
-    pub(super) fn remove(&mut self, computer: &str) {
-        if let Some(bindings) = self.0.get_mut(computer) {
-            *bindings -= 1;
-            if *bindings == 0 {
+    pub(super) fn remove(&mut self, computer: &str, address: IpAddr) {
+        if let Some(addresses) = self.0.get_mut(computer) {
+            addresses.retain(|other| *other != address);
+            if addresses.is_empty() {
                 self.0.remove(computer);
             }
         }
+    }
+
+    /// The addresses that a computer is bound to, each once.
+    pub(super) fn addresses(&self, computer: &str) -> &[IpAddr] {
+        self.0.get(computer).map_or(&[], Vec::as_slice)
     }
 
     /// The one computer whose first label this is.

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Span;
-use crate::event;
+use super::{Seen, Span};
+use crate::event::{self, Word};
 use crate::time::EventTime;
 
 /// The version of the document. A reader skips any other.
@@ -25,8 +25,8 @@ pub struct BindingRecord {
     pub address: IpAddr,
     /// The computer, in lower case.
     pub computer: Arc<str>,
-    /// From when to when it was seen with the address; `None` where it is dropped, which Kafka calls a tombstone.
-    pub seen: Option<Span>,
+    /// When and on whose word it was seen with the address; `None` where it is dropped, which Kafka calls a tombstone.
+    pub seen: Option<Seen>,
 }
 
 /// Why a record of the bindings topic is skipped.
@@ -70,6 +70,8 @@ struct Document {
     /// When it was last seen with the address, by its own clock.
     #[schemars(with = "String", extend("format" = "date-time"))]
     last_seen: EventTime,
+    /// On whose word: its own log of a connection that it made, or accepted, or whoever shipped its log.
+    says: Word,
 }
 
 /// The JSON Schema of a record's value.
@@ -90,8 +92,9 @@ impl BindingRecord {
             version: VERSION,
             address: self.address,
             computer: Arc::clone(&self.computer),
-            first_seen: seen.first(),
-            last_seen: seen.last(),
+            first_seen: seen.span.first(),
+            last_seen: seen.span.last(),
+            says: seen.says,
         };
         let value = serde_json::to_vec(&document);
         Some(value.expect("structs of strings and numbers are always JSON"))
@@ -126,7 +129,7 @@ impl BindingRecord {
     }
 }
 
-fn seen(key: &Key<'_>, value: &[u8]) -> Result<Span, BindingRecordError> {
+fn seen(key: &Key<'_>, value: &[u8]) -> Result<Seen, BindingRecordError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
@@ -139,8 +142,12 @@ fn seen(key: &Key<'_>, value: &[u8]) -> Result<Span, BindingRecordError> {
     if (document.address, &*document.computer) != (key.0, key.1) {
         return Err(BindingRecordError::Mismatch(key.to_string()));
     }
-    Span::new(document.first_seen, document.last_seen)
-        .ok_or_else(|| BindingRecordError::Span(key.to_string()))
+    let span = Span::new(document.first_seen, document.last_seen)
+        .ok_or_else(|| BindingRecordError::Span(key.to_string()))?;
+    Ok(Seen {
+        span,
+        says: document.says,
+    })
 }
 
 struct Key<'a>(IpAddr, &'a str);

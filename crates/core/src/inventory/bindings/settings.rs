@@ -22,8 +22,12 @@ pub struct BindingSettings {
     /// Bindings in the table; beyond it those of the address whose computers were seen longest ago are dropped.
     /// Default 131072.
     pub limit: usize,
-    /// Computers of one address; beyond it the one seen longest ago is dropped. Default 8.
+    /// Computers of one address; beyond it the one on the weakest word is dropped, of these the one seen longest ago.
+    /// Default 8.
     pub limit_per_address: usize,
+    /// Addresses of one computer; beyond it the one on the weakest word is dropped, of these the one seen longest ago.
+    /// Default 64.
+    pub limit_per_computer: usize,
 }
 
 impl Default for BindingSettings {
@@ -33,6 +37,7 @@ impl Default for BindingSettings {
             publish_after: Duration::from_secs(3_600),
             limit: 131_072,
             limit_per_address: 8,
+            limit_per_computer: 64,
         }
     }
 }
