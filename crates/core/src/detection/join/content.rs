@@ -238,19 +238,7 @@ impl<'a> Reader<'a, '_> {
         let shares = members.shares.iter().map(|share| &share.stored);
         let all = stored.chain(members.pipes()).chain(shares);
         let mut conflicts = conflicts::of_records(all, asset, settings);
-        let alone = members.alone.iter().map(|pipe| &pipe.stored);
-        let rivals = [
-            rivals::of_pipes(alone, self.origin(), self.accesses, settings),
-            rivals::of_shares(members.audited(), self.origin(), self.accesses, settings),
-        ];
-        let is_incomplete = members.alone.iter().any(|pipe| {
-            let times = (pipe.stored.time(), pipe.stored.time());
-            let dropped = &self.accesses.dropped_shares;
-            dropped.near(times, pipe.stored.arrival, settings) > 0
-        });
-        conflicts.extend(is_incomplete.then(conflicts::dropped_share));
-        let rivals = rivals.into_iter().flatten();
-        conflicts.extend(rivals.map(|(other, seen)| conflicts::other_opener(other, seen)));
+        conflicts.extend(rivals::conflicts(members, self.origin(), self.accesses, settings));
         let is_doubtful = |share: &Share| {
             let mut named_by = links::evidence_of(&share.stored, asset, settings).chain([&share.stored]);
             !conflicts.is_empty()
