@@ -197,7 +197,11 @@ pub fn exception(
     let stays_open =
         settings.group_by + settings.tuple_window + settings.allowed_lateness + settings.clock_skew;
     let closes = key.bucket.as_micros() + stays_open.as_micros() as i64;
-    let is_certain = content.audited == content.accesses && content.conflicts.is_empty();
+    let accesses = (content.evidence.iter()).filter(|seen| seen.role == EvidenceRole::Access);
+    let mut shares = accesses.filter_map(|seen| share_access(&seen.observation));
+    let is_certain = content.audited == content.accesses
+        && shares.all(|share| share.source_ip.is_some())
+        && content.conflicts.is_empty();
     let action = if is_certain { "suppress" } else { "downgrade" };
     let named_by = (content.evidence.iter()).filter(|seen| seen.role != EvidenceRole::Conflicting);
     let own_names: Vec<Arc<str>> = sorted(named_by.filter_map(|seen| {

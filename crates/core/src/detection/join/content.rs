@@ -338,7 +338,9 @@ impl<'a> Reader<'a, '_> {
         Subject {
             sources,
             is_attributed: self.who != Who::Unattributed,
-            is_certain: members.number_audited(self.who) == members.number() && found.conflicts.is_empty(),
+            is_certain: members.number_audited(self.who) == members.number()
+                && members.name_their_source()
+                && found.conflicts.is_empty(),
             accounts: self.accounts(candidates),
             pipes: members.pipe_names(),
             is_truncated: members.dropped.is_some_and(|dropped| dropped.has_more_accounts),

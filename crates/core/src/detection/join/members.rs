@@ -71,6 +71,12 @@ impl<'a> Members<'a> {
             .filter(|share| share.standing.as_ref().is_none_or(Standing::is_audited))
     }
 
+    /// Whether each of these share accesses has its own address, and none that of a logon of its session.
+    pub(super) fn name_their_source(&self) -> bool {
+        let mut audited = self.audited().filter_map(|share| share.stored.share());
+        audited.all(|share| share.source_ip.is_some())
+    }
+
     /// Event time of the first and of the last access.
     pub(super) fn times(&self) -> Option<(EventTime, EventTime)> {
         let kept = self.accesses().map(|(access, _)| (access.time(), access.time()));
