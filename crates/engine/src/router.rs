@@ -1,15 +1,17 @@
 //! The router: messages of the input topics in, observations keyed by their destination host out.
 
+mod destinations;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipewarden_core::detection::SessionEvidence;
 use pipewarden_core::event::{
     self, AssetId, Decoder, Kind, Observation, Received, Sighting, Skip, TimeSource,
 };
-use pipewarden_core::inventory::{BindingSettings, Outcome, ResolvedBy, Resolver};
+use pipewarden_core::inventory::{BindingSettings, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
 
+use self::destinations::Destinations;
 use super::input_shapes::{InputShapes, UnknownInput};
 use super::{DeadLetter, DeadLetterReason, ObservationRecord, Policy};
 
@@ -178,6 +180,9 @@ impl Router {
 
     /// Routes a message, which may hold several documents, and visits what comes of each.
     pub fn route_each(&mut self, message: Option<&[u8]>, origin: Origin<'_>, visit: &mut dyn FnMut(Routed)) {
+        if self.is_skipped(message) {
+            return visit(Routed::Skipped(Reason::Event(Skip::Prefiltered)));
+        }
         self.visit_each(message, origin, &mut |destinations, read| {
             visit(match read {
                 Ok(received) => destinations.resolve(received),
@@ -194,6 +199,9 @@ impl Router {
         origin: Origin<'_>,
         visit: &mut dyn FnMut(Result<Received, NoEvent>),
     ) {
+        if self.is_skipped(message) {
+            return visit(Err(NoEvent::Skipped(Skip::Prefiltered)));
+        }
         self.visit_each(message, origin, &mut |_, read| visit(read));
     }
 
@@ -202,6 +210,15 @@ impl Router {
         self.destinations.resolve(received.into())
     }
 
+    /// Whether a message is skipped unparsed. Nine of ten messages are, and end here, with nothing that would have to be moved.
+    fn is_skipped(&mut self, message: Option<&[u8]>) -> bool {
+        content(message).is_ok_and(|message| {
+            self.shapes.sample(&self.decoder, message);
+            !self.decoder.can_matter(message)
+        })
+    }
+
+    /// Visits the documents of a message that is not skipped.
     fn visit_each(
         &mut self,
         message: Option<&[u8]>,
@@ -226,11 +243,6 @@ impl Router {
             Ok(content) => content,
             Err((reason, text)) => return visit(destinations, letter(reason, text, None)),
         };
-        shapes.sample(decoder, message);
-        // Nine of ten messages end here, with nothing that would have to be moved.
-        if !decoder.can_matter(message) {
-            return visit(destinations, Err(NoEvent::Skipped(Skip::Prefiltered)));
-        }
         let (mut letters, mut unwritten) = (0, 0_u64);
         decoder.decode_each_unfiltered(message, &mut |element, text, decoded| match decoded {
             Ok(decoded) => {
@@ -296,39 +308,6 @@ fn origin_of(topic: &Arc<str>, at: Origin<'_>, element: Option<u32>) -> event::O
         partition: at.partition,
         offset: at.offset,
         element,
-    }
-}
-
-/// Where observations belong.
-#[derive(Debug)]
-struct Destinations {
-    resolver: Resolver,
-    session_evidence: SessionEvidence,
-}
-
-impl Destinations {
-    fn resolve(&self, received: Received) -> Routed {
-        let resolution = self.resolver.resolve(&received.event);
-        let asset = match resolution.outcome {
-            Outcome::Asset(asset) => asset,
-            Outcome::Ignored => return Routed::Skipped(Reason::UnlistedHost),
-            Outcome::Unresolved => return Routed::Skipped(Reason::UnresolvedDestination),
-        };
-        let roles = self.resolver.roles(&asset);
-        if !self.session_evidence.keeps(&received.event.detail, roles) {
-            return Routed::Skipped(Reason::NotKept);
-        }
-        let is_local = resolution.is_local;
-        let source_name = (!is_local)
-            .then(|| self.resolver.source_name(&received.event))
-            .flatten();
-        Routed::Observation(RoutedObservation {
-            observation: Observation::new(asset, received)
-                .local_where(is_local)
-                .with_source_name(source_name),
-            resolved_by: resolution.resolved_by,
-            conflict: resolution.conflict,
-        })
     }
 }
 
