@@ -1,6 +1,7 @@
 //! Whatever arrives is read, skipped or refused with a reason: no panic, and nothing of ours is ever skipped.
 
 mod exceptions;
+mod shortcuts;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -216,22 +216,26 @@ impl Correlator {
 
     /// Applies the next record of the partition.
     pub fn apply(&mut self, record: LogRecord<'_>) -> Applied {
-        let LogRecord {
-            offset,
-            append_time,
-            value,
-        } = record;
-        let (record, undecodable) = match ObservationRecord::decode(value) {
-            Ok(record) => (record, None),
-            Err(error) => (ObservationRecord::Tick {}, Some(error.to_string())),
+        let at = At {
+            now: record.append_time,
+            offset: record.offset,
         };
+        match ObservationRecord::decode(record.value) {
+            Ok(record) => self.apply_decoded(at, record),
+            Err(error) => Applied {
+                disposition: None,
+                undecodable: Some(error.to_string()),
+                ..self.apply_decoded(at, ObservationRecord::Tick {})
+            },
+        }
+    }
+
+    /// The same for a record that need not be read, because whoever made it has it.
+    pub fn apply_decoded(&mut self, at: At, record: ObservationRecord) -> Applied {
+        let offset = at.offset;
         let kind = match &record {
             ObservationRecord::Observation(observation) => Some(observation.kind()),
             ObservationRecord::Sighting(_) | ObservationRecord::Tick {} => None,
-        };
-        let at = At {
-            now: append_time,
-            offset,
         };
         let before = self.join.stream_time();
         // Taken before the record closes what is open: what was due under the old settings may never have been written.
@@ -247,9 +251,8 @@ impl Correlator {
 
         let mut applied = Applied {
             kind,
-            disposition: undecodable.is_none().then_some(step.disposition),
+            disposition: Some(step.disposition),
             counters: step.counters,
-            undecodable,
             ..Applied::default()
         };
         if self.is_new(offset) {

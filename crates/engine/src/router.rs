@@ -180,6 +180,9 @@ impl Router {
 
     /// Routes a message, which may hold several documents, and visits what comes of each.
     pub fn route_each(&mut self, message: Option<&[u8]>, origin: Origin<'_>, visit: &mut dyn FnMut(Routed)) {
+        if self.is_skipped(message) {
+            return visit(Routed::Skipped(Reason::Event(Skip::Prefiltered)));
+        }
         self.visit_each(message, origin, &mut |destinations, read| {
             visit(match read {
                 Ok(received) => destinations.resolve(received),
@@ -196,6 +199,9 @@ impl Router {
         origin: Origin<'_>,
         visit: &mut dyn FnMut(Result<Received, NoEvent>),
     ) {
+        if self.is_skipped(message) {
+            return visit(Err(NoEvent::Skipped(Skip::Prefiltered)));
+        }
         self.visit_each(message, origin, &mut |_, read| visit(read));
     }
 
@@ -204,6 +210,15 @@ impl Router {
         self.destinations.resolve(received.into())
     }
 
+    /// Whether a message is skipped unparsed. Nine of ten messages are, and end here, with nothing that would have to be moved.
+    fn is_skipped(&mut self, message: Option<&[u8]>) -> bool {
+        content(message).is_ok_and(|message| {
+            self.shapes.sample(&self.decoder, message);
+            !self.decoder.can_matter(message)
+        })
+    }
+
+    /// Visits the documents of a message that is not skipped.
     fn visit_each(
         &mut self,
         message: Option<&[u8]>,
@@ -228,11 +243,6 @@ impl Router {
             Ok(content) => content,
             Err((reason, text)) => return visit(destinations, letter(reason, text, None)),
         };
-        shapes.sample(decoder, message);
-        // Nine of ten messages end here, with nothing that would have to be moved.
-        if !decoder.can_matter(message) {
-            return visit(destinations, Err(NoEvent::Skipped(Skip::Prefiltered)));
-        }
         let (mut letters, mut unwritten) = (0, 0_u64);
         decoder.decode_each_unfiltered(message, &mut |element, text, decoded| match decoded {
             Ok(decoded) => {

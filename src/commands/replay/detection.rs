@@ -66,11 +66,10 @@ impl<'a> Detection<'a> {
     pub(super) fn deliver(
         &mut self,
         key: Key,
-        payload: &[u8],
+        kept: Kept,
         printer: &mut Printer<impl Write>,
     ) -> anyhow::Result<()> {
         let [append_time, _, file, line] = key;
-        let kept: Kept = serde_json::from_slice(payload)?;
         let name = usize::try_from(file).ok().and_then(|file| self.names.get(file));
         let name = name.map_or_else(|| Arc::from(""), Arc::clone);
         let line = line.unsigned_abs();

@@ -83,7 +83,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let names: Vec<Arc<str>> = inputs.iter().map(|input| Arc::from(&*input.name)).collect();
     let mut detection = Detection::new(args, &policy, router, &names, summary);
     let detected = sorter
-        .finish(|key, payload| detection.deliver(key, &payload, &mut printer))
+        .finish(|key, kept| detection.deliver(key, *kept, &mut printer))
         .and_then(|()| detection.finish(&mut printer));
     match detected {
         // Whoever reads the alerts has seen enough, as `head` does.
@@ -111,7 +111,7 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     /// Reads everything there is.
-    fn read(&mut self, inputs: &[Input]) -> anyhow::Result<Sorter> {
+    fn read(&mut self, inputs: &[Input]) -> anyhow::Result<Sorter<Box<Kept>>> {
         let progress = progress(inputs);
         let mut sorter = Sorter::new(IN_MEMORY);
         let mut spilled = Ok(());
@@ -147,9 +147,8 @@ impl Replay<'_> {
                         Ok(received) => {
                             tuples.note(&received.event);
                             let key = key(args, received.event.time, file, offset.to_wire());
-                            let payload = Kept::of(received).encode();
                             if spilled.is_ok() {
-                                spilled = sorter.push(key, payload);
+                                spilled = sorter.push(key, Box::new(Kept::of(received)));
                             }
                         }
                         Err(NoEvent::Skipped(Skip::Prefiltered)) => prefiltered += 1,

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes, Word};
 use super::document::{Document, EventData};
+use super::message_text::MessageText;
 use super::prefilter::Prefilter;
 use super::record::Record;
 use super::session_events::SessionEvents;
@@ -23,6 +24,7 @@ const MOST_ADDRESSES: usize = 64;
 #[derive(Debug)]
 pub struct Decoder {
     prefilter: Prefilter,
+    message_text: MessageText,
     watched: WatchedPipes,
     session_events: SessionEvents,
     allowed_lateness: Duration,
@@ -34,6 +36,7 @@ impl Decoder {
     pub fn new(watched: WatchedPipes, allowed_lateness: Duration) -> Self {
         Self {
             prefilter: Prefilter::new(SessionEvents::default()),
+            message_text: MessageText::default(),
             watched,
             session_events: SessionEvents::default(),
             allowed_lateness,
@@ -60,7 +63,7 @@ impl Decoder {
     /// anything at all.
     pub fn decode(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
         if self.can_matter(message) {
-            self.decode_unfiltered(message)
+            self.read(message)
         } else {
             Ok(Decoded::skipped(Skip::Prefiltered))
         }
@@ -80,7 +83,7 @@ impl Decoder {
     /// cannot.
     pub fn decode_each_unfiltered(&self, message: &[u8], visit: &mut VisitDecoded<'_>) {
         use DecodeError::{InvalidJson, NotAnObject, NotWinlogbeat};
-        let decoded = self.decode_unfiltered(message);
+        let decoded = self.read(message);
         // Truncated in the midst of many, it still holds those before.
         let may_hold_others = matches!(decoded, Err(NotAnObject(_) | NotWinlogbeat(_) | InvalidJson(_)));
         // Most messages are no concern of ours: nothing more is done with one that needs no second look.
@@ -94,7 +97,7 @@ impl Decoder {
             let decoded = if is_object {
                 self.decode(document.as_bytes())
             } else {
-                self.decode_unfiltered(document.as_bytes())
+                self.read(document.as_bytes())
             };
             visit(Some(next), document.as_bytes(), decoded);
             next += 1;
@@ -106,7 +109,18 @@ impl Decoder {
         }
     }
 
-    /// The plain path: parses every document. The reference for [`Decoder::decode`].
+    /// What [`Decoder::decode_unfiltered`] makes of it, without a look at what nobody reads of it.
+    fn read(&self, message: &[u8]) -> Result<Decoded, DecodeError> {
+        let cut = self.message_text.cut_from(message);
+        let decoded = cut.as_deref().and_then(|cut| str::from_utf8(cut).ok());
+        match decoded.map(|text| self.decode_text(text)) {
+            Some(Ok(decoded)) => Ok(decoded),
+            // Errors say where in the whole.
+            Some(Err(_)) | None => self.decode_unfiltered(message),
+        }
+    }
+
+    /// The plain path: parses every document in full. The reference for [`Decoder::decode`].
     ///
     /// # Errors
     /// [`DecodeError`] where the document cannot be read.

@@ -23,6 +23,7 @@ mod envelope;
 mod evtx;
 mod field;
 mod identity;
+mod message_text;
 mod names;
 mod observation;
 mod observation_record;

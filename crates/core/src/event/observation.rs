@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::names::is_local;
-use super::provenance::{shared_agent, shared_text};
+use super::provenance::{one_agent, one_text, shared_agent, shared_text};
 use super::{Account, Agent, Logon, ObservationId, Origin, Received, ShareSession};
 use crate::time::EventTime;
 
@@ -354,6 +354,15 @@ impl Observation {
     #[must_use]
     pub fn local_where(self, is_local: bool) -> Self {
         Self { is_local, ..self }
+    }
+
+    /// The same, holding who shipped it and what its source is called together with others of this thread, as one does that is
+    /// read from a record.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.agent = self.agent.map(one_agent);
+        self.source_name = self.source_name.map(one_text);
+        self
     }
 
     /// The same, with what a binding calls its source.

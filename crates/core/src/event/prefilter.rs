@@ -29,12 +29,12 @@ const ENDS: [&[u8]; 8] = [
     b"_id\"", b"ode\"", b"tID\"", b"ext\"", b"_id\\", b"ode\\", b"tID\\", b"\\u00",
 ];
 
-/// The rest of each name, before its end.
-const BEGINNINGS: [&[u8]; 7] = [b"event", b"c", b"Even", b"#t", b"event", b"c", b"Even"];
-
 /// From here on the names are those of a document within a text, where a backslash precedes the quote. There `#text` needs
 /// no place: it stands below `EventID` only.
 const WRAPPED: usize = 4;
+
+/// The place of the escape among the ends.
+const ESCAPE: usize = 7;
 
 /// Searches for what every event that matters has.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Prefilter {
     pub(super) fn can_matter(&self, message: &[u8]) -> bool {
         match self.ids(message) {
             Ids::Odd => self.has_a_word(message),
-            Ids::Session(ids) if self.session.can_matter(ids, message) => true,
+            Ids::Session(ids) if ids.any() && self.session.can_matter(ids, message) => true,
             // The end comes last: another core wrote the message, and to read ahead of the scan would stall on its memory.
             Ids::Session(_) => is_truncated(message) && self.has_a_word(message),
         }
@@ -78,19 +78,19 @@ impl Prefilter {
         let mut session = session::Ids::default();
         for found in ends.find_iter(message) {
             let (before, after) = (&message[..found.start()], &message[found.end()..]);
-            let name = found.pattern().as_usize();
-            let is_odd = match BEGINNINGS.get(name) {
-                Some(beginning) if !before.ends_with(beginning) => false,
-                Some(_) if name >= WRAPPED => ends_a_name_within_a_text(after),
-                Some(_) => match value_after(after) {
+            let end = found.pattern().as_usize();
+            let is_odd = match end {
+                ESCAPE => is_escape_of_a_name(after),
+                _ if !is_a_name(end, before) => false,
+                WRAPPED.. => ends_a_name_within_a_text(after),
+                _ => match value_after(after) {
                     Value::None => false,
-                    Value::Number(b"3" | b"18" | b"5145") | Value::Odd => true,
+                    Value::Number(3 | 18 | 5145) | Value::Odd => true,
                     Value::Number(id) => {
                         self.session.note(id, &mut session);
                         false
                     }
                 },
-                None => is_escape_of_a_name(after),
             };
             if is_odd {
                 return Ids::Odd;
@@ -108,45 +108,71 @@ enum Ids {
     Session(session::Ids),
 }
 
+/// Whether what stands before this end makes a whole name of it.
+fn is_a_name(end: usize, before: &[u8]) -> bool {
+    match end % WRAPPED {
+        0 => before.ends_with(b"event"),
+        1 => before.ends_with(b"c"),
+        2 => before.ends_with(b"Even"),
+        _ => before.ends_with(b"#t"),
+    }
+}
+
 /// What may follow a name.
 #[derive(Clone, Copy, Debug)]
-enum Value<'m> {
+enum Value {
     /// No number.
     None,
-    /// These digits, without zeros before them.
-    Number(&'m [u8]),
+    /// This number, or one that is at least as large as the largest.
+    Number(u32),
     /// It may be any number.
     Odd,
 }
 
 /// What follows a name, and a colon.
-fn value_after(after: &[u8]) -> Value<'_> {
-    let Some(value) = after.trim_ascii_start().strip_prefix(b":") else {
-        return Value::None;
+#[inline]
+fn value_after(after: &[u8]) -> Value {
+    let value = match after {
+        [b':', value @ ..] => value,
+        _ => match after.trim_ascii_start() {
+            [b':', value @ ..] => value,
+            _ => return Value::None,
+        },
     };
-    // A list of one is read as its element.
+    let (digits, is_text) = match value {
+        [b'"', text @ ..] => (text, true),
+        [b'0'..=b'9', ..] => (value, false),
+        _ => behind_blanks(value),
+    };
+    let (mut number, mut length) = (0_u32, 0);
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.saturating_mul(10).saturating_add(digit.into());
+        length += 1;
+    }
+    match digits.get(length) {
+        Some(b'"') if is_text => Value::Number(number),
+        // Only a sign, blanks of any alphabet and escapes may surround the digits of a text.
+        Some(b'+' | b'\\') if is_text => Value::Odd,
+        Some(next) if is_text && (next.is_ascii_whitespace() || !next.is_ascii()) => Value::Odd,
+        _ if is_text => Value::None,
+        // Some shippers turn whole numbers into doubles.
+        Some(b'.' | b'e' | b'E') => Value::Odd,
+        _ => Value::Number(number),
+    }
+}
+
+/// Where the digits of a value may begin, and whether within a text. A list of one is read as its element.
+fn behind_blanks(value: &[u8]) -> (&[u8], bool) {
     let value = value.trim_ascii_start();
     let value = value.strip_prefix(b"[").unwrap_or(value).trim_ascii_start();
-    let (digits, is_text) = match value.strip_prefix(b"\"") {
-        Some(text) => (text, true),
-        None => (value, false),
-    };
-    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = digits.split_at(length);
-    let next = rest.first().copied();
-    if is_text && next != Some(b'"') {
-        // Only a sign, blanks of any alphabet and escapes may surround the digits of a text.
-        let is_odd = next.is_some_and(|next| {
-            matches!(next, b'+' | b'\\') || next.is_ascii_whitespace() || !next.is_ascii()
-        });
-        return if is_odd { Value::Odd } else { Value::None };
+    match value {
+        [b'"', text @ ..] => (text, true),
+        _ => (value, false),
     }
-    // Some shippers turn whole numbers into doubles.
-    if !is_text && next.is_some_and(|next| matches!(next, b'.' | b'e' | b'E')) {
-        return Value::Odd;
-    }
-    let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
-    Value::Number(&digits[zeros..])
 }
 
 fn is_truncated(message: &[u8]) -> bool {

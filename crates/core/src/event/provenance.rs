@@ -171,18 +171,28 @@ thread_local! {
     static TEXTS: RefCell<HashSet<Arc<str>>> = RefCell::default();
 }
 
+/// The agent; equal ones are one allocation.
+pub(super) fn one_agent(agent: Arc<Agent>) -> Arc<Agent> {
+    AGENTS.with(|known| shared(known, agent))
+}
+
+/// The text; equal ones are one allocation.
+pub(super) fn one_text(text: Arc<str>) -> Arc<str> {
+    TEXTS.with(|known| shared(known, text))
+}
+
 /// Reads an agent; equal ones are one allocation.
 pub(super) fn shared_agent<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Arc<Agent>>, D::Error> {
     let agent = Option::<Arc<Agent>>::deserialize(deserializer)?;
-    Ok(agent.map(|agent| AGENTS.with(|known| shared(known, agent))))
+    Ok(agent.map(one_agent))
 }
 
 /// Reads a text; equal ones are one allocation.
 pub(super) fn shared_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
     let text = Option::<Arc<str>>::deserialize(deserializer)?;
-    Ok(text.map(|text| TEXTS.with(|known| shared(known, text))))
+    Ok(text.map(one_text))
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use pipewarden_core::detection::{Explanation, StateSize, Status};
 use pipewarden_core::event::{Observation, Sighting};
+use pipewarden_core::log::At;
 use pipewarden_core::time::AppendTime;
 
-use crate::{AlertRecord, Applied, Correlator, LogRecord, ObservationRecord, Policy};
+use crate::{AlertRecord, Applied, Correlator, ObservationRecord, Policy};
 
-/// Runs a correlator over one partition that is never interrupted, so that the log itself need not be kept.
+/// Runs a correlator over one partition that is never interrupted, so that the log itself need not be kept. Nor are its
+/// records written and read: what a record is read as is what it was written from, as `tests/pure/hostile_input` holds.
 #[derive(Debug)]
 pub struct Replayer {
     correlator: Correlator,
@@ -49,9 +51,9 @@ impl Replayer {
     /// Appends an observation, and its sighting where there is one, and applies them.
     pub fn observe(&mut self, append_time: AppendTime, observation: Observation) -> Applied {
         let sighting = Sighting::of(&observation);
-        let mut applied = self.append(append_time, &ObservationRecord::Observation(observation));
+        let mut applied = self.append(append_time, ObservationRecord::Observation(observation.shared()));
         if let Some(sighting) = sighting {
-            let sighted = self.append(append_time, &ObservationRecord::Sighting(sighting));
+            let sighted = self.append(append_time, ObservationRecord::Sighting(sighting));
             applied.alerts.extend(sighted.alerts);
         }
         applied
@@ -62,23 +64,23 @@ impl Replayer {
     pub fn finish(&mut self) -> Applied {
         let mut alerts = Vec::new();
         while let Some(deadline) = self.correlator.next_deadline_of_accesses() {
-            alerts.extend(self.append(deadline, &ObservationRecord::Tick {}).alerts);
+            alerts.extend(self.append(deadline, ObservationRecord::Tick {}).alerts);
         }
-        let mut end = self.append(AppendTime::MAX, &ObservationRecord::Tick {});
+        let mut end = self.append(AppendTime::MAX, ObservationRecord::Tick {});
         alerts.append(&mut end.alerts);
         Applied { alerts, ..end }
     }
 
-    fn append(&mut self, append_time: AppendTime, record: &ObservationRecord) -> Applied {
+    fn append(&mut self, append_time: AppendTime, record: ObservationRecord) -> Applied {
         if let Some(closed) = &mut self.explanations {
             let closing = self.correlator.explain_closing_by(append_time);
             closed.extend(closing.map(|explanation| (explanation.alert_id.to_string(), explanation)));
         }
-        self.correlator.apply(LogRecord {
+        let at = At {
+            now: append_time,
             offset: self.correlator.position(),
-            append_time,
-            value: &record.encode(),
-        })
+        };
+        self.correlator.apply_decoded(at, record)
     }
 }
 

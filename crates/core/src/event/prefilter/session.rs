@@ -19,6 +19,12 @@ pub(super) struct Ids {
     pub(super) connection_permitted: bool,
 }
 
+impl Ids {
+    pub(super) const fn any(self) -> bool {
+        self.logon || self.share_session || self.connection_permitted
+    }
+}
+
 /// Searches for what session evidence that matters has.
 #[derive(Debug)]
 pub(super) struct SessionGate {
@@ -52,11 +58,11 @@ impl SessionGate {
     }
 
     /// The kind of session evidence that an id means, if that is read at all.
-    pub(super) fn note(&self, id: &[u8], ids: &mut Ids) {
+    pub(super) fn note(&self, id: u32, ids: &mut Ids) {
         match id {
-            b"4624" => ids.logon |= self.events.logons.some(),
-            b"5140" => ids.share_session |= self.events.share_sessions.some(),
-            b"5156" => ids.connection_permitted |= self.events.permitted_connections,
+            4624 => ids.logon |= self.events.logons.some(),
+            5140 => ids.share_session |= self.events.share_sessions.some(),
+            5156 => ids.connection_permitted |= self.events.permitted_connections,
             _ => {}
         }
     }
@@ -71,7 +77,7 @@ impl SessionGate {
     fn is_network_logon(&self, message: &[u8]) -> bool {
         let mut found = self.logon_type.find_iter(message);
         found.any(|at| match message.get(at + "LogonType".len()..) {
-            Some([b'"', after @ ..]) => value_after(after).can_be(&[b"3"]),
+            Some([b'"', after @ ..]) => value_after(after).can_be(&[3]),
             // It ends within a text.
             Some([b'\\', ..]) => true,
             _ => false,
@@ -80,7 +86,7 @@ impl SessionGate {
 
     fn has_smb_port(&self, message: &[u8]) -> bool {
         let mut found = self.port.find_iter(message);
-        found.any(|at| value_after(&message[at + 4..]).can_be(&[b"445", b"139"]))
+        found.any(|at| value_after(&message[at + 4..]).can_be(&[445, 139]))
     }
 
     /// Whether it may have been logged by a computer whose events are read.
@@ -114,12 +120,12 @@ fn plain_text(after: &[u8]) -> Option<&str> {
     std::str::from_utf8(&text[..end]).ok().filter(|_| is_whole)
 }
 
-impl Value<'_> {
+impl Value {
     /// Whether it may be one of these numbers.
-    fn can_be(self, numbers: &[&[u8]]) -> bool {
+    fn can_be(self, numbers: &[u32]) -> bool {
         match self {
             Self::None => false,
-            Self::Number(digits) => numbers.contains(&digits),
+            Self::Number(number) => numbers.contains(&number),
             Self::Odd => true,
         }
     }
