@@ -172,13 +172,13 @@ impl Judge<'_> {
             IpAddr::V6(ip) => !ip.is_unicast_link_local(),
         });
         let own = label(&told.pipewarden.asset.id);
-        let by_the_asset = |told: &Told| {
-            told.pipewarden
-                .rests_on
-                .iter()
-                .all(|ground| ground.computer.as_deref().map(label) == Some(own.clone()))
-        };
-        told.who() == "local" && !is_of_another && by_the_asset(told)
+        // A name that the inventory or a binding gives rests on no computer.
+        let mut grounds = told.pipewarden.rests_on.iter();
+        let by_the_asset = grounds.all(|ground| {
+            let computer = ground.computer.as_deref().map(label);
+            computer.is_none_or(|computer| computer == own)
+        });
+        told.who() == "local" && !is_of_another && by_the_asset
     }
 
     /// Whether every access of an alert is audited, by the asset, by somebody whom an exception covers, and uncontradicted.
