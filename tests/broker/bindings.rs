@@ -166,7 +166,9 @@ fn assert_routes_after_reading(service: &Service, bindings: u64) {
 fn an_address_that_moved_resolves_by_the_time_of_the_event_and_the_inventory_wins() {
     let Some(broker) = broker() else { return };
     // What is older than that teaches nothing.
-    let settings = two(broker, "moved").with("detection/allowed_lateness", "8h".into());
+    let settings = two(broker, "moved")
+        .with("detection/allowed_lateness", "8h".into())
+        .with("bindings/publish_after", "1min".into());
     settings.create_topics();
     let input = settings.topic("input");
     let service = Service::start(&settings);

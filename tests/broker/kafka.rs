@@ -79,9 +79,14 @@ fn alerts(broker: &Broker, settings: &Settings) -> Vec<Value> {
     alerts.collect()
 }
 
+/// An alert without what depends on where its messages lay and when they came.
 fn without_revision(mut alert: Value) -> Value {
     alert["pipewarden"].as_object_mut().unwrap().remove("revision");
     alert["event"].as_object_mut().unwrap().remove("created");
+    let evidence = alert["pipewarden"]["evidence"].as_array_mut();
+    for entry in evidence.into_iter().flatten() {
+        entry.as_object_mut().unwrap().remove("origin");
+    }
     alert
 }
 

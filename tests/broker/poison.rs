@@ -35,6 +35,8 @@ fn accesses(large: bool) -> Vec<Value> {
             "somebody".to_owned()
         };
         let share = winlogbeat::share(number, winlogbeat::CLIENT, 49_839);
+        // Accounts are one where their SIDs are.
+        let share = winlogbeat::with(share, "SubjectUserSid", Value::Null);
         winlogbeat::with(share, "SubjectUserName", name.into())
     };
     (0..if large { 60 } else { 1 }).map(share).collect()

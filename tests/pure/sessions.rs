@@ -134,6 +134,7 @@ fn a_share_access_without_an_address_has_that_of_the_session_of_its_logon_id() {
         nameless(120_000),
     ]);
     assert_eq!(told(&alert), "unattributed none low");
+    assert_eq!(alert["pipewarden"]["conflicts"][0]["kind"], "other_strong_source");
 }
 
 #[test]

@@ -139,6 +139,18 @@ fn found(
     let contradicted = evidence.iter().filter(|seen| scene.is_contradicted(seen));
     let mut conflicts: BTreeSet<Conflict> = contradicted.map(|seen| record_conflict(seen)).collect();
     conflicts.extend(rivals::conflicts(scene, who, audited, others));
+    let unclear = (audited.iter().chain(others)).filter(|seen| scene.is_of_several(seen));
+    let first = unclear.min_by_key(|seen| (seen.event.time, seen.id));
+    conflicts.extend(first.map(|share| {
+        Conflict {
+            kind: ConflictKind::OtherStrongSource,
+            text:
+                "sessions with the logon id of a share_access that names no address come from several sources"
+                    .into(),
+            computer: Some(share.event.computer.clone()),
+            record_id: share.event.record_id,
+        }
+    }));
     let of = if audited.is_empty() { others } else { audited };
     let best = of
         .iter()

@@ -86,6 +86,18 @@ impl<'a> Scene<'a> {
         all.collect()
     }
 
+    /// Whether the logon id of a share access that names no address is of sessions from several sources.
+    pub(super) fn is_of_several(&self, seen: Seen<'_>) -> bool {
+        let is_nameless = share_access(seen).is_some_and(|share| share.source_ip.is_none());
+        let origins = || {
+            self.of_share(seen)
+                .into_iter()
+                .map(origin)
+                .collect::<BTreeSet<Origin>>()
+        };
+        is_nameless && origins().len() > 1
+    }
+
     /// Whose the logon id of a share access is that names no address, if that is one.
     pub(super) fn by_logon(&self, share: Seen<'_>) -> Option<Origin> {
         if share_access(share)?.source_ip.is_some() {

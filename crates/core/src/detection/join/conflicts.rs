@@ -81,6 +81,17 @@ pub(super) fn dropped_share() -> Conflict {
     }
 }
 
+/// The logon id of a share access without an address is of sessions from several.
+pub(super) fn several_sources(share: &Stored) -> Conflict {
+    Conflict {
+        kind: ConflictKind::OtherStrongSource,
+        text: "sessions with the logon id of a share_access that names no address come from several sources"
+            .to_owned(),
+        computer: Some(share.observation.event.computer.clone()),
+        record_id: share.observation.event.record_id,
+    }
+}
+
 /// Another source may have been connected, and nobody knows any more.
 pub(super) fn dropped_evidence() -> Conflict {
     Conflict {

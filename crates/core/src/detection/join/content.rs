@@ -239,6 +239,7 @@ impl<'a> Reader<'a, '_> {
         let all = stored.chain(members.pipes()).chain(shares);
         let mut conflicts = conflicts::of_records(all, asset, settings);
         conflicts.extend(rivals::conflicts(members, self.origin(), self.accesses, settings));
+        conflicts.extend(members.named_by_several().map(conflicts::several_sources));
         let is_doubtful = |share: &Share| {
             let mut named_by = links::evidence_of(&share.stored, asset, settings).chain([&share.stored]);
             !conflicts.is_empty()

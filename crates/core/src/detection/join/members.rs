@@ -77,6 +77,16 @@ impl<'a> Members<'a> {
         audited.all(|share| share.source_ip.is_some())
     }
 
+    /// The first share access without an address whose logon id is of sessions from several sources.
+    pub(super) fn named_by_several(&self) -> Option<&'a Stored> {
+        let is_unclear = |share: &&&Share| {
+            let standing = share.standing.as_ref();
+            standing.is_some_and(Standing::is_named_by_several)
+        };
+        let unclear = self.shares.iter().filter(is_unclear).map(|share| &share.stored);
+        unclear.min_by_key(|share| (share.time(), share.observation.id))
+    }
+
     /// Event time of the first and of the last access.
     pub(super) fn times(&self) -> Option<(EventTime, EventTime)> {
         let kept = self.accesses().map(|(access, _)| (access.time(), access.time()));

@@ -118,6 +118,11 @@ impl Standing {
         matches!(self.named, Few::One(_))
     }
 
+    /// Whether sessions of its logon id come from several sources, so that the id names nobody.
+    pub(super) fn is_named_by_several(&self) -> bool {
+        self.named == Few::Several
+    }
+
     /// Whose the access is. At most ambiguous where evidence is missing.
     pub(super) fn verdict(&self) -> Verdict {
         if let Few::One(origin) = self.named {
