@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pipewarden_core::inventory::Inventory;
 use serde_json::{Value, json};
 use testkit::truth::{expected, reported, truths};
 
@@ -42,8 +43,10 @@ fn what_is_written_to_a_broker_is_what_the_service_finds() {
         String::from_utf8_lossy(&output.stderr)
     );
     let truths = truths(&truth);
+    let inventory = std::fs::read_to_string(INVENTORY).unwrap();
+    let inventory = Inventory::parse(&inventory, INVENTORY).unwrap();
     assert!(truths.len() >= 3, "{}", truths.len());
-    let expected = expected(&truths);
+    let expected = expected(&truths, Some(&inventory));
     service.await_that("every attack is found, and nothing else", || {
         let mut standing = BTreeMap::new();
         for record in broker.read_all(settings.topic("alerts")) {

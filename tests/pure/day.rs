@@ -28,6 +28,8 @@ fn every_attack_is_told_and_exceptions_only_make_it_quieter() {
     assert!(after.risky < before.risky, "{after:?}");
     let named = |judgement: &testkit::estate::Judgement| judgement.with_outcome(AttackOutcome::Named);
     assert_eq!(named(&after), named(&before));
+    assert!(named(&after) >= 18, "{after:?}");
+    assert_eq!(after.risky_of_others, 0, "{after:?}");
 }
 
 #[test]

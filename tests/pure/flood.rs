@@ -339,3 +339,24 @@ fn where_session_evidence_was_dropped_near_an_access_its_source_is_ambiguous_and
     let kinds: Vec<ConflictKind> = content.conflicts.iter().map(|conflict| conflict.kind).collect();
     assert_eq!(kinds, [ConflictKind::DroppedEvidence]);
 }
+
+#[test]
+fn where_a_share_access_was_dropped_near_an_opened_pipe_its_alert_says_that_one_may_explain_it() {
+    let mut flood = Flood::new();
+    let share = |at| Seed { kind: 2, at, ..SEED };
+    for at in 0..20 {
+        flood.send(share(at));
+    }
+    flood.send(Seed {
+        kind: 1,
+        at: 600_000,
+        ..SEED
+    });
+    let (disposition, _) = flood.send(share(600_001));
+    assert_eq!(disposition, Disposition::Dropped, "one source has a quarter");
+    let alerts = flood.last();
+    let alerts = contents(&alerts);
+    let (_, alone) = alerts.iter().find(|(who, _)| *who == Who::Unattributed).unwrap();
+    let kinds: Vec<ConflictKind> = alone.conflicts.iter().map(|conflict| conflict.kind).collect();
+    assert_eq!(kinds, [ConflictKind::DroppedEvidence]);
+}

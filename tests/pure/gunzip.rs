@@ -72,7 +72,7 @@ proptest! {
 
     #[test]
     fn a_cut_or_changed_batch_is_what_the_reference_gives(
-        (members, _) in members(),
+        (members, content) in members(),
         cut in any::<prop::sample::Index>(),
         is_cut in any::<bool>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
@@ -91,9 +91,12 @@ proptest! {
         let has_header_checksum = batch.windows(4).any(|start| start.starts_with(&BEGIN) && start[3] & 2 != 0);
         prop_assume!(batch.starts_with(&BEGIN) && !has_header_checksum);
         let expected = reference(&batch);
-        prop_assert!(inflate(&batch, ROOMY) == expected.clone().ok_or(BatchLossReason::Damaged));
+        let found = inflate(&batch, ROOMY);
+        // An incomplete code that one library rejects and the other reads is no damage where the checksum holds.
+        let is_whole = expected.is_none() && found.as_ref() == Ok(&content);
+        prop_assert!(is_whole || found == expected.ok_or(BatchLossReason::Damaged));
         // Where there is too little room, damage behind it is not seen.
-        let room = expected.map_or(100, |content| content.len() / 2);
+        let room = found.map_or(100, |content| content.len() / 2);
         prop_assert!(room == 0 || inflate(&batch, room).is_err());
     }
 

@@ -71,6 +71,22 @@ fn one_known_access_explains_one_opened_pipe_and_hides_no_other() {
     );
 }
 
+#[test]
+fn what_comes_in_its_time_is_no_copy_of_what_was_sent_long_before() {
+    let events = [by_asset(0, CLIENT, 49_839), pipe(517)];
+    let mut arriving: Vec<(i64, Value)> = vec![(0, events[0].clone()), (600, events[1].clone())];
+    let expected = bench().detect_arriving(&arriving);
+    assert_eq!(told(&expected), ["10.1.0.101 inferred medium"]);
+    arriving.insert(0, (-55 * MINUTE, events[0].clone()));
+    assert_eq!(bench().detect_arriving(&arriving), expected);
+    arriving.insert(0, (-55 * MINUTE, events[1].clone()));
+    assert_eq!(
+        told(&bench().detect_arriving(&arriving)),
+        ["10.1.0.101 inferred medium", "10.1.0.101 inferred medium"],
+        "the one that was sent before is an untimely access of its own"
+    );
+}
+
 /// The text of the first conflict of the alert that names this address, or nobody.
 #[track_caller]
 fn conflict(alerts: &[Value], source: Option<&str>) -> String {

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use pipewarden_core::detection::SWEEP;
+use pipewarden_core::detection::{Attribution, SWEEP};
+use pipewarden_core::event::AssetId;
+use pipewarden_core::inventory::{Inventory, Role};
 use pipewarden_tools::generator::Truth;
 use serde_json::Value;
 
@@ -26,15 +28,23 @@ pub struct Finding {
     pub last_access: String,
 }
 
-/// What a generator staged, sorted.
-pub fn expected(truths: &[Truth]) -> Vec<Finding> {
+/// What a generator staged, sorted, as it is told with this inventory: the logons of its domain controllers are not kept,
+/// so that an inferred source is less sure there.
+pub fn expected(truths: &[Truth], inventory: Option<&Inventory>) -> Vec<Finding> {
+    let keeps_logons = |truth: &Truth| {
+        let asset = inventory.and_then(|inventory| inventory.asset(&AssetId::new(&truth.asset)));
+        asset.is_none_or(|asset| !asset.roles.contains(&Role::DomainController))
+    };
     let word = |value: Value| value.as_str().unwrap().to_owned();
     let mut all = Vec::new();
     for truth in truths {
         all.push(Finding {
             asset: truth.asset.clone(),
             attribution: word(serde_json::to_value(truth.attribution).unwrap()),
-            confidence: word(serde_json::to_value(truth.confidence).unwrap()),
+            confidence: match truth.attribution {
+                Attribution::Inferred if !keeps_logons(truth) => "low".to_owned(),
+                _ => word(serde_json::to_value(truth.confidence).unwrap()),
+            },
             sources: truth.sources.iter().map(ToString::to_string).collect(),
             first_access: truth.first_access.to_string(),
             last_access: truth.last_access.to_string(),

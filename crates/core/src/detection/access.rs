@@ -116,6 +116,16 @@ pub enum Confidence {
 }
 
 words!(Attribution: Audited = "audited", Inferred = "inferred", Ambiguous = "ambiguous", None = "none");
+impl Confidence {
+    /// One step less.
+    pub(super) const fn lowered(self) -> Self {
+        match self {
+            Self::High => Self::Medium,
+            Self::Medium | Self::Low => Self::Low,
+        }
+    }
+}
+
 words!(Confidence: Low = "low", Medium = "medium", High = "high");
 
 /// How many observations of each kind an alert rests on.
@@ -210,9 +220,10 @@ pub struct Conflict {
 pub enum ConflictKind {
     /// Two messages bear one record id of one log and say different things.
     DecisiveValues,
-    /// Another source, too, was connected by the asset's own log, and no access of its own explains that.
+    /// Another source, too, was connected or opened the pipe by the asset's own log, and which of the two it was follows from
+    /// times alone.
     OtherStrongSource,
-    /// A bound has dropped session evidence that may have shown another source.
+    /// A bound has dropped evidence that may have shown another source.
     DroppedEvidence,
 }
 

@@ -267,6 +267,12 @@ impl JoinSettings {
         (-micros(self.clock_skew)..=micros(self.allowed_lateness)).contains(&time.lateness_at(arrival))
     }
 
+    /// Whether an event of this time arrives before any sound clock could show that time.
+    pub fn is_ahead(&self, time: EventTime, arrival: AppendTime) -> bool {
+        let skew = i64::try_from(self.clock_skew.as_micros()).unwrap_or(i64::MAX);
+        time.lateness_at(arrival) < -skew
+    }
+
     /// How long after the end of its bucket an alert stays open.
     pub fn closing_delay(&self) -> Duration {
         self.tuple_window + self.allowed_lateness + self.clock_skew

@@ -38,6 +38,12 @@ impl ObservationId {
 }
 
 impl ObservationId {
+    /// The identity by which copies are recognised of what comes in its time, or before it. What is sent long before it can be
+    /// true would join little of what is logged then: what comes in its time is no copy of that.
+    pub(crate) const fn remembered(self, is_ahead: bool) -> Self {
+        Self(if is_ahead { !self.0 } else { self.0 })
+    }
+
     /// The identity of an event as an observation of this asset. Hosts of several domains may share a first label: what one
     /// of them logs is never a copy of what another did.
     pub(crate) fn at(self, asset: &AssetId) -> Self {

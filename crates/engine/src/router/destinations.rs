@@ -1,4 +1,4 @@
-//! To which asset an event belongs.
+//! Where observations belong, and which of them are kept.
 
 use pipewarden_core::detection::SessionEvidence;
 use pipewarden_core::event::{Observation, Received};

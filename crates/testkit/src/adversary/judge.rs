@@ -120,11 +120,17 @@ impl Judge<'_> {
             candidates.any(|candidate| self.is_forged_source(candidate))
         };
         let best = |told: &[&Told]| told.iter().map(|told| told.pipewarden.confidence).max();
+        // What is forged in the name of the same source may stand in an alert of its own, by another bucket.
+        let is_of_its_source = |told: &Told| {
+            told.source().is_some() && after.iter().any(|after| after.source() == told.source())
+        };
         if self.is_splittable()
             || after.is_empty()
             || best(&after) >= best(&before)
             || after.iter().any(rival)
             || after.iter().any(|told| self.shows_the_forged_word(told))
+            || (self.attacked.told.iter())
+                .any(|told| is_of_its_source(told) && self.shows_the_forged_word(told))
         {
             return Ok(());
         }

@@ -174,8 +174,8 @@ impl<'a> Attacks<'a> {
                 attack.wish.over_ipv6 = true;
             }
         }
-        for (server, part) in [("pri02", 520), ("dp07", 710)] {
-            let client = self.client("3");
+        for (server, part, logs) in [("pri02", 520, "3"), ("dp07", 710, "")] {
+            let client = self.client(logs);
             self.hosts.all[client.0].nat = Some(IpAddr::from([10, 9, 0, 1]));
             self.add(AttackKind::DualStackOrNat, client, server, self.span.part(part));
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::dropped::DroppedEvidence;
 use super::standing::Standing;
 use super::stored::{Slot, Stored, around};
 use crate::detection::AlertId;
@@ -48,6 +49,8 @@ pub(super) struct Accesses {
     pub(super) pipes: BTreeMap<Slot, Pipe>,
     /// Accesses that have candidates. They are few, and every connection is compared with those around it.
     unattributed: BTreeSet<Slot>,
+    /// Share accesses that bounds left no room for: one of them may explain a pipe connection.
+    pub(super) dropped_shares: DroppedEvidence,
 }
 
 impl Accesses {

@@ -71,6 +71,16 @@ pub(super) fn other_opener(other: Origin, seen: &Stored) -> Conflict {
     }
 }
 
+/// A share access that no bound left room for may be the other half of an opened pipe.
+pub(super) fn dropped_share() -> Conflict {
+    Conflict {
+        kind: ConflictKind::DroppedEvidence,
+        text: "there were more share_accesses near an opened pipe than are kept whole: one of them may explain it".to_owned(),
+        computer: None,
+        record_id: None,
+    }
+}
+
 /// Another source may have been connected, and nobody knows any more.
 pub(super) fn dropped_evidence() -> Conflict {
     Conflict {

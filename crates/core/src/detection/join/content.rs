@@ -238,13 +238,7 @@ impl<'a> Reader<'a, '_> {
         let shares = members.shares.iter().map(|share| &share.stored);
         let all = stored.chain(members.pipes()).chain(shares);
         let mut conflicts = conflicts::of_records(all, asset, settings);
-        let alone = members.alone.iter().map(|pipe| &pipe.stored);
-        let rivals = [
-            rivals::of_pipes(alone, self.origin(), self.accesses, settings),
-            rivals::of_shares(members.audited(), self.origin(), self.accesses, settings),
-        ];
-        let rivals = rivals.into_iter().flatten();
-        conflicts.extend(rivals.map(|(other, seen)| conflicts::other_opener(other, seen)));
+        conflicts.extend(rivals::conflicts(members, self.origin(), self.accesses, settings));
         let is_doubtful = |share: &Share| {
             let mut named_by = links::evidence_of(&share.stored, asset, settings).chain([&share.stored]);
             !conflicts.is_empty()
@@ -258,7 +252,7 @@ impl<'a> Reader<'a, '_> {
         let confidence = |share: &Share| {
             let confidence = others.confidence(share, self.accesses);
             if is_doubtful(share) {
-                lowered(confidence)
+                confidence.lowered()
             } else {
                 confidence
             }
@@ -314,7 +308,7 @@ impl<'a> Reader<'a, '_> {
         Found {
             attribution,
             confidence: if is_doubtful {
-                lowered(confidence)
+                confidence.lowered()
             } else {
                 confidence
             },
@@ -349,13 +343,6 @@ impl<'a> Reader<'a, '_> {
             pipes: members.pipe_names(),
             is_truncated: members.dropped.is_some_and(|dropped| dropped.has_more_accounts),
         }
-    }
-}
-
-fn lowered(confidence: Confidence) -> Confidence {
-    match confidence {
-        Confidence::High => Confidence::Medium,
-        Confidence::Medium | Confidence::Low => Confidence::Low,
     }
 }
 

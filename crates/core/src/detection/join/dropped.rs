@@ -102,7 +102,7 @@ const SLOT: Duration = Duration::from_secs(10);
 /// Of how many slots; beyond that, everything may have been dropped.
 const SLOTS: usize = 512;
 
-/// The session evidence of one asset that bounds have dropped.
+/// The evidence of one asset that bounds have dropped, of one kind.
 #[derive(Debug, Default)]
 pub(super) struct DroppedEvidence {
     slots: BTreeMap<EventTime, Lost>,

@@ -4,16 +4,39 @@
 //! access than the other half is, and leaves that on its own: then the alert of the half that is left says who else there was.
 
 use super::accesses::{Accesses, Share};
+use super::conflicts;
+use super::members::Members;
 use super::pairs::may_pair;
 use super::stored::{Origin, Stored};
-use crate::detection::JoinSettings;
+use crate::detection::{Conflict, JoinSettings};
 use crate::time::EventTime;
 
 /// Somebody else, and the half of an access that is left on its own near his share access.
-pub(super) type Rival<'a> = (Origin, &'a Stored);
+type Rival<'a> = (Origin, &'a Stored);
+
+/// What casts doubt on the halves of accesses that an alert has.
+pub(super) fn conflicts(
+    members: &Members<'_>,
+    own: Option<Origin>,
+    accesses: &Accesses,
+    settings: &JoinSettings,
+) -> impl Iterator<Item = Conflict> {
+    let alone = members.alone.iter().map(|pipe| &pipe.stored);
+    let is_incomplete = alone.clone().any(|pipe| {
+        let times = (pipe.time(), pipe.time());
+        accesses.dropped_shares.near(times, pipe.arrival, settings) > 0
+    });
+    let rivals = [
+        of_pipes(alone, own, accesses, settings),
+        of_shares(members.audited(), own, accesses, settings),
+    ];
+    let rivals = rivals.into_iter().flatten();
+    let rivals = rivals.map(|(other, seen)| conflicts::other_opener(other, seen));
+    rivals.chain(is_incomplete.then(conflicts::dropped_share))
+}
 
 /// Of pipe connections that no share access explains the first near which somebody else has one, and the least of those.
-pub(super) fn of_pipes<'a>(
+fn of_pipes<'a>(
     pipes: impl Iterator<Item = &'a Stored>,
     own: Option<Origin>,
     accesses: &Accesses,
@@ -33,7 +56,7 @@ pub(super) fn of_pipes<'a>(
 
 /// Of share accesses that no pipe connection is paired with the first near which one is paired with somebody else's, and the least of
 /// those.
-pub(super) fn of_shares<'a>(
+fn of_shares<'a>(
     shares: impl Iterator<Item = &'a Share>,
     own: Option<Origin>,
     accesses: &Accesses,
