@@ -167,7 +167,7 @@ impl Decoder {
         let mut decoded = details::decode(&record, &self.watched, time)?;
         // Who skips an event unparsed takes no claim of it, so it has none where it is skipped for what it holds.
         let may_claim = decoded.outcome.is_ok() || !record.code.is_session_event();
-        if may_claim && record.names_its_own_addresses() {
+        if may_claim && !document.host.ip.is_empty() && record.names_its_own_addresses() {
             let computer = record.computer()?;
             let addresses = document
                 .host

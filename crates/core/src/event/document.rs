@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::field::{Scalar, Section, Texts};
 
 /// A message: Winlogbeat 6 (flat), 7 to 9 (`winlog`), the same after Logstash or an ingest pipeline, an event
-/// rendered from EVTX (`Event`), or NXLog's flat record.
+/// rendered from EVTX (`Event`), or NXLog's flat record. Boxed is what is large, or a document would be moved as all shapes
+/// together.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Document<'a> {
@@ -19,7 +20,7 @@ pub(super) struct Document<'a> {
     pub(super) event: Section<EventSection<'a>>,
     pub(super) host: Section<Host<'a>>,
     pub(super) agent: Section<AgentSection<'a>>,
-    pub(super) winlog: Option<Section<Winlog<'a>>>,
+    pub(super) winlog: Option<Box<Section<Winlog<'a>>>>,
     // Moved there by the Sysmon module and by ingest pipelines.
     pub(super) source: Section<Endpoint<'a>>,
     pub(super) destination: Section<Endpoint<'a>>,
@@ -34,11 +35,11 @@ pub(super) struct Document<'a> {
     pub(super) log_name: Scalar<'a>,
     pub(super) computer_name: Scalar<'a>,
     pub(super) record_number: Scalar<'a>,
-    pub(super) event_data: Section<EventData<'a>>,
+    pub(super) event_data: Option<Box<Section<EventData<'a>>>>,
     pub(super) keywords: Texts<'a>,
     // Rendered from EVTX.
     #[serde(rename = "Event")]
-    pub(super) rendered: Option<Section<Rendered<'a>>>,
+    pub(super) rendered: Option<Box<Section<Rendered<'a>>>>,
     // NXLog.
     #[serde(rename = "EventID")]
     pub(super) nxlog_event_id: Scalar<'a>,

@@ -14,7 +14,8 @@
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-const BEGINNING: &str = "\"message\":\"";
+/// Searched for without its quotes, which are all over a document.
+const NAME: &str = "message";
 
 /// Below this a cut gains nothing.
 const SHORTEST: usize = 64;
@@ -25,14 +26,19 @@ pub(super) struct MessageText(Finder<'static>);
 
 impl Default for MessageText {
     fn default() -> Self {
-        Self(Finder::new(BEGINNING))
+        Self(Finder::new(NAME))
     }
 }
 
 impl MessageText {
     /// The document without its text for humans; `None` where it has none that can be cut.
     pub(super) fn cut_from(&self, document: &[u8]) -> Option<Vec<u8>> {
-        let begin = self.0.find(document)? + BEGINNING.len();
+        let mut names = self.0.find_iter(document);
+        let begin = names.find_map(|at| {
+            let (before, after) = (&document[..at], &document[at + NAME.len()..]);
+            let is_field = before.ends_with(b"\"") && after.starts_with(b"\":\"");
+            is_field.then_some(at + NAME.len() + 3)
+        })?;
         let text = inside(&document[begin..])?;
         if text.len() < SHORTEST || !is_skipped_as_it_is(text) {
             return None;
@@ -63,6 +69,14 @@ fn is_skipped_as_it_is(text: &[u8]) -> bool {
 }
 
 fn has_sound_escapes(text: &[u8]) -> bool {
+    // Most have line ends, tabs and quotes and no others. Without an early end as well.
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    let has_others = pairs.fold(false, |has, (&first, &second)| {
+        has | ((first == b'\\') & (second != b'n') & (second != b't') & (second != b'r') & (second != b'"'))
+    });
+    if !has_others && text.last() != Some(&b'\\') {
+        return true;
+    }
     let mut rest = text;
     while let Some(backslash) = memchr(b'\\', rest) {
         rest = &rest[backslash..];

@@ -1,6 +1,6 @@
 //! One event, whatever the shape it came in: the header fields under one name each.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,6 +36,9 @@ impl Code {
         matches!(self, Self::Logon | Self::ShareSession | Self::ConnectionPermitted)
     }
 }
+
+/// The payload of an event without one.
+static NO_DATA: LazyLock<EventData<'static>> = LazyLock::new(EventData::default);
 
 /// An event that matters: its header, its payload, and the document for what pipelines have moved elsewhere.
 pub(super) struct Record<'d, 'a> {
@@ -90,7 +93,8 @@ impl<'d, 'a> Record<'d, 'a> {
         } else if let Some(flat) = flat {
             (Header::of_nxlog(document), flat)
         } else {
-            (Header::of_winlogbeat_6(document), &*document.event_data)
+            let data = document.event_data.as_deref().map_or(&*NO_DATA, |data| &**data);
+            (Header::of_winlogbeat_6(document), data)
         };
         Some(Self {
             code: header.code()?,
