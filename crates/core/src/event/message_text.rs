@@ -1,6 +1,5 @@
-//! The text for humans that a document carries beside its fields: a third of it and more, and nobody reads it. Full of line
-//! ends and tabs, each an escape that a parser stops at, it costs as much as all that is read. So it is cut out before a
-//! document is parsed.
+//! The text for humans that a document carries beside its fields: a quarter of it and more, and nobody reads it. It is full of
+//! line ends and tabs, each an escape that a parser stops at. So it is cut out before a document is parsed.
 //!
 //! What is cut is the inside of a string behind `"message":`. A text without what was cut is read exactly as the whole would
 //! be, or not at all, and then the whole is read:
