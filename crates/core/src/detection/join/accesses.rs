@@ -51,6 +51,8 @@ pub(super) struct Accesses {
     unattributed: BTreeSet<Slot>,
     /// Share accesses that bounds left no room for: one of them may explain a pipe connection.
     pub(super) dropped_shares: DroppedEvidence,
+    /// The pipe connections that bounds left no room for.
+    pub(super) dropped_pipes: DroppedEvidence,
 }
 
 impl Accesses {

@@ -81,6 +81,18 @@ pub(super) fn dropped_share() -> Conflict {
     }
 }
 
+/// A pipe connection that no bound left room for may be the other half of a share access.
+pub(super) fn dropped_pipe() -> Conflict {
+    Conflict {
+        kind: ConflictKind::DroppedEvidence,
+        text:
+            "there were more opened pipes near a share_access than are kept whole: one of them may be its own"
+                .to_owned(),
+        computer: None,
+        record_id: None,
+    }
+}
+
 /// The logon id of a share access without an address is of sessions from several.
 pub(super) fn several_sources(share: &Stored) -> Conflict {
     Conflict {

@@ -123,13 +123,13 @@ impl Join {
                 Admitted::Summarised(alert) => {
                     counters.dropped_accesses += 1;
                     touched.insert(alert);
-                    touched.extend(self.drop_share(rule, stored));
+                    touched.extend(self.drop_access(rule, stored));
                     continue;
                 }
                 Admitted::Overflow => {
                     counters.overflowed_accesses += 1;
                     self.overflow(rule, stored);
-                    touched.extend(self.drop_share(rule, stored));
+                    touched.extend(self.drop_access(rule, stored));
                     continue;
                 }
             }
@@ -169,24 +169,6 @@ impl Join {
             }
         }
         (true, touched)
-    }
-
-    /// Remembers that there was a share access that no bound leaves room for. The alerts of pipe connections that it might
-    /// explain.
-    fn drop_share(&mut self, rule: RuleIndex, stored: &Stored) -> Vec<AlertId> {
-        let settings = &self.state.settings;
-        let asset = self.state.assets.get_mut(&stored.observation.asset);
-        let accesses = asset.and_then(|asset| asset.accesses.get_mut(&rule));
-        let Some(accesses) = accesses.filter(|_| stored.share().is_some()) else {
-            return Vec::new();
-        };
-        accesses.dropped_shares.add(stored, self.stream_time, settings);
-        let (from, to) = (
-            stored.time().minus(settings.attribution_window),
-            stored.time().plus(settings.attribution_window),
-        );
-        let alone = accesses.unattributed_between(from, to);
-        alone.map(|(_, _, alert)| alert).collect()
     }
 
     /// The alerts that rest on what an observation contradicts.

@@ -6,8 +6,9 @@ use super::Join;
 use super::admission::Share;
 use super::asset::RuleIndex;
 use super::dropped::DroppedAccesses;
+use super::rivals;
 use super::source::is_local;
-use super::stored::Stored;
+use super::stored::{Stored, around};
 use crate::detection::exceptions::{NamedSource, Subject};
 use crate::detection::{AlertId, Body, Overflow, SeenSource, Who};
 use crate::event::AssetId;
@@ -66,6 +67,27 @@ impl Overflows {
 }
 
 impl Join {
+    /// Remembers that there was an access that no bound leaves room for. The alerts of halves of accesses that it might be the
+    /// other half of.
+    pub(super) fn drop_access(&mut self, rule: RuleIndex, stored: &Stored) -> Vec<AlertId> {
+        let settings = &self.state.settings;
+        let asset = self.state.assets.get_mut(&stored.observation.asset);
+        let Some(accesses) = asset.and_then(|asset| asset.accesses.get_mut(&rule)) else {
+            return Vec::new();
+        };
+        let (time, window) = (stored.time(), settings.attribution_window);
+        if stored.share().is_some() {
+            accesses.dropped_shares.add(stored, self.stream_time, settings);
+            let alone = accesses.unattributed_between(time.minus(window), time.plus(window));
+            alone.map(|(_, _, alert)| alert).collect()
+        } else {
+            accesses.dropped_pipes.add(stored, self.stream_time, settings);
+            let shares = accesses.shares.range(around(time, window));
+            let left_over = shares.filter(|(_, share)| rivals::is_left_over(share));
+            left_over.filter_map(|(_, share)| share.alert).collect()
+        }
+    }
+
     /// What the bounds leave of an access that has arrived.
     pub(super) fn admit(&mut self, rule: RuleIndex, stored: &Stored) -> Admitted {
         let id = &stored.observation.asset;

@@ -14,9 +14,10 @@ use crate::time::AppendTime;
 type Stamp = (u64, AppendTime);
 
 impl Join {
-    /// The last revision of every published alert that may still be active: open alerts that are not superseded, active
-    /// alerts about sensors, and active sweeps, by alert id. A change of policy writes them once more, numbered as a
-    /// deadline at this record would. All count as published, since under the policy before they may have been.
+    /// The last revision of every published alert that may still be active: open alerts, active alerts about sensors, and
+    /// active sweeps, by alert id. A change of policy writes them once more, numbered as a deadline at this record would. All
+    /// count as published, since under the policy before they may have been; so are those that are superseded, since under
+    /// that policy their last revision may have had to wait.
     pub fn published_alerts(&self, At { now, offset }: At) -> Vec<Revision> {
         let at = At {
             now: self.stream_time.max(now),
@@ -27,21 +28,19 @@ impl Join {
             let Some(content) = &alert.last_published else {
                 continue;
             };
-            if content.status != Status::Superseded {
-                revisions.push(Revision {
-                    id,
-                    number: by_deadline(offset),
-                    is_first: false,
-                    is_published: true,
-                    created: at.now,
-                    body: Body::Access(AccessAlert {
-                        key: alert.key.clone(),
-                        rule: Arc::clone(self.state.rules.rule(alert.rule)),
-                        is_excepted_anew: false,
-                        content: content.clone(),
-                    }),
-                });
-            }
+            revisions.push(Revision {
+                id,
+                number: by_deadline(offset),
+                is_first: false,
+                is_published: true,
+                created: at.now,
+                body: Body::Access(AccessAlert {
+                    key: alert.key.clone(),
+                    rule: Arc::clone(self.state.rules.rule(alert.rule)),
+                    is_excepted_anew: false,
+                    content: content.clone(),
+                }),
+            });
         }
         revisions.extend(self.sensors.active(at));
         revisions.extend(self.sweeps.active(at));

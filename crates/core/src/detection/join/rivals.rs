@@ -26,13 +26,20 @@ pub(super) fn conflicts(
         let times = (pipe.time(), pipe.time());
         accesses.dropped_shares.near(times, pipe.arrival, settings) > 0
     });
+    let mut left_over = members.audited().filter(|share| is_left_over(share));
+    let lacks_a_pipe = left_over.any(|share| {
+        let (time, arrival) = (share.stored.time(), share.stored.arrival);
+        accesses.dropped_pipes.near((time, time), arrival, settings) > 0
+    });
     let rivals = [
         of_pipes(alone, own, accesses, settings),
         of_shares(members.audited(), own, accesses, settings),
     ];
     let rivals = rivals.into_iter().flatten();
     let rivals = rivals.map(|(other, seen)| conflicts::other_opener(other, seen));
-    rivals.chain(is_incomplete.then(conflicts::dropped_share))
+    rivals
+        .chain(is_incomplete.then(conflicts::dropped_share))
+        .chain(lacks_a_pipe.then(conflicts::dropped_pipe))
 }
 
 /// Of pipe connections that no share access explains the first near which somebody else has one, and the least of those.
