@@ -114,6 +114,10 @@ impl OpenAlert {
 
     /// Until when its content need not be looked at, whatever happens; `None` if it may have to be written now.
     pub(super) fn rests_until(&self, now: AppendTime, settings: &JoinSettings) -> Option<AppendTime> {
+        if self.is_empty() {
+            // It is withdrawn with the record that took its last access, whatever policy comes next.
+            return None;
+        }
         let is_large = self.shares.len() + self.pipes.len() > LARGE;
         let since = if is_large {
             self.last_looked
