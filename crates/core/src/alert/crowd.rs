@@ -3,8 +3,42 @@
 use super::Document;
 use super::document as doc;
 use super::ecs::{Frame, Outline, Pivots, Weight};
-use crate::detection::{Counts, MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
+use crate::detection::{Counts, Covering, MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
 use crate::text::plural;
+use crate::time::EventTime;
+
+/// What both kinds have in common.
+struct Crowd<'a> {
+    message: String,
+    action: &'static str,
+    who: &'static str,
+    times: (EventTime, EventTime),
+    accesses: u32,
+    exception: Option<&'a Covering>,
+}
+
+impl Crowd<'_> {
+    fn document(self, frame: &Frame<'_>) -> Document {
+        let mut document = frame.document(Outline {
+            message: self.message,
+            action: self.action,
+            category: &["intrusion_detection", "network"],
+            outcome: None,
+            first: self.times.0,
+            last: self.times.1,
+            weight: Weight {
+                is_excepted: self.exception.is_some(),
+                ..Weight::default()
+            },
+            addresses: frame.asset.addresses.to_vec(),
+            accesses: self.accesses,
+            observations: Counts::default(),
+        });
+        document.pipewarden.who = Some(self.who.to_owned());
+        document.pipewarden.exception = self.exception.map(super::access::exception);
+        document
+    }
+}
 
 pub(super) fn overflow(alert: &Overflow, frame: &Frame<'_>) -> Document {
     let hosts = if alert.is_of_partition {
@@ -16,28 +50,20 @@ pub(super) fn overflow(alert: &Overflow, frame: &Frame<'_>) -> Document {
         "Overflow: accesses to {hosts} within one bucket of arrival, beyond those that have alerts of their own: {}",
         alert.accesses
     );
-    let mut document = frame.document(Outline {
+    let crowd = Crowd {
         message,
         action: "overflow",
-        category: &["intrusion_detection", "network"],
-        outcome: None,
-        first: alert.times.0,
-        last: alert.times.1,
-        weight: Weight {
-            is_excepted: alert.exception.is_some(),
-            ..Weight::default()
-        },
-        addresses: frame.asset.addresses.to_vec(),
+        who: OVERFLOW,
+        times: alert.times,
         accesses: alert.accesses,
-        observations: Counts::default(),
-    });
+        exception: alert.exception.as_ref(),
+    };
+    let mut document = crowd.document(frame);
     let mut pivots = Pivots::of(frame.asset.id, frame.asset.addresses);
     let listed = alert.first.iter().chain(&alert.last);
     pivots.ips.extend(listed.map(|seen| seen.ip));
     document.related = pivots.fields();
     let fields = &mut document.pipewarden;
-    fields.who = Some(OVERFLOW.to_owned());
-    fields.exception = alert.exception.as_ref().map(super::access::exception);
     fields.overflow = Some(doc::OverflowFields {
         accesses: alert.accesses,
         first: alert.first.iter().map(source).collect(),
@@ -62,24 +88,16 @@ pub(super) fn many_sources(alert: &ManySources, frame: &Frame<'_>) -> Document {
         plural(alert.sources as usize, "source"),
         frame.asset.id
     );
-    let mut document = frame.document(Outline {
+    let crowd = Crowd {
         message,
         action: "many-sources",
-        category: &["intrusion_detection", "network"],
-        outcome: None,
-        first: alert.times.0,
-        last: alert.times.1,
-        weight: Weight {
-            is_excepted: alert.exception.is_some(),
-            ..Weight::default()
-        },
-        addresses: frame.asset.addresses.to_vec(),
+        who: MANY_SOURCES,
+        times: alert.times,
         accesses: alert.accesses,
-        observations: Counts::default(),
-    });
+        exception: alert.exception.as_ref(),
+    };
+    let mut document = crowd.document(frame);
     let fields = &mut document.pipewarden;
-    fields.who = Some(MANY_SOURCES.to_owned());
-    fields.exception = alert.exception.as_ref().map(super::access::exception);
     fields.many_sources = Some(doc::ManySourcesFields {
         sources: alert.sources,
         network: alert.network.clone(),

@@ -31,6 +31,14 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The same, which Windows granted.
+    fn granted(self) -> Self {
+        Self {
+            outcome: Some("success"),
+            ..self
+        }
+    }
+
     fn new(definition: &'static Definition, time: i64, computer: &str, fields: &[(&str, &str)]) -> Self {
         let fields = fields
             .iter()
@@ -206,11 +214,7 @@ pub fn share(time: i64, computer: &str, from: End<'_>, account: &str, name: &str
         ("RelativeTargetName", name),
         ("AccessMask", "0x12019f"),
     ];
-    let share = Draft::new(&SHARE_ACCESS, time, computer, &fields);
-    Draft {
-        outcome: Some("success"),
-        ..share
-    }
+    Draft::new(&SHARE_ACCESS, time, computer, &fields).granted()
 }
 
 /// Security 4624 of type 3.
@@ -228,11 +232,7 @@ pub fn logon(time: i64, computer: &str, from: End<'_>, account: &str) -> Draft {
         ("IpAddress", from.0),
         ("IpPort", &port),
     ];
-    let logon = Draft::new(&LOGON, time, computer, &fields);
-    Draft {
-        outcome: Some("success"),
-        ..logon
-    }
+    Draft::new(&LOGON, time, computer, &fields).granted()
 }
 
 /// Security 5140 on `IPC$`.
@@ -249,9 +249,5 @@ pub fn share_session(time: i64, computer: &str, from: End<'_>, account: &str) ->
         ("ShareName", "\\\\*\\IPC$"),
         ("AccessMask", "0x1"),
     ];
-    let session = Draft::new(&SHARE_SESSION, time, computer, &fields);
-    Draft {
-        outcome: Some("success"),
-        ..session
-    }
+    Draft::new(&SHARE_SESSION, time, computer, &fields).granted()
 }

@@ -18,6 +18,16 @@ pub(super) enum Origin {
     Local,
 }
 
+impl Origin {
+    /// As the text of a conflict names it.
+    pub(super) fn word(self) -> String {
+        match self {
+            Self::Remote(ip) => ip.to_string(),
+            Self::Local => "the host itself".to_owned(),
+        }
+    }
+}
+
 pub(super) fn origin(connection: Seen<'_>) -> Origin {
     if connection.is_local {
         Origin::Local

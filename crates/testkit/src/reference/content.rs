@@ -191,10 +191,7 @@ fn record_conflict(seen: Seen<'_>) -> Conflict {
 }
 
 fn other_conflict(other: Origin, pipe: Seen<'_>) -> Conflict {
-    let who = match other {
-        Origin::Remote(ip) => ip.to_string(),
-        Origin::Local => "the host itself".to_owned(),
-    };
+    let who = other.word();
     Conflict {
         kind: ConflictKind::OtherStrongSource,
         text: format!(

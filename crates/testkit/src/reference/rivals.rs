@@ -68,10 +68,7 @@ fn least(shares: Vec<Seen<'_>>, own: Option<Origin>) -> Option<Origin> {
 }
 
 fn conflict(other: Origin, seen: Seen<'_>) -> Conflict {
-    let who = match other {
-        Origin::Remote(ip) => ip.to_string(),
-        Origin::Local => "the host itself".to_owned(),
-    };
+    let who = other.word();
     Conflict {
         kind: ConflictKind::OtherStrongSource,
         text: format!(

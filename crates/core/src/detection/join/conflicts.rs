@@ -39,10 +39,8 @@ fn of_record(stored: &Stored) -> Conflict {
 /// Another source that the pipe connection of an access may belong to; none is known where a bound has dropped what would
 /// have shown it.
 pub(super) fn other_source(other: Option<Origin>, pipe: &Stored) -> Conflict {
-    let who = match other {
-        Some(Origin::Remote(ip)) => ip.to_string(),
-        Some(Origin::Local) => "the host itself".to_owned(),
-        None => return dropped_evidence(),
+    let Some(who) = other else {
+        return dropped_evidence();
     };
     Conflict {
         kind: ConflictKind::OtherStrongSource,
@@ -57,14 +55,10 @@ pub(super) fn other_source(other: Option<Origin>, pipe: &Stored) -> Conflict {
 /// Somebody else opened the pipe at that time by a share access, and which connection of the pipe is whose follows from the
 /// times alone.
 pub(super) fn other_opener(other: Origin, seen: &Stored) -> Conflict {
-    let who = match other {
-        Origin::Remote(ip) => ip.to_string(),
-        Origin::Local => "the host itself".to_owned(),
-    };
     Conflict {
         kind: ConflictKind::OtherStrongSource,
         text: format!(
-            "{who} opened the pipe at that time as well, by a share_access of the host: which connection of the pipe is whose follows from the times alone"
+            "{other} opened the pipe at that time as well, by a share_access of the host: which connection of the pipe is whose follows from the times alone"
         ),
         computer: Some(seen.observation.event.computer.clone()),
         record_id: None,
@@ -73,24 +67,16 @@ pub(super) fn other_opener(other: Origin, seen: &Stored) -> Conflict {
 
 /// A share access that no bound left room for may be the other half of an opened pipe.
 pub(super) fn dropped_share() -> Conflict {
-    Conflict {
-        kind: ConflictKind::DroppedEvidence,
-        text: "there were more share_accesses near an opened pipe than are kept whole: one of them may explain it".to_owned(),
-        computer: None,
-        record_id: None,
-    }
+    dropped(
+        "there were more share_accesses near an opened pipe than are kept whole: one of them may explain it",
+    )
 }
 
 /// A pipe connection that no bound left room for may be the other half of a share access.
 pub(super) fn dropped_pipe() -> Conflict {
-    Conflict {
-        kind: ConflictKind::DroppedEvidence,
-        text:
-            "there were more opened pipes near a share_access than are kept whole: one of them may be its own"
-                .to_owned(),
-        computer: None,
-        record_id: None,
-    }
+    dropped(
+        "there were more opened pipes near a share_access than are kept whole: one of them may be its own",
+    )
 }
 
 /// The logon id of a share access without an address is of sessions from several.
@@ -106,11 +92,15 @@ pub(super) fn several_sources(share: &Stored) -> Conflict {
 
 /// Another source may have been connected, and nobody knows any more.
 pub(super) fn dropped_evidence() -> Conflict {
+    dropped(
+        "there was more session evidence near the accesses than is kept: it may have shown another source",
+    )
+}
+
+fn dropped(text: &str) -> Conflict {
     Conflict {
         kind: ConflictKind::DroppedEvidence,
-        text:
-            "there was more session evidence near the accesses than is kept: it may have shown another source"
-                .to_owned(),
+        text: text.to_owned(),
         computer: None,
         record_id: None,
     }

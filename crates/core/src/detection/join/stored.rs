@@ -1,5 +1,6 @@
 //! An observation in state, and its place in every index.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,16 @@ pub(super) struct Session<'a> {
 pub(super) enum Origin {
     Remote(IpAddr),
     Local,
+}
+
+/// As the text of a conflict names it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remote(ip) => ip.fmt(f),
+            Self::Local => f.write_str("the host itself"),
+        }
+    }
 }
 
 impl Stored {
