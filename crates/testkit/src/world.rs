@@ -27,18 +27,16 @@ pub fn rules() -> Vec<Rule> {
     let rule = |id: &str, connected: &str, shared: &str| Rule {
         id: id.into(),
         name: format!("Remote connection to the {connected} named pipe"),
-        description: None,
-        enabled: true,
         pipes: Pipes {
             pipe_connected: [Arc::from(connected)].into(),
             share_access: [Arc::from(shared)].into(),
         },
         risk: 73,
-        references: Vec::new(),
         attack: vec![Attack {
             tactic: "TA0007".into(),
             technique: "T1012".into(),
         }],
+        ..Rule::default()
     };
     vec![
         rule("detect-8", "winreg", "winreg"),

@@ -3,7 +3,7 @@
 use super::Document;
 use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline, Weight};
-use crate::detection::{Counts, Pipes, Resolution, Rule, SENSOR_BLIND, SensorBlind};
+use crate::detection::{Counts, Resolution, Rule, SENSOR_BLIND, SensorBlind};
 use crate::event::Kind;
 use crate::time::EventTime;
 
@@ -17,11 +17,8 @@ pub(super) fn sensor_rule() -> Rule {
              switched on, or filtered. Alerts about the host are less sure of their source until it is back."
                 .to_owned(),
         ),
-        enabled: true,
-        pipes: Pipes::default(),
         risk: 47,
-        references: Vec::new(),
-        attack: Vec::new(),
+        ..Rule::default()
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::Role;
+
 /// One rule, as in its file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +27,13 @@ pub struct Rule {
     pub enabled: bool,
     /// The watched pipes, by side.
     pub pipes: Pipes,
+    /// Only assets with one of these roles are watched; all of them where it is empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub roles: BTreeSet<Role>,
+    /// Ids of rules: an alert of this rule after one of these by the same source on the same asset is a campaign, which this
+    /// rule names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<Arc<str>>,
     /// Risk score from 0 to 100 of an alert of high confidence.
     #[schemars(range(max = 100))]
     pub risk: u8,
@@ -34,6 +43,31 @@ pub struct Rule {
     /// MITRE ATT&CK tactics and techniques.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attack: Vec<Attack>,
+}
+
+/// A rule without a name that watches nothing, to build others from.
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            id: Arc::from(""),
+            name: String::new(),
+            description: None,
+            enabled: true,
+            pipes: Pipes::default(),
+            roles: BTreeSet::new(),
+            chain: Vec::new(),
+            risk: 0,
+            references: Vec::new(),
+            attack: Vec::new(),
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it watches an asset with these roles.
+    pub fn watches_roles(&self, roles: &[Role]) -> bool {
+        self.roles.is_empty() || roles.iter().any(|role| self.roles.contains(role))
+    }
 }
 
 /// Pipe names by side, since Windows names one pipe differently in the two logs: `samr` of 5145 is

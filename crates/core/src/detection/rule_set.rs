@@ -74,7 +74,9 @@ impl RuleSet {
         let rules = BUILTIN_RULES
             .iter()
             .map(|packed| parse(packed.rule, packed.file).expect(sound));
-        Self::of(rules.collect(), "the built-in rules").expect(sound)
+        let all = Self::of(rules.collect(), "the built-in rules");
+        all.and_then(|all| all.with_known_chains("the built-in rules"))
+            .expect(sound)
     }
 
     /// Leaves on what `chosen` names: ids, [`DEFAULT_RULES`], [`ALL_RULES`].
@@ -124,7 +126,25 @@ impl RuleSet {
         rules: impl IntoIterator<Item = Result<Rule, RuleError>>,
         origin: &str,
     ) -> Result<Self, RuleError> {
-        Self::of(rules.into_iter().collect::<Result<_, _>>()?, origin)
+        Self::of(rules.into_iter().collect::<Result<_, _>>()?, origin)?.with_known_chains(origin)
+    }
+
+    /// The same, if each rule that a chain names is among them, on or not.
+    fn with_known_chains(self, origin: &str) -> Result<Self, RuleError> {
+        let links = self
+            .rules
+            .iter()
+            .flat_map(|rule| rule.chain.iter().map(move |link| (rule, link)));
+        for (rule, link) in links {
+            if self.get(link).is_none() {
+                return Err(RuleError::Invalid {
+                    origin: origin.to_owned(),
+                    id: rule.id.to_string(),
+                    problem: format!("its chain names {link}, which is no rule; {}", self.hint(link)),
+                });
+            }
+        }
+        Ok(self)
     }
 
     /// Reads one rule from YAML; `origin` names it in errors.
@@ -236,6 +256,8 @@ fn problem(rule: &Rule) -> Option<String> {
         Some("it watches no pipe; name one under pipes.pipe_connected or pipes.share_access".to_owned())
     } else if pipes.any(|pipe| normalise_pipe(pipe).is_empty()) {
         Some("a pipe's name is empty".to_owned())
+    } else if rule.chain.contains(&rule.id) {
+        Some("its chain names the rule itself; name rules whose alerts come first".to_owned())
     } else {
         rule.attack.iter().find_map(attack_problem)
     }
@@ -299,6 +321,8 @@ mod tests {
             ("T1012", "1012", "T1012"),
             ("[winreg]", "[]", "watches no pipe"),
             ("risk: 73", "severity: 73", "severity"),
+            ("risk: 73", "risk: 73\nchain: [detect-8]", "the rule itself"),
+            ("risk: 73", "risk: 73\nroles: [janitor]", "janitor"),
         ] {
             let error = parse(&DETECT_8.replace(from, to), "test.yaml")
                 .unwrap_err()
@@ -312,6 +336,26 @@ mod tests {
         let rule = RuleSet::builtin().rules[0].clone();
         let error = RuleSet::new(vec![rule.clone(), rule]).unwrap_err().to_string();
         assert!(error.contains("same id"), "{error}");
+    }
+
+    #[test]
+    fn a_chain_names_rules_that_there_are_on_or_not() {
+        let rule = |chain: &str| {
+            parse(
+                &format!("{DETECT_8}chain: [{chain}]\n").replace("id: detect-8", "id: last"),
+                "test",
+            )
+        };
+        let all = |chain: &str| RuleSet::collect([parse(DETECT_8, "test"), rule(chain)], "rules/");
+        assert_eq!(
+            all("detect-8").unwrap().get("last").unwrap().chain,
+            ["detect-8".into()]
+        );
+        let error = all("detect-9").unwrap_err().to_string();
+        assert!(
+            error.contains("rules/: rule last") && error.contains("did you mean detect-8?"),
+            "{error}"
+        );
     }
 
     #[test]

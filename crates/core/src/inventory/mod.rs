@@ -52,8 +52,10 @@ impl Asset {
 macro_rules! roles {
     ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
         /// What a host is for.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
-        pub enum Role { $($(#[$doc])* #[schemars(rename = $word)] $variant),+ }
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
+        pub enum Role { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
 
         impl Role {
             /// Every role that an inventory may name.

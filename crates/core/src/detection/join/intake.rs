@@ -26,11 +26,7 @@ impl Join {
     ) -> (Disposition, BTreeSet<AlertId>) {
         let nothing = BTreeSet::new();
         let is_session = stored.session().is_some();
-        let rules = if is_session {
-            Vec::new()
-        } else {
-            self.state.rules.watching(&stored.observation).to_vec()
-        };
+        let rules = self.state.watching(&stored.observation);
         if !is_session && rules.is_empty() {
             return (Disposition::Unwatched, nothing);
         }

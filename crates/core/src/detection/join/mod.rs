@@ -288,11 +288,12 @@ impl Join {
         let is_denied = stored
             .share()
             .is_some_and(|share| share.outcome == Some(Outcome::Failure));
+        let mut rules = self.state.watching(observation).into_iter();
         let arrival = Arrival {
             asset: &observation.asset,
             kind: observation.kind(),
             is_access: disposition == Disposition::Applied && !observation.is_local,
-            is_paired: !is_denied && self.state.rules.watch_both_sides(observation),
+            is_paired: !is_denied && rules.any(|rule| self.state.rules.is_two_sided(rule)),
             is_new_session,
         };
         self.sensors.see(arrival, at, &self.state.settings)

@@ -61,10 +61,9 @@ impl Rules {
         self.rules[index].risk >= self.highest_risk
     }
 
-    /// Whether a rule that watches the pipe of an observation watches the other side too.
-    pub(super) fn watch_both_sides(&self, observation: &Observation) -> bool {
-        let mut rules = self.watching(observation).iter();
-        rules.any(|&rule| self.is_two_sided[rule])
+    /// Whether a rule watches pipes on both sides.
+    pub(super) fn is_two_sided(&self, index: RuleIndex) -> bool {
+        self.is_two_sided[index]
     }
 
     /// The rules that watch the pipe of a share access.

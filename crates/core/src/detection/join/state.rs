@@ -7,13 +7,13 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::accesses::Accesses;
-use super::asset::AssetState;
+use super::asset::{AssetState, RuleIndex};
 use super::content::{Current, current};
 use super::open_alert::OpenAlert;
 use super::rules::Rules;
 use crate::detection::{Action, AlertId, Content, Exceptions, JoinSettings, Status, Who};
-use crate::event::AssetId;
-use crate::inventory::Inventory;
+use crate::event::{AssetId, Observation};
+use crate::inventory::{Inventory, Role};
 use crate::time::AppendTime;
 
 /// All of a join's state that the contents of alerts follow from.
@@ -55,14 +55,27 @@ impl State {
         Some((superseded, AppendTime::MIN))
     }
 
+    /// The rules that watch what an observation shows, on an asset like its own; none for session evidence, which serves all of
+    /// them.
+    pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
+        let mut rules = self.rules.watching(observation).to_vec();
+        if rules.iter().any(|&rule| !self.rules.rule(rule).roles.is_empty()) {
+            let roles = self.roles(&observation.asset);
+            rules.retain(|&rule| self.rules.rule(rule).watches_roles(roles));
+        }
+        rules
+    }
+
+    /// What the inventory says that an asset is for.
+    fn roles(&self, asset: &AssetId) -> &[Role] {
+        let inventory = self.inventory.as_ref();
+        let listed = inventory.and_then(|inventory| inventory.asset(asset));
+        listed.map_or(&[], |asset| asset.roles.as_slice())
+    }
+
     /// Whether the settings keep an asset's logons: without them an inferred source is less sure.
     fn keeps_logons(&self, asset: &AssetId) -> bool {
-        let listed = self
-            .inventory
-            .as_ref()
-            .and_then(|inventory| inventory.asset(asset));
-        let roles = listed.map_or(&[][..], |asset| asset.roles.as_slice());
-        self.settings.session_evidence.logons.of(roles)
+        self.settings.session_evidence.logons.of(self.roles(asset))
     }
 
     /// The content with what is kept from the alerts topic: what the asset did itself, and what an exception suppresses.
