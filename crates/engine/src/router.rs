@@ -5,9 +5,7 @@ mod destinations;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipewarden_core::event::{
-    self, AssetId, Decoder, Kind, Observation, Received, Sighting, Skip, TimeSource,
-};
+use pipewarden_core::event::{self, AssetId, Decoder, Kind, Observation, Received, Skip, TimeSource};
 use pipewarden_core::inventory::{BindingSettings, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
 
@@ -74,11 +72,6 @@ impl RoutedObservation {
     /// The Kafka key: the destination host.
     pub fn key(&self) -> &AssetId {
         &self.observation.asset
-    }
-
-    /// The record for the partition of its source, if it is an access that names one.
-    pub fn sighting(&self) -> Option<Sighting> {
-        Sighting::of(&self.observation)
     }
 
     /// The record's value.

@@ -5,7 +5,7 @@ mod plan;
 use std::fmt;
 use std::time::Duration;
 
-pub use plan::{AlertOutput, Setting, TopicPlan, plans};
+pub use plan::{AlertOutput, Setting, StateSpans, TopicPlan, plans};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -152,7 +152,7 @@ impl TopicAdmin {
         let mut problems = Vec::new();
         if plan.is_partition_count_fixed && has != u32::from(plan.partitions.get()) {
             problems.push(format!(
-                "has {has} partitions, kafka.topics.partitions says {}",
+                "has {has} partitions, the settings say {}",
                 plan.partitions
             ));
         }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use super::pipewarden::{
-    AssetFields, Candidate, Conflict, Evidence, ExceptionFields, Ground, ManySourcesFields, NamedBy,
-    OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, SensorFields, SourceFields,
-    SourceName, SuppressedBy, SweepFields, SweptAssetFields,
+    AssetFields, CampaignAssetFields, CampaignFields, CampaignGrounds, Candidate, Conflict, Evidence,
+    ExceptionFields, Ground, ManySourcesFields, NamedBy, OmittedFields, OverflowFields, OverflowSource,
+    PipewardenFields, Process, SensorFields, SourceFields, SourceName, SuppressedBy,
 };
 use crate::time::EventTime;
 
@@ -72,7 +72,7 @@ pub struct Event {
     /// Always `info`.
     #[serde(rename = "type")]
     pub types: Vec<String>,
-    /// `named-pipe-access`; `campaign` of a sweep, `sensor-blind` of a sensor that is missing.
+    /// `named-pipe-access`; `campaign`, `sensor-blind` of a sensor that is missing.
     pub action: String,
     /// The alert's id.
     pub id: String,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{Attack, BUILTIN_RULES, Pipes, Rule, SENSOR_BLIND, SWEEP};
+use super::{Attack, BUILTIN_RULES, CAMPAIGN, Pipes, Rule, SENSOR_BLIND};
 use crate::diagnostics::{FileError, did_you_mean};
 use crate::event::{WatchedPipes, normalise_pipe};
 
@@ -246,7 +246,7 @@ fn problem(rule: &Rule) -> Option<String> {
         Some("an id is made of lower-case letters, digits, - and _".to_owned())
     } else if *rule.id == *DEFAULT_RULES || *rule.id == *ALL_RULES {
         Some("default and all are words of the setting rules.enabled; choose another id".to_owned())
-    } else if [SENSOR_BLIND, SWEEP].contains(&&*rule.id) {
+    } else if [SENSOR_BLIND, CAMPAIGN].contains(&&*rule.id) {
         Some("the id is kept for findings of the join itself; choose another".to_owned())
     } else if rule.name.trim().is_empty() {
         Some("the name is empty; it is what an analyst reads".to_owned())
@@ -315,7 +315,7 @@ mod tests {
             ("id: detect-8", "id: Detect 8", "lower-case"),
             ("id: detect-8", "id: all", "rules.enabled"),
             ("id: detect-8", "id: sensor-blind", "kept for findings"),
-            ("id: detect-8", "id: sweep", "kept for findings"),
+            ("id: detect-8", "id: campaign", "kept for findings"),
             ("risk: 73", "risk: 101", "between 0 and 100"),
             ("TA0007", "TA7", "TA0007"),
             ("T1012", "1012", "T1012"),

@@ -11,7 +11,7 @@
 //! | `decoder`, `decoded` | the way through these, and what comes of a message |
 //! | `identity` | what makes two messages copies of one event |
 //! | `shape` | what a message that is not read looks like |
-//! | `observation`, `session`, `account`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
+//! | `observation`, `session`, `account`, `observation_record` | what the router makes of an event, and records of the observations topic |
 //! | `provenance` | who shipped an event, and where it lay |
 
 mod account;
@@ -34,7 +34,6 @@ mod record;
 mod session;
 mod session_events;
 mod shape;
-mod sighting;
 mod surrogates;
 
 pub use account::Account;
@@ -53,4 +52,3 @@ pub use provenance::{Agent, Origin, Received};
 pub use session::{Logon, ShareSession};
 pub use session_events::{ReadOf, SessionEvents};
 pub use shape::Shape;
-pub use sighting::Sighting;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Join;
 use super::open_alert::{Due, OpenAlert};
 use crate::detection::revision::{by_deadline, by_record, written_by_deadline};
-use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision, Rule, Status};
+use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision, Rule, Sighting, Status};
 use crate::log::At;
 use crate::time::AppendTime;
 
@@ -14,8 +14,8 @@ use crate::time::AppendTime;
 type Stamp = (u64, AppendTime);
 
 impl Join {
-    /// The last revision of every published alert that may still be active: open alerts, active alerts about sensors, and
-    /// active sweeps, by alert id. A change of policy writes them once more, numbered as a deadline at this record would. All
+    /// The last revision of every published alert that may still be active: open alerts and active alerts about sensors, by
+    /// alert id. A change of policy writes them once more, numbered as a deadline at this record would. All
     /// count as published, since under the policy before they may have been; so are those that are superseded, since under
     /// that policy their last revision may have had to wait.
     pub fn published_alerts(&self, At { now, offset }: At) -> Vec<Revision> {
@@ -38,12 +38,12 @@ impl Join {
                     key: alert.key.clone(),
                     rule: Arc::clone(self.state.rules.rule(alert.rule)),
                     is_excepted_anew: false,
+                    has_sighting: Sighting::is_caused_by(&alert.key),
                     content: content.clone(),
                 }),
             });
         }
         revisions.extend(self.sensors.active(at));
-        revisions.extend(self.sweeps.active(at));
         revisions.extend(self.tallies.active(at));
         revisions.sort_by_key(|revision| revision.id);
         revisions
@@ -173,6 +173,7 @@ fn write(
     let is_first = content.status == Status::Active && !alert.is_published;
     alert.is_published |= is_first;
     let before = alert.published(content.clone(), created);
+    let says_more = !Sighting::says_the_same(before.as_ref(), &content);
     let exception_before = before.and_then(|before| before.exception);
     let is_excepted_anew = content.exception.is_some() && exception_before != content.exception;
     Revision {
@@ -185,6 +186,7 @@ fn write(
             key: alert.key.clone(),
             rule: Arc::clone(rule),
             is_excepted_anew,
+            has_sighting: says_more && Sighting::is_caused_by(&alert.key),
             content,
         }),
     }

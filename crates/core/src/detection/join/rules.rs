@@ -66,11 +66,6 @@ impl Rules {
         self.is_two_sided[index]
     }
 
-    /// The rules that watch the pipe of a share access.
-    pub(super) fn watching_share(&self, pipe: &str) -> &[RuleIndex] {
-        self.share_access.get(pipe).map_or(&[], Vec::as_slice)
-    }
-
     /// The rules that watch the pipe of an observation; none for a connection, which serves all of them.
     pub(super) fn watching(&self, observation: &Observation) -> &[RuleIndex] {
         let rules = match &observation.event.detail {
