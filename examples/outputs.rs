@@ -16,7 +16,7 @@ use pipewarden::config::Settings;
 use pipewarden_core::event::{Received, read_evtx};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::{DeadLetter, NoEvent, Origin, Policy, Routed, Router};
+use pipewarden_engine::{DeadLetter, NoEvent, Origin, Routed, Router};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 

@@ -123,10 +123,11 @@ impl State {
         }
     }
 
-    pub(super) fn published_alerts(&self, at: At) -> Vec<Revision> {
+    /// Writes everything that is open, as a change of policy asks for.
+    pub(super) fn publish_open(&mut self, at: At) -> Vec<Revision> {
         match self {
-            Self::Join(join) => join.published_alerts(at),
-            Self::Campaigns(campaigns) => campaigns.published_alerts(at),
+            Self::Join(join) => join.publish_open(at),
+            Self::Campaigns(campaigns) => campaigns.publish_open(at),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::event::{Account, Detail, Outcome, Process};
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let content = &alert.content;
     let addresses = addresses(content, frame.asset);
-    let names = names(content, frame.asset);
+    let names = names(alert, frame.asset);
     let name = names.first().map(|named| named.name.as_str());
     let name = name.or_else(|| only(&content.hosts).map(|host| &**host));
     let related = related(content, frame.asset, &addresses, &names);
@@ -87,8 +87,10 @@ fn addresses(content: &Content, asset: &AssetFacts<'_>) -> Vec<IpAddr> {
 }
 
 /// The names of the source: the asset of the inventory that owns its address, then what it calls itself in its own log; where
-/// neither is known, what bindings of that time call it.
-fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
+/// neither is known, what bindings of that time call it. Of what the asset did itself only the inventory has the name: whoever
+/// else claims that address names himself.
+fn names(alert: &AccessAlert, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
+    let content = &alert.content;
     let named = |name: &str, from| doc::SourceName {
         name: name.to_owned(),
         from,
@@ -105,7 +107,11 @@ fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
             Detail::ShareAccess(share) => (share.source_ip, None),
             Detail::PipeConnected(_) => (None, None),
         };
-        if source.is_some() && source == content.source_ip && seen.role != EvidenceRole::Conflicting {
+        if alert.key.who != Who::Local
+            && source.is_some()
+            && source == content.source_ip
+            && seen.role != EvidenceRole::Conflicting
+        {
             own.extend(own_name);
             bound.extend(seen.observation.source_name.as_deref());
         }

@@ -57,7 +57,7 @@ pub enum GroundLog {
     Sysmon,
     /// In no log: the inventory gives the source its name.
     Inventory,
-    /// In no log: a binding gives the source its name.
+    /// In no log: a binding gives the source its name or, with an event, says that this connection was to the asset.
     Binding,
 }
 
@@ -132,16 +132,25 @@ impl Content {
             }
         };
         let (computer, agent) = (Arc::clone(&event.computer), evidence.observation.agent.clone());
-        says.into_iter().map(move |says| Ground {
+        let log = match log {
+            Log::Sysmon => GroundLog::Sysmon,
+            Log::Security => GroundLog::Security,
+        };
+        let ground = move |says, log, agent| Ground {
             says,
             weakness,
             event: number,
-            log: match log {
-                Log::Sysmon => GroundLog::Sysmon,
-                Log::Security => GroundLog::Security,
-            },
+            log,
             computer: Arc::clone(&computer),
-            agent: agent.clone(),
-        })
+            agent,
+        };
+        let bound = (evidence.observation.is_bound && says.contains(&Says::Source))
+            .then(|| ground(Says::Source, GroundLog::Binding, None));
+        let said: Vec<Ground> = says
+            .into_iter()
+            .map(|says| ground(says, log, agent.clone()))
+            .chain(bound)
+            .collect();
+        said.into_iter()
     }
 }

@@ -293,6 +293,9 @@ pub struct Observation {
     /// Whether it shows the asset at both ends, by the word of the asset's own log.
     #[serde(rename = "local", default, skip_serializing_if = "is_false")]
     pub is_local: bool,
+    /// Whether nothing but a binding of that time says that `asset` is the destination.
+    #[serde(rename = "bound", default, skip_serializing_if = "is_false")]
+    pub is_bound: bool,
     /// The event itself.
     pub event: Event,
     /// What a binding of that time calls the source, where no inventory does: to show, and to decide nothing by.
@@ -321,6 +324,7 @@ impl PartialEq for Observation {
             id,
             asset,
             is_local,
+            is_bound: _,
             event,
             source_name: _,
             agent: _,
@@ -343,6 +347,7 @@ impl Observation {
             id: ObservationId::of(&event).at(&asset),
             asset,
             is_local: false,
+            is_bound: false,
             event,
             source_name: None,
             agent,
@@ -354,6 +359,12 @@ impl Observation {
     #[must_use]
     pub fn local_where(self, is_local: bool) -> Self {
         Self { is_local, ..self }
+    }
+
+    /// The same, marked as placed by a binding alone where `is_bound`.
+    #[must_use]
+    pub fn bound_where(self, is_bound: bool) -> Self {
+        Self { is_bound, ..self }
     }
 
     /// The same, holding who shipped it and what its source is called together with others of this thread, as one does that is

@@ -2,7 +2,7 @@
 
 use pipewarden_core::detection::SessionEvidence;
 use pipewarden_core::event::{Observation, Received};
-use pipewarden_core::inventory::{Outcome, Resolver};
+use pipewarden_core::inventory::{Outcome, ResolvedBy, Resolver};
 
 use super::{Reason, Routed, RoutedObservation};
 
@@ -32,6 +32,7 @@ impl Destinations {
         Routed::Observation(RoutedObservation {
             observation: Observation::new(asset, received)
                 .local_where(is_local)
+                .bound_where(resolution.resolved_by == ResolvedBy::Binding)
                 .with_source_name(source_name),
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,

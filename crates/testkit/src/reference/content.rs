@@ -9,7 +9,7 @@ use pipewarden_core::detection::{
 };
 use pipewarden_core::event::{Detail, Kind, NetworkConnection, ObservationId, Process};
 
-use super::candidates::{Origin, addresses, origin};
+use super::candidates::{Origin, addresses, is_by_asset, origin};
 use super::rivals;
 use super::sessions::session;
 use super::{Members, Scene, Seen, named, network_connection, pipe_connected, share_access, sorted};
@@ -110,7 +110,9 @@ fn ports(
 fn used<'a>(scene: &Scene<'a>, who: Who, audited: &[Seen<'a>], others: &[Seen<'a>]) -> Vec<Seen<'a>> {
     let mut ids = BTreeSet::new();
     for share in audited {
-        ids.extend(scene.of_share(share).iter().map(|seen| seen.id));
+        let sessions = scene.of_share(share).into_iter();
+        let sessions = sessions.filter(|seen| who != Who::Local || is_by_asset(seen));
+        ids.extend(sessions.map(|seen| seen.id));
     }
     for access in others {
         for (seen, strength) in scene.shown(access) {

@@ -119,7 +119,7 @@ impl Campaigns {
 
     /// The last revision of every campaign that still counts, superseded ones included. A change of policy writes them once more,
     /// numbered as a deadline at this record would.
-    pub fn published_alerts(&self, at: At) -> Vec<Revision> {
+    pub fn publish_open(&self, at: At) -> Vec<Revision> {
         let stamp = Stamp {
             number: by_deadline(at.offset),
             created: self.stream_time.max(at.now),

@@ -152,12 +152,19 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// What bounds have dropped of the alert and of the session evidence near its accesses.
+    /// What bounds have dropped of the alert and of the session evidence near its accesses. The evidence of a share access
+    /// without any may have come long before it.
     fn dropped(&self, times: (EventTime, EventTime)) -> Dropped {
         let opened = self.members.opened().unwrap_or(AppendTime::MIN);
         let dropped = &self.asset.connections.dropped;
+        let lacks_any = |share: &Share| !links::has_evidence(&share.stored, self.asset, self.settings);
+        let window = if self.members.audited().any(lacks_any) {
+            self.settings.tuple_window
+        } else {
+            self.settings.attribution_window
+        };
         Dropped {
-            evidence: dropped.near(times, opened, self.settings),
+            evidence: dropped.within(window, times, opened, self.settings),
             accesses: self.members.dropped.map_or(0, |dropped| dropped.number),
         }
     }
@@ -169,7 +176,9 @@ impl<'a> Reader<'a, '_> {
         let mut ports = BTreeSet::new();
         for share in self.members.audited() {
             ports.extend(tuple(&share.stored).map(|(_, port)| port));
-            for evidence in links::evidence_of(&share.stored, self.asset, self.settings) {
+            let evidence = links::evidence_of(&share.stored, self.asset, self.settings);
+            // What others say of a session of the asset with itself makes nothing local.
+            for evidence in evidence.filter(|seen| self.who != Who::Local || seen.is_by_asset()) {
                 let session = evidence.session().filter(|_| share.standing.is_some());
                 ports.extend(session.and_then(|session| session.source_port));
                 connections.insert(evidence.slot(), evidence);

@@ -151,12 +151,22 @@ impl DroppedEvidence {
     /// How much was lost that would have been near accesses between two times, of which the first arrived then.
     pub(super) fn near(
         &self,
+        times: (EventTime, EventTime),
+        arrival: AppendTime,
+        settings: &JoinSettings,
+    ) -> u32 {
+        self.within(settings.attribution_window, times, arrival, settings)
+    }
+
+    /// The same of what was no further from them than a window.
+    pub(super) fn within(
+        &self,
+        window: Duration,
         (first, last): (EventTime, EventTime),
         arrival: AppendTime,
         settings: &JoinSettings,
     ) -> u32 {
         let joins = |lost: &&Lost| lost.last_arrival.plus(settings.join_span()) >= arrival;
-        let window = settings.attribution_window;
         let from = first.minus(window).bucket(SLOT);
         let slots = self.slots.range(from..=last.plus(window)).map(|(_, lost)| lost);
         let lost = slots.chain([&self.beyond]).filter(joins);
