@@ -83,7 +83,8 @@ pub(crate) fn share(number: u32, assets: u32) -> Observation {
         assets,
         "security",
         Detail::ShareAccess(ShareAccess {
-            pipe: "winreg".into(),
+            share: None,
+            path: "winreg".into(),
             source_ip: Some(IpAddr::from((0x0a40_0000 + number).to_be_bytes())),
             source_port: Some(50_000),
             account: None,

@@ -6,7 +6,7 @@ mod shortcuts;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::{DecodeError, Decoded, Decoder, ReadOf, SessionEvents, Skip, WatchedPipes};
+use pipewarden_core::event::{DecodeError, Decoded, Decoder, ReadOf, SessionEvents, Skip, Watched};
 use pipewarden_tools::winlogbeat::Shape;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng as _};
@@ -20,9 +20,10 @@ const DOCUMENTS: [u64; 3] = [5_000, 20_000, 1_000_000];
 
 fn decoder() -> Decoder {
     let winreg = || ["winreg".into()].into_iter().collect();
-    let pipes = WatchedPipes {
+    let pipes = Watched {
         pipe_connected: winreg(),
         share_access: winreg(),
+        ..Watched::default()
     };
     let all_but_dc = || ReadOf::AllBut(Arc::new(["dc1.aperture.local".to_owned()].into()));
     Decoder::new(pipes, Duration::from_secs(30 * 60)).with_session_events(SessionEvents {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::{AddressClaim, Decoded, Decoder, WatchedPipes, Word};
+use pipewarden_core::event::{AddressClaim, Decoded, Decoder, Watched, Word};
 use pipewarden_core::inventory::{Inventory, Outcome, Resolution, ResolvedBy, Resolver, UnlistedHosts};
 use pipewarden_core::time::EventTime;
 use proptest::prelude::*;
@@ -34,9 +34,10 @@ fn resolver(unlisted: UnlistedHosts) -> Resolver {
 #[track_caller]
 fn decode(event: &Value) -> Decoded {
     let winreg = || ["winreg".into()].into_iter().collect();
-    let pipes = WatchedPipes {
+    let pipes = Watched {
         pipe_connected: winreg(),
         share_access: winreg(),
+        ..Watched::default()
     };
     Decoder::new(pipes, Duration::from_secs(1800))
         .decode(event.to_string().as_bytes())

@@ -102,11 +102,7 @@ impl<'a> Scene<'a> {
     }
 
     fn is_access(&self, seen: Seen<'_>) -> bool {
-        match &seen.event.detail {
-            Detail::ShareAccess(share) => self.rule.pipes.share_access.contains(&share.pipe),
-            Detail::PipeConnected(pipe) => self.rule.pipes.pipe_connected.contains(&pipe.pipe),
-            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => false,
-        }
+        self.rule.watches(&seen.event.detail)
     }
 
     /// The connected pipe of a share access.
@@ -168,8 +164,8 @@ fn decisive(seen: Seen<'_>) -> String {
             });
             let logon = account.and_then(|account| account.logon_id.clone());
             format!(
-                "5145 {} {:?} {:?} {who:?} {logon:?} {:?}",
-                share.pipe, share.source_ip, share.source_port, share.outcome
+                "5145 {:?} {} {:?} {:?} {who:?} {logon:?} {:?}",
+                share.share, share.path, share.source_ip, share.source_port, share.outcome
             )
         }
     }
@@ -208,7 +204,8 @@ pub fn exception(
         let session = network_connection(&seen.observation).filter(|session| session.initiated)?;
         session.source_host.clone()
     }));
-    if source.to_string() == "10.1.0.1" && all(&content.pipes, &["winreg", "lsass"]) {
+    let names_pipes = content.paths.is_empty() && all(&content.pipes, &["winreg", "lsass"]);
+    if source.to_string() == "10.1.0.1" && names_pipes {
         Some(("scanner", action))
     } else if closes < PASSING_ENDS
         && all(&content.accounts, &[r"aperture\user0", r"aperture\user1"])

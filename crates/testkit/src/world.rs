@@ -12,7 +12,7 @@ use pipewarden_core::detection::{
 };
 use pipewarden_core::event::{
     Account, AssetId, Detail, Event, Log, Logon, NetworkConnection, Observation, ObservationRecord, Outcome,
-    PipeConnected, Process, ShareAccess, ShareSession, TimeSource,
+    Pattern, PipeConnected, Process, ShareAccess, ShareSession, TimeSource, WatchedShare,
 };
 use pipewarden_core::inventory::Inventory;
 use pipewarden_core::log::{At, Offset};
@@ -22,7 +22,7 @@ use proptest::prelude::*;
 /// The epoch of every world: a moment inside a bucket, in microseconds.
 pub const EPOCH: i64 = 1_729_782_125_024_000;
 
-/// A rule that watches `winreg` on both sides, and one that watches a pipe with different names by side.
+/// A rule that watches `winreg` on both sides, and one that watches a pipe with different names by side, and paths of a share.
 pub fn rules() -> Vec<Rule> {
     let rule = |id: &str, connected: &str, shared: &str| Rule {
         id: id.into(),
@@ -38,10 +38,15 @@ pub fn rules() -> Vec<Rule> {
         }],
         ..Rule::default()
     };
-    vec![
-        rule("detect-8", "winreg", "winreg"),
-        rule("samr", "lsass", "samr"),
-    ]
+    let of_paths = Rule {
+        shares: [WatchedShare {
+            share: Pattern::new("REMINST"),
+            path: Pattern::new("SMSTemp*"),
+        }]
+        .into(),
+        ..rule("samr", "lsass", "samr")
+    };
+    vec![rule("detect-8", "winreg", "winreg"), of_paths]
 }
 
 /// Exceptions of every kind, one of which ends within short worlds. [`crate::reference`] implements the same slowly.
@@ -205,8 +210,14 @@ impl Seed {
     fn share(&self) -> ShareAccess {
         let nameless = self.account == 3;
         let outcomes = [Some(Outcome::Success), Some(Outcome::Failure), None];
+        let (share, path) = match (self.other_rule, self.client_side) {
+            (true, true) => (Some("reminst"), r"smstemp\boot.var"),
+            (true, false) => (None, "samr"),
+            (false, _) => (None, "winreg"),
+        };
         ShareAccess {
-            pipe: if self.other_rule { "samr" } else { "winreg" }.into(),
+            share: share.map(Arc::from),
+            path: path.into(),
             source_ip: (!nameless).then_some(self.source_ip()),
             source_port: (!nameless && self.port != 3).then_some(self.source_port()),
             account: Some(self.account()),

@@ -22,7 +22,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let related = related(content, frame.asset, &addresses, &names);
     let mut document = frame.document(Outline {
         message: title::title(alert.key.who, content, name, frame.asset),
-        action: "named-pipe-access",
+        action: action(content),
         category: &["intrusion_detection", "network"],
         outcome: content.outcome,
         first: content.first,
@@ -45,9 +45,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     document.destination.port = only(&destination_ports(content)).copied();
     document.network = content.source_ip.map(network);
     document.user = only(&content.accounts).map(|account| user(account, content));
-    document.file = only(&content.pipes).map(|pipe| doc::File {
-        name: pipe.to_string(),
-    });
+    document.file = file(content);
     document.related = related;
 
     let fields = &mut document.pipewarden;
@@ -71,10 +69,35 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     };
     fields.accounts = strings(&content.accounts);
     fields.pipes = strings(&content.pipes);
+    fields.paths = strings(&content.paths);
     fields.candidates = content.candidates.iter().map(candidate).collect();
     fields.evidence = content.evidence.iter().map(evidence).collect();
     fields.omitted = doc::OmittedFields::of(content.omitted);
     document
+}
+
+/// A pipe weighs more than a path: it is how hosts are administered.
+const fn action(content: &Content) -> &'static str {
+    if content.pipes.is_empty() && !content.paths.is_empty() {
+        "share-access"
+    } else {
+        "named-pipe-access"
+    }
+}
+
+/// What was opened, if that is one pipe or one path.
+fn file(content: &Content) -> Option<doc::File> {
+    match (content.pipes.as_slice(), content.paths.as_slice()) {
+        ([pipe], []) => Some(doc::File {
+            name: pipe.to_string(),
+            path: None,
+        }),
+        ([], [path]) => Some(doc::File {
+            name: path.rsplit('\\').next().unwrap_or(path).to_owned(),
+            path: Some(path.to_string()),
+        }),
+        _ => None,
+    }
 }
 
 /// The asset's addresses: those of the inventory, or, for a host it does not list, those the evidence shows.

@@ -1,4 +1,4 @@
-//! MITRE ATT&CK names, for the tactics and techniques that pipe access is used for. An id without a name here is
+//! MITRE ATT&CK names, for the tactics and techniques that access to pipes and shares is used for. An id without a name here is
 //! written without one.
 
 use super::document::{Tactic, Technique, Threat};
@@ -36,6 +36,7 @@ const NAMES: &[(&str, &str)] = &[
     ("T1543", "Create or Modify System Process"),
     ("T1543.003", "Windows Service"),
     ("T1552", "Unsecured Credentials"),
+    ("T1552.001", "Credentials In Files"),
     ("T1569", "System Services"),
     ("T1569.002", "Service Execution"),
 ];

@@ -213,8 +213,11 @@ pub struct User {
 /// `file.*`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct File {
-    /// The pipe's name.
+    /// The name of the pipe, or the last part of the path.
     pub name: String,
+    /// The share and the path in it, where it is no pipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// `related.*`

@@ -160,6 +160,7 @@ impl Frame<'_> {
             source: doc::SourceFields::default(),
             accounts: Vec::new(),
             pipes: Vec::new(),
+            paths: Vec::new(),
             accesses: outline.accesses,
             untimely: None,
             observations: outline.observations,

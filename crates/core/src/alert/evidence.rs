@@ -75,9 +75,9 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
             evidence.source_ip = share.source_ip;
             evidence.source_port = share.source_port;
             // Pipes are opened in this share, and their path in it is their name.
-            evidence.share = Some("IPC$".to_owned());
-            evidence.path = Some(share.pipe.to_string());
-            evidence.pipe = Some(share.pipe.to_string());
+            evidence.share = Some(share.share.as_deref().unwrap_or("IPC$").to_owned());
+            evidence.path = Some(share.path.to_string());
+            evidence.pipe = string(share.pipe());
             name(share.account.as_ref(), &mut evidence);
             evidence.access_mask = string(share.access_mask.as_ref());
             evidence.outcome = share.outcome;

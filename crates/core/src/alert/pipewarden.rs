@@ -60,6 +60,9 @@ pub struct PipewardenFields {
     pub accounts: Vec<String>,
     /// The pipes, as the destination named them.
     pub pipes: Vec<String>,
+    /// What else was opened in shares, as `share\path` in lower case; absent where nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// Accesses in this alert.
     pub accesses: u32,
     /// How many of them happened too far from when they arrived, by the host's clock; absent where none.

@@ -67,6 +67,7 @@ pub(super) fn document(sweep: &Sweep, frame: &Frame<'_>) -> Document {
     document.user = only(&sweep.accounts).map(|account| doc::User::named(account));
     document.file = only(&sweep.pipes).map(|pipe| doc::File {
         name: pipe.to_string(),
+        path: None,
     });
     document.related = related;
 

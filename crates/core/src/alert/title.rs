@@ -47,8 +47,7 @@ pub(super) fn title(who: Who, content: &Content, source: Option<&str>, asset: &A
         None if content.counts.pipe_connected == 0 => "opened or tried to open",
         Some(Outcome::Success) | None => "opened",
     };
-    let pipes = pipes(&content.pipes);
-    let _ = write!(title, " {verb} {pipes} on {}", asset.id);
+    let _ = write!(title, " {verb} {} on {}", opened(content), asset.id);
     if !asset.roles.is_empty() {
         let _ = write!(title, " ({})", asset.roles.join(", "));
     }
@@ -67,6 +66,20 @@ pub(super) fn accounts(accounts: &[Arc<str>], unknown: &str) -> String {
         [] => unknown.to_owned(),
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} and {} more", plural(rest.len(), "account")),
+    }
+}
+
+/// The pipe and the path, or how many of each.
+fn opened(content: &Content) -> String {
+    let paths = match content.paths.as_slice() {
+        [] => return pipes(&content.pipes),
+        [only] => format!("the path {only}"),
+        paths => plural(paths.len(), "path"),
+    };
+    if content.pipes.is_empty() {
+        paths
+    } else {
+        format!("{} and {paths}", pipes(&content.pipes))
     }
 }
 

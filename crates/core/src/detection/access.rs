@@ -342,6 +342,8 @@ pub struct Content {
     pub destination_ips: Vec<IpAddr>,
     /// The pipes that were opened, as the destination named them.
     pub pipes: Vec<Arc<str>>,
+    /// What else was opened, as `share\path`.
+    pub paths: Vec<Arc<str>>,
     /// `DOMAIN\name`, each once.
     pub accounts: Vec<Arc<str>>,
     /// Observations by kind.

@@ -13,6 +13,7 @@ mod outcome;
 mod rests_on;
 mod revision;
 mod rule;
+mod rule_check;
 mod rule_set;
 mod sensors;
 mod session_evidence;

@@ -93,7 +93,8 @@ impl Content {
         let log = event.detail.log();
         let (number, weakness, says) = match &event.detail {
             Detail::ShareAccess(share) => {
-                let mut says = vec![Says::Time, Says::Pipe];
+                let mut says = vec![Says::Time];
+                says.extend(share.pipe().map(|_| Says::Pipe));
                 says.extend(
                     (share.source_ip.is_some() && share.source_ip == self.source_ip).then_some(Says::Source),
                 );

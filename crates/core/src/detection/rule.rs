@@ -1,4 +1,4 @@
-//! A detection rule: which pipes it watches on each side, and what its alerts are described by.
+//! A detection rule: what it watches, and what its alerts are described by.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,43 +6,120 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
+use crate::event::{Detail, WatchedShare};
 use crate::inventory::Role;
 
-/// One rule, as in its file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// One rule, ready to be applied. Its file is read as a `File`, which names all that it watches under `watch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "File")]
 pub struct Rule {
     /// Stable identifier, part of every alert id: lower case letters, digits, `-`, `_`.
-    #[schemars(regex(pattern = "^[a-z0-9_-]+$"))]
     pub id: Arc<str>,
     /// What an analyst reads.
-    #[schemars(length(min = 1))]
     pub name: String,
     /// Why it matters and what to do; optional.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Whether it is on where the setting `rules.enabled` is `default`. Default true.
+    /// Whether it is on where the setting `rules.enabled` is `default`.
     // What is serialised is what decisions follow from, and how a rule came to be on is no part of that.
-    #[serde(default = "yes", skip_serializing)]
+    #[serde(skip_serializing)]
     pub enabled: bool,
     /// The watched pipes, by side.
     pub pipes: Pipes,
+    /// The watched paths of other shares.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub shares: BTreeSet<WatchedShare>,
     /// Only assets with one of these roles are watched; all of them where it is empty.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<Role>,
     /// Ids of rules: an alert of this rule after one of these by the same source on the same asset is a campaign, which this
     /// rule names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<Arc<str>>,
     /// Risk score from 0 to 100 of an alert of high confidence.
-    #[schemars(range(max = 100))]
     pub risk: u8,
     /// Names in other catalogues.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<String>,
     /// MITRE ATT&CK tactics and techniques.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attack: Vec<Attack>,
+}
+
+/// One rule, as in its file.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Rule")]
+struct File {
+    /// Stable identifier, part of every alert id: lower case letters, digits, `-`, `_`.
+    #[schemars(regex(pattern = "^[a-z0-9_-]+$"))]
+    id: Arc<str>,
+    /// What an analyst reads.
+    #[schemars(length(min = 1))]
+    name: String,
+    /// Why it matters and what to do; optional.
+    #[serde(default)]
+    description: Option<String>,
+    /// Whether it is on where the setting `rules.enabled` is `default`. Default true.
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// Short for `watch.pipes`.
+    #[serde(default)]
+    pipes: Pipes,
+    /// What is an access. At least one of its lists, or of `pipes`, has an entry.
+    #[serde(default)]
+    watch: Watch,
+    /// Only assets with one of these roles are watched; all of them where it is empty.
+    #[serde(default)]
+    roles: BTreeSet<Role>,
+    /// Ids of rules: an alert of this rule after one of these by the same source on the same asset is a campaign, which this
+    /// rule names.
+    #[serde(default)]
+    chain: Vec<Arc<str>>,
+    /// Risk score from 0 to 100 of an alert of high confidence.
+    #[schemars(range(max = 100))]
+    risk: u8,
+    /// Names in other catalogues.
+    #[serde(default)]
+    references: Vec<String>,
+    /// MITRE ATT&CK tactics and techniques.
+    #[serde(default)]
+    attack: Vec<Attack>,
+}
+
+/// What a rule watches.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Watch {
+    /// Pipes, by side.
+    pipes: Pipes,
+    /// Files and folders of shares, in Security 5145.
+    shares: BTreeSet<WatchedShare>,
+}
+
+impl From<File> for Rule {
+    fn from(file: File) -> Self {
+        let Watch { pipes, shares } = file.watch;
+        let both = |short: BTreeSet<Arc<str>>, watched: BTreeSet<Arc<str>>| {
+            short.into_iter().chain(watched).collect()
+        };
+        Self {
+            id: file.id,
+            name: file.name,
+            description: file.description,
+            enabled: file.enabled,
+            pipes: Pipes {
+                pipe_connected: both(file.pipes.pipe_connected, pipes.pipe_connected),
+                share_access: both(file.pipes.share_access, pipes.share_access),
+            },
+            shares,
+            roles: file.roles,
+            chain: file.chain,
+            risk: file.risk,
+            references: file.references,
+            attack: file.attack,
+        }
+    }
 }
 
 /// A rule without a name that watches nothing, to build others from.
@@ -54,6 +131,7 @@ impl Default for Rule {
             description: None,
             enabled: true,
             pipes: Pipes::default(),
+            shares: BTreeSet::new(),
             roles: BTreeSet::new(),
             chain: Vec::new(),
             risk: 0,
@@ -64,6 +142,21 @@ impl Default for Rule {
 }
 
 impl Rule {
+    /// Whether it watches what an event shows was opened, on an asset that it watches. Session evidence opens nothing.
+    pub fn watches(&self, detail: &Detail) -> bool {
+        match detail {
+            Detail::PipeConnected(connected) => self.pipes.pipe_connected.contains(&connected.pipe),
+            Detail::ShareAccess(access) => match &access.share {
+                None => self.pipes.share_access.contains(&access.path),
+                Some(share) => self
+                    .shares
+                    .iter()
+                    .any(|watched| watched.covers(share, &access.path)),
+            },
+            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => false,
+        }
+    }
+
     /// Whether it watches an asset with these roles.
     pub fn watches_roles(&self, roles: &[Role]) -> bool {
         self.roles.is_empty() || roles.iter().any(|role| self.roles.contains(role))
@@ -101,5 +194,5 @@ fn yes() -> bool {
 
 /// The JSON Schema of a rule file.
 pub fn json_schema() -> Schema {
-    schemars::schema_for!(Rule)
+    schemars::schema_for!(File)
 }

@@ -8,16 +8,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Agent, Event};
+use super::{Agent, Event, WatchedShare};
 use crate::time::EventTime;
 
-/// The pipes that the rules in force watch, by side; names normalised as [`super::normalise_pipe`] does.
+/// What the rules in force watch. Names of pipes are normalised as [`super::normalise_pipe`] does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WatchedPipes {
-    /// As Sysmon 18 names them.
+pub struct Watched {
+    /// Pipes, as Sysmon 18 names them.
     pub pipe_connected: HashSet<Arc<str>>,
-    /// As Security 5145 names them.
+    /// Pipes, as Security 5145 names them.
     pub share_access: HashSet<Arc<str>>,
+    /// Paths of other shares than that of pipes, in Security 5145.
+    pub shares: Vec<WatchedShare>,
 }
 
 /// On whose word an address is a computer's, the weakest first: where several claim one address, the strongest decides.
@@ -60,7 +62,7 @@ pub enum Skip {
     OtherPort,
     /// Sysmon 18 or Security 5145 on a pipe that no rule watches.
     OtherPipe,
-    /// Security 5140 or 5145 on another share than `IPC$`.
+    /// Security 5140 on another share than `IPC$`, or 5145 on a share and path that no rule watches.
     OtherShare,
     /// Sysmon 18 by a process of the host itself.
     LocalClient,

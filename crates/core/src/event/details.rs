@@ -5,13 +5,14 @@ mod session;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use self::session::{ipc_share, subject};
-use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes, Word};
+use self::session::{is_share_of_pipes, share_name, subject};
+use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, Watched, Word};
 use super::document::Document;
 use super::field::Scalar;
 use super::record::{Code, OddFields, Record};
 use super::{
-    Agent, Detail, Event, Log, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource, names,
+    Agent, Detail, Event, Log, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource,
+    WatchedShare, names,
 };
 use crate::time::EventTime;
 
@@ -38,7 +39,7 @@ impl From<DecodeError> for Unusable {
 /// Reads the payload of an event that can matter.
 pub(super) fn decode(
     record: &Record<'_, '_>,
-    watched: &WatchedPipes,
+    watched: &Watched,
     time: (EventTime, TimeSource),
 ) -> Result<Decoded, DecodeError> {
     let (mut claims, mut odd) = (Vec::new(), OddFields::default());
@@ -237,7 +238,7 @@ fn initiated_by_direction(direction: &str) -> Option<bool> {
     }
 }
 
-fn pipe_connected(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Detail, Unusable> {
+fn pipe_connected(record: &Record<'_, '_>, watched: &Watched) -> Result<Detail, Unusable> {
     let data = record.data;
     let name = data.pipe_name.or(&record.document.file.name);
     if name.is_empty() {
@@ -262,23 +263,23 @@ fn pipe_connected(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Det
     }))
 }
 
-fn share_access(
-    record: &Record<'_, '_>,
-    watched: &WatchedPipes,
-    odd: &mut OddFields,
-) -> Result<Detail, Unusable> {
+fn share_access(record: &Record<'_, '_>, watched: &Watched, odd: &mut OddFields) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
-    ipc_share(&data.share_name)?;
+    let share = share_name(&data.share_name)?;
     let name = data.relative_target_name.or(&document.file.name);
-    let pipe = watched_pipe(name, "RelativeTargetName", &watched.share_access)?;
-    let Some(pipe) = pipe else {
-        return Err(Skip::OtherPipe.into());
+    let (share, path) = if is_share_of_pipes(share) {
+        let pipe = watched_pipe(name, "RelativeTargetName", &watched.share_access)?;
+        (None, pipe.ok_or(Skip::OtherPipe)?)
+    } else {
+        let (share, path) = watched_path(share, name, &watched.shares)?;
+        (Some(share), path)
     };
     // An access without a usable address is still an access: one without a named source.
     let source_ip = ip(data.ip_address.or(&document.source.ip), "IpAddress", odd);
     let source_port = port(data.ip_port.or(&document.source.port), "IpPort", odd);
     Ok(Detail::ShareAccess(ShareAccess {
-        pipe,
+        share,
+        path,
         source_ip,
         source_port: source_port.filter(|_| source_ip.is_some()),
         account: subject(record),
@@ -303,6 +304,34 @@ fn watched_pipe(
         };
     };
     Ok(watched.get(names::normalise_pipe(name).as_str()).cloned())
+}
+
+/// A share and a path in it, if a rule watches that.
+fn watched_path(
+    share: &str,
+    name: &Scalar<'_>,
+    watched: &[WatchedShare],
+) -> Result<(Arc<str>, Arc<str>), Unusable> {
+    if watched.is_empty() {
+        return Err(Skip::OtherShare.into());
+    }
+    let share = names::normalise_path(share.rsplit('\\').next().unwrap_or(share));
+    let mut of_share = watched.iter().filter(|watched| watched.is_of(&share)).peekable();
+    of_share.peek().ok_or(Skip::OtherShare)?;
+    let path = match name.text() {
+        Some(path) => names::normalise_path(path),
+        // The root of the share.
+        None if name.is_empty() => String::new(),
+        None => {
+            let (field, expected) = ("RelativeTargetName", "a path in the share");
+            return Err(DecodeError::BadField { field, expected }.into());
+        }
+    };
+    if of_share.any(|watched| watched.covers(&share, &path)) {
+        Ok((share.into(), path.into()))
+    } else {
+        Err(Skip::OtherShare.into())
+    }
 }
 
 /// The process on the logging computer.

@@ -113,7 +113,8 @@ mod tests {
 
     fn share(seconds: i64, computer: &str, port: u16) -> Event {
         let access = ShareAccess {
-            pipe: "winreg".into(),
+            share: None,
+            path: "winreg".into(),
             source_ip: "10.1.0.101".parse().ok(),
             source_port: Some(port),
             account: None,

@@ -69,7 +69,8 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         users: users(named_by),
         processes: processes(named_by),
         destination_ips: sorted(sessions(&used).filter_map(|session| session.destination_ip)),
-        pipes: sorted(accesses.iter().map(|seen| pipe(seen))),
+        pipes: sorted(accesses.iter().filter_map(|seen| pipe(seen))),
+        paths: sorted(accesses.iter().filter_map(|seen| path(seen))),
         accounts: sorted(by_shares.chain(accounts(&by_sessions))),
         counts: Counts {
             network_connection: of_kind(Kind::NetworkConnection),
@@ -288,15 +289,22 @@ pub(super) fn processes(from: &[Seen<'_>]) -> Vec<Process> {
     sorted(by_the_client(from).filter_map(|session| session.process.clone()))
 }
 
-/// The pipe of an access.
-fn pipe(access: Seen<'_>) -> Arc<str> {
+/// The pipe of an access, if it opened one.
+fn pipe(access: Seen<'_>) -> Option<Arc<str>> {
     match &access.event.detail {
-        Detail::ShareAccess(share) => Arc::clone(&share.pipe),
-        Detail::PipeConnected(connected) => Arc::clone(&connected.pipe),
+        Detail::ShareAccess(share) => share.pipe().cloned(),
+        Detail::PipeConnected(connected) => Some(Arc::clone(&connected.pipe)),
         Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => {
             unreachable!("session evidence is no access")
         }
     }
+}
+
+/// The path of an access, if it opened one outside the share of pipes.
+fn path(access: Seen<'_>) -> Option<Arc<str>> {
+    let access = share_access(access)?;
+    let share = access.share.as_deref()?;
+    Some(Arc::from(format!("{share}\\{}", access.path)))
 }
 
 fn account(seen: Seen<'_>) -> Option<Arc<str>> {

@@ -110,12 +110,8 @@ impl Scene<'_> {
     }
 
     pub(super) fn is_watched(&self, seen: Seen<'_>) -> bool {
-        let pipe = share_access(seen).map(|share| &share.pipe);
-        pipe.is_some_and(|pipe| {
-            self.rules
-                .iter()
-                .any(|rule| rule.pipes.share_access.contains(pipe))
-        })
+        let mut rules = self.rules.iter();
+        share_access(seen).is_some() && rules.any(|rule| rule.watches(&seen.event.detail))
     }
 
     fn inferred(&self, access: Seen<'_>) -> Verdict {

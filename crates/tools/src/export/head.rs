@@ -54,8 +54,24 @@ pub(super) fn head(system: &str, rule: &Rule, settings: &JoinSettings, also_lost
         "Late events are missed unless the schedule looks back far enough; Pipewarden waits {} for them.",
         span(settings.allowed_lateness)
     );
+    let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+    let by_role = (!roles.is_empty()).then(|| {
+        format!(
+            "The rule is for hosts with the role {} alone; every other host that sends these events is watched as well.",
+            roles.join(" or ")
+        )
+    });
+    let chain: Vec<&str> = rule.chain.iter().map(|link| &**link).collect();
+    let by_chain = (!chain.is_empty()).then(|| {
+        format!(
+            "That the source did {} before on the same host, which makes a campaign, is not looked for.",
+            chain.join(" or ")
+        )
+    });
+    let of_rule = [by_role, by_chain];
+    let of_rule = of_rule.iter().flatten().map(String::as_str);
     let lost = LOST.iter().copied().chain([grouping.as_str(), lateness.as_str()]);
-    for loss in lost.chain(also_lost.iter().copied()) {
+    for loss in lost.chain(of_rule).chain(also_lost.iter().copied()) {
         lines.extend(wrapped(loss));
     }
     lines

@@ -17,6 +17,8 @@ pub(super) enum Part {
     PipeConnected,
     /// Security 5145 on a watched pipe.
     ShareAccess,
+    /// Security 5145 on a watched path of another share.
+    PathAccess,
 }
 
 impl Part {
@@ -28,6 +30,7 @@ impl Part {
             Self::ConnectionSeenBySource => "network_connection_seen_by_source",
             Self::PipeConnected => "pipe_connected",
             Self::ShareAccess => "share_access",
+            Self::PathAccess => "path_access",
         }
     }
 }
@@ -68,9 +71,13 @@ pub(super) struct Search {
 pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
     use Confidence::{High, Low, Medium};
     use Key::{Computer, DestinationName, SourceTuple};
-    use Part::{Connection, ConnectionSeenByDestination, ConnectionSeenBySource, PipeConnected, ShareAccess};
+    use Part::{
+        Connection, ConnectionSeenByDestination, ConnectionSeenBySource, PathAccess, PipeConnected,
+        ShareAccess,
+    };
     let has_pipe = !rule.pipes.pipe_connected.is_empty();
     let has_share = !rule.pipes.share_access.is_empty();
+    let has_path = !rule.shares.is_empty();
     let all = [
         (
             has_share,
@@ -92,6 +99,20 @@ pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
             "Windows audited the access: it names the source.",
             Medium,
             Shape::Alone(ShareAccess),
+        ),
+        (
+            has_path,
+            "audited_path_connection",
+            "Windows audited the access to a path, and its source address and port are those of a connection that Sysmon logged.",
+            High,
+            Shape::Pair(PathAccess, Connection, SourceTuple, settings.tuple_window),
+        ),
+        (
+            has_path,
+            "audited_path",
+            "Windows audited the access to a path: it names the source.",
+            Medium,
+            Shape::Alone(PathAccess),
         ),
         (
             has_pipe,

@@ -75,6 +75,8 @@ pub struct ExpectedAlert {
     pub accounts: Option<Vec<String>>,
     /// `pipewarden.pipes[]`, all of them in any order.
     pub pipes: Option<Vec<String>>,
+    /// `pipewarden.paths[]`, all of them in any order.
+    pub paths: Option<Vec<String>>,
     /// `pipewarden.accesses`
     pub accesses: Option<u32>,
     /// `event.outcome`

@@ -216,6 +216,7 @@ impl fmt::Display for ExpectedAlert {
             ("confidence", text(self.confidence.as_ref().map(|how| how as _))),
             ("accounts", list(self.accounts.as_deref())),
             ("pipes", list(self.pipes.as_deref())),
+            ("paths", list(self.paths.as_deref())),
         ];
         let parts: Vec<String> = fields
             .into_iter()

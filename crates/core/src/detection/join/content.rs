@@ -120,6 +120,7 @@ impl<'a> Reader<'a, '_> {
             processes: lists.bounded(processes),
             destination_ips: lists.bounded(destination_ips),
             pipes: lists.bounded(subject.pipes.clone()),
+            paths: lists.bounded(subject.paths.clone()),
             accounts: lists.bounded(shown(&subject.accounts)),
             counts,
             candidates: candidates.ranked(self.asset, &mut lists),
@@ -336,6 +337,7 @@ impl<'a> Reader<'a, '_> {
             }],
             Who::Unattributed | Who::Local => candidates.names(),
         };
+        let (pipes, paths) = members.names_opened();
         Subject {
             sources,
             is_attributed: self.who != Who::Unattributed,
@@ -343,7 +345,8 @@ impl<'a> Reader<'a, '_> {
                 && members.name_their_source()
                 && found.conflicts.is_empty(),
             accounts: self.accounts(candidates),
-            pipes: members.pipe_names(),
+            pipes,
+            paths,
             is_truncated: members.dropped.is_some_and(|dropped| dropped.has_more_accounts),
         }
     }

@@ -132,6 +132,7 @@ impl<'a> Explainer<'a> {
             Some(share) if share.outcome == Some(Outcome::Failure) => {
                 explained.missed.push(Finding::absent(Reason::Denied));
             }
+            Some(share) if share.pipe().is_none() => {}
             Some(_) => self.pipes_of(access, &mut explained),
             None => self.shares_near(access, &mut explained),
         }

@@ -8,7 +8,7 @@ use super::content::count;
 use super::dropped::{DroppedAccesses, together};
 use super::open_alert::OpenAlert;
 use super::standing::Standing;
-use super::stored::Stored;
+use super::stored::{Opened, Stored};
 use crate::detection::Who;
 use crate::detection::accounts::{OneAccount, Written, distinct};
 use crate::event::{Account, Outcome};
@@ -94,13 +94,18 @@ impl<'a> Members<'a> {
         times.reduce(|(first, last), times| (first.min(times.0), last.max(times.1)))
     }
 
-    pub(super) fn pipe_names(&self) -> BTreeSet<Arc<str>> {
-        let names = self.accesses().filter_map(|(access, _)| match access.pipe() {
-            Some(pipe) => Some(&pipe.pipe),
-            None => access.share().map(|share| &share.pipe),
-        });
-        let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.pipes);
-        names.chain(dropped).cloned().collect()
+    /// The pipes that were opened, and the paths.
+    pub(super) fn names_opened(&self) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
+        let kept = self.accesses().filter_map(|(access, _)| access.opened());
+        let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.opened_names);
+        let (mut pipes, mut paths) = (BTreeSet::new(), BTreeSet::new());
+        for opened in kept.chain(dropped.cloned()) {
+            match opened {
+                Opened::Pipe(name) => pipes.insert(name),
+                Opened::Path(name) => paths.insert(name),
+            };
+        }
+        (pipes, paths)
     }
 
     /// Those that share accesses name and these, each once, however it was written.

@@ -3,8 +3,8 @@
 //! Three kinds of observation describe one access and no two pairs share the same key, so each pair is
 //! joined on its own:
 //!
-//! - a `share_access` is an access by the source it names;
-//! - a `pipe_connected` is the same access as a `share_access` within `pair_window`, one to one (`pairs`), else it is an
+//! - a `share_access`, to a pipe or to a path of a share, is an access by the source it names;
+//! - a `pipe_connected` is the same access as a `share_access` to a pipe within `pair_window`, one to one (`pairs`), else it is an
 //!   access without a named source;
 //! - a `network_connection` is evidence for an audited access from the same source address and port, and makes its source
 //!   a *candidate* for accesses without a named source near it (`nearby`, `standing`).
@@ -275,8 +275,8 @@ impl Join {
     }
 
     /// Judges the sensors of an observation's asset. A copy, what a bound dropped, or what the asset did itself shows that
-    /// its own sensor is alive, but no access. A denied access never reaches the pipe, so no `pipe_connected` is due for
-    /// it; an access over a session that is known already asks for no new `network_connection`.
+    /// its own sensor is alive, but no access. A denied access, or one to a path, reaches no pipe, so no `pipe_connected` is due
+    /// for it; an access over a session that is known already asks for no new `network_connection`.
     fn judge_sensors(
         &mut self,
         stored: &Stored,
@@ -285,15 +285,15 @@ impl Join {
         at: At,
     ) -> Option<Revision> {
         let observation = &stored.observation;
-        let is_denied = stored
+        let opens_a_pipe = stored
             .share()
-            .is_some_and(|share| share.outcome == Some(Outcome::Failure));
+            .is_none_or(|share| share.pipe().is_some() && share.outcome != Some(Outcome::Failure));
         let mut rules = self.state.watching(observation).into_iter();
         let arrival = Arrival {
             asset: &observation.asset,
             kind: observation.kind(),
             is_access: disposition == Disposition::Applied && !observation.is_local,
-            is_paired: !is_denied && rules.any(|rule| self.state.rules.is_two_sided(rule)),
+            is_paired: opens_a_pipe && rules.any(|rule| self.state.rules.is_two_sided(rule)),
             is_new_session,
         };
         self.sensors.see(arrival, at, &self.state.settings)

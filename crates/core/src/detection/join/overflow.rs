@@ -76,7 +76,10 @@ impl Join {
             return Vec::new();
         };
         let (time, window) = (stored.time(), settings.attribution_window);
-        if stored.share().is_some() {
+        if stored.share().is_some_and(|share| share.pipe().is_none()) {
+            // It is half of nothing.
+            Vec::new()
+        } else if stored.share().is_some() {
             accesses.dropped_shares.add(stored, self.stream_time, settings);
             let alone = accesses.unattributed_between(time.minus(window), time.plus(window));
             alone.map(|(_, _, alert)| alert).collect()

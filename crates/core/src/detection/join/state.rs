@@ -55,10 +55,10 @@ impl State {
         Some((superseded, AppendTime::MIN))
     }
 
-    /// The rules that watch what an observation shows, on an asset like its own; none for session evidence, which serves all of
+    /// The rules that watch what an observation shows was opened, on an asset like its own; none for session evidence, which serves all of
     /// them.
     pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
-        let mut rules = self.rules.watching(observation).to_vec();
+        let mut rules = self.rules.watching(observation);
         if rules.iter().any(|&rule| !self.rules.rule(rule).roles.is_empty()) {
             let roles = self.roles(&observation.asset);
             rules.retain(|&rule| self.rules.rule(rule).watches_roles(roles));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::detection::JoinSettings;
-use crate::event::{Account, Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
+use crate::event::{Account, Detail, NetworkConnection, Observation, ShareAccess};
 use crate::time::{AppendTime, EventTime};
 
 /// The place of an observation in an index by event time. The offset makes it unique; it never decides
@@ -28,6 +28,22 @@ pub(super) struct Session<'a> {
     pub(super) source_port: Option<u16>,
     /// Whose session it is; a connection does not say.
     pub(super) account: Option<&'a Account>,
+}
+
+/// What an access opened, by its own word.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Opened {
+    Pipe(Arc<str>),
+    /// `share\path`
+    Path(Arc<str>),
+}
+
+impl Opened {
+    pub(super) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Pipe(name) | Self::Path(name) => name,
+        }
+    }
 }
 
 /// Where session evidence shows a connection from. The asset itself is one origin, by whichever address.
@@ -136,10 +152,15 @@ impl Stored {
         }
     }
 
-    pub(super) fn pipe(&self) -> Option<&PipeConnected> {
+    /// What was opened; nothing by session evidence.
+    pub(super) fn opened(&self) -> Option<Opened> {
         match &self.observation.event.detail {
-            Detail::PipeConnected(pipe) => Some(pipe),
-            _ => None,
+            Detail::PipeConnected(connected) => Some(Opened::Pipe(Arc::clone(&connected.pipe))),
+            Detail::ShareAccess(share) => Some(match share.pipe() {
+                Some(pipe) => Opened::Pipe(Arc::clone(pipe)),
+                None => Opened::Path(share.to_string().into()),
+            }),
+            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => None,
         }
     }
 }

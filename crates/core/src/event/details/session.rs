@@ -52,7 +52,10 @@ fn target(record: &Record<'_, '_>, was_moved: bool) -> Option<Account> {
 /// Security 5140 on `IPC$`.
 pub(super) fn share_session(record: &Record<'_, '_>, odd: &mut OddFields) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
-    let share = ipc_share(&data.share_name)?;
+    let share = share_name(&data.share_name)?;
+    if !is_share_of_pipes(share) {
+        return Err(Skip::OtherShare.into());
+    }
     // A path of two backslashes has four where they are doubled.
     let share = if share.starts_with(r"\\\\") {
         share.replace(r"\\", r"\")
@@ -70,15 +73,15 @@ pub(super) fn share_session(record: &Record<'_, '_>, odd: &mut OddFields) -> Res
     }))
 }
 
-/// The share, if it is the one of pipes.
-pub(super) fn ipc_share<'f>(name: &'f Scalar<'_>) -> Result<&'f str, Unusable> {
-    let share = name.text().ok_or(DecodeError::MissingField("ShareName"))?;
+/// The share as it is written, with its path.
+pub(super) fn share_name<'f>(name: &'f Scalar<'_>) -> Result<&'f str, DecodeError> {
+    name.text().ok_or(DecodeError::MissingField("ShareName"))
+}
+
+/// Whether it is the share that pipes are opened in.
+pub(super) fn is_share_of_pipes(share: &str) -> bool {
     let is_ipc = |last: &str| last.eq_ignore_ascii_case("IPC$");
-    if share.rsplit('\\').next().is_some_and(is_ipc) {
-        Ok(share)
-    } else {
-        Err(Skip::OtherShare.into())
-    }
+    share.rsplit('\\').next().is_some_and(is_ipc)
 }
 
 /// Who used a share.

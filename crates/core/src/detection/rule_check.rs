@@ -1,0 +1,81 @@
+//! What no rule may say.
+
+use super::rule_set::{ALL_RULES, DEFAULT_RULES};
+use super::{Attack, Rule, SENSOR_BLIND, SWEEP};
+use crate::event::{WatchedShare, normalise_pipe};
+
+/// What is wrong with a rule, and what would be right: a value that cannot be, or what can never be met.
+pub(super) fn problem(rule: &Rule) -> Option<String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let mut pipes = rule
+        .pipes
+        .pipe_connected
+        .iter()
+        .chain(&rule.pipes.share_access)
+        .peekable();
+    if rule.id.is_empty() || !rule.id.chars().all(plain) {
+        Some("an id is made of lower-case letters, digits, - and _".to_owned())
+    } else if *rule.id == *DEFAULT_RULES || *rule.id == *ALL_RULES {
+        Some("default and all are words of the setting rules.enabled; choose another id".to_owned())
+    } else if [SENSOR_BLIND, SWEEP].contains(&&*rule.id) {
+        Some("the id is kept for findings of the join itself; choose another".to_owned())
+    } else if rule.name.trim().is_empty() {
+        Some("the name is empty; it is what an analyst reads".to_owned())
+    } else if rule.risk > 100 {
+        Some(format!("risk {} is not between 0 and 100", rule.risk))
+    } else if pipes.peek().is_none() && rule.shares.is_empty() {
+        Some("it watches nothing; name a pipe under watch.pipes, or a path under watch.shares".to_owned())
+    } else if pipes.any(|pipe| normalise_pipe(pipe).is_empty()) {
+        Some("a pipe's name is empty".to_owned())
+    } else if rule.chain.contains(&rule.id) {
+        Some("its chain names the rule itself; name rules whose alerts come first".to_owned())
+    } else {
+        let shares = rule.shares.iter().find_map(share_problem);
+        shares.or_else(|| rule.attack.iter().find_map(attack_problem))
+    }
+}
+
+/// Why no access can ever fit a watched path.
+fn share_problem(watched: &WatchedShare) -> Option<String> {
+    let (share, path) = (watched.share.to_string(), watched.path.to_string());
+    if share.is_empty() {
+        Some("the name of a share is empty; write `*` for every share".to_owned())
+    } else if share.contains(['\\', '/']) {
+        Some(format!(
+            "{share:?} is no name of a share: write REMINST, and what lies in it as its path"
+        ))
+    } else if share == "ipc$" {
+        Some("what is opened in IPC$ is a pipe; name it under watch.pipes".to_owned())
+    } else if path.starts_with('\\') || path.contains('/') {
+        Some(format!(
+            "no path is written like {path:?}: from the root of the share, without a leading backslash, and with no /"
+        ))
+    } else {
+        None
+    }
+}
+
+fn attack_problem(attack: &Attack) -> Option<String> {
+    let digits = |text: &str, number: usize| text.len() == number && text.bytes().all(|b| b.is_ascii_digit());
+    let tactic = attack
+        .tactic
+        .strip_prefix("TA")
+        .is_some_and(|rest| digits(rest, 4));
+    let technique = attack
+        .technique
+        .strip_prefix('T')
+        .is_some_and(|rest| match rest.split_once('.') {
+            Some((technique, sub)) => digits(technique, 4) && digits(sub, 3),
+            None => digits(rest, 4),
+        });
+    if !tactic {
+        Some(format!("tactic {:?} is not of the form TA0007", attack.tactic))
+    } else if !technique {
+        Some(format!(
+            "technique {:?} is not of the form T1012 or T1021.002",
+            attack.technique
+        ))
+    } else {
+        None
+    }
+}
