@@ -131,8 +131,10 @@ mod tests {
             assert!(packed.contains(&format!("rules/{}.yaml", rule.id)));
             assert_eq!(rule.enabled, rule.id.starts_with("detect-"));
             let description = rule.description.as_deref().unwrap_or_default();
+            let has_addresses = rule.references.iter().all(|reference| reference.url.is_some());
+            assert!(description.contains("Benign") && has_addresses, "{}", rule.id);
             assert!(
-                description.contains("Check") && description.contains("Benign"),
+                !rule.next.is_empty() && !rule.references.is_empty(),
                 "{}",
                 rule.id
             );

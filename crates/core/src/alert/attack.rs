@@ -62,6 +62,7 @@ pub(super) fn threats(attack: &[Attack]) -> Vec<Threat> {
             let tactic = Tactic {
                 id: entry.tactic.clone(),
                 name: name(&entry.tactic),
+                reference: format!("https://attack.mitre.org/tactics/{}/", entry.tactic),
             };
             threats.push(Threat {
                 framework: "MITRE ATT&CK".to_owned(),
@@ -84,6 +85,7 @@ fn add(techniques: &mut Vec<Technique>, id: &str) {
             techniques.push(Technique {
                 id: parent.to_owned(),
                 name: name(parent),
+                reference: reference(parent),
                 subtechnique: Vec::new(),
             });
             techniques.len() - 1
@@ -93,9 +95,17 @@ fn add(techniques: &mut Vec<Technique>, id: &str) {
         below.push(Technique {
             id: id.to_owned(),
             name: name(id),
+            reference: reference(id),
             subtechnique: Vec::new(),
         });
     }
+}
+
+fn reference(technique: &str) -> String {
+    format!(
+        "https://attack.mitre.org/techniques/{}/",
+        technique.replace('.', "/")
+    )
 }
 
 #[cfg(test)]

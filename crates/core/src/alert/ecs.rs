@@ -83,7 +83,11 @@ impl Frame<'_> {
                 id: self.rule.id.to_string(),
                 name: self.rule.name.clone(),
                 description: self.rule.description.clone(),
-                reference: (!self.rule.references.is_empty()).then(|| self.rule.references.join(", ")),
+                reference: self
+                    .rule
+                    .references
+                    .iter()
+                    .find_map(|reference| reference.url.clone()),
             },
             tags: self.asset.roles.iter().map(|&role| role.to_owned()).collect(),
             threat: attack::threats(&self.rule.attack),
@@ -149,6 +153,8 @@ impl Frame<'_> {
             many_sources: None,
             dropped: None,
             exception: None,
+            next: self.rule.next.clone(),
+            references: self.rule.references.clone(),
             policy: self.policy.to_owned(),
             confidence: self.revision.confidence(),
             attribution: self.revision.attribution(),

@@ -38,9 +38,12 @@ pub struct Rule {
     pub chain: Vec<Arc<str>>,
     /// Risk score from 0 to 100 of an alert of high confidence.
     pub risk: u8,
-    /// Names in other catalogues.
+    /// What to check next, for whoever reads an alert.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub references: Vec<String>,
+    pub next: Vec<String>,
+    /// Names in other catalogues, and where to read about the rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// MITRE ATT&CK tactics and techniques.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attack: Vec<Attack>,
@@ -79,9 +82,12 @@ struct File {
     /// Risk score from 0 to 100 of an alert of high confidence.
     #[schemars(range(max = 100))]
     risk: u8,
-    /// Names in other catalogues.
+    /// What to check next, for whoever reads an alert; a sentence each.
     #[serde(default)]
-    references: Vec<String>,
+    next: Vec<String>,
+    /// Names in other catalogues, and where to read about the rule.
+    #[serde(default)]
+    references: Vec<ReferenceEntry>,
     /// MITRE ATT&CK tactics and techniques.
     #[serde(default)]
     attack: Vec<Attack>,
@@ -116,7 +122,8 @@ impl From<File> for Rule {
             roles: file.roles,
             chain: file.chain,
             risk: file.risk,
-            references: file.references,
+            next: file.next,
+            references: file.references.into_iter().map(Into::into).collect(),
             attack: file.attack,
         }
     }
@@ -135,6 +142,7 @@ impl Default for Rule {
             roles: BTreeSet::new(),
             chain: Vec::new(),
             risk: 0,
+            next: Vec::new(),
             references: Vec::new(),
             attack: Vec::new(),
         }
@@ -174,6 +182,36 @@ pub struct Pipes {
     /// As Security 5145 names them.
     #[serde(default)]
     pub share_access: BTreeSet<Arc<str>>,
+}
+
+/// A name in another catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// The name there, as `CRED-1`.
+    #[schemars(with = "String", length(min = 1))]
+    pub id: Arc<str>,
+    /// Its address: `http://` or `https://`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^https?://[^\\s]+$"))]
+    pub url: Option<String>,
+}
+
+/// A reference as files write it: in short its name alone.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum ReferenceEntry {
+    Id(Arc<str>),
+    Whole(Reference),
+}
+
+impl From<ReferenceEntry> for Reference {
+    fn from(entry: ReferenceEntry) -> Self {
+        match entry {
+            ReferenceEntry::Id(id) => Self { id, url: None },
+            ReferenceEntry::Whole(reference) => reference,
+        }
+    }
 }
 
 /// One pair of the MITRE ATT&CK matrix.

@@ -1,7 +1,7 @@
 //! What no rule may say.
 
 use super::rule_set::{ALL_RULES, DEFAULT_RULES};
-use super::{Attack, Rule, SENSOR_BLIND, SWEEP};
+use super::{Attack, Reference, Rule, SENSOR_BLIND, SWEEP};
 use crate::event::{WatchedShare, normalise_pipe};
 
 /// What is wrong with a rule, and what would be right: a value that cannot be, or what can never be met.
@@ -27,12 +27,32 @@ pub(super) fn problem(rule: &Rule) -> Option<String> {
         Some("it watches nothing; name a pipe under watch.pipes, or a path under watch.shares".to_owned())
     } else if pipes.any(|pipe| normalise_pipe(pipe).is_empty()) {
         Some("a pipe's name is empty".to_owned())
+    } else if rule.next.iter().any(|step| step.trim().is_empty()) {
+        Some("an entry of next is empty; say what to check".to_owned())
     } else if rule.chain.contains(&rule.id) {
         Some("its chain names the rule itself; name rules whose alerts come first".to_owned())
     } else {
         let shares = rule.shares.iter().find_map(share_problem);
-        shares.or_else(|| rule.attack.iter().find_map(attack_problem))
+        let references = || rule.references.iter().find_map(reference_problem);
+        let attacks = || rule.attack.iter().find_map(attack_problem);
+        shares.or_else(references).or_else(attacks)
     }
+}
+
+fn reference_problem(reference: &Reference) -> Option<String> {
+    let is_address = |url: &str| {
+        let rest = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
+        rest.is_some_and(|rest| !rest.is_empty() && !url.contains(char::is_whitespace))
+    };
+    if reference.id.trim().is_empty() {
+        return Some("a reference has no id; name it as its catalogue does".to_owned());
+    }
+    let url = reference.url.as_ref().filter(|url| !is_address(url))?;
+    Some(format!(
+        "{url:?} is no address; write one that begins with https://, or leave url out"
+    ))
 }
 
 /// Why no access can ever fit a watched path.

@@ -284,6 +284,12 @@ mod tests {
                 "no path",
             ),
             ("risk: 73", "severity: 73", "severity"),
+            ("next:\n", "next:\n  - ''\n", "what to check"),
+            (
+                "'https://github.com/subat0mik",
+                "'javascript:x",
+                "begins with https://",
+            ),
             ("risk: 73", "risk: 73\nchain: [detect-8]", "the rule itself"),
             ("risk: 73", "risk: 73\nroles: [janitor]", "janitor"),
         ] {

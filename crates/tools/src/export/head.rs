@@ -31,11 +31,9 @@ pub(super) fn head(system: &str, rule: &Rule, settings: &JoinSettings, also_lost
             env!("CARGO_PKG_VERSION")
         ),
     ];
-    if !rule.references.is_empty() {
-        lines.push(format!(
-            "Also known as {}.",
-            one_line(&rule.references.join(", "))
-        ));
+    let references: Vec<&str> = rule.references.iter().map(|reference| &*reference.id).collect();
+    if !references.is_empty() {
+        lines.push(format!("Also known as {}.", one_line(&references.join(", "))));
     }
     lines.push(String::new());
     lines.push(format!(
