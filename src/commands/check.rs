@@ -158,6 +158,10 @@ fn watched(rule: &Rule) -> String {
     }
     let paths = rule.shares.iter();
     parts.extend(paths.map(|watched| format!("5145: {}\\{}", watched.share, watched.path)));
+    let accounts = rule.accounts.iter();
+    parts.extend(
+        accounts.map(|watched| format!("4624: {} accounts from elsewhere", watched.purpose.as_str())),
+    );
     if !rule.roles.is_empty() {
         let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
         parts.push(format!("on {}", roles.join(" ")));
@@ -174,6 +178,15 @@ fn never_met(rule: &Rule, policy: &Policy) -> Vec<String> {
         problems.push(format!(
             "never fires: the inventory lists no host with the role {}",
             roles.join(" or ")
+        ));
+    }
+    let mut accounts = policy.inventory.accounts().iter();
+    if let Some(watched) = rule.accounts
+        && !accounts.any(|account| account.purpose == watched.purpose)
+    {
+        problems.push(format!(
+            "never fires: the inventory has no {} account",
+            watched.purpose.as_str()
         ));
     }
     let is_off = |link: &&Arc<str>| policy.rules.get(link).is_none();
@@ -210,6 +223,11 @@ fn inventory(out: &mut impl Write, policy: &Policy) -> anyhow::Result<()> {
             addresses.join(" "),
             roles.join(" ")
         )?;
+    }
+    for account in policy.inventory.accounts() {
+        let places: Vec<String> = account.expected_from.iter().map(ToString::to_string).collect();
+        let purpose = account.purpose.as_str();
+        writeln!(out, "  {}  {purpose}  from {}", account.name, places.join(" "))?;
     }
     let unlisted = serde_json::to_value(policy.unlisted_hosts)?;
     writeln!(out, "  unlisted hosts: {}", unlisted.as_str().unwrap_or_default())?;

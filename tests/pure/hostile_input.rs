@@ -6,7 +6,9 @@ mod shortcuts;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::{DecodeError, Decoded, Decoder, ReadOf, SessionEvents, Skip, Watched};
+use pipewarden_core::event::{
+    AccountNames, DecodeError, Decoded, Decoder, ReadOf, SessionEvents, Skip, Watched,
+};
 use pipewarden_tools::winlogbeat::Shape;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng as _};
@@ -29,7 +31,8 @@ fn decoder() -> Decoder {
     Decoder::new(pipes, Duration::from_secs(30 * 60)).with_session_events(SessionEvents {
         logons: all_but_dc(),
         share_sessions: all_but_dc(),
-        permitted_connections: true,
+        watched_accounts: AccountNames::new(["svc-push".to_owned()].into()),
+        ..SessionEvents::default()
     })
 }
 
@@ -40,8 +43,18 @@ fn session_evidence() -> impl Iterator<Item = Value> {
         winlogbeat::share_session(0, winlogbeat::CLIENT, 49_839),
         winlogbeat::connection_permitted(0, "atlas.aperture.local", "%%14592", winlogbeat::CLIENT, 49_839),
     ];
+    let watched = winlogbeat::logon(0, winlogbeat::CLIENT, 49_839).set("TargetUserName", "SVC-Push");
     let shapes = Shape::ALL.iter();
-    shapes.flat_map(move |shape| events.each_ref().map(|event| shape.document(event)))
+    shapes.flat_map(move |shape| {
+        let by_dc = shape.document(&watched).to_string();
+        let by_dc = by_dc.replace("atlas.aperture.local", "dc1.aperture.local");
+        let by_dc: Value = serde_json::from_str(&by_dc).unwrap();
+        events
+            .each_ref()
+            .map(|event| shape.document(event))
+            .into_iter()
+            .chain([by_dc])
+    })
 }
 
 /// Its like that does not matter, in one shape.

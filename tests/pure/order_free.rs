@@ -98,6 +98,24 @@ proptest! {
     }
 
     #[test]
+    fn any_order_gives_the_alerts_of_the_reference_where_a_rule_watches_accounts(
+        (seeds, deliveries) in scenario(world::scaled_down(6), 120_000)
+    ) {
+        let settings = world::scaled_down(6);
+        // Mostly logons and what may belong to them.
+        let kind = |seed: &Seed| if seed.kind == 1 { 3 } else { seed.kind };
+        let seeds: Vec<Seed> = seeds.into_iter().map(|seed| Seed { kind: kind(&seed), ..seed }).collect();
+        let rules = [world::rules(), vec![world::rule_about_accounts()]].concat();
+        let observations = world::observations(&seeds);
+        let expected = reference::final_alerts(&observations, &rules, &settings);
+        for delivery in &deliveries {
+            let log = world::log(&observations, delivery);
+            let join = Join::new(&rules, settings.clone()).with_inventory(world::accounts());
+            held(&world::last_active(&world::revisions_of(join, &log)), &expected);
+        }
+    }
+
+    #[test]
     fn any_order_gives_the_alerts_of_the_reference_where_clocks_are_estimated(
         (seeds, deliveries) in scenario(world::scaled_down(6), 60_000)
     ) {

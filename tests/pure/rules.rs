@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use pipewarden_core::event::{Pattern, WatchedShare};
+use pipewarden_core::inventory::Purpose;
 use pipewarden_tools::rule_tests;
 use serde_json::Value;
 use testkit::winlogbeat;
@@ -83,7 +84,7 @@ fn every_built_in_rule_passes_its_cases_which_show_what_must_fire_and_what_must_
     let output = pipewarden(&["test"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert_contains(&text, &["detect-8", "10 rules: ", " 0 failed"]);
+    assert_contains(&text, &["detect-8", "12 rules: ", " 0 failed"]);
     for tested in rule_tests::builtin() {
         let id = Arc::clone(&tested.rule.id);
         tested
@@ -98,7 +99,7 @@ fn every_built_in_rule_passes_its_cases_which_show_what_must_fire_and_what_must_
 }
 
 #[test]
-fn the_cases_of_each_built_in_rule_fail_where_a_pipe_is_missing_or_one_too_many_is_watched() {
+fn the_cases_of_each_built_in_rule_fail_where_it_watches_too_little_or_too_much() {
     for tested in rule_tests::builtin() {
         let tests = tested.tests.unwrap();
         let fails = |rule: &pipewarden_core::detection::Rule| {
@@ -108,6 +109,17 @@ fn the_cases_of_each_built_in_rule_fail_where_a_pipe_is_missing_or_one_too_many_
                 .any(|case| rule_tests::run(rule, &tests, case).is_err())
         };
         assert!(!fails(&tested.rule));
+        if let Some(accounts) = tested.rule.accounts {
+            for purpose in Purpose::ALL
+                .iter()
+                .filter(|purpose| **purpose != accounts.purpose)
+            {
+                let mut wrong = tested.rule.clone();
+                wrong.accounts.as_mut().unwrap().purpose = *purpose;
+                assert!(fails(&wrong), "{}: {}", wrong.id, purpose.as_str());
+            }
+            continue;
+        }
         let mut wrong = tested.rule.clone();
         wrong.pipes.share_access.clear();
         wrong.pipes.share_access.insert("no-such-pipe".into());
@@ -137,7 +149,12 @@ fn the_cases_of_each_built_in_rule_fail_where_a_pipe_is_missing_or_one_too_many_
         }
         let mut wrong = tested.rule.clone();
         wrong.roles.clear();
-        assert_eq!(fails(&wrong), !tested.rule.roles.is_empty(), "{}: everywhere", wrong.id);
+        assert_eq!(
+            fails(&wrong),
+            !tested.rule.roles.is_empty(),
+            "{}: everywhere",
+            wrong.id
+        );
     }
 }
 

@@ -19,6 +19,8 @@ use pipewarden_core::detection::{AlertKey, Content, EvidenceRole, JoinSettings, 
 use pipewarden_core::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
 use pipewarden_core::time::EventTime;
 
+use crate::world;
+
 type Seen<'a> = &'a Observation;
 
 /// Everything that was observed of one asset, as one rule sees it.
@@ -102,7 +104,8 @@ impl<'a> Scene<'a> {
     }
 
     fn is_access(&self, seen: Seen<'_>) -> bool {
-        self.rule.watches(&seen.event.detail)
+        let is_use = self.rule.accounts.is_some() && world::is_use_from_elsewhere(seen);
+        is_use || self.rule.watches(&seen.event.detail)
     }
 
     /// The connected pipe of a share access.

@@ -1,6 +1,8 @@
 //! Small worlds to detect in: observations by hand and at random, deliveries in any order, and a join run
 //! over them to its final alerts.
 
+mod accounts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use pipewarden_core::inventory::Inventory;
 use pipewarden_core::log::{At, Offset};
 use pipewarden_core::time::{AppendTime, EventTime};
 use proptest::prelude::*;
+
+pub use self::accounts::{accounts, is_use_from_elsewhere, rule_about_accounts};
 
 /// The epoch of every world: a moment inside a bucket, in microseconds.
 pub const EPOCH: i64 = 1_729_782_125_024_000;

@@ -21,8 +21,8 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let name = name.or_else(|| only(&content.hosts).map(|host| &**host));
     let related = related(content, frame.asset, &addresses, &names);
     let mut document = frame.document(Outline {
-        message: title::title(alert.key.who, content, name, frame.asset),
-        action: action(content),
+        message: title::title(alert, name, frame.asset),
+        action: action(alert),
         category: &["intrusion_detection", "network"],
         outcome: content.outcome,
         first: content.first,
@@ -43,7 +43,9 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
         domain: name.map(str::to_owned),
     });
     document.destination.port = only(&destination_ports(content)).copied();
-    document.network = content.source_ip.map(network);
+    // A logon may be for any service.
+    let is_over_smb = alert.rule.accounts.is_none() || document.destination.port.is_some();
+    document.network = content.source_ip.filter(|_| is_over_smb).map(network);
     document.user = only(&content.accounts).map(|account| user(account, content));
     document.file = file(content);
     document.related = related;
@@ -77,8 +79,11 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
 }
 
 /// A pipe weighs more than a path: it is how hosts are administered.
-const fn action(content: &Content) -> &'static str {
-    if content.pipes.is_empty() && !content.paths.is_empty() {
+fn action(alert: &AccessAlert) -> &'static str {
+    let content = &alert.content;
+    if alert.rule.accounts.is_some() {
+        "account-use"
+    } else if content.pipes.is_empty() && !content.paths.is_empty() {
         "share-access"
     } else {
         "named-pipe-access"
@@ -180,6 +185,7 @@ fn sids(content: &Content) -> BTreeSet<&Arc<str>> {
     let evidence = content.evidence.iter();
     let accounts = evidence.filter_map(|seen| match &seen.observation.event.detail {
         Detail::ShareAccess(share) if seen.role != EvidenceRole::Conflicting => share.account.as_ref(),
+        Detail::Logon(logon) if seen.role == EvidenceRole::Access => logon.account.as_ref(),
         _ => None,
     });
     accounts.filter_map(Account::lasting_sid).collect()

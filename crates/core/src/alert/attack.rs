@@ -27,6 +27,8 @@ const NAMES: &[(&str, &str)] = &[
     ("T1053.005", "Scheduled Task"),
     ("T1069", "Permission Groups Discovery"),
     ("T1069.002", "Domain Groups"),
+    ("T1078", "Valid Accounts"),
+    ("T1078.002", "Domain Accounts"),
     ("T1087", "Account Discovery"),
     ("T1087.002", "Domain Account"),
     ("T1135", "Network Share Discovery"),
@@ -37,6 +39,8 @@ const NAMES: &[(&str, &str)] = &[
     ("T1543.003", "Windows Service"),
     ("T1552", "Unsecured Credentials"),
     ("T1552.001", "Credentials In Files"),
+    ("T1557", "Adversary-in-the-Middle"),
+    ("T1557.001", "LLMNR/NBT-NS Poisoning and SMB Relay"),
     ("T1569", "System Services"),
     ("T1569.002", "Service Execution"),
 ];

@@ -123,7 +123,14 @@ impl Content {
                 let mut says = vec![];
                 says.extend((self.source_ip == Some(logon.source_ip)).then_some(Says::Source));
                 says.extend(logon.account.is_some().then_some(Says::Account));
-                ("4624", Weakness::Session, says)
+                let is_access = evidence.role == EvidenceRole::Access;
+                says.extend(is_access.then_some(Says::Time));
+                let weakness = if is_access {
+                    Weakness::Audit
+                } else {
+                    Weakness::Session
+                };
+                ("4624", weakness, says)
             }
             Detail::ShareSession(session) => {
                 let mut says = vec![];

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Detail, WatchedShare};
-use crate::inventory::Role;
+use crate::inventory::{Purpose, Role};
 
 /// One rule, ready to be applied. Its file is read as a `File`, which names all that it watches under `watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Rule {
     /// The watched paths of other shares.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub shares: BTreeSet<WatchedShare>,
+    /// Accounts whose use is watched. A rule that has some watches nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<WatchedAccounts>,
     /// Only assets with one of these roles are watched; all of them where it is empty.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<Role>,
@@ -101,11 +104,35 @@ struct Watch {
     pipes: Pipes,
     /// Files and folders of shares, in Security 5145.
     shares: BTreeSet<WatchedShare>,
+    /// Accounts of the inventory, in Security 4624 of any host. A rule that watches accounts watches nothing else.
+    accounts: Option<WatchedAccounts>,
+}
+
+/// Which use of accounts a rule watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchedAccounts {
+    /// What the accounts are for, by the inventory.
+    pub purpose: Purpose,
+    /// From where.
+    pub from: UsedFrom,
+}
+
+/// From where an account is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UsedFrom {
+    /// From where the inventory does not expect it.
+    Elsewhere,
 }
 
 impl From<File> for Rule {
     fn from(file: File) -> Self {
-        let Watch { pipes, shares } = file.watch;
+        let Watch {
+            pipes,
+            shares,
+            accounts,
+        } = file.watch;
         let both = |short: BTreeSet<Arc<str>>, watched: BTreeSet<Arc<str>>| {
             short.into_iter().chain(watched).collect()
         };
@@ -119,6 +146,7 @@ impl From<File> for Rule {
                 share_access: both(file.pipes.share_access, pipes.share_access),
             },
             shares,
+            accounts,
             roles: file.roles,
             chain: file.chain,
             risk: file.risk,
@@ -139,6 +167,7 @@ impl Default for Rule {
             enabled: true,
             pipes: Pipes::default(),
             shares: BTreeSet::new(),
+            accounts: None,
             roles: BTreeSet::new(),
             chain: Vec::new(),
             risk: 0,

@@ -23,8 +23,13 @@ pub(super) fn problem(rule: &Rule) -> Option<String> {
         Some("the name is empty; it is what an analyst reads".to_owned())
     } else if rule.risk > 100 {
         Some(format!("risk {} is not between 0 and 100", rule.risk))
-    } else if pipes.peek().is_none() && rule.shares.is_empty() {
-        Some("it watches nothing; name a pipe under watch.pipes, or a path under watch.shares".to_owned())
+    } else if rule.accounts.is_some() && (pipes.peek().is_some() || !rule.shares.is_empty()) {
+        Some("it watches accounts and what is opened; make two rules of it".to_owned())
+    } else if pipes.peek().is_none() && rule.shares.is_empty() && rule.accounts.is_none() {
+        Some(
+            "it watches nothing; name a pipe under watch.pipes, a path under watch.shares, or watch.accounts"
+                .to_owned(),
+        )
     } else if pipes.any(|pipe| normalise_pipe(pipe).is_empty()) {
         Some("a pipe's name is empty".to_owned())
     } else if rule.next.iter().any(|step| step.trim().is_empty()) {

@@ -9,6 +9,7 @@ use super::rule_check::problem;
 use super::{BUILTIN_RULES, Pipes, Rule};
 use crate::diagnostics::{FileError, did_you_mean};
 use crate::event::{Watched, normalise_pipe};
+use crate::inventory::Purpose;
 
 /// In `rules.enabled`: the rules that are enabled in their own files.
 pub const DEFAULT_RULES: &str = "default";
@@ -192,7 +193,13 @@ impl RuleSet {
         self.rules.iter().find(|rule| *rule.id == *id)
     }
 
-    /// Everything that some rule watches.
+    /// The purposes of accounts that some rule watches.
+    pub fn account_purposes(&self) -> BTreeSet<Purpose> {
+        let watched = self.rules.iter().filter_map(|rule| rule.accounts);
+        watched.map(|watched| watched.purpose).collect()
+    }
+
+    /// What is opened that some rule watches.
     pub fn watched(&self) -> Watched {
         let side = |pipes: fn(&Pipes) -> &BTreeSet<Arc<str>>| {
             self.rules
@@ -284,6 +291,16 @@ mod tests {
                 "no path",
             ),
             ("risk: 73", "severity: 73", "severity"),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {accounts: {purpose: machine, from: elsewhere}}",
+                "two rules",
+            ),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {accounts: {purpose: janitor, from: elsewhere}}",
+                "janitor",
+            ),
             ("next:\n", "next:\n  - ''\n", "what to check"),
             (
                 "'https://github.com/subat0mik",

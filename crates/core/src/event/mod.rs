@@ -10,6 +10,7 @@
 //! | `details` | the fields of each kind |
 //! | `decoder`, `decoded` | the way through these, and what comes of a message |
 //! | `pattern` | names of shares and paths with wildcards |
+//! | `account_names` | accounts whose logons are read of every computer |
 //! | `identity` | what makes two messages copies of one event |
 //! | `shape` | what a message that is not read looks like |
 //! | `observation`, `access`, `session`, `account`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
@@ -17,6 +18,7 @@
 
 mod access;
 mod account;
+mod account_names;
 mod decoded;
 mod decoder;
 mod details;
@@ -42,6 +44,7 @@ mod surrogates;
 
 pub use access::{Outcome, PipeConnected, ShareAccess};
 pub use account::Account;
+pub use account_names::AccountNames;
 pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, Watched, Word};
 pub use decoder::{Decoder, VisitDecoded};
 pub use evtx::{Record as EvtxRecord, read_evtx};

@@ -38,8 +38,8 @@ pub struct Resolution {
 pub enum Outcome {
     /// This asset.
     Asset(AssetId),
-    /// A host that is not listed, and those are ignored.
-    Ignored,
+    /// A host that is not listed, under the name that it would have, and those are ignored.
+    Ignored(AssetId),
     /// Unknown: nothing names the destination.
     Unresolved,
 }
@@ -132,6 +132,11 @@ impl Resolver {
         }
     }
 
+    /// The inventory in force.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
     /// The roles of an asset; none of a host that is not listed.
     pub fn roles(&self, asset: &AssetId) -> &[Role] {
         let asset = self.inventory.asset(asset);
@@ -182,7 +187,7 @@ impl Resolver {
             Found::Unlisted(name, _) if self.unlisted_hosts == UnlistedHosts::Watch => {
                 Outcome::Asset(AssetId::new(&name))
             }
-            Found::Unlisted(..) => Outcome::Ignored,
+            Found::Unlisted(name, _) => Outcome::Ignored(AssetId::new(&name)),
         };
         Resolution {
             outcome,

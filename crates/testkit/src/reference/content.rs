@@ -33,7 +33,8 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
     let by_sessions: Vec<Seen<'_>> = (named_by.iter().copied())
         .filter(|seen| shown.contains(&seen.id))
         .collect();
-    let by_shares = shares.iter().filter_map(|seen| account(seen));
+    let by_shares = accesses.iter().filter_map(|seen| account(seen));
+    let logons = accesses.iter().filter(|seen| seen.kind() == Kind::Logon).count();
     let of_kind = |kind| used.iter().filter(|seen| seen.kind() == kind).count() as u32;
     let evidence = evidence(&used, members);
     let pipes_connected = evidence.iter().filter(|seen| pipe_connected(seen).is_some());
@@ -74,7 +75,7 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         accounts: sorted(by_shares.chain(accounts(&by_sessions))),
         counts: Counts {
             network_connection: of_kind(Kind::NetworkConnection),
-            logon: of_kind(Kind::Logon),
+            logon: of_kind(Kind::Logon) + logons as u32,
             share_session: of_kind(Kind::ShareSession),
             pipe_connected: pipes_connected.count() as u32,
             share_access: shares.len() as u32,
@@ -93,15 +94,17 @@ fn ports(
     shown: &BTreeSet<ObservationId>,
 ) -> Vec<u16> {
     let mut inferring = shown.clone();
-    let without_address = audited.iter().filter(|share| named(share).is_none());
+    let is_nameless = |seen: &&Seen<'_>| share_access(seen).is_some_and(|share| share.source_ip.is_none());
+    let without_address = audited.iter().filter(is_nameless);
     inferring.extend(
         without_address
             .flat_map(|share| scene.of_share(share))
             .map(|seen| seen.id),
     );
-    let logged = audited
-        .iter()
-        .filter_map(|seen| share_access(seen).unwrap().source_port);
+    let logged = audited.iter().filter_map(|seen| match share_access(seen) {
+        Some(share) => share.source_port,
+        None => session(seen).unwrap().port,
+    });
     let shown = named_by.iter().filter(|seen| inferring.contains(&seen.id));
     sorted(logged.chain(shown.filter_map(|seen| session(seen).unwrap().port)))
 }
@@ -294,8 +297,9 @@ fn pipe(access: Seen<'_>) -> Option<Arc<str>> {
     match &access.event.detail {
         Detail::ShareAccess(share) => share.pipe().cloned(),
         Detail::PipeConnected(connected) => Some(Arc::clone(&connected.pipe)),
-        Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => {
-            unreachable!("session evidence is no access")
+        Detail::Logon(_) => None,
+        Detail::NetworkConnection(_) | Detail::ShareSession(_) => {
+            unreachable!("other session evidence is no access")
         }
     }
 }
@@ -308,6 +312,9 @@ fn path(access: Seen<'_>) -> Option<Arc<str>> {
 }
 
 fn account(seen: Seen<'_>) -> Option<Arc<str>> {
-    let account = share_access(seen).unwrap().account.as_ref()?;
+    let account = match share_access(seen) {
+        Some(share) => share.account.as_ref()?,
+        None => session(seen)?.account?,
+    };
     Some(Arc::from(account.to_string()))
 }

@@ -73,10 +73,17 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Session evidence of a share access: of its address and port, or of its logon id and its address, if it names one.
+    /// Session evidence of a share access: of its address and port, or of its logon id and its address, if it names one. That of
+    /// a logon which is an access is no logon.
     pub(super) fn of_share(&self, share: Seen<'_>) -> Vec<Seen<'a>> {
-        let ip = share_access(share).unwrap().source_ip;
+        let ip = match share_access(share) {
+            Some(share) => share.source_ip,
+            None => session(share).map(|session| session.ip),
+        };
         let all = self.sessions().filter(|seen| {
+            if is_logon(share) && is_logon(seen) {
+                return false;
+            }
             let is_of_tuple = tuple(share).is_some() && tuple(seen) == tuple(share);
             let is_of_logon = logon_id(share).is_some() && logon_id(seen) == logon_id(share);
             let is_of_address = ip.is_none() || ip == session(seen).map(|session| session.ip);

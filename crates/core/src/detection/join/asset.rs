@@ -55,7 +55,11 @@ impl AssetState {
             None => self.connections.remove_oldest(),
         };
         if let Some(dropped) = &dropped {
-            self.records.remove(dropped);
+            let mut rules = self.accesses.values();
+            // A logon that is an access stays as that.
+            if rules.all(|accesses| accesses.stored(dropped.slot()).is_none()) {
+                self.records.remove(dropped);
+            }
             self.connections.dropped.add(dropped, now, settings);
         }
         dropped.is_some()

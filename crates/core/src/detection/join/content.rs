@@ -144,12 +144,13 @@ impl<'a> Reader<'a, '_> {
                     .count(),
             )
         };
+        let logons = count(self.members.logons().count());
         Counts {
             network_connection: of_kind(Kind::NetworkConnection),
-            logon: of_kind(Kind::Logon),
+            logon: of_kind(Kind::Logon) + logons,
             share_session: of_kind(Kind::ShareSession),
             pipe_connected: count(self.members.pipes().count()),
-            share_access: count(self.members.shares.len()),
+            share_access: count(self.members.shares.len()) - logons,
         }
     }
 
@@ -220,12 +221,8 @@ impl<'a> Reader<'a, '_> {
             Who::Source(ip) => Some(ip),
             Who::Unattributed => None,
             Who::Local => {
-                let shares = self
-                    .members
-                    .shares
-                    .iter()
-                    .filter_map(|share| share.stored.share());
-                let logged = shares.filter_map(|share| share.source_ip);
+                let shares = self.members.shares.iter();
+                let logged = shares.filter_map(|share| share.stored.named_source());
                 let connected = addresses(source.connections.values().copied());
                 logged.chain(connected).min()
             }

@@ -34,7 +34,6 @@ pub(super) struct DroppedAccesses {
 impl DroppedAccesses {
     /// The summary of one.
     pub(super) fn of(access: &Stored, settings: &JoinSettings) -> Self {
-        let share = access.share();
         let mut dropped = Self {
             number: 1,
             untimely: u32::from(access.arrival_bucket(settings).is_some()),
@@ -43,9 +42,9 @@ impl DroppedAccesses {
             accounts: BTreeSet::new(),
             opened_names: BTreeSet::new(),
             has_more_accounts: false,
-            outcome: share.and_then(|share| share.outcome),
+            outcome: access.outcome(),
         };
-        if let Some(account) = share.and_then(|share| share.account.as_ref()) {
+        if let Some(account) = access.named_account() {
             dropped.add_account(account.to_string().into());
         }
         if let Some(opened) = access.opened() {

@@ -73,8 +73,7 @@ impl<'a> Members<'a> {
 
     /// Whether each of these share accesses has its own address, and none that of a logon of its session.
     pub(super) fn name_their_source(&self) -> bool {
-        let mut audited = self.audited().filter_map(|share| share.stored.share());
-        audited.all(|share| share.source_ip.is_some())
+        self.audited().all(|share| share.stored.named_source().is_some())
     }
 
     /// The first share access without an address whose logon id is of sessions from several sources.
@@ -85,6 +84,12 @@ impl<'a> Members<'a> {
         };
         let unclear = self.shares.iter().filter(is_unclear).map(|share| &share.stored);
         unclear.min_by_key(|share| (share.time(), share.observation.id))
+    }
+
+    /// Logons that are accesses.
+    pub(super) fn logons(&self) -> impl Iterator<Item = &'a Stored> {
+        let shares = self.shares.iter().map(|share| &share.stored);
+        shares.filter(|stored| stored.is_logon())
     }
 
     /// Event time of the first and of the last access.
@@ -114,8 +119,8 @@ impl<'a> Members<'a> {
         others: impl Iterator<Item = &'b Account>,
         domains: &Domains,
     ) -> BTreeSet<OneAccount> {
-        let shares = self.shares.iter().filter_map(|share| share.stored.share());
-        let accounts = shares.filter_map(|share| share.account.as_ref());
+        let shares = self.shares.iter();
+        let accounts = shares.filter_map(|share| share.stored.named_account());
         let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.accounts);
         distinct(
             accounts
@@ -128,9 +133,9 @@ impl<'a> Members<'a> {
 
     /// Success if any access is known to have been granted, else failure if all are known to have been denied.
     pub(super) fn outcome(&self) -> Option<Outcome> {
-        let shares = self.shares.iter().filter_map(|share| share.stored.share());
+        let shares = self.shares.iter().map(|share| share.stored.outcome());
         let alone = self.alone.iter().map(|_| None);
-        let outcomes = shares.map(|share| share.outcome).chain(alone);
+        let outcomes = shares.chain(alone);
         let outcomes = outcomes.chain(self.dropped.map(|dropped| dropped.outcome));
         outcomes.reduce(together).flatten()
     }

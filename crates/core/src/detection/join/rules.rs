@@ -1,11 +1,12 @@
 //! The rules in force, by what they watch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::asset::RuleIndex;
 use crate::detection::Rule;
 use crate::event::{Detail, Observation, WatchedShare};
+use crate::inventory::Purpose;
 
 /// The rules in force, by what they watch.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(super) struct Rules {
     pipe_connected: HashMap<Arc<str>, Vec<RuleIndex>>,
     share_access: HashMap<Arc<str>, Vec<RuleIndex>>,
     shares: Vec<(WatchedShare, RuleIndex)>,
+    /// By the purpose of the accounts that are watched.
+    accounts: Vec<(Purpose, RuleIndex)>,
     /// Whether a rule watches pipes on both sides.
     is_two_sided: Vec<bool>,
     highest_risk: u8,
@@ -26,12 +29,17 @@ impl Rules {
             pipe_connected: HashMap::new(),
             share_access: HashMap::new(),
             shares: Vec::new(),
+            accounts: Vec::new(),
             is_two_sided: (rules.iter())
                 .map(|rule| !rule.pipes.pipe_connected.is_empty() && !rule.pipes.share_access.is_empty())
                 .collect(),
             highest_risk: rules.iter().map(|rule| rule.risk).max().unwrap_or_default(),
         };
         for (number, rule) in rules.iter().enumerate() {
+            let accounts = rule.accounts.iter();
+            index
+                .accounts
+                .extend(accounts.map(|watched| (watched.purpose, number)));
             index
                 .shares
                 .extend(rule.shares.iter().map(|watched| (watched.clone(), number)));
@@ -87,6 +95,20 @@ impl Rules {
             },
         };
         rules.cloned().unwrap_or_default()
+    }
+
+    /// Whether a rule watches accounts.
+    pub(super) fn watch_accounts(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
+    /// The rules that watch accounts with one of these purposes.
+    pub(super) fn watching_accounts(&self, purposes: &BTreeSet<Purpose>) -> Vec<RuleIndex> {
+        let watching = self
+            .accounts
+            .iter()
+            .filter(|(purpose, _)| purposes.contains(purpose));
+        watching.map(|&(_, rule)| rule).collect()
     }
 
     fn watching_path(&self, share: &str, path: &str) -> Vec<RuleIndex> {

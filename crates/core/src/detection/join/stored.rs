@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::detection::JoinSettings;
-use crate::event::{Account, Detail, NetworkConnection, Observation, ShareAccess};
+use crate::event::{Account, Detail, NetworkConnection, Observation, Outcome, ShareAccess};
 use crate::time::{AppendTime, EventTime};
 
 /// The place of an observation in an index by event time. The offset makes it unique; it never decides
@@ -94,12 +94,12 @@ impl Stored {
         })
     }
 
-    /// Where a share access comes from by its own word.
+    /// Where a share access, or a logon that is one, comes from by its own word.
     pub(super) fn share_origin(&self) -> Option<Origin> {
         if self.observation.is_local {
             return Some(Origin::Local);
         }
-        self.share()?.source_ip.map(Origin::Remote)
+        self.named_source().map(Origin::Remote)
     }
 
     /// Whether the asset logged it, and not the client.
@@ -126,16 +126,41 @@ impl Stored {
 
     /// The session of an account on the asset that it belongs to, as far as a log names it.
     pub(super) fn logon_id(&self) -> Option<u64> {
-        let account = match &self.observation.event.detail {
-            Detail::ShareAccess(share) => share.account.as_ref(),
-            _ => self.session()?.account,
-        };
-        account?.session_id()
+        self.named_account()?.session_id()
+    }
+
+    pub(super) fn is_pipe_connected(&self) -> bool {
+        matches!(self.observation.event.detail, Detail::PipeConnected(_))
     }
 
     /// Whether it is a logon: what that shows depends on what else bears its address and port, or its id.
     pub(super) fn is_logon(&self) -> bool {
         matches!(self.observation.event.detail, Detail::Logon(_))
+    }
+
+    /// The address that an access names: a share access, or a logon that is one.
+    pub(super) fn named_source(&self) -> Option<IpAddr> {
+        match &self.observation.event.detail {
+            Detail::ShareAccess(share) => share.source_ip,
+            _ => self.session().map(|session| session.source_ip),
+        }
+    }
+
+    /// The account that an access names.
+    pub(super) fn named_account(&self) -> Option<&Account> {
+        match &self.observation.event.detail {
+            Detail::ShareAccess(share) => share.account.as_ref(),
+            _ => self.session()?.account,
+        }
+    }
+
+    /// Whether an access was granted, as far as it says. Only a logon that succeeded is one.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        match &self.observation.event.detail {
+            Detail::ShareAccess(share) => share.outcome,
+            Detail::Logon(_) => Some(Outcome::Success),
+            Detail::NetworkConnection(_) | Detail::ShareSession(_) | Detail::PipeConnected(_) => None,
+        }
     }
 
     pub(super) fn connection(&self) -> Option<&NetworkConnection> {
