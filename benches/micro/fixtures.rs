@@ -68,6 +68,7 @@ pub(crate) fn connection(number: u32, assets: u32) -> Observation {
             destination_port: 445,
             destination_host: None,
             initiated: true,
+            of_client: false,
             reported_by: Log::Sysmon,
             process: None,
             user: None,

@@ -158,6 +158,11 @@ fn watched(rule: &Rule) -> String {
     }
     let paths = rule.shares.iter();
     parts.extend(paths.map(|watched| format!("5145: {}\\{}", watched.share, watched.path)));
+    let callback = rule.callback.iter();
+    parts.extend(callback.map(|watched| {
+        let ports: Vec<String> = watched.ports.iter().map(ToString::to_string).collect();
+        format!("callback: {}", ports.join(" "))
+    }));
     let accounts = rule.accounts.iter();
     parts.extend(
         accounts.map(|watched| format!("4624: {} accounts from elsewhere", watched.purpose.as_str())),

@@ -98,14 +98,19 @@ proptest! {
     }
 
     #[test]
-    fn any_order_gives_the_alerts_of_the_reference_where_a_rule_watches_accounts(
+    fn any_order_gives_the_alerts_of_the_reference_where_rules_watch_accounts_and_call_backs(
         (seeds, deliveries) in scenario(world::scaled_down(6), 120_000)
     ) {
         let settings = world::scaled_down(6);
-        // Mostly logons and what may belong to them.
-        let kind = |seed: &Seed| if seed.kind == 1 { 3 } else { seed.kind };
+        // Mostly logons and share accesses, and what may belong to them.
+        let kind = |seed: &Seed| match seed.kind {
+            0 => 2,
+            1 => 3,
+            kind => kind,
+        };
         let seeds: Vec<Seed> = seeds.into_iter().map(|seed| Seed { kind: kind(&seed), ..seed }).collect();
-        let rules = [world::rules(), vec![world::rule_about_accounts()]].concat();
+        let more = vec![world::rule_about_accounts(), world::rule_with_callback()];
+        let rules = [world::rules(), more].concat();
         let observations = world::observations(&seeds);
         let expected = reference::final_alerts(&observations, &rules, &settings);
         for delivery in &deliveries {

@@ -260,13 +260,14 @@ impl Router {
                 }
                 let received = |event| Received {
                     event,
-                    agent: decoded.agent,
+                    agent: decoded.agent.clone(),
                     origin: Some(origin_of(topic, origin, element)),
                 };
-                visit(
-                    destinations,
-                    decoded.outcome.map(received).map_err(NoEvent::Skipped),
-                );
+                let outcome = decoded.outcome.map(received).map_err(NoEvent::Skipped);
+                visit(destinations, outcome);
+                if let Some(event) = decoded.call_back.filter(|event| destinations.keeps(event)) {
+                    visit(destinations, Ok(received(event)));
+                }
             }
             Err(error) if letters < MOST_LETTERS => {
                 letters += 1;

@@ -130,7 +130,9 @@ impl<'a> Scene<'a> {
     /// Whether two observations bear the same record of the same log and say different things.
     fn is_contradiction(&self, seen: Seen<'_>, other: Seen<'_>) -> bool {
         let label = |seen: Seen<'_>| seen.event.computer.split('.').next().unwrap().to_owned();
+        let is_call_back = network_connection(other).is_some_and(|connection| connection.of_client);
         seen.event.record_id.is_some()
+            && !is_call_back
             && other.event.record_id == seen.event.record_id
             && other.event.channel == seen.event.channel
             && label(other) == label(seen)

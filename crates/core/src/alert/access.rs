@@ -31,6 +31,9 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
             is_denied: content.outcome == Some(Outcome::Failure),
             is_excepted: content.exception.is_some(),
             is_local: alert.key.who == Who::Local,
+            risk_by: (alert.rule.callback.as_ref())
+                .filter(|_| content.call_backs > 0)
+                .map_or(0, |watched| watched.risk_by),
         },
         addresses,
         accesses: content.accesses,
@@ -61,6 +64,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
     // Accesses are in one alert with those that are as timely.
     fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
+    fields.call_backs = (content.call_backs > 0).then_some(content.call_backs);
     fields.rests_on = rests_on(content, &names);
     fields.conflicts = content.conflicts.iter().map(conflict).collect();
     fields.source = doc::SourceFields {
@@ -124,6 +128,7 @@ fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
     let (mut own, mut bound): (BTreeSet<&str>, BTreeSet<&str>) = (BTreeSet::new(), BTreeSet::new());
     for seen in &content.evidence {
         let (source, own_name) = match &seen.observation.event.detail {
+            Detail::NetworkConnection(connection) if connection.of_client => (None, None),
             Detail::NetworkConnection(connection) => {
                 let own_name = connection.source_host.as_deref().filter(|_| connection.initiated);
                 (Some(connection.source_ip), own_name)
@@ -195,7 +200,7 @@ fn sids(content: &Content) -> BTreeSet<&Arc<str>> {
 fn destination_ports(content: &Content) -> Vec<u16> {
     let evidence = content.evidence.iter();
     let connections = evidence.filter_map(|seen| match &seen.observation.event.detail {
-        Detail::NetworkConnection(connection) if seen.role != EvidenceRole::Conflicting => Some(connection),
+        Detail::NetworkConnection(connection) if seen.role == EvidenceRole::Session => Some(connection),
         _ => None,
     });
     let of_source = connections.filter(|connection| Some(connection.source_ip) == content.source_ip);

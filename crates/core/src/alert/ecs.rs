@@ -169,6 +169,7 @@ impl Frame<'_> {
             paths: Vec::new(),
             accesses: outline.accesses,
             untimely: None,
+            call_backs: None,
             observations: outline.observations,
             candidates: Vec::new(),
             rests_on: Vec::new(),
@@ -226,9 +227,11 @@ pub struct Weight {
     pub is_excepted: bool,
     /// Whether the asset did it itself: nothing.
     pub is_local: bool,
+    /// What the rule adds, where the asset connected back.
+    pub risk_by: u8,
 }
 
-/// The rule's risk times 1.0, 0.7 or 0.35 by confidence, and what else counts, rounded half up.
+/// The rule's risk times 1.0, 0.7 or 0.35 by confidence, and what else counts, at most 100, rounded half up.
 pub fn risk_score(risk: u8, confidence: Confidence, weight: Weight) -> u8 {
     if weight.is_local {
         return 0;
@@ -241,8 +244,9 @@ pub fn risk_score(risk: u8, confidence: Confidence, weight: Weight) -> u8 {
     let tenths = if weight.is_denied { 8 } else { 10 };
     let share = if weight.is_excepted { 4 } else { 1 };
     let whole = 100 * 10 * share;
-    let score = (u32::from(risk) * percent * tenths + whole / 2) / whole;
-    u8::try_from(score).expect("no share of a risk is greater than the risk")
+    let score = u32::from(risk) * percent * tenths + u32::from(weight.risk_by) * 1_000;
+    let score = (score.min(100 * 1_000) + whole / 2) / whole;
+    u8::try_from(score).expect("it is at most 100")
 }
 
 /// The severity of a score: the nearest of those that Elastic's own rules have, the greater of two.

@@ -42,6 +42,10 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
         Detail::NetworkConnection(connection) => {
             evidence.source_ip = Some(connection.source_ip);
             evidence.source_port = connection.source_port;
+            if connection.of_client {
+                evidence.destination_ip = connection.destination_ip;
+                evidence.destination_port = Some(connection.destination_port);
+            }
             evidence.image = connection
                 .process
                 .as_ref()
@@ -98,6 +102,8 @@ fn without_detail(seen: &Evidence) -> doc::Evidence {
         record_id: event.record_id,
         source_ip: None,
         source_port: None,
+        destination_ip: None,
+        destination_port: None,
         share: None,
         path: None,
         pipe: None,

@@ -95,6 +95,12 @@ pub struct Evidence {
     /// And from which port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_port: Option<u16>,
+    /// Where a connection went that the asset made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_ip: Option<IpAddr>,
+    /// And to which port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_port: Option<u16>,
     /// The share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<String>,

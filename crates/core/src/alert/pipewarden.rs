@@ -74,6 +74,9 @@ pub struct PipewardenFields {
     /// How many of them happened too far from when they arrived, by the host's clock; absent where none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untimely: Option<u32>,
+    /// Connections that the host made to the source soon after an access, where the rule watches for them; absent where none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_backs: Option<u32>,
     /// Observations by kind.
     pub observations: Counts,
     /// Possible sources of what names none, the likeliest first. Others are possible that no log shows.

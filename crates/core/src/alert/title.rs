@@ -59,6 +59,9 @@ pub(super) fn title(alert: &AccessAlert, source: Option<&str>, asset: &AssetFact
     if content.accesses > 1 {
         let _ = write!(title, ", {} times", content.accesses);
     }
+    if content.call_backs > 0 {
+        title.push_str(", and the host connected back");
+    }
     if alert.rule.accounts.is_some() {
         title.push_str(", and is not expected from there");
     }

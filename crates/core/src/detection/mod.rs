@@ -37,7 +37,7 @@ pub use join::{ClockState, Join};
 pub use outcome::{Counters, Disposition, JoinOutput, StateSize};
 pub use rests_on::{Ground, GroundLog, Says};
 pub use revision::{AlertId, Body, Revision, Status};
-pub use rule::{Attack, Pipes, Reference, Rule, UsedFrom, WatchedAccounts, json_schema};
+pub use rule::{Attack, Pipes, Reference, Rule, UsedFrom, WatchedAccounts, WatchedCallBack, json_schema};
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};
 pub use sensors::{Resolution, SENSOR_BLIND, SensorBlind, SensorState};
 pub use session_evidence::{Keep, SessionEvidence};

@@ -102,6 +102,7 @@ impl Content {
                 ("5145", Weakness::Audit, says)
             }
             Detail::PipeConnected(_) => ("18", Weakness::Access, vec![Says::Time, Says::Pipe]),
+            Detail::NetworkConnection(connection) if connection.of_client => ("3", Weakness::Session, vec![]),
             Detail::NetworkConnection(connection) => {
                 let is_by_asset = evidence.observation.is_local || !connection.initiated;
                 let weakness = if is_by_asset {

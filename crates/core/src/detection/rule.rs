@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,9 @@ pub struct Rule {
     /// Accounts whose use is watched. A rule that has some watches nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accounts: Option<WatchedAccounts>,
+    /// Connections of the asset to the source that make an alert worse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback: Option<WatchedCallBack>,
     /// Only assets with one of these roles are watched; all of them where it is empty.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<Role>,
@@ -106,6 +111,29 @@ struct Watch {
     shares: BTreeSet<WatchedShare>,
     /// Accounts of the inventory, in Security 4624 of any host. A rule that watches accounts watches nothing else.
     accounts: Option<WatchedAccounts>,
+    /// Connections of the asset to the source of an access, soon after it: they make the alert worse, and are none by themselves.
+    callback: Option<WatchedCallBack>,
+}
+
+/// Connections of an asset to the source of an access.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchedCallBack {
+    /// To which ports.
+    #[schemars(length(min = 1))]
+    pub ports: BTreeSet<u16>,
+    /// How long after the access, as `60s`; at most 10 minutes.
+    #[serde(with = "friendly")]
+    #[schemars(with = "String")]
+    pub within: Duration,
+    /// By how much the risk score rises. Default 20.
+    #[serde(default = "risk_by")]
+    #[schemars(range(max = 100))]
+    pub risk_by: u8,
+}
+
+const fn risk_by() -> u8 {
+    20
 }
 
 /// Which use of accounts a rule watches.
@@ -132,6 +160,7 @@ impl From<File> for Rule {
             pipes,
             shares,
             accounts,
+            callback,
         } = file.watch;
         let both = |short: BTreeSet<Arc<str>>, watched: BTreeSet<Arc<str>>| {
             short.into_iter().chain(watched).collect()
@@ -147,6 +176,7 @@ impl From<File> for Rule {
             },
             shares,
             accounts,
+            callback,
             roles: file.roles,
             chain: file.chain,
             risk: file.risk,
@@ -168,6 +198,7 @@ impl Default for Rule {
             pipes: Pipes::default(),
             shares: BTreeSet::new(),
             accounts: None,
+            callback: None,
             roles: BTreeSet::new(),
             chain: Vec::new(),
             risk: 0,

@@ -1,7 +1,9 @@
 //! What no rule may say.
 
+use std::time::Duration;
+
 use super::rule_set::{ALL_RULES, DEFAULT_RULES};
-use super::{Attack, Reference, Rule, SENSOR_BLIND, SWEEP};
+use super::{Attack, Reference, Rule, SENSOR_BLIND, SWEEP, WatchedCallBack};
 use crate::event::{WatchedShare, normalise_pipe};
 
 /// What is wrong with a rule, and what would be right: a value that cannot be, or what can never be met.
@@ -32,6 +34,10 @@ pub(super) fn problem(rule: &Rule) -> Option<String> {
         )
     } else if pipes.any(|pipe| normalise_pipe(pipe).is_empty()) {
         Some("a pipe's name is empty".to_owned())
+    } else if rule.callback.is_some() && rule.accounts.is_some() {
+        Some("it watches accounts; a callback belongs to a rule that watches what is opened".to_owned())
+    } else if let Some(problem) = rule.callback.as_ref().and_then(callback_problem) {
+        Some(problem)
     } else if rule.next.iter().any(|step| step.trim().is_empty()) {
         Some("an entry of next is empty; say what to check".to_owned())
     } else if rule.chain.contains(&rule.id) {
@@ -41,6 +47,24 @@ pub(super) fn problem(rule: &Rule) -> Option<String> {
         let references = || rule.references.iter().find_map(reference_problem);
         let attacks = || rule.attack.iter().find_map(attack_problem);
         shares.or_else(references).or_else(attacks)
+    }
+}
+
+/// An alert is open for more than its bucket and this.
+const LONGEST_CALLBACK: Duration = Duration::from_secs(600);
+
+fn callback_problem(callback: &WatchedCallBack) -> Option<String> {
+    if callback.ports.is_empty() || callback.ports.contains(&0) {
+        Some("its callback needs ports from 1 to 65535; name 445, 139 and 80".to_owned())
+    } else if callback.within.is_zero() || callback.within > LONGEST_CALLBACK {
+        Some(
+            "within of its callback is not more than 0 and at most 10m; a host connects back within seconds"
+                .to_owned(),
+        )
+    } else if callback.risk_by > 100 {
+        Some(format!("risk_by {} is not between 0 and 100", callback.risk_by))
+    } else {
+        None
     }
 }
 

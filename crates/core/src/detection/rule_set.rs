@@ -210,6 +210,12 @@ impl RuleSet {
         Watched {
             pipe_connected: side(|pipes| &pipes.pipe_connected),
             share_access: side(|pipes| &pipes.share_access),
+            call_back_ports: self
+                .rules
+                .iter()
+                .flat_map(|rule| &rule.callback)
+                .flat_map(|watched| watched.ports.iter().copied())
+                .collect(),
             shares: self
                 .rules
                 .iter()
@@ -291,6 +297,16 @@ mod tests {
                 "no path",
             ),
             ("risk: 73", "severity: 73", "severity"),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {callback: {ports: [], within: 60s}}",
+                "needs ports",
+            ),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {callback: {ports: [80], within: 1h}}",
+                "at most 10m",
+            ),
             (
                 "risk: 73",
                 "risk: 73\nwatch: {accounts: {purpose: machine, from: elsewhere}}",

@@ -13,7 +13,7 @@ pub struct AccountNames(Arc<Names>);
 #[derive(Debug, Default)]
 struct Names {
     all: BTreeSet<String>,
-    /// Finds a part of any of them; missing where one has no letter or digit of ASCII, which may be written in several ways.
+    /// Finds a part of any of them; missing where all of one may be written in several ways.
     parts: Option<AhoCorasick>,
 }
 
@@ -39,10 +39,13 @@ impl AccountNames {
 
     /// Whether an account of this name is among them, however it is written.
     pub(super) fn has(&self, name: &str) -> bool {
-        !self.is_empty() && self.0.all.contains(&name.to_lowercase())
+        let lower = name.to_lowercase();
+        // A sign such as that of the kelvin has an ASCII letter for its lower case, and is none.
+        lower.is_ascii() == name.is_ascii() && self.0.all.contains(&lower)
     }
 
-    /// Whether a message may hold one of them. An ASCII letter or digit is written as itself, in either case, or as `\u00XX`.
+    /// Whether a message may hold one of them. An ASCII character that no text has to escape is written as itself, in either case,
+    /// or as `\u00XX`.
     pub(super) fn may_be_in(&self, message: &[u8]) -> bool {
         if self.is_empty() {
             return false;
@@ -60,10 +63,11 @@ impl PartialEq for AccountNames {
 
 impl Eq for AccountNames {}
 
-/// The longest part of a name that is made of ASCII letters and digits alone, if there is one. A letter that has another form in
-/// lower case than in ASCII's, such as the sign of the kelvin, is in none.
+/// The longest part of a name whose characters are written in one way, if there is one: mostly the whole.
 fn plain_part(name: &str) -> Option<&str> {
-    let parts = name.split(|c: char| !c.is_ascii_alphanumeric() || c == 'k');
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/');
+    // Where a name is not of ASCII alone, its letters may have other forms than those of ASCII.
+    let parts = name.split(|c: char| !is_plain(c) || !name.is_ascii() && c.is_ascii_alphabetic());
     parts
         .max_by_key(|part| part.len())
         .filter(|part| !part.is_empty())
@@ -85,15 +89,18 @@ mod tests {
             (r#"{"TargetUserName":"SVC-Push"}"#, true),
             (r#"{"TargetUserName":"\u0041TLAS$"}"#, true),
             (r#"{"TargetUserName":"DC1$"}"#, false),
+            (r#"{"computer_name":"atlas.aperture.local"}"#, false),
         ] {
             assert_eq!(names.may_be_in(message.as_bytes()), expected, "{message}");
         }
         assert!(names.has("Atlas$") && !names.has("atlas"));
+        let kelvin = AccountNames::new(["k$".to_owned()].into());
+        assert!(kelvin.has("K$") && !kelvin.has("\u{212a}$"));
     }
 
     #[test]
     fn a_name_that_may_be_written_in_several_ways_lets_everything_pass_and_no_name_nothing() {
-        assert!(names(&["élève", "ß$"]).may_be_in(b"{}"));
+        assert!(names(&["élève"]).may_be_in(b"{}"));
         assert!(!names(&[]).may_be_in(b"{}"));
     }
 }

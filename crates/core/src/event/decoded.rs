@@ -1,6 +1,6 @@
 //! What comes of a message: an event, the reason why it is skipped, or the reason why it cannot be read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct Watched {
     pub share_access: HashSet<Arc<str>>,
     /// Paths of other shares than that of pipes, in Security 5145.
     pub shares: Vec<WatchedShare>,
+    /// Ports on which a host may connect back to whoever made it.
+    pub call_back_ports: BTreeSet<u16>,
 }
 
 /// On whose word an address is a computer's, the weakest first: where several claim one address, the strongest decides.
@@ -94,6 +96,8 @@ impl Skip {
 pub struct Decoded {
     /// The event, or why there is none.
     pub outcome: Result<Event, Skip>,
+    /// The same connection, or one that is skipped otherwise, as something that the computer did which logged it.
+    pub call_back: Option<Event>,
     /// The agent that shipped it, where there is an event and the document names the agent.
     pub agent: Option<Arc<Agent>>,
     /// Which addresses are whose by the message, whether it is kept or not.
@@ -106,6 +110,7 @@ impl Decoded {
     pub(super) fn skipped(skip: Skip) -> Self {
         Self {
             outcome: Err(skip),
+            call_back: None,
             agent: None,
             claims: Vec::new(),
             odd_fields: Vec::new(),

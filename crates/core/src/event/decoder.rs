@@ -35,7 +35,7 @@ impl Decoder {
     /// `event.created` is used if the two differ by more than `allowed_lateness`.
     pub fn new(watched: Watched, allowed_lateness: Duration) -> Self {
         Self {
-            prefilter: Prefilter::new(SessionEvents::default()),
+            prefilter: Prefilter::new(SessionEvents::default(), &watched.call_back_ports),
             message_text: MessageText::default(),
             watched,
             session_events: SessionEvents::default(),
@@ -46,7 +46,7 @@ impl Decoder {
     /// The same, which reads these events of the Security log as session evidence.
     #[must_use]
     pub fn with_session_events(mut self, events: SessionEvents) -> Self {
-        self.prefilter = Prefilter::new(events.clone());
+        self.prefilter = Prefilter::new(events.clone(), &self.watched.call_back_ports);
         self.session_events = events;
         self
     }

@@ -1,22 +1,28 @@
 //! The kinds, each from the fields it needs.
 
+mod access;
+mod call_back;
 mod session;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use self::session::{is_share_of_pipes, share_name, subject};
+use self::access::{pipe_connected, share_access};
 use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, Watched, Word};
 use super::document::Document;
 use super::field::Scalar;
 use super::record::{Code, OddFields, Record};
-use super::{
-    Agent, Detail, Event, Log, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource,
-    WatchedShare, names,
-};
+use super::{Agent, Detail, Event, Log, NetworkConnection, Process, TimeSource, names};
 use crate::time::EventTime;
 
 const SMB_PORTS: [u16; 2] = [445, 139];
+
+/// The connection that the logging computer made, if it is to one of these ports.
+struct CallBack<'w> {
+    ports: &'w BTreeSet<u16>,
+    found: Option<NetworkConnection>,
+}
 
 /// Why a payload gives no detail.
 enum Unusable {
@@ -43,29 +49,49 @@ pub(super) fn decode(
     time: (EventTime, TimeSource),
 ) -> Result<Decoded, DecodeError> {
     let (mut claims, mut odd) = (Vec::new(), OddFields::default());
+    let mut call_back = CallBack {
+        ports: &watched.call_back_ports,
+        found: None,
+    };
     let detail = match record.code {
-        Code::NetworkConnection => network_connection(record, time.0, &mut claims, &mut odd),
+        Code::NetworkConnection => network_connection(record, time.0, &mut claims, &mut call_back, &mut odd),
         Code::PipeConnected => pipe_connected(record, watched),
         Code::ShareAccess => share_access(record, watched, &mut odd),
         Code::Logon => session::logon(record, &mut odd),
         Code::ShareSession => session::share_session(record, &mut odd),
-        Code::ConnectionPermitted => session::connection_permitted(record, time.0, &mut claims, &mut odd),
+        Code::ConnectionPermitted => {
+            session::connection_permitted(record, time.0, &mut claims, &mut call_back, &mut odd)
+        }
     };
-    let outcome = match detail {
-        Ok(detail) => Ok(Event {
+    let mut event = |detail| -> Result<Event, DecodeError> {
+        Ok(Event {
             time: time.0,
             time_source: time.1,
             computer: record.computer()?,
             channel: record.channel(),
             record_id: record.record_id(&mut odd),
             detail,
-        }),
+        })
+    };
+    let outcome = match detail {
+        Ok(detail) => Ok(event(detail)?),
         Err(Unusable::Skipped(skip)) => Err(skip),
         Err(Unusable::Undecodable(error)) => return Err(error),
     };
+    let call_back = match (call_back.found.map(Detail::NetworkConnection), &outcome) {
+        (Some(detail), Ok(same)) => Some(Event {
+            detail,
+            ..same.clone()
+        }),
+        (Some(detail), Err(_)) => Some(event(detail)?),
+        (None, _) => None,
+    };
     Ok(Decoded {
-        agent: outcome.as_ref().ok().and_then(|_| agent(record.document)),
+        agent: (outcome.is_ok() || call_back.is_some())
+            .then(|| agent(record.document))
+            .flatten(),
         outcome,
+        call_back,
         claims,
         odd_fields: odd.0,
     })
@@ -126,6 +152,7 @@ fn network_connection(
     record: &Record<'_, '_>,
     time: EventTime,
     claims: &mut Vec<AddressClaim>,
+    call_back: &mut CallBack<'_>,
     odd: &mut OddFields,
 ) -> Result<Detail, Unusable> {
     let data = record.data;
@@ -135,6 +162,7 @@ fn network_connection(
     }
     let ends = ends(record, odd);
     let initiated = initiated(record, odd);
+    call_back.found = call_back::of(record, &ends, initiated, call_back.ports)?;
     Ok(Detail::NetworkConnection(NetworkConnection {
         process: process(record),
         user: user(record),
@@ -189,6 +217,7 @@ fn connection(
         destination_port,
         destination_host: server.host,
         initiated,
+        of_client: false,
         reported_by: Log::Sysmon,
         process: None,
         user: None,
@@ -235,102 +264,6 @@ fn initiated_by_direction(direction: &str) -> Option<bool> {
         "egress" | "outbound" => Some(true),
         "ingress" | "inbound" => Some(false),
         _ => None,
-    }
-}
-
-fn pipe_connected(record: &Record<'_, '_>, watched: &Watched) -> Result<Detail, Unusable> {
-    let data = record.data;
-    let name = data.pipe_name.or(&record.document.file.name);
-    if name.is_empty() {
-        return Err(DecodeError::MissingField("PipeName").into());
-    }
-    let pipe = watched_pipe(name, "PipeName", &watched.pipe_connected)?;
-    let Some(pipe) = pipe else {
-        return Err(Skip::OtherPipe.into());
-    };
-    let image = shared(data.image.or(&record.document.process.executable));
-    // The redirector opens pipes for remote clients as `System`; any other known process runs on this very host.
-    let is_remote = image.as_deref().is_none_or(|image| {
-        image.eq_ignore_ascii_case("System") || image.eq_ignore_ascii_case("<unknown process>")
-    });
-    if !is_remote {
-        return Err(Skip::LocalClient.into());
-    }
-    Ok(Detail::PipeConnected(PipeConnected {
-        pipe,
-        image,
-        utc_time: shared(&data.utc_time),
-    }))
-}
-
-fn share_access(record: &Record<'_, '_>, watched: &Watched, odd: &mut OddFields) -> Result<Detail, Unusable> {
-    let (data, document) = (record.data, record.document);
-    let share = share_name(&data.share_name)?;
-    let name = data.relative_target_name.or(&document.file.name);
-    let (share, path) = if is_share_of_pipes(share) {
-        let pipe = watched_pipe(name, "RelativeTargetName", &watched.share_access)?;
-        (None, pipe.ok_or(Skip::OtherPipe)?)
-    } else {
-        let (share, path) = watched_path(share, name, &watched.shares)?;
-        (Some(share), path)
-    };
-    // An access without a usable address is still an access: one without a named source.
-    let source_ip = ip(data.ip_address.or(&document.source.ip), "IpAddress", odd);
-    let source_port = port(data.ip_port.or(&document.source.port), "IpPort", odd);
-    Ok(Detail::ShareAccess(ShareAccess {
-        share,
-        path,
-        source_ip,
-        source_port: source_port.filter(|_| source_ip.is_some()),
-        account: subject(record),
-        access_mask: shared(&data.access_mask),
-        outcome: record.outcome(),
-    }))
-}
-
-fn watched_pipe(
-    name: &Scalar<'_>,
-    field: &'static str,
-    watched: &std::collections::HashSet<Arc<str>>,
-) -> Result<Option<Arc<str>>, DecodeError> {
-    let Some(name) = name.text() else {
-        return if name.is_empty() {
-            Ok(None)
-        } else {
-            Err(DecodeError::BadField {
-                field,
-                expected: "the name of a pipe",
-            })
-        };
-    };
-    Ok(watched.get(names::normalise_pipe(name).as_str()).cloned())
-}
-
-/// A share and a path in it, if a rule watches that.
-fn watched_path(
-    share: &str,
-    name: &Scalar<'_>,
-    watched: &[WatchedShare],
-) -> Result<(Arc<str>, Arc<str>), Unusable> {
-    if watched.is_empty() {
-        return Err(Skip::OtherShare.into());
-    }
-    let share = names::normalise_path(share.rsplit('\\').next().unwrap_or(share));
-    let mut of_share = watched.iter().filter(|watched| watched.is_of(&share)).peekable();
-    of_share.peek().ok_or(Skip::OtherShare)?;
-    let path = match name.text() {
-        Some(path) => names::normalise_path(path),
-        // The root of the share.
-        None if name.is_empty() => String::new(),
-        None => {
-            let (field, expected) = ("RelativeTargetName", "a path in the share");
-            return Err(DecodeError::BadField { field, expected }.into());
-        }
-    };
-    if of_share.any(|watched| watched.covers(&share, &path)) {
-        Ok((share.into(), path.into()))
-    } else {
-        Err(Skip::OtherShare.into())
     }
 }
 

@@ -135,13 +135,16 @@ pub struct NetworkConnection {
     /// The server's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination_ip: Option<IpAddr>,
-    /// The server's SMB port, 445 or 139.
+    /// The server's SMB port, 445 or 139; one that is kept for the client may be to another.
     pub destination_port: u16,
     /// The server's name as the event gives it, in lower case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination_host: Option<Arc<str>>,
     /// Sysmon's `Initiated`, or the direction of a 5156: true where the client logged it, false where the server did.
     pub initiated: bool,
+    /// Whether it is kept for the client, as something that it did, and not for the server.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub of_client: bool,
     /// Which log tells of it.
     #[serde(default, skip_serializing_if = "Log::is_sysmon")]
     pub reported_by: Log,

@@ -157,7 +157,9 @@ impl Resolver {
     /// The asset that an event is about.
     pub fn resolve(&self, event: &Event) -> Resolution {
         let (found, conflict) = match &event.detail {
-            Detail::NetworkConnection(connection) if connection.is_within_one_host() => {
+            Detail::NetworkConnection(connection)
+                if connection.is_within_one_host() || connection.of_client =>
+            {
                 (Some(self.logger(event)), false)
             }
             Detail::NetworkConnection(connection) if connection.initiated => {
@@ -301,6 +303,7 @@ impl Resolver {
     /// never makes an access local, nor does a binding, which may be stale or forged.
     fn is_local(&self, event: &Event, found: &Found<'_>) -> bool {
         let (source, destination) = match &event.detail {
+            Detail::NetworkConnection(connection) if connection.of_client => (None, None),
             Detail::NetworkConnection(connection) => (Some(connection.source_ip), connection.destination_ip),
             Detail::Logon(logon) => (Some(logon.source_ip), None),
             Detail::ShareSession(session) => (Some(session.source_ip), None),

@@ -36,6 +36,7 @@ impl Tuples {
             Detail::Logon(logon) => self.note_server(event, Some(logon.source_ip), logon.source_port),
             Detail::NetworkConnection(connection) => {
                 let is_nameless = connection.initiated
+                    && !connection.of_client
                     && connection.destination_host.is_none()
                     && !connection.is_within_one_host();
                 let port = connection.source_port.filter(|_| is_nameless);
@@ -133,6 +134,7 @@ mod tests {
             destination_port: 445,
             destination_host: None,
             initiated: true,
+            of_client: false,
             reported_by: Log::Sysmon,
             process: None,
             user: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pipewarden_core::detection::SessionEvidence;
-use pipewarden_core::event::{AssetId, Detail, Observation, Received};
+use pipewarden_core::event::{AssetId, Detail, Event, Observation, Received};
 use pipewarden_core::inventory::{Outcome, Purpose, Resolver};
 
 use super::{Reason, Routed, RoutedObservation};
@@ -42,6 +42,11 @@ impl Destinations {
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,
         })
+    }
+
+    /// Whether the host is watched that an event is about.
+    pub(super) fn keeps(&self, event: &Event) -> bool {
+        matches!(self.resolver.resolve(event).outcome, Outcome::Asset(_))
     }
 
     /// Whether it is the logon of an account that a rule watches, from where that is not expected: on whichever host.

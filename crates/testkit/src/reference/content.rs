@@ -80,6 +80,7 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
             pipe_connected: pipes_connected.count() as u32,
             share_access: shares.len() as u32,
         },
+        call_backs: call_backs(scene, who, accesses).len() as u32,
         candidates: scene.candidates(&others),
         evidence: listed(scene, who, &used, members, &evidence),
         omitted: Omitted::default(),
@@ -241,9 +242,13 @@ fn listed(
         !is_among(other, evidence) && evidence.iter().any(|seen| scene.is_contradiction(seen, other))
     });
     all.extend(others.copied());
+    let call_backs = call_backs(scene, who, &members.accesses);
+    all.extend(&call_backs);
     sort_by_time(&mut all);
     let entries = all.into_iter().map(|seen| {
-        let (role, paired_ms) = if !is_among(seen, evidence) {
+        let (role, paired_ms) = if is_among(seen, &call_backs) {
+            (EvidenceRole::CallBack, None)
+        } else if !is_among(seen, evidence) {
             (EvidenceRole::Conflicting, None)
         } else if is_among(seen, &members.paired) {
             let share = scene.share_of(seen).unwrap();
@@ -263,6 +268,24 @@ fn listed(
         }
     });
     entries.collect()
+}
+
+/// Connections of the asset to the source, from 2 s before an access until the rule's span after it.
+fn call_backs<'a>(scene: &Scene<'a>, who: Who, accesses: &[Seen<'_>]) -> Vec<Seen<'a>> {
+    let (Who::Source(source), Some(watched)) = (who, &scene.rule.callback) else {
+        return Vec::new();
+    };
+    let is_one = |seen: &Seen<'_>| {
+        network_connection(seen).is_some_and(|connection| {
+            connection.of_client
+                && connection.destination_ip == Some(source)
+                && watched.ports.contains(&connection.destination_port)
+        }) && accesses.iter().any(|access| {
+            let after = seen.event.time.as_micros() - access.event.time.as_micros();
+            -2_000_000 <= after && after <= watched.within.as_micros() as i64
+        })
+    };
+    scene.here.iter().copied().filter(is_one).collect()
 }
 
 /// The details of connections.

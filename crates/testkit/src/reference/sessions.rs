@@ -19,6 +19,7 @@ pub(super) struct Session<'a> {
 
 pub(super) fn session<'a>(seen: Seen<'a>) -> Option<Session<'a>> {
     let (ip, port, account) = match &seen.event.detail {
+        Detail::NetworkConnection(connection) if connection.of_client => return None,
         Detail::NetworkConnection(connection) => (connection.source_ip, connection.source_port, None),
         Detail::Logon(logon) => (logon.source_ip, logon.source_port, logon.account.as_ref()),
         Detail::ShareSession(used) => (used.source_ip, used.source_port, used.account.as_ref()),

@@ -66,7 +66,13 @@ pub(super) fn head(system: &str, rule: &Rule, settings: &JoinSettings, also_lost
             chain.join(" or ")
         )
     });
-    let of_rule = [by_role, by_chain];
+    let by_callback = rule.callback.as_ref().map(|watched| {
+        format!(
+            "A host that connects to the source within {} of an access makes no hit worse: look for such connections yourself.",
+            span(watched.within)
+        )
+    });
+    let of_rule = [by_role, by_chain, by_callback];
     let of_rule = of_rule.iter().flatten().map(String::as_str);
     let lost = LOST.iter().copied().chain([grouping.as_str(), lateness.as_str()]);
     for loss in lost.chain(of_rule).chain(also_lost.iter().copied()) {

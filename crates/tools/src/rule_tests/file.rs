@@ -84,6 +84,8 @@ pub struct ExpectedAlert {
     pub pipes: Option<Vec<String>>,
     /// `pipewarden.paths[]`, all of them in any order.
     pub paths: Option<Vec<String>>,
+    /// `event.risk_score`
+    pub risk_score: Option<u8>,
     /// `pipewarden.accesses`
     pub accesses: Option<u32>,
     /// `event.outcome`

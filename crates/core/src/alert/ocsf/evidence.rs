@@ -136,7 +136,7 @@ fn connected(
         dst_endpoint: Some(finding::Endpoint {
             ip: connection.destination_ip.or(destination.ip),
             port: Some(connection.destination_port),
-            hostname: destination.hostname.clone(),
+            hostname: destination.hostname.clone().filter(|_| !connection.of_client),
         }),
         connection_info: Some(finding::ConnectionInfo {
             direction_id: if connection.initiated { 2 } else { 1 },

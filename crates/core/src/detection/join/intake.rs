@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::Join;
 use super::accesses::Accesses;
 use super::asset::{AssetState, RuleIndex};
 use super::connections;
 use super::open_alert::OpenAlert;
 use super::overflow::Admitted;
 use super::placing::judge;
+use super::retention::expiry_of;
 use super::rivals::is_left_over;
 use super::source::{is_link_local, is_to_itself};
 use super::standing::Standing;
 use super::stored::{Slot, Stored, around};
-use super::{Expiry, Join};
 use super::{clocks, links, nearby};
 use crate::detection::{AlertId, Counters, Disposition, JoinSettings, Strength};
 use crate::event::AssetId;
@@ -35,6 +36,13 @@ impl Join {
         let id = stored.observation.id.remembered(is_ahead);
         if self.seen_events.is_copy(id, stored.arrival, limit) {
             return (Disposition::Copy, nothing);
+        }
+        if let Some(to) = stored
+            .call_back()
+            .and_then(|connection| connection.destination_ip)
+        {
+            let touched = self.take_call_back(&rules, stored, to, counters);
+            return (Disposition::Applied, touched);
         }
         if let Some(session) = stored.session() {
             self.connections.push_back(expiry_of(stored));
@@ -199,14 +207,6 @@ impl Join {
             touched.extend(alerts_of(other));
         }
         touched
-    }
-}
-
-fn expiry_of(stored: &Stored) -> Expiry {
-    Expiry {
-        arrival: stored.arrival,
-        asset: stored.observation.asset.clone(),
-        slot: stored.slot(),
     }
 }
 

@@ -24,6 +24,7 @@
 mod accesses;
 mod admission;
 mod asset;
+mod call_backs;
 mod candidates;
 mod clocks;
 mod conflicts;
@@ -55,6 +56,7 @@ mod stored;
 mod tallies;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::admission::Admission;
@@ -102,6 +104,8 @@ pub struct Join {
     live_connections: usize,
     /// Destination-side observations in the order of their offsets.
     accesses: VecDeque<Expiry>,
+    /// Connections that assets made, in the order of their offsets, each with the address that it is to.
+    call_backs: VecDeque<(IpAddr, Expiry)>,
 }
 
 /// When and where an observation leaves state.
@@ -139,6 +143,7 @@ impl Join {
             connections: VecDeque::new(),
             live_connections: 0,
             accesses: VecDeque::new(),
+            call_backs: VecDeque::new(),
         }
     }
 
@@ -189,7 +194,7 @@ impl Join {
     /// How much is in state.
     pub fn state_size(&self) -> StateSize {
         StateSize {
-            session_evidence: self.live_connections,
+            session_evidence: self.live_connections + self.call_backs.len(),
             accesses: self.accesses.len(),
             alerts: self.alerts.len() + self.tallies.len(),
             seen_events: self.seen_events.len(),
@@ -285,6 +290,10 @@ impl Join {
         at: At,
     ) -> Option<Revision> {
         let observation = &stored.observation;
+        if stored.call_back().is_some() {
+            // What an asset does itself shows nothing of what is logged of others.
+            return None;
+        }
         let opens_a_pipe = stored
             .share()
             .is_none_or(|share| share.pipe().is_some() && share.outcome != Some(Outcome::Failure));

@@ -17,6 +17,8 @@ pub(super) struct Rules {
     shares: Vec<(WatchedShare, RuleIndex)>,
     /// By the purpose of the accounts that are watched.
     accounts: Vec<(Purpose, RuleIndex)>,
+    /// Those that watch whether an asset connects back.
+    callbacks: Vec<RuleIndex>,
     /// Whether a rule watches pipes on both sides.
     is_two_sided: Vec<bool>,
     highest_risk: u8,
@@ -30,12 +32,14 @@ impl Rules {
             share_access: HashMap::new(),
             shares: Vec::new(),
             accounts: Vec::new(),
+            callbacks: Vec::new(),
             is_two_sided: (rules.iter())
                 .map(|rule| !rule.pipes.pipe_connected.is_empty() && !rule.pipes.share_access.is_empty())
                 .collect(),
             highest_risk: rules.iter().map(|rule| rule.risk).max().unwrap_or_default(),
         };
         for (number, rule) in rules.iter().enumerate() {
+            index.callbacks.extend(rule.callback.iter().map(|_| number));
             let accounts = rule.accounts.iter();
             index
                 .accounts
@@ -87,7 +91,8 @@ impl Rules {
     /// The rules that watch what an observation shows was opened; none for session evidence, which serves all of them.
     pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
         let rules = match &observation.event.detail {
-            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => None,
+            Detail::NetworkConnection(connection) => connection.of_client.then_some(&self.callbacks),
+            Detail::Logon(_) | Detail::ShareSession(_) => None,
             Detail::PipeConnected(pipe) => self.pipe_connected.get(&pipe.pipe),
             Detail::ShareAccess(access) => match &access.share {
                 Some(share) => return self.watching_path(share, &access.path),

@@ -40,7 +40,8 @@ impl State {
         let accesses = asset.accesses.get(&alert.rule).unwrap_or(&no_accesses);
         let keeps_logons = self.keeps_logons(&alert.key.asset);
         let policy = (&self.settings, self.exceptions.domains());
-        if let Some(current) = current(alert, asset, accesses, keeps_logons, policy) {
+        let callback = self.rules.rule(alert.rule).callback.as_ref();
+        if let Some(current) = current(alert, asset, accesses, (keeps_logons, callback), policy) {
             let opened = current.opened;
             return Some((self.excepted(alert, current), opened));
         }
@@ -56,7 +57,8 @@ impl State {
     }
 
     /// The rules that watch what an observation shows, on an asset like its own: what was opened, or that an account was used
-    /// from elsewhere. None for other session evidence, which serves all of them.
+    /// from elsewhere; of what an asset did, those that watch whether it connects back. None for other session evidence, which
+    /// serves all of them.
     pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
         let mut rules = match &observation.event.detail {
             Detail::Logon(logon) => self.watching_logon(logon, observation),

@@ -110,6 +110,7 @@ impl Stored {
     /// What session evidence says of the client.
     pub(super) fn session(&self) -> Option<Session<'_>> {
         let (source_ip, source_port, account) = match &self.observation.event.detail {
+            Detail::NetworkConnection(connection) if connection.of_client => return None,
             Detail::NetworkConnection(connection) => (connection.source_ip, connection.source_port, None),
             Detail::Logon(logon) => (logon.source_ip, logon.source_port, logon.account.as_ref()),
             Detail::ShareSession(session) => {
@@ -168,6 +169,11 @@ impl Stored {
             Detail::NetworkConnection(connection) => Some(connection),
             _ => None,
         }
+    }
+
+    /// A connection that the asset made.
+    pub(super) fn call_back(&self) -> Option<&NetworkConnection> {
+        self.connection().filter(|connection| connection.of_client)
     }
 
     pub(super) fn share(&self) -> Option<&ShareAccess> {
