@@ -12,7 +12,7 @@ use pipewarden_core::event::{Detail, Kind, NetworkConnection, ObservationId, Pro
 use super::candidates::{Origin, addresses, origin};
 use super::rivals;
 use super::sessions::session;
-use super::{Members, Scene, Seen, named, network_connection, pipe_connected, share_access, sorted};
+use super::{Members, Scene, Seen, named, network_connection, share_access, sorted};
 
 pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Content {
     let accesses = &members.accesses;
@@ -34,10 +34,7 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         .filter(|seen| shown.contains(&seen.id))
         .collect();
     let by_shares = accesses.iter().filter_map(|seen| account(seen));
-    let logons = accesses.iter().filter(|seen| seen.kind() == Kind::Logon).count();
-    let of_kind = |kind| used.iter().filter(|seen| seen.kind() == kind).count() as u32;
     let evidence = evidence(&used, members);
-    let pipes_connected = evidence.iter().filter(|seen| pipe_connected(seen).is_some());
     let (attribution, confidence, conflicts) = found(scene, who, &audited, &others, &used, &evidence);
     let times = || accesses.iter().map(|seen| seen.event.time);
     Content {
@@ -73,17 +70,23 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         pipes: sorted(accesses.iter().filter_map(|seen| pipe(seen))),
         paths: sorted(accesses.iter().filter_map(|seen| path(seen))),
         accounts: sorted(by_shares.chain(accounts(&by_sessions))),
-        counts: Counts {
-            network_connection: of_kind(Kind::NetworkConnection),
-            logon: of_kind(Kind::Logon) + logons as u32,
-            share_session: of_kind(Kind::ShareSession),
-            pipe_connected: pipes_connected.count() as u32,
-            share_access: shares.len() as u32,
-        },
+        counts: counts(accesses, &used, &evidence),
         call_backs: call_backs(scene, who, accesses).len() as u32,
         candidates: scene.candidates(&others),
         evidence: listed(scene, who, &used, members, &evidence),
         omitted: Omitted::default(),
+    }
+}
+
+/// How many observations of each kind there are.
+fn counts(accesses: &[Seen<'_>], used: &[Seen<'_>], evidence: &[Seen<'_>]) -> Counts {
+    let of_kind = |all: &[Seen<'_>], kind| all.iter().filter(|seen| seen.kind() == kind).count() as u32;
+    Counts {
+        network_connection: of_kind(used, Kind::NetworkConnection),
+        logon: of_kind(used, Kind::Logon) + of_kind(accesses, Kind::Logon),
+        share_session: of_kind(used, Kind::ShareSession),
+        pipe_connected: of_kind(evidence, Kind::PipeConnected),
+        share_access: of_kind(accesses, Kind::ShareAccess),
     }
 }
 

@@ -71,13 +71,9 @@ pub(super) struct Search {
 pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
     use Confidence::{High, Low, Medium};
     use Key::{Computer, DestinationName, SourceTuple};
-    use Part::{
-        Connection, ConnectionSeenByDestination, ConnectionSeenBySource, PathAccess, PipeConnected,
-        ShareAccess,
-    };
+    use Part::{Connection, ConnectionSeenByDestination, ConnectionSeenBySource, PipeConnected, ShareAccess};
     let has_pipe = !rule.pipes.pipe_connected.is_empty();
     let has_share = !rule.pipes.share_access.is_empty();
-    let has_path = !rule.shares.is_empty();
     let all = [
         (
             has_share,
@@ -99,20 +95,6 @@ pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
             "Windows audited the access: it names the source.",
             Medium,
             Shape::Alone(ShareAccess),
-        ),
-        (
-            has_path,
-            "audited_path_connection",
-            "Windows audited the access to a path, and its source address and port are those of a connection that Sysmon logged.",
-            High,
-            Shape::Pair(PathAccess, Connection, SourceTuple, settings.tuple_window),
-        ),
-        (
-            has_path,
-            "audited_path",
-            "Windows audited the access to a path: it names the source.",
-            Medium,
-            Shape::Alone(PathAccess),
         ),
         (
             has_pipe,
@@ -146,15 +128,39 @@ pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
             Shape::Alone(PipeConnected),
         ),
     ];
-    all.into_iter()
-        .filter(|(is_possible, ..)| *is_possible)
-        .map(|(_, name, meaning, confidence, shape)| Search {
-            name,
-            meaning,
-            confidence,
-            shape,
-        })
-        .collect()
+    let of_pipes = all.into_iter().filter(|(is_possible, ..)| *is_possible);
+    let of_pipes = of_pipes.map(|(_, name, meaning, confidence, shape)| Search {
+        name,
+        meaning,
+        confidence,
+        shape,
+    });
+    let of_paths = of_paths(settings).into_iter().filter(|_| !rule.shares.is_empty());
+    of_pipes.chain(of_paths).collect()
+}
+
+/// The searches of a rule that watches paths.
+fn of_paths(settings: &JoinSettings) -> [Search; 2] {
+    [
+        Search {
+            name: "audited_path_connection",
+            meaning: "Windows audited the access to a path, and its source address and port are those of a connection that Sysmon \
+                      logged.",
+            confidence: Confidence::High,
+            shape: Shape::Pair(
+                Part::PathAccess,
+                Part::Connection,
+                Key::SourceTuple,
+                settings.tuple_window,
+            ),
+        },
+        Search {
+            name: "audited_path",
+            meaning: "Windows audited the access to a path: it names the source.",
+            confidence: Confidence::Medium,
+            shape: Shape::Alone(Part::PathAccess),
+        },
+    ]
 }
 
 /// A pipe's name as Sysmon 18 may write it.

@@ -191,7 +191,7 @@ impl Import {
     pub fn finish(mut self, without_role: WithoutRole) -> Result<Imported, ImportError> {
         let mut notes = Vec::new();
         self.place_site_servers(&mut notes);
-        let (hosts, shared) = self.hosts.merge();
+        let (hosts, shared) = std::mem::take(&mut self.hosts).merge();
         notes.extend(shared);
         let mut bare = 0;
         let (mut entries, mut listed) = (Vec::new(), Vec::new());
@@ -222,24 +222,7 @@ impl Import {
                 WithoutRole::Drop => format!("{} without a role left out", plural(bare, "host")),
             });
         }
-        if self.disabled > 0 {
-            notes.push(format!(
-                "{} disabled in Active Directory left out",
-                plural(self.disabled, "host")
-            ));
-        }
-        for (role, rows) in &self.without_counterpart {
-            notes.push(format!(
-                "{role} ({}) is no role of an inventory; its hosts are listed without it",
-                plural(*rows, "row")
-            ));
-        }
-        for (role, (rows, place)) in &self.unknown_roles {
-            notes.push(format!(
-                "unknown role {role:?} ({}, first at {place}); its hosts are listed without it",
-                plural(*rows, "row")
-            ));
-        }
+        self.note_left_out(&mut notes);
         if entries.is_empty() {
             return Err(ImportError::Empty);
         }
@@ -259,6 +242,28 @@ impl Import {
             problems: self.problems,
             notes,
         })
+    }
+
+    /// What rows said that an inventory has no place for.
+    fn note_left_out(&self, notes: &mut Vec<String>) {
+        if self.disabled > 0 {
+            notes.push(format!(
+                "{} disabled in Active Directory left out",
+                plural(self.disabled, "host")
+            ));
+        }
+        for (role, rows) in &self.without_counterpart {
+            notes.push(format!(
+                "{role} ({}) is no role of an inventory; its hosts are listed without it",
+                plural(*rows, "row")
+            ));
+        }
+        for (role, (rows, place)) in &self.unknown_roles {
+            notes.push(format!(
+                "unknown role {role:?} ({}, first at {place}); its hosts are listed without it",
+                plural(*rows, "row")
+            ));
+        }
     }
 
     /// `SMS Site Server` does not name the kind of site: an export of Get-CMSite does, in whatever file it is.
