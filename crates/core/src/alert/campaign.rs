@@ -80,6 +80,7 @@ pub(super) fn document(campaign: &Campaign, frame: &Frame<'_>) -> Document {
     document.user = only(&campaign.accounts).map(|account| doc::User::named(account));
     document.file = only(&campaign.pipes).map(|pipe| doc::File {
         name: pipe.to_string(),
+        path: None,
     });
     document.related = related;
 

@@ -17,6 +17,14 @@ pub(super) fn sensor_rule() -> Rule {
              switched on, or filtered. Alerts about the host are less sure of their source until it is back."
                 .to_owned(),
         ),
+        next: [
+            "Does the host's log have such events at all (Event Viewer), and does the audit policy or Sysmon's configuration ask for \
+             them?",
+            "Does the shipper run on the host, and does its filter let them pass?",
+            "Was the log cleared (Security 1102) or Sysmon stopped (System 7036, Sysmon 4 and 16)?",
+        ]
+        .map(str::to_owned)
+        .into(),
         risk: 47,
         ..Rule::default()
     }

@@ -93,7 +93,8 @@ impl Content {
         let log = event.detail.log();
         let (number, weakness, says) = match &event.detail {
             Detail::ShareAccess(share) => {
-                let mut says = vec![Says::Time, Says::Pipe];
+                let mut says = vec![Says::Time];
+                says.extend(share.pipe().map(|_| Says::Pipe));
                 says.extend(
                     (share.source_ip.is_some() && share.source_ip == self.source_ip).then_some(Says::Source),
                 );
@@ -101,6 +102,7 @@ impl Content {
                 ("5145", Weakness::Audit, says)
             }
             Detail::PipeConnected(_) => ("18", Weakness::Access, vec![Says::Time, Says::Pipe]),
+            Detail::NetworkConnection(connection) if connection.of_client => ("3", Weakness::Session, vec![]),
             Detail::NetworkConnection(connection) => {
                 let is_by_asset = evidence.observation.is_local || !connection.initiated;
                 let weakness = if is_by_asset {
@@ -122,7 +124,14 @@ impl Content {
                 let mut says = vec![];
                 says.extend((self.source_ip == Some(logon.source_ip)).then_some(Says::Source));
                 says.extend(logon.account.is_some().then_some(Says::Account));
-                ("4624", Weakness::Session, says)
+                let is_access = evidence.role == EvidenceRole::Access;
+                says.extend(is_access.then_some(Says::Time));
+                let weakness = if is_access {
+                    Weakness::Audit
+                } else {
+                    Weakness::Session
+                };
+                ("4624", weakness, says)
             }
             Detail::ShareSession(session) => {
                 let mut says = vec![];

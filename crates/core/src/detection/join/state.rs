@@ -12,7 +12,7 @@ use super::content::{Current, current};
 use super::open_alert::OpenAlert;
 use super::rules::Rules;
 use crate::detection::{Action, AlertId, Content, Exceptions, JoinSettings, Status, Who};
-use crate::event::{AssetId, Observation};
+use crate::event::{AssetId, Detail, Logon, Observation};
 use crate::inventory::{Inventory, Role};
 use crate::time::AppendTime;
 
@@ -40,7 +40,8 @@ impl State {
         let accesses = asset.accesses.get(&alert.rule).unwrap_or(&no_accesses);
         let keeps_logons = self.keeps_logons(&alert.key.asset);
         let policy = (&self.settings, self.exceptions.domains());
-        if let Some(current) = current(alert, asset, accesses, keeps_logons, policy) {
+        let callback = self.rules.rule(alert.rule).callback.as_ref();
+        if let Some(current) = current(alert, asset, accesses, (keeps_logons, callback), policy) {
             let opened = current.opened;
             return Some((self.excepted(alert, current), opened));
         }
@@ -55,15 +56,31 @@ impl State {
         Some((superseded, AppendTime::MIN))
     }
 
-    /// The rules that watch what an observation shows, on an asset like its own; none for session evidence, which serves all of
-    /// them.
+    /// The rules that watch what an observation shows, on an asset like its own: what was opened, or that an account was used
+    /// from elsewhere; of what an asset did, those that watch whether it connects back. None for other session evidence, which
+    /// serves all of them.
     pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
-        let mut rules = self.rules.watching(observation).to_vec();
+        let mut rules = match &observation.event.detail {
+            Detail::Logon(logon) => self.watching_logon(logon, observation),
+            _ => self.rules.watching(observation),
+        };
         if rules.iter().any(|&rule| !self.rules.rule(rule).roles.is_empty()) {
             let roles = self.roles(&observation.asset);
             rules.retain(|&rule| self.rules.rule(rule).watches_roles(roles));
         }
         rules
+    }
+
+    /// The rules that watch an account where it is not expected. What an asset does itself is no use from elsewhere.
+    fn watching_logon(&self, logon: &Logon, observation: &Observation) -> Vec<RuleIndex> {
+        let (Some(inventory), Some(account)) = (&self.inventory, &logon.account) else {
+            return Vec::new();
+        };
+        if observation.is_local || !self.rules.watch_accounts() {
+            return Vec::new();
+        }
+        let purposes = inventory.used_elsewhere(account, logon.source_ip, &observation.asset);
+        self.rules.watching_accounts(&purposes)
     }
 
     /// What the inventory says that an asset is for.
