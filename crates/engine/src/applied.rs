@@ -26,7 +26,7 @@ pub struct AlertRecord {
     pub key: String,
     /// The document in ECS, as JSON.
     pub value: Vec<u8>,
-    /// The same revision as an OCSF finding, as JSON, where [`Policy::with_format`] asks for it.
+    /// The same revision as an OCSF finding, as JSON, where [`Policy::with_format`](crate::Policy::with_format) asks for it.
     pub finding: Option<Vec<u8>>,
     /// The event time of the first access, which the document has as `event.start`.
     pub start: EventTime,

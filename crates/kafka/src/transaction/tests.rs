@@ -194,8 +194,8 @@ fn a_batch_that_lacks_access_to_a_group_or_topic_ends_the_producer_and_names_the
         (
             Api::AddPartitionsToTxn,
             RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-            "Write on topics pipewarden.alerts, pipewarden.suppressed, pipewarden.dead-letters and Read on topic \
-             pipewarden.observations",
+            "Write on topics pipewarden.alerts, pipewarden.suppressed, pipewarden.sightings, pipewarden.dead-letters and \
+             Read on topics pipewarden.observations and pipewarden.sightings",
         ),
         (
             Api::TxnOffsetCommit,
