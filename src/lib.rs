@@ -42,6 +42,7 @@ pub use pipewarden_tools::{export, generator, rule_tests};
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod http;
 mod reload;
 pub mod telemetry;
 
