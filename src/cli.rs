@@ -3,6 +3,7 @@
 mod choices;
 mod generate;
 mod replay;
+mod ui;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 pub use generate::{Compression, GenerateArgs};
 pub use replay::{Format, ReplayArgs};
+pub use ui::{BoundsArgs, ServerArgs, UiArgs};
 
 use crate::export::Target;
 use crate::inventory::Role;
@@ -33,6 +35,7 @@ Examples:
   pipewarden export --rule detect-8 --to sigma   the rule for another system
   pipewarden topics create --config pipewarden.yaml
   pipewarden run --config pipewarden.yaml        the service
+  pipewarden ui --file alerts.ndjson             alerts in a browser
   pipewarden generate --output events.ndjson --truth truth.ndjson
 
 Exit status: 0 done, 1 usage or configuration, 2 input that could not be read.";
@@ -56,6 +59,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Ask a running service whether it is healthy
     Health(HealthArgs),
+    /// Show alerts in a browser
+    Ui(UiArgs),
     /// Write made-up Winlogbeat documents with attacks of known truth among them
     Generate(GenerateArgs),
 }

@@ -43,6 +43,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 mod http;
+pub mod page;
 mod reload;
 pub mod telemetry;
 

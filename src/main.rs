@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(args),
         Command::Test(args) => commands::test::run(args),
         Command::Topics(args) => commands::topics::run(args),
+        Command::Ui(args) => commands::ui::run(args),
     };
     outcome.unwrap_or_else(|error| {
         // As `check | head` does: nobody is left to be told anything.

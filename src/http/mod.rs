@@ -29,6 +29,12 @@ const SETTINGS: Names = Names {
     token: "http.token_file",
 };
 
+const FLAGS: Names = Names {
+    certificate: "--certificate-file",
+    key: "--key-file",
+    token: "--token-file",
+};
+
 /// What protects a server.
 #[derive(Clone, Default)]
 pub struct Protection {
@@ -47,6 +53,17 @@ impl Protection {
             .as_deref()
             .zip(settings.key_file.as_deref());
         Self::of(certificate, settings.token_file.as_deref(), SETTINGS)
+    }
+
+    /// Reads certificate with key, and token, as flags name them.
+    ///
+    /// # Errors
+    /// The flag, its file, and what is wrong with it.
+    pub(crate) fn of_flags(
+        certificate: Option<(&Path, &Path)>,
+        token: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        Self::of(certificate, token, FLAGS)
     }
 
     fn of(certificate: Option<(&Path, &Path)>, token: Option<&Path>, names: Names) -> anyhow::Result<Self> {

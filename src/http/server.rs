@@ -43,6 +43,10 @@ impl Limits {
     pub(crate) const SHORT: Self = Self {
         whole: Duration::from_secs(30),
     };
+    /// For streams, whose readers begin again where they ended.
+    pub(crate) const STREAMS: Self = Self {
+        whole: Duration::from_secs(3600),
+    };
 }
 
 /// How long answers that are on their way may take once the service ends.

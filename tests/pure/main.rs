@@ -18,6 +18,7 @@
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
 //! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
+//! | `page` | the same of the page's server |
 //! | `errors` | what a command says that fails |
 //!
 //! # Sizes
@@ -62,6 +63,7 @@ mod local_access;
 mod named_cases;
 mod odd_documents;
 mod order_free;
+mod page;
 mod planted_bindings;
 mod recordings;
 mod replay;
