@@ -2,25 +2,42 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
-use super::SettingsArgs;
+use super::{SettingsArgs, duration};
 
 /// `pipewarden ui`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  pipewarden ui --config pipewarden.yaml         alerts of the last day from Kafka, then as they are published
+  pipewarden ui --config pipewarden.yaml --since 7d --status pipewarden-0:9464 --status pipewarden-1:9464
   pipewarden ui --file alerts.ndjson             alerts of a file, as they are written
   pipewarden replay --format ndjson --explain samples/ > alerts.ndjson; pipewarden ui --file alerts.ndjson
 
 Then open http://127.0.0.1:9465/. SIGTERM and SIGINT end it.")]
 pub struct UiArgs {
-    /// Where settings come from, for the windows that the timeline shows.
+    /// Where settings come from: the brokers and topics, and the windows that the timeline shows.
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// File of alerts in ECS, one a line, as `replay --format ndjson` writes them; read from its beginning and then followed
+    /// File of alerts in ECS, one a line, as `replay --format ndjson` writes them, in place of Kafka; read from its beginning
+    /// and then followed
     #[arg(long, value_name = "FILE")]
-    pub file: PathBuf,
+    pub file: Option<PathBuf>,
+    /// From how long ago the topics of alerts are read
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration, conflicts_with = "file")]
+    pub since: Duration,
+    /// Ask this running service (HOST:PORT, also after http:// or https://) every ten seconds how it is, which sensors are
+    /// blind, and why its last alerts say what they say. Several times, or with commas, for all replicas
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub status: Vec<String>,
+    /// File with the token that these services ask for
+    #[arg(long, value_name = "FILE", requires = "status")]
+    pub status_token_file: Option<PathBuf>,
+    /// PEM file with the certificate of these services or of its authority, for https
+    #[arg(long, value_name = "FILE", requires = "status")]
+    pub status_certificate_file: Option<PathBuf>,
     /// Where the page listens and what protects it.
     #[command(flatten)]
     pub server: ServerArgs,

@@ -22,6 +22,8 @@ pub struct About {
     /// The brokers whose topics evidence names, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub brokers: Option<String>,
+    /// The services that are asked how they are.
+    pub services: Vec<String>,
     /// The windows of the join, as far as they are known here.
     pub windows: Windows,
     /// How much is held at most.
@@ -75,6 +77,26 @@ pub struct Bounds {
     pub revisions: usize,
     /// Bytes of documents and rows.
     pub bytes: usize,
+}
+
+/// How a running service is.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ServiceState {
+    /// Where it was asked.
+    pub name: String,
+    /// When.
+    pub asked: String,
+    /// Why there is no answer, if there is none.
+    pub problem: Option<String>,
+    /// Of its `/status`: `version`, `policy`, `ready`, `reasons`, `workers`, `last_reload`, `dead_letters`, `assets`, `sensors`.
+    pub status: Option<serde_json::Value>,
+}
+
+/// `/api/services`: how running services are.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Services {
+    /// Each that is asked; none before the first has been.
+    pub(super) services: Vec<ServiceState>,
 }
 
 /// `/api/alerts`: all rows.

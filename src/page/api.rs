@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use super::assets::{self, INDEX};
 use super::guard::guard;
+use super::openapi;
 use super::store::Store;
 use super::stream;
 use crate::http::{self, Limits, Protection};
@@ -32,6 +33,8 @@ pub async fn serve(
     let api = axum::Router::new()
         .route("/about", get(about))
         .route("/alerts", get(alerts))
+        .route("/services", get(services))
+        .route("/openapi.json", get(description))
         .route("/alerts/{id}", get(alert))
         .route("/alerts/{id}/revisions/{revision}", get(revision))
         .route("/stream/{epoch}/{after}", get(follow))
@@ -69,6 +72,14 @@ async fn about(State(store): State<Arc<Store>>) -> Response {
 
 async fn alerts(State(store): State<Arc<Store>>) -> Response {
     Json(store.all()).into_response()
+}
+
+async fn services(State(store): State<Arc<Store>>) -> Response {
+    Json(store.services()).into_response()
+}
+
+async fn description() -> Response {
+    Json(openapi::description()).into_response()
 }
 
 async fn alert(State(store): State<Arc<Store>>, Path(id): Path<String>) -> Response {

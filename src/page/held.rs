@@ -85,10 +85,7 @@ impl Held {
     pub(super) fn take(&mut self, incoming: Incoming, origin: &dyn std::fmt::Display) -> bool {
         match incoming {
             Incoming::Alert(alert) => self.upsert(*alert),
-            Incoming::Explanation(explained) => {
-                self.explain(explained);
-                false
-            }
+            Incoming::Explanation(explained) => self.explain(explained),
             Incoming::Finding => {
                 self.read.findings += 1;
                 false
@@ -127,22 +124,38 @@ impl Held {
             entry.forgotten += 1;
             self.forgotten.revisions += 1;
         }
-        self.last += 1;
-        self.by_change.remove(&entry.seq);
-        entry.seq = self.last;
-        self.by_change.insert(self.last, id);
-        self.forget();
+        self.changed(id);
         true
     }
 
     /// Keeps an explanation with its alert, the last that comes; one of an alert that is not held is of no use.
-    fn explain(&mut self, explained: Explained) {
-        let Some(entry) = self.alerts.get_mut(&*explained.id) else {
-            return;
+    fn explain(&mut self, explained: Explained) -> bool {
+        let Some((id, _)) = self.alerts.get_key_value(&*explained.id) else {
+            return false;
         };
+        let id = Arc::clone(id);
+        let Some(entry) = self.alerts.get_mut(&id) else {
+            return false;
+        };
+        let known = entry.explanation.as_ref().map(|known| known.get());
+        if known == Some(explained.explanation.get()) {
+            return false;
+        }
         let before = entry.bytes();
         entry.explanation = Some(explained.explanation);
         self.bytes = self.bytes - before + entry.bytes();
+        self.changed(id);
+        true
+    }
+
+    /// Gives an alert the number of the last change.
+    fn changed(&mut self, id: Arc<str>) {
+        self.last += 1;
+        if let Some(entry) = self.alerts.get_mut(&id) {
+            self.by_change.remove(&entry.seq);
+            entry.seq = self.last;
+            self.by_change.insert(self.last, id);
+        }
         self.forget();
     }
 

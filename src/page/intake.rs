@@ -54,8 +54,7 @@ pub fn read_line(line: Line<'_>) -> Incoming {
         return Incoming::Finding;
     }
     if let Some(explanation) = document.get("explanation") {
-        return explained(explanation)
-            .unwrap_or_else(|| Incoming::Unreadable("an explanation of no alert".to_owned()));
+        return explained(explanation);
     }
     let id = document.pointer("/pipewarden/alert_id").and_then(Value::as_str);
     let revision = document.pointer("/pipewarden/revision").and_then(Value::as_u64);
@@ -75,13 +74,16 @@ pub fn read_line(line: Line<'_>) -> Incoming {
     }
 }
 
-fn explained(explanation: &Value) -> Option<Incoming> {
-    let id = explanation.get("alert_id")?.as_str()?;
-    let explanation = serde_json::value::to_raw_value(explanation).ok()?;
-    Some(Incoming::Explanation(Explained {
-        id: id.into(),
-        explanation,
-    }))
+/// An explanation, as a line or `/status` has it.
+pub(super) fn explained(explanation: &Value) -> Incoming {
+    let id = explanation.get("alert_id").and_then(Value::as_str);
+    match (id, serde_json::value::to_raw_value(explanation)) {
+        (Some(id), Ok(raw)) => Incoming::Explanation(Explained {
+            id: id.into(),
+            explanation: raw,
+        }),
+        _ => Incoming::Unreadable("an explanation of no alert".to_owned()),
+    }
 }
 
 #[cfg(test)]

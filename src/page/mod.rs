@@ -15,13 +15,14 @@ mod bundle;
 mod guard;
 mod held;
 mod intake;
+mod openapi;
 mod report;
 mod row;
 mod store;
 mod stream;
 mod tail;
 
-pub use answers::{About, Bounds, Source, Windows};
+pub use answers::{About, Bounds, ServiceState, Source, Windows};
 pub use api::serve;
 pub use intake::{Incoming, Line, read_line};
 pub use report::Report;

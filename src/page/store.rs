@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::watch;
 
-use super::answers::{About, Alerts, Health};
+use super::answers::{About, Alerts, Health, ServiceState, Services};
 use super::held::Held;
-use super::intake::{Incoming, Line, read_line};
+use super::intake::{Incoming, Line, explained, read_line};
 
 /// What the page is of, and what it holds.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Store {
     epoch: String,
     held: Mutex<Held>,
     problem: Mutex<Option<String>>,
+    services: Mutex<Vec<ServiceState>>,
     /// The number of the last change.
     changed: watch::Sender<u64>,
     is_closed: AtomicBool,
@@ -31,6 +33,7 @@ impl Store {
             about,
             epoch,
             problem: Mutex::default(),
+            services: Mutex::default(),
             changed: watch::Sender::new(0),
             is_closed: AtomicBool::new(false),
         }
@@ -62,6 +65,25 @@ impl Store {
         if before.as_deref() != problem {
             self.changed.send_modify(|_| {});
         }
+    }
+
+    /// Takes in why an alert says what it says.
+    pub fn explain(&self, explanation: &Value) {
+        self.held().take(explained(explanation), &"/status");
+    }
+
+    /// Notes how running services are.
+    pub fn set_services(&self, services: Vec<ServiceState>) {
+        *self.services.lock().unwrap_or_else(PoisonError::into_inner) = services;
+    }
+
+    pub(super) fn services(&self) -> Services {
+        let services = self
+            .services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        Services { services }
     }
 
     /// Ends all streams: nothing more is read.

@@ -38,6 +38,7 @@ impl Served {
             },
             hint: "wait".to_owned(),
             brokers: None,
+            services: Vec::new(),
             windows: Windows::of(&Default::default()),
             bounds: Bounds {
                 alerts: 100,
@@ -290,4 +291,82 @@ fn an_alert_has_its_document_as_it_was_read_and_earlier_ones() {
     ] {
         assert_eq!(served.get(nowhere).0, 404);
     }
+}
+
+/// The schema of an answer, closed: a field that is not described is one too many.
+fn closed(description: &Value, schema: &Value) -> Value {
+    let mut components = description["components"].clone();
+    for schema in components["schemas"].as_object_mut().unwrap().values_mut() {
+        if schema.get("properties").is_some() {
+            schema["additionalProperties"] = json!(false);
+        }
+    }
+    json!({ "allOf": [schema], "components": components })
+}
+
+fn assert_valid(description: &Value, schema: &Value, answer: &Value) {
+    let closed = closed(description, schema);
+    let errors: Vec<String> = jsonschema::validator_for(&closed)
+        .unwrap()
+        .iter_errors(answer)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[test]
+fn the_description_is_of_what_is_answered_and_of_all_of_it() {
+    let served = Served::loopback();
+    served.take("a", 1);
+    served.take("a", 2);
+    served.store.take(b"no json", &"here");
+    served.store.explain(&json!({"alert_id": "a"}));
+    served.store.set_problem(Some("no broker answers"));
+    served.store.set_services(vec![page::ServiceState {
+        name: "http://a:1".to_owned(),
+        asked: "2024-10-24T15:00:00Z".to_owned(),
+        problem: None,
+        status: Some(json!({"ready": true})),
+    }]);
+    let description = served.json("/api/openapi.json");
+    assert_eq!(description["openapi"], "3.1.0");
+    let mut tried = 0;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        assert_eq!(
+            methods.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["get"],
+            "{path}"
+        );
+        let ok = &methods["get"]["responses"]["200"];
+        let place = [
+            ("{id}", "a"),
+            ("{revision}", "1"),
+            ("{epoch}", "run-1"),
+            ("{after}", "0"),
+        ]
+        .iter()
+        .fold(path.clone(), |path, (name, value)| path.replace(name, value));
+        if let Some(events) = ok.get("x-events") {
+            let mut lines = BufReader::new(served.ask("GET", &place, "Host: localhost\r\n")).lines();
+            for name in ["rows", "health"] {
+                assert_valid(&description, &events[name], &event(&mut lines, name));
+            }
+        } else {
+            assert_valid(
+                &description,
+                &ok["content"]["application/json"]["schema"],
+                &served.json(&place),
+            );
+        }
+        tried += 1;
+    }
+    assert_eq!(tried, 6);
+    let broken = json!({"services": [{"name": 1}], "more": 0});
+    let services = &description["paths"]["/api/services"]["get"]["responses"]["200"]["content"]["application/json"]
+        ["schema"];
+    let validator = jsonschema::validator_for(&closed(&description, services)).unwrap();
+    assert!(
+        !validator.is_valid(&broken),
+        "a schema that takes anything describes nothing"
+    );
 }

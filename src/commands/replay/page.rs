@@ -43,6 +43,7 @@ impl Page {
             source: Source { kind: "replay", name },
             hint: "The replay has found no access that a rule watches.".to_owned(),
             brokers: None,
+            services: Vec::new(),
             windows: Windows::of(join),
             bounds: BOUNDS,
         };

@@ -11,6 +11,19 @@ import { cut } from "./text.js";
 import { span } from "./time.js";
 import { TABS, count } from "./words.js";
 
+const VIEWS = { alerts: "Alerts", health: "Health" };
+
+/** The views; a report and a page without services have one. */
+export function showViews(element) {
+  watch(() => {
+    const shown = (state.about?.services ?? []).length > 0 || state.route.view !== "alerts" ? Object.entries(VIEWS) : [];
+    fill(
+      element,
+      shown.map(([view, name]) => h("a", { href: linkTo({ view }), "data-key": view, "aria-current": state.route.view === view ? "page" : null }, name)),
+    );
+  });
+}
+
 /** Tabs with how many alerts each has under the filter. */
 export function showTabs(element) {
   watch(() => {
