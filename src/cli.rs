@@ -1,6 +1,7 @@
 //! The command line.
 
 mod choices;
+mod demo;
 mod generate;
 mod replay;
 mod ui;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+pub use demo::DemoArgs;
 pub use generate::{Compression, GenerateArgs};
 pub use replay::{Format, ReplayArgs};
 pub use ui::{BoundsArgs, ServerArgs, UiArgs};
@@ -35,7 +37,8 @@ Examples:
   pipewarden export --rule detect-8 --to sigma   the rule for another system
   pipewarden topics create --config pipewarden.yaml
   pipewarden run --config pipewarden.yaml        the service
-  pipewarden ui --file alerts.ndjson             alerts in a browser
+  pipewarden demo                                a made-up fleet that is attacked, in a browser
+  pipewarden ui --config pipewarden.yaml         alerts in a browser
   pipewarden generate --output events.ndjson --truth truth.ndjson
 
 Exit status: 0 done, 1 usage or configuration, 2 input that could not be read.";
@@ -61,6 +64,8 @@ pub enum Command {
     Health(HealthArgs),
     /// Show alerts in a browser
     Ui(UiArgs),
+    /// Show the page of a made-up fleet that is attacked: neither Windows nor Kafka is needed
+    Demo(DemoArgs),
     /// Write made-up Winlogbeat documents with attacks of known truth among them
     Generate(GenerateArgs),
 }

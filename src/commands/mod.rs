@@ -1,6 +1,7 @@
 //! One command a file: arguments in, exit status out.
 
 pub mod check;
+pub mod demo;
 mod exception_hits;
 pub mod export;
 pub mod generate;

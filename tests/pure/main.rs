@@ -19,6 +19,7 @@
 //! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
 //! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
 //! | `page` | the same of the page's server |
+//! | `demo` | the engine, fed by made-up documents, and the page in one process |
 //! | `errors` | what a command says that fails |
 //!
 //! # Sizes
@@ -46,6 +47,7 @@ mod bounds;
 mod clocks;
 mod crash;
 mod day;
+mod demo;
 mod document;
 mod endpoints;
 mod errors;

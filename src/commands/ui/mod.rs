@@ -2,9 +2,9 @@
 
 mod file;
 mod kafka;
-mod reader;
+pub(crate) mod reader;
 pub(crate) mod server;
-mod services;
+pub(crate) mod services;
 
 use std::process::ExitCode;
 use std::sync::Arc;

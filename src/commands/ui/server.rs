@@ -1,6 +1,9 @@
 //! The page's server: where it listens, and until when.
 
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
@@ -10,6 +13,7 @@ use tracing::warn;
 use crate::cli::ServerArgs;
 use crate::http::Protection;
 use crate::page::{self, Store};
+use crate::telemetry::{self, Metrics, Status};
 
 /// A server that listens and does not answer yet.
 pub(crate) struct Server {
@@ -17,6 +21,8 @@ pub(crate) struct Server {
     listener: TcpListener,
     protection: Protection,
     address: String,
+    /// Metrics and status of what runs beside the page, and where they listen.
+    metrics: Option<(TcpListener, Arc<Metrics>, Arc<Status>)>,
 }
 
 impl Server {
@@ -52,12 +58,26 @@ impl Server {
             listener,
             protection,
             address,
+            metrics: None,
         })
     }
 
-    /// Where the page is.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    /// Serves these as well, with the same protection.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub(crate) fn with_metrics(
+        mut self,
+        listen: SocketAddr,
+        metrics: Arc<Metrics>,
+        status: Arc<Status>,
+    ) -> anyhow::Result<Self> {
+        let listener = self
+            .runtime
+            .block_on(TcpListener::bind(listen))
+            .with_context(|| format!("--metrics: cannot listen on {listen}"))?;
+        self.metrics = Some((listener, metrics, status));
+        Ok(self)
     }
 
     /// Says where the page is, and answers until a signal comes.
@@ -65,9 +85,37 @@ impl Server {
     /// # Errors
     /// The listener fails, or signals cannot be waited for.
     pub(crate) fn serve(self, store: &Arc<Store>) -> anyhow::Result<()> {
-        use std::io::Write as _;
-        writeln!(anstream::stdout(), "{}", self.address())?;
+        self.serve_for(store, None)
+    }
+
+    /// The same, for so long at most.
+    ///
+    /// # Errors
+    /// As [`Server::serve`].
+    pub(crate) fn serve_for(self, store: &Arc<Store>, lasts: Option<Duration>) -> anyhow::Result<()> {
+        writeln!(anstream::stdout(), "{}", self.address)?;
         self.runtime.block_on(async {
+            if let Some((listener, metrics, status)) = self.metrics {
+                let scheme = if self.protection.has_tls() {
+                    "https"
+                } else {
+                    "http"
+                };
+                writeln!(
+                    anstream::stdout(),
+                    "{scheme}://{}/metrics",
+                    listener.local_addr()?
+                )?;
+                // Ends with the runtime.
+                let served = telemetry::serve(
+                    listener,
+                    self.protection.clone(),
+                    metrics,
+                    status,
+                    std::future::pending(),
+                );
+                tokio::spawn(served);
+            }
             let (close, closes) = tokio::sync::oneshot::channel::<()>();
             let until = async {
                 // With a value or without its sender, it is the end.
@@ -79,7 +127,16 @@ impl Server {
                 Arc::clone(store),
                 until,
             ));
-            super::super::signalled().await?;
+            let over = async {
+                match lasts {
+                    Some(lasts) => tokio::time::sleep(lasts).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                signal = super::super::signalled() => drop(signal?),
+                () = over => {}
+            }
             store.close();
             drop(close);
             served.await??;

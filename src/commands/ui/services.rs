@@ -72,7 +72,6 @@ impl Services {
 
 /// What a service says of itself; why its last alerts say what they do goes to these alerts.
 fn ask(service: &Endpoint, store: &Store) -> ServiceState {
-    let asked = EventTime::from_micros(wall_clock().as_millis().saturating_mul(1000));
     let answer = answer(service);
     if let Ok(Value::Object(status)) = &answer {
         let explanations = status.get("explanations").and_then(Value::as_array);
@@ -80,6 +79,12 @@ fn ask(service: &Endpoint, store: &Store) -> ServiceState {
             store.explain(explanation);
         }
     }
+    state(&service.to_string(), answer)
+}
+
+/// What the page shows of an answer that came now.
+pub(crate) fn state(name: &str, answer: anyhow::Result<Value>) -> ServiceState {
+    let asked = EventTime::from_micros(wall_clock().as_millis().saturating_mul(1000));
     let (status, problem) = match answer {
         Ok(Value::Object(mut status)) => {
             status.retain(|name, _| SHOWN.contains(&name.as_str()));
@@ -89,7 +94,7 @@ fn ask(service: &Endpoint, store: &Store) -> ServiceState {
         Err(problem) => (None, Some(format!("{problem:#}"))),
     };
     ServiceState {
-        name: service.to_string(),
+        name: name.to_owned(),
         asked: asked.to_string(),
         problem,
         status,
