@@ -16,8 +16,8 @@ macro_rules! assets {
 /// Every file but the page itself.
 pub(super) const ASSETS: &[Asset] = assets! {
     "actions.js" "address.js" "alert.css" "alert.js" "commands.js" "dictionary.js" "dom.js" "events.js" "evidence.js" "extras.js" "facts.js"
-    "filter-box.js" "filter.js" "head.js" "health.js" "held.js" "items.js" "keys.js" "list.css" "list.js" "live.js" "main.js" "marks.js"
-    "next.js" "page.css" "report.js" "revisions.js" "route.js" "row.js" "scale.js" "seen.js" "server.js" "state.js"
+    "filter-box.js" "filter.js" "graph.js" "head.js" "health.js" "held.js" "items.js" "keys.js" "list.css" "list.js" "live.js" "main.js" "marks.js"
+    "network.js" "next.js" "page.css" "report.js" "revisions.js" "route.js" "row.js" "scale.js" "seen.js" "server.js" "state.js"
     "storage.js" "text.js" "time.js" "timeline.css" "timeline.js" "tokens.css" "tools.js" "views.css" "who.js" "words.js"
 };
 

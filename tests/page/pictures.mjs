@@ -2,6 +2,7 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { another, line } from "./support/alerts.mjs";
 import { open } from "./support/browser.mjs";
 import { folder, printed, root, sampleLines, ui } from "./support/program.mjs";
 
@@ -25,6 +26,31 @@ async function picture(name, url, { select, prepare = async () => {}, ...options
   await page.screenshot({ path: path.join(target, `${name}.png`), animations: "disabled" });
 }
 
+/** Of the samples five times: sources and hosts as they are, and a campaign by one of them. */
+async function graph() {
+  const lines = (await sampleLines()).map((line) => JSON.parse(line)).filter((line) => line.pipewarden?.status === "active");
+  const all = [0, 1, 2, 3, 4].flatMap((turn) => lines.map((document, index) => another(document, (copy) => {
+    const hosts = ["atlas", "caroline", "glados", "p-body", "turret", "wheatley", "chell", "rattmann"];
+    copy.host.name = `${hosts[(index * (turn + 1) + turn) % hosts.length]}.aperture.local`;
+    copy.pipewarden.accesses = 1 + ((index * 7 + turn * 3) % 9);
+    copy.event.start = new Date(Date.parse("2024-10-24T15:00:00Z") + (turn * 7 + index) * 97_000).toISOString();
+  })));
+  const own = all.filter((document) => document.source?.ip === "10.1.0.102").slice(0, 4);
+  const campaign = another(own[0], (copy) => {
+    copy.pipewarden.campaign = { within_seconds: 1800, assets: own.map((document) => ({ id: document.host.name, first: document.event.start, last: document.event.end, alert_ids: [document.pipewarden.alert_id] })) };
+    copy.event.action = "campaign";
+    delete copy.pipewarden.who;
+  });
+  const file = path.join(dir, "graph.ndjson");
+  await writeFile(file, [...all, campaign].map(line).join(""));
+  const { url } = await ui(t, "--file", file, "--listen", "127.0.0.1:0");
+  const toGraph = async (page) => {
+    await page.getByRole("link", { name: "Graph" }).click();
+    await page.locator("graph-view .touch").first().waitFor();
+  };
+  await picture("page-graph", url, { viewport: { width: 1200, height: 560 }, prepare: toGraph });
+}
+
 try {
   const file = path.join(dir, "alerts.ndjson");
   await writeFile(file, `${(await sampleLines()).join("\n")}\n`);
@@ -33,6 +59,7 @@ try {
   await picture("page-list", url, { viewport: { width: 1100, height: 620 } });
   await picture("page-dark", url, { select: "p-body", colorScheme: "dark" });
   await picture("page-phone", url, { viewport: { width: 390, height: 844 }, select: "atlas", colorScheme: "dark" });
+  await graph();
   const report = path.join(dir, "report.html");
   await printed("replay", "--inventory", "samples/inventory.yaml", "--html", report, "samples/");
   const scrolled = (page) => page.locator(".why").scrollIntoViewIfNeeded();

@@ -72,6 +72,16 @@ test("everything is reached by keys and the focus is where one looks", async (t)
   await page.getByRole("dialog").waitFor({ state: "hidden" });
 });
 
+test("confidence is a shape, beside the alert as well", async (t) => {
+  const page = await open(t, await samples(t));
+  const drawn = () => page.locator("a.row").first().locator(".bars rect.on").evaluateAll((all) => all.map((bar) => bar.getBoundingClientRect().width > 0));
+  await page.locator("a.row").first().waitFor();
+  assert.deepEqual(await drawn(), [true, true, true]);
+  await page.locator("a.row").first().click();
+  await page.locator("alert-page article").waitFor();
+  assert.deepEqual(await drawn(), [true, true, true]);
+});
+
 test("the timeline is walked, zoomed and read by keys", async (t) => {
   const page = await open(t, await samples(t));
   await page.locator("a.row", { hasText: "atlas" }).first().click();

@@ -132,7 +132,7 @@ function coverageOf(services, now) {
   return h(
     "section",
     {},
-    h("h3", {}, `Coverage: ${count(hosts.length, "host")}, ${unwell === 0 ? "none blind" : `${unwell} blind or never seen`}`),
+    h("h3", {}, `Coverage: ${count(hosts.length, "host")}, ${unwell === 0 ? "all seen, none blind" : `${unwell} blind or never seen`}`),
     tableOf("coverage", ["host", ...kinds.map((kind) => KINDS[kind] ?? kind)], rows),
     hosts.length > MOST ? h("p", { class: "muted" }, `and ${hosts.length - MOST} that hurt less`) : null,
   );

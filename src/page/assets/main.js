@@ -2,6 +2,7 @@
 
 import "./alert.js";
 import "./filter-box.js";
+import "./graph.js";
 import "./health.js";
 import "./list.js";
 import "./timeline.js";

@@ -59,7 +59,7 @@ function sentenceOf(row) {
   const more = others.length > 0 ? ` and ${others.length} more` : "";
   const verb = row.outcome === "failure" ? "tried to open" : "opened";
   const pipes = row.pipes.length > 2 ? `${row.pipes.length} pipes` : cut(row.pipes.join(" and "), 40);
-  return [`${who}${more} ${verb} ${pipes || "a pipe"}`, h("span", { class: "on" }, ` on ${cut(shortOf(row.asset), 32)}`)];
+  return [`${who}${more} ${verb} ${pipes || "a pipe"}`, h("span", { class: "where" }, ` on ${cut(shortOf(row.asset), 32)}`)];
 }
 
 /** The first label of a name; an address is one as a whole. */

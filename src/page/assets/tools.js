@@ -11,12 +11,13 @@ import { cut } from "./text.js";
 import { span } from "./time.js";
 import { TABS, count } from "./words.js";
 
-const VIEWS = { alerts: "Alerts", health: "Health" };
+const VIEWS = { alerts: "Alerts", graph: "Graph", health: "Health" };
 
-/** The views; a report and a page without services have one. */
+/** The views; without services there is no health to show. */
 export function showViews(element) {
   watch(() => {
-    const shown = (state.about?.services ?? []).length > 0 || state.route.view !== "alerts" ? Object.entries(VIEWS) : [];
+    const hasServices = (state.about?.services ?? []).length > 0;
+    const shown = Object.entries(VIEWS).filter(([view]) => view !== "health" || hasServices || state.route.view === view);
     fill(
       element,
       shown.map(([view, name]) => h("a", { href: linkTo({ view }), "data-key": view, "aria-current": state.route.view === view ? "page" : null }, name)),
