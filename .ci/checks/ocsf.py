@@ -44,7 +44,7 @@ WRITTEN = {
     "actor": "user process",
     "user": "name domain uid",
     "process": "name path pid uid user",
-    "file": "name type_id type",
+    "file": "name path type_id type",
     "observable": "name type_id type value",
     "object": "",
 }

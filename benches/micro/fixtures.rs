@@ -68,6 +68,7 @@ pub(crate) fn connection(number: u32, assets: u32) -> Observation {
             destination_port: 445,
             destination_host: None,
             initiated: true,
+            of_client: false,
             reported_by: Log::Sysmon,
             process: None,
             user: None,
@@ -83,7 +84,8 @@ pub(crate) fn share(number: u32, assets: u32) -> Observation {
         assets,
         "security",
         Detail::ShareAccess(ShareAccess {
-            pipe: "winreg".into(),
+            share: None,
+            path: "winreg".into(),
             source_ip: Some(IpAddr::from((0x0a40_0000 + number).to_be_bytes())),
             source_port: Some(50_000),
             account: None,

@@ -15,7 +15,7 @@ use super::topics::Topics;
 use super::{demand_sound_client, settings, several};
 use crate::cli::CheckArgs;
 use crate::config::{Settings, tested_rules};
-use crate::detection::RuleSet;
+use crate::detection::{Rule, RuleSet};
 use crate::engine::Policy;
 use crate::telemetry;
 use crate::time::AppendTime;
@@ -117,13 +117,17 @@ fn rules(out: &mut impl Write, policy: &Policy, known: &RuleSet) -> io::Result<(
     for rule in policy.rules.rules() {
         writeln!(
             out,
-            "  {}: {} (risk {}; sysmon 18: {}; 5145: {})",
+            "  {}: {} (risk {}; {})",
             rule.id,
             rule.name,
             rule.risk,
-            names(&rule.pipes.pipe_connected),
-            names(&rule.pipes.share_access)
+            watched(rule)
         )?;
+    }
+    for rule in policy.rules.rules() {
+        for problem in never_met(rule, policy) {
+            writeln!(out, "  {} {} {problem}", "note:".yellow(), rule.id)?;
+        }
     }
     for rule in policy.rules.rules() {
         for (pipe, aliases) in rule.missing_aliases() {
@@ -142,6 +146,63 @@ fn rules(out: &mut impl Write, policy: &Policy, known: &RuleSet) -> io::Result<(
         writeln!(out, "  off: {}", off.join(" "))?;
     }
     Ok(())
+}
+
+/// What a rule watches, and where.
+fn watched(rule: &Rule) -> String {
+    let mut parts = Vec::new();
+    let (pipe_connected, share_access) = (&rule.pipes.pipe_connected, &rule.pipes.share_access);
+    if !pipe_connected.is_empty() || !share_access.is_empty() {
+        parts.push(format!("sysmon 18: {}", names(pipe_connected)));
+        parts.push(format!("5145: {}", names(share_access)));
+    }
+    let paths = rule.shares.iter();
+    parts.extend(paths.map(|watched| format!("5145: {}\\{}", watched.share, watched.path)));
+    let callback = rule.callback.iter();
+    parts.extend(callback.map(|watched| {
+        let ports: Vec<String> = watched.ports.iter().map(ToString::to_string).collect();
+        format!("callback: {}", ports.join(" "))
+    }));
+    let accounts = rule.accounts.iter();
+    parts.extend(
+        accounts.map(|watched| format!("4624: {} accounts from elsewhere", watched.purpose.as_str())),
+    );
+    if !rule.roles.is_empty() {
+        let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+        parts.push(format!("on {}", roles.join(" ")));
+    }
+    parts.join("; ")
+}
+
+/// What of a rule the policy leaves without an effect.
+fn never_met(rule: &Rule, policy: &Policy) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut assets = policy.inventory.assets().iter();
+    if !assets.any(|asset| rule.watches_roles(&asset.roles)) && !rule.roles.is_empty() {
+        let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+        problems.push(format!(
+            "never fires: the inventory lists no host with the role {}",
+            roles.join(" or ")
+        ));
+    }
+    let mut accounts = policy.inventory.accounts().iter();
+    if let Some(watched) = rule.accounts
+        && !accounts.any(|account| account.purpose == watched.purpose)
+    {
+        problems.push(format!(
+            "never fires: the inventory has no {} account",
+            watched.purpose.as_str()
+        ));
+    }
+    let is_off = |link: &&Arc<str>| policy.rules.get(link).is_none();
+    if !rule.chain.is_empty() && rule.chain.iter().all(|link| is_off(&link)) {
+        let chain: Vec<&str> = rule.chain.iter().map(|link| &**link).collect();
+        problems.push(format!(
+            "names no campaign: {}, which its chain names, is off",
+            chain.join(" and ")
+        ));
+    }
+    problems
 }
 
 fn names(pipes: &BTreeSet<Arc<str>>) -> String {
@@ -167,6 +228,11 @@ fn inventory(out: &mut impl Write, policy: &Policy) -> anyhow::Result<()> {
             addresses.join(" "),
             roles.join(" ")
         )?;
+    }
+    for account in policy.inventory.accounts() {
+        let places: Vec<String> = account.expected_from.iter().map(ToString::to_string).collect();
+        let purpose = account.purpose.as_str();
+        writeln!(out, "  {}  {purpose}  from {}", account.name, places.join(" "))?;
     }
     let unlisted = serde_json::to_value(policy.unlisted_hosts)?;
     writeln!(out, "  unlisted hosts: {}", unlisted.as_str().unwrap_or_default())?;

@@ -24,7 +24,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
             known.join(", ")
         )
     })?;
-    let text = export::export(args.to, rule, &settings.detection);
+    let text = export::export(args.to, rule, &settings.detection)?;
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

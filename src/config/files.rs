@@ -114,7 +114,7 @@ mod tests {
     use crate::detection::BUILTIN_RULES;
 
     #[test]
-    fn every_file_in_rules_is_packed_under_the_id_it_has_and_only_detect_8_is_on() {
+    fn every_file_in_rules_is_packed_under_the_id_it_has_and_detections_of_the_catalogue_are_on() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
         let mut packed: Vec<String> = BUILTIN_RULES
             .iter()
@@ -129,10 +129,12 @@ mod tests {
         assert_eq!(packed, files);
         for rule in RuleSet::builtin_rules().rules() {
             assert!(packed.contains(&format!("rules/{}.yaml", rule.id)));
-            assert_eq!(rule.enabled, &*rule.id == "detect-8");
+            assert_eq!(rule.enabled, rule.id.starts_with("detect-"));
             let description = rule.description.as_deref().unwrap_or_default();
+            let has_addresses = rule.references.iter().all(|reference| reference.url.is_some());
+            assert!(description.contains("Benign") && has_addresses, "{}", rule.id);
             assert!(
-                description.contains("Check") && description.contains("Benign"),
+                !rule.next.is_empty() && !rule.references.is_empty(),
                 "{}",
                 rule.id
             );

@@ -30,6 +30,17 @@ pub fn policy_id(
             ])
         })
         .collect();
-    let all = json!([join, rules.rules(), assets, unlisted_hosts, exceptions.entries()]);
+    let accounts = inventory.accounts().iter();
+    let accounts: Vec<_> = accounts
+        .map(|account| json!([account.name, account.sid, account.purpose, account.expected_from]))
+        .collect();
+    let all = json!([
+        join,
+        rules.rules(),
+        assets,
+        accounts,
+        unlisted_hosts,
+        exceptions.entries()
+    ]);
     format!("{:032x}", xxh3_128(all.to_string().as_bytes()))
 }

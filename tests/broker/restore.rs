@@ -40,6 +40,7 @@ fn observation(number: u32, now: i64) -> Vec<u8> {
             destination_port: 445,
             destination_host: Some(asset.as_str().into()),
             initiated: true,
+            of_client: false,
             reported_by: Log::Sysmon,
             process: None,
             user: None,

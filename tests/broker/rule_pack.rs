@@ -19,6 +19,8 @@ use crate::support::service::{Service, Settings};
 /// The names and addresses that the pack's cases speak of.
 const DOMAIN: &str = "aperture.local";
 const NETWORK: &str = "10.1.0.";
+/// What Windows calls that domain.
+const NETBIOS: &str = "APERTURE";
 
 /// The width of the buckets that accesses are grouped in.
 const BUCKET: SignedDuration = SignedDuration::from_mins(10);
@@ -58,10 +60,15 @@ impl World {
         format!("10.2.{}.", self.number)
     }
 
+    fn netbios(&self) -> String {
+        format!("CASE{}", self.number)
+    }
+
     fn own(&self, value: &Value) -> Value {
         let text = value.to_string();
         let text = text
             .replace(DOMAIN, &self.domain())
+            .replace(NETBIOS, &self.netbios())
             .replace(NETWORK, &self.network());
         serde_json::from_str(&text).unwrap()
     }
@@ -71,6 +78,7 @@ impl World {
         let text = document.to_string();
         let text = text
             .replace(&self.domain(), DOMAIN)
+            .replace(&self.netbios(), NETBIOS)
             .replace(&self.network(), NETWORK);
         serde_json::from_str(&text).unwrap()
     }
@@ -83,6 +91,13 @@ impl World {
             self.case.name
         );
         assets.iter().map(|asset| self.own(asset))
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = Value> {
+        self.case
+            .accounts(&self.file)
+            .iter()
+            .map(|account| self.own(account))
     }
 
     /// What Winlogbeat publishes, moved by whole buckets so that it is of the last but one: old enough to be over and young
@@ -154,7 +169,9 @@ fn with_every_rule_switched_on_the_service_tells_what_each_case_expects_and_noth
     let inventory = folder.path().join("hosts.yaml");
     let last = json!({"name": format!("last.{DOMAIN}"), "roles": ["tier0"]});
     let assets: Vec<Value> = worlds.iter().flat_map(World::assets).chain([last]).collect();
-    std::fs::write(&inventory, json!({ "assets": assets }).to_string()).unwrap();
+    let accounts: Vec<Value> = worlds.iter().flat_map(World::accounts).collect();
+    let listed = json!({ "assets": assets, "accounts": accounts });
+    std::fs::write(&inventory, listed.to_string()).unwrap();
     let settings = settings(broker, inventory.to_str().unwrap());
     settings.create_topics();
     let service = Service::start(&settings);

@@ -79,7 +79,7 @@ fn the_windows_in_force_are_those_of_the_export() {
         (Target::Eql, ["maxspan=7m", "maxspan=3s", "maxspan=7500ms"]),
         (Target::Splunk, ["maxspan=7m", "maxspan=3s", "maxspan=8s"]),
     ] {
-        let text = export(target, &rules.rules()[0], &settings);
+        let text = export(target, rules.get("detect-8").unwrap(), &settings).unwrap();
         assert!(text.contains("attribution_window 7500ms, tuple_window 7m, pair_window 3s"));
         for span in spans {
             assert!(text.contains(span), "{span}\n{text}");
@@ -92,15 +92,21 @@ fn a_rule_that_watches_one_side_gives_no_search_that_needs_the_other() {
     let both = HOSTILE.replace("share_access", "#");
     let rules = RuleSet::parse(&both, "test").unwrap();
     for (target, _) in TARGETS {
-        let text = export(target, &rules.rules()[0], &JoinSettings::default());
+        let text = export(target, &rules.rules()[0], &JoinSettings::default()).unwrap();
         assert!(!text.contains("5145") && !text.contains("audited_"), "{text}");
     }
 }
 
 #[test]
 fn every_rule_that_a_correlation_names_is_there_once_and_every_id_is_one_of_a_kind() {
-    for rules in [RuleSet::builtin(), RuleSet::parse(HOSTILE, "test").unwrap()] {
-        let text = export(Target::Sigma, &rules.rules()[0], &JoinSettings::default());
+    let hostile = RuleSet::parse(HOSTILE, "test").unwrap();
+    let builtin = RuleSet::builtin();
+    for (rule, expected) in [
+        (builtin.get("detect-8").unwrap(), 4),
+        (builtin.get("detect-7").unwrap(), 1),
+        (&hostile.rules()[0], 4),
+    ] {
+        let text = export(Target::Sigma, rule, &JoinSettings::default()).unwrap();
         let documents = documents(&text);
         let names: Vec<&str> = documents
             .iter()
@@ -137,14 +143,14 @@ fn every_rule_that_a_correlation_names_is_there_once_and_every_id_is_one_of_a_ki
                 );
             }
         }
-        assert_eq!(correlations, 4);
+        assert_eq!(correlations, expected, "{}", rule.id);
     }
 }
 
 #[test]
 fn what_a_rule_says_cannot_break_out_of_a_text_or_a_comment() {
     let rules = RuleSet::parse(HOSTILE, "test").unwrap();
-    let text = |target| export(target, &rules.rules()[0], &JoinSettings::default());
+    let text = |target| export(target, &rules.rules()[0], &JoinSettings::default()).unwrap();
     let sigma = documents(&text(Target::Sigma));
     let of = |name: &str| {
         let mut found = sigma.iter().filter(|document| document["name"] == name);
@@ -162,11 +168,51 @@ fn what_a_rule_says_cannot_break_out_of_a_text_or_a_comment() {
 
 #[test]
 fn brackets_and_quotes_of_every_query_are_in_balance() {
-    let rules = RuleSet::builtin();
+    let rules = RuleSet::builtin_rules();
     for (target, comment) in [(Target::Eql, "//"), (Target::Splunk, "```")] {
-        let text = export(target, &rules.rules()[0], &JoinSettings::default());
-        assert_balanced(&without_comments(&text, comment));
+        for rule in rules.rules().iter().filter(|rule| rule.accounts.is_none()) {
+            let text = export(target, rule, &JoinSettings::default()).unwrap();
+            assert_balanced(&without_comments(&text, comment));
+        }
     }
+}
+
+#[test]
+fn a_rule_that_watches_paths_looks_for_them_and_says_what_it_loses() {
+    let rules = RuleSet::builtin();
+    let rule = rules.get("detect-7").unwrap();
+    for (target, parts) in [
+        (Target::Sigma, ["ShareName|endswith", "smstemp*"]),
+        (
+            Target::Eql,
+            [
+                r#"ShareName like~ "*\\reminst""#,
+                r#"like~ ("smstemp*", "\\smstemp*")"#,
+            ],
+        ),
+        (
+            Target::Splunk,
+            [r#"ShareName="*\\reminst""#, r#"IN ("smstemp*", "\\smstemp*")"#],
+        ),
+    ] {
+        let text = export(target, rule, &JoinSettings::default()).unwrap();
+        let lost = ["distribution-point", "did detect-8 before"];
+        for part in parts.into_iter().chain(lost) {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_watches_accounts_is_not_exported_and_the_reason_is_said() {
+    let output = pipewarden(&["export", "--rule", "detect-1", "--to", "sigma"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        message.contains("detect-1") && message.contains("inventory"),
+        "{message}"
+    );
+    assert!(output.stdout.is_empty());
 }
 
 #[test]

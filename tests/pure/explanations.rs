@@ -224,7 +224,7 @@ proptest! {
             world::tick(&mut join, end, deadline);
             end += 1;
         }
-        for revision in join.published_alerts(world::at(end, join.stream_time())) {
+        for revision in join.publish_open(world::at(end, join.stream_time())) {
             let Body::Access(alert) = &revision.body else {
                 panic!("these worlds have accesses only");
             };

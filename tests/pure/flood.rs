@@ -341,6 +341,36 @@ fn where_session_evidence_was_dropped_near_an_access_its_source_is_ambiguous_and
 }
 
 #[test]
+fn a_share_access_without_evidence_says_how_much_was_dropped_that_may_have_been_its_own_long_before_it() {
+    let share = Seed {
+        kind: 2,
+        at: 800_000,
+        ..SEED
+    };
+    let dropped = |own: &[Seed]| {
+        let mut flood = Flood::new();
+        flood.send(SEED);
+        for number in 0..60_u8 {
+            flood.send(Seed {
+                source: 10 + number,
+                at: 400_000 + i64::from(number),
+                ..SEED
+            });
+        }
+        for seed in own.iter().chain([&share]) {
+            flood.send(seed.clone());
+        }
+        let alerts = flood.last();
+        let [(_, content)] = contents(&alerts)[..] else {
+            panic!("one alert: {alerts:#?}");
+        };
+        content.dropped.evidence
+    };
+    assert!(dropped(&[]) > 0);
+    assert_eq!(dropped(&[Seed { at: 799_000, ..SEED }]), 0);
+}
+
+#[test]
 fn where_a_share_access_was_dropped_near_an_opened_pipe_its_alert_says_that_one_may_explain_it() {
     let mut flood = Flood::new();
     let share = |at| Seed { kind: 2, at, ..SEED };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::{AddressClaim, Decoded, Decoder, WatchedPipes, Word};
+use pipewarden_core::event::{AddressClaim, AssetId, Decoded, Decoder, Watched, Word};
 use pipewarden_core::inventory::{Inventory, Outcome, Resolution, ResolvedBy, Resolver, UnlistedHosts};
 use pipewarden_core::time::EventTime;
 use proptest::prelude::*;
@@ -34,9 +34,10 @@ fn resolver(unlisted: UnlistedHosts) -> Resolver {
 #[track_caller]
 fn decode(event: &Value) -> Decoded {
     let winreg = || ["winreg".into()].into_iter().collect();
-    let pipes = WatchedPipes {
+    let pipes = Watched {
         pipe_connected: winreg(),
         share_access: winreg(),
+        ..Watched::default()
     };
     Decoder::new(pipes, Duration::from_secs(1800))
         .decode(event.to_string().as_bytes())
@@ -167,7 +168,7 @@ fn names_are_compared_without_case_and_a_short_one_with_the_first_label() {
     for name in ["atlas.other.example", "twin", "nobody"] {
         assert_eq!(
             resolve(&resolver, &to("192.0.2.1", name)).outcome,
-            Outcome::Ignored,
+            Outcome::Ignored(AssetId::new(name)),
             "{name}"
         );
     }
@@ -254,7 +255,7 @@ fn unlisted_hosts_are_ignored_or_watched_under_the_best_name_there_is() {
     let elsewhere = || by(pipe(0), "portal.example");
     assert_eq!(
         resolve(&resolver(UnlistedHosts::Ignore), &elsewhere()).outcome,
-        Outcome::Ignored
+        Outcome::Ignored(AssetId::new("portal.example"))
     );
     let mut watching = resolver(UnlistedHosts::Watch);
     assert_eq!(asset_of(&resolve(&watching, &elsewhere())), "portal.example");

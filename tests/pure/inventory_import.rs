@@ -267,6 +267,43 @@ fn what_an_inventory_would_reject_is_left_out_and_reported() {
 }
 
 #[test]
+fn machine_and_service_accounts_come_with_their_sids_where_their_hosts_have_addresses() {
+    let computers = "DNSHostName,SamAccountName,IPv4Address,SID\n\
+                     atlas.aperture.local,ATLAS$,10.1.0.50,S-1-5-21-1-2-3-1105\n\
+                     chell.aperture.local,CHELL$,,S-1-5-21-1-2-3-1106\n\
+                     odd.aperture.local,ODD$,10.1.0.51,no sid\n";
+    let services = r#"[
+      {"SamAccountName": "svc-sql$", "Enabled": true, "SID": {"Value": "S-1-5-21-1-2-3-1200"},
+       "PrincipalsAllowedToRetrieveManagedPassword": ["CN=ATLAS,OU=Servers,DC=aperture,DC=local", "CN=CHELL,DC=aperture,DC=local"]},
+      {"SamAccountName": "svc-web$", "Enabled": true, "PrincipalsAllowedToRetrieveManagedPassword": ["CN=CHELL,DC=aperture,DC=local"]},
+      {"SamAccountName": "svc-old$", "Enabled": false, "PrincipalsAllowedToRetrieveManagedPassword": ["CN=ATLAS,DC=aperture,DC=local"]}
+    ]"#;
+    let mut import = Import::default();
+    import.add(computers.as_bytes(), "computers.csv").unwrap();
+    import.add(services.as_bytes(), "services.json").unwrap();
+    let imported = import.finish(WithoutRole::Keep).unwrap();
+    let inventory = Inventory::parse(&imported.yaml, "imported").unwrap();
+    let listed = inventory
+        .accounts()
+        .iter()
+        .filter(|account| account.sid.is_some());
+    let listed: Vec<String> = listed
+        .map(|account| {
+            let from: Vec<String> = account.expected_from.iter().map(ToString::to_string).collect();
+            format!("{} {} {}", account.name, account.purpose.as_str(), from.join(" "))
+        })
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            "ATLAS$ machine atlas.aperture.local",
+            "svc-sql$ service atlas.aperture.local"
+        ]
+    );
+    assert_contains(&imported.notes.join("\n"), &["1 service account left out"]);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_reported_and_the_others_are_used() {
     let exports = Exports::new(&[
         ("roles.csv", ROLES.as_bytes()),
@@ -321,7 +358,7 @@ proptest! {
     fn whatever_the_bytes_an_inventory_that_comes_out_passes_its_own_check(
         bytes in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..200),
-            "(Name|DNSHostName|IPv4Address|RoleName|ServerName)(,(IPv4Address|Name|SiteCode|RoleName)){0,3}\n\
+            "(Name|DNSHostName|IPv4Address|RoleName|ServerName|HostComputers)(,(IPv4Address|Name|SiteCode|RoleName|SID|SamAccountName)){0,3}\n\
              ([a-cA-C0-9.:,\\\\ \"]{0,30}\n){0,8}".prop_map(String::into_bytes),
             "[\\[{]\\{?\"(DNSHostName|NetworkOSPath)\": ?\"[a-zß0-9.\\\\ ]{0,12}\"\\}[\\]}]?".prop_map(String::into_bytes),
         ]

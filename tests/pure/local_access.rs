@@ -130,3 +130,24 @@ fn a_connection_is_local_by_the_assets_own_log_only() {
     assert_eq!(forged, None, "another computer can say so of itself only");
     assert!(!of(CLIENT, ATLAS, atlas, "false").unwrap().is_local);
 }
+
+#[test]
+fn what_another_computer_says_of_the_hosts_session_with_itself_is_no_ground_of_a_local_access() {
+    let events = [
+        share(0, LINK_LOCAL, 50_001),
+        to_itself(20, LINK_LOCAL, 50_001),
+        connection(40, "sentry3.aperture.local", LINK_LOCAL, 50_001),
+    ];
+    let [local] = all(&events).try_into().unwrap();
+    assert_local(&local);
+    assert_eq!(local["pipewarden"]["source"]["names"], Value::Null);
+    let grounds = local["pipewarden"]["rests_on"].as_array().unwrap();
+    let computers: Vec<&Value> = grounds.iter().map(|ground| &ground["computer"]).collect();
+    assert!(computers.len() > 1);
+    assert!(
+        computers
+            .iter()
+            .all(|computer| *computer == "atlas.aperture.local"),
+        "{computers:?}"
+    );
+}

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `crash` | killed at any instant, the correlator writes the records of an undisturbed run: thousands of simulated worlds |
+//! | `policy_change` | what another policy does with the alerts that are open |
 //! | `order_free` | the final alerts are a function of the set of observations, and those of the slow reference |
 //! | `sweeps` | the same for sweeps |
 //! | `who`, `local_access` | whose an access is, by named cases |
@@ -67,6 +68,7 @@ mod odd_documents;
 mod order_free;
 mod page;
 mod planted_bindings;
+mod policy_change;
 mod recordings;
 mod replay;
 mod replay_input;

@@ -37,7 +37,7 @@ fn an_odd_field_is_left_out_and_named_and_the_event_counts() {
         let (odd, fields) = decoded(&with(event.clone(), field, value).to_string());
         assert_eq!(fields, [named], "{field}");
         match (plain(event), odd.detail) {
-            (Detail::ShareAccess(plain), Detail::ShareAccess(odd)) => assert_eq!(odd.pipe, plain.pipe),
+            (Detail::ShareAccess(plain), Detail::ShareAccess(odd)) => assert_eq!(odd.path, plain.path),
             (Detail::NetworkConnection(plain), Detail::NetworkConnection(odd)) => {
                 assert_eq!(
                     (odd.source_ip, odd.destination_port),

@@ -98,6 +98,29 @@ proptest! {
     }
 
     #[test]
+    fn any_order_gives_the_alerts_of_the_reference_where_rules_watch_accounts_and_call_backs(
+        (seeds, deliveries) in scenario(world::scaled_down(6), 120_000)
+    ) {
+        let settings = world::scaled_down(6);
+        // Mostly logons and share accesses, and what may belong to them.
+        let kind = |seed: &Seed| match seed.kind {
+            0 => 2,
+            1 => 3,
+            kind => kind,
+        };
+        let seeds: Vec<Seed> = seeds.into_iter().map(|seed| Seed { kind: kind(&seed), ..seed }).collect();
+        let more = vec![world::rule_about_accounts(), world::rule_with_callback()];
+        let rules = [world::rules(), more].concat();
+        let observations = world::observations(&seeds);
+        let expected = reference::final_alerts(&observations, &rules, &settings);
+        for delivery in &deliveries {
+            let log = world::log(&observations, delivery);
+            let join = Join::new(&rules, settings.clone()).with_inventory(world::accounts());
+            held(&world::last_active(&world::revisions_of(join, &log)), &expected);
+        }
+    }
+
+    #[test]
     fn any_order_gives_the_alerts_of_the_reference_where_clocks_are_estimated(
         (seeds, deliveries) in scenario(world::scaled_down(6), 60_000)
     ) {

@@ -334,3 +334,39 @@ fn a_connection_from_an_smb_port_to_another_does_not_make_its_source_the_hosts_o
     assert_eq!(alerts[0], alerts[1]);
     assert_eq!(alerts[0].len(), 1);
 }
+
+#[test]
+fn an_alert_says_where_nothing_but_a_binding_places_a_connection_at_its_host() {
+    let second_card = |event: Value| with(event, "DestinationIp", "10.2.0.50".into());
+    let logged_by = |ms: i64, computer: &str, initiated: &str| {
+        let event = with(
+            connection(ms, computer, CLIENT, 49_839),
+            "Initiated",
+            initiated.into(),
+        );
+        with(event, "DestinationHostname", "-".into())
+    };
+    let taught = second_card(with(
+        logged_by(-MINUTE, "atlas.aperture.local", "false"),
+        "SourceIp",
+        "10.1.0.9".into(),
+    ));
+    let is_placed = |connection: Value| {
+        let bench = Bench::new(INVENTORY, JoinSettings::default());
+        let [alert] = bench
+            .detect(&[taught.clone(), connection, pipe(0)])
+            .try_into()
+            .unwrap();
+        let grounds = alert["pipewarden"]["rests_on"].as_array().unwrap();
+        let by = |log: &str| {
+            let is_it =
+                |ground: &Value| ground["says"] == "source" && ground["event"] == "3" && ground["log"] == log;
+            grounds.iter().any(is_it)
+        };
+        (by("sysmon"), by("binding"))
+    };
+    let listed = logged_by(-300, "sentry1.aperture.local", "true");
+    let at_listed = with(listed.clone(), "DestinationIp", ATLAS.into());
+    assert_eq!(is_placed(second_card(listed)), (true, true));
+    assert_eq!(is_placed(at_listed), (true, false));
+}

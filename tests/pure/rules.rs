@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use pipewarden_core::event::{Pattern, WatchedShare};
+use pipewarden_core::inventory::Purpose;
 use pipewarden_tools::rule_tests;
 use serde_json::Value;
 use testkit::winlogbeat;
@@ -82,7 +84,7 @@ fn every_built_in_rule_passes_its_cases_which_show_what_must_fire_and_what_must_
     let output = pipewarden(&["test"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert_contains(&text, &["detect-8", "9 rules: ", " 0 failed"]);
+    assert_contains(&text, &["detect-8", "12 rules: ", " 0 failed"]);
     for tested in rule_tests::builtin() {
         let id = Arc::clone(&tested.rule.id);
         tested
@@ -97,7 +99,7 @@ fn every_built_in_rule_passes_its_cases_which_show_what_must_fire_and_what_must_
 }
 
 #[test]
-fn the_cases_of_each_built_in_rule_fail_where_a_pipe_is_missing_or_one_too_many_is_watched() {
+fn the_cases_of_each_built_in_rule_fail_where_it_watches_too_little_or_too_much() {
     for tested in rule_tests::builtin() {
         let tests = tested.tests.unwrap();
         let fails = |rule: &pipewarden_core::detection::Rule| {
@@ -107,9 +109,21 @@ fn the_cases_of_each_built_in_rule_fail_where_a_pipe_is_missing_or_one_too_many_
                 .any(|case| rule_tests::run(rule, &tests, case).is_err())
         };
         assert!(!fails(&tested.rule));
+        if let Some(accounts) = tested.rule.accounts {
+            for purpose in Purpose::ALL
+                .iter()
+                .filter(|purpose| **purpose != accounts.purpose)
+            {
+                let mut wrong = tested.rule.clone();
+                wrong.accounts.as_mut().unwrap().purpose = *purpose;
+                assert!(fails(&wrong), "{}: {}", wrong.id, purpose.as_str());
+            }
+            continue;
+        }
         let mut wrong = tested.rule.clone();
         wrong.pipes.share_access.clear();
         wrong.pipes.share_access.insert("no-such-pipe".into());
+        wrong.shares.clear();
         assert!(fails(&wrong), "{}: 5145", wrong.id);
         let mut wrong = tested.rule.clone();
         wrong.pipes.pipe_connected.clear();
@@ -124,6 +138,23 @@ fn the_cases_of_each_built_in_rule_fail_where_a_pipe_is_missing_or_one_too_many_
             side.extend(["lsass", "samr", "lsarpc", "winreg", "srvsvc", "svcctl"].map(Arc::from));
         }
         assert!(fails(&wrong), "{}: too many", wrong.id);
+        for (share, path) in [("*", "SMSTemp*"), ("REMINST", "*")] {
+            let mut wrong = tested.rule.clone();
+            wrong.shares.insert(WatchedShare {
+                share: Pattern::new(share),
+                path: Pattern::new(path),
+            });
+            let has_paths = !tested.rule.shares.is_empty();
+            assert_eq!(fails(&wrong), has_paths, "{}: {share}\\{path}", wrong.id);
+        }
+        let mut wrong = tested.rule.clone();
+        wrong.roles.clear();
+        assert_eq!(
+            fails(&wrong),
+            !tested.rule.roles.is_empty(),
+            "{}: everywhere",
+            wrong.id
+        );
     }
 }
 

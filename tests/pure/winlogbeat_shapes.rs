@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pipewarden_core::event::{
     DecodeError, Decoder, Detail, Event, Kind, NetworkConnection, PipeConnected, ShareAccess, Skip,
-    TimeSource, WatchedPipes,
+    TimeSource, Watched,
 };
 use serde_json::{Value, json};
 use testkit::winlogbeat::{ATLAS, CLIENT, at};
@@ -14,9 +14,10 @@ use testkit::{shapes, winlogbeat};
 
 fn decoder() -> Decoder {
     let watched = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
-    let pipes = WatchedPipes {
+    let pipes = Watched {
         pipe_connected: watched(&["winreg", "lsass"]),
         share_access: watched(&["winreg", "samr"]),
+        ..Watched::default()
     };
     Decoder::new(pipes, Duration::from_secs(30 * 60))
 }
@@ -116,7 +117,8 @@ fn a_share_access_is_the_same_in_every_shape() {
         assert_eq!(event.time.to_string(), at(519), "{}", shape.name);
         assert_eq!(&*event.channel, "security", "{}", shape.name);
         let Detail::ShareAccess(ShareAccess {
-            pipe,
+            share: None,
+            path: pipe,
             source_ip,
             source_port,
             account,

@@ -1,6 +1,6 @@
 //! The metadata of a committed offset: enough to rebuild the state from the log.
 //!
-//! The metadata string is `pipewarden/2;rewind=R;before=T;partitions=N;policy=P`: plain ASCII, far below
+//! The metadata string is `pipewarden/2;rewind=R;before=T;partitions=N;policy=P;since=S`: plain ASCII, far below
 //! Kafka's limit of 4,096 bytes, readable by people in the output of `kafka-consumer-groups`.
 
 use std::collections::VecDeque;
@@ -32,6 +32,8 @@ pub struct Checkpoint {
     pub partitions: u32,
     /// The id of the policy that the alerts up to here were decided by.
     pub policy: String,
+    /// The offset of the first record that this policy decided; 0 where no other has decided one before it.
+    pub since: Offset,
 }
 
 /// Why a metadata string cannot be used.
@@ -60,11 +62,12 @@ impl fmt::Display for Checkpoint {
             before,
             partitions,
             policy,
+            since,
         } = self;
         let before = before.as_millis();
         write!(
             f,
-            "pipewarden/{VERSION};rewind={rewind};before={before};partitions={partitions};policy={policy}"
+            "pipewarden/{VERSION};rewind={rewind};before={before};partitions={partitions};policy={policy};since={since}"
         )
     }
 }
@@ -95,6 +98,7 @@ impl FromStr for Checkpoint {
             before: AppendTime::from_millis(field("before")?.parse().map_err(|_| unreadable())?),
             partitions: field("partitions")?.parse().map_err(|_| unreadable())?,
             policy: field("policy")?.to_owned(),
+            since: offset(field("since")?).ok_or_else(unreadable)?,
         };
         let policy = &checkpoint.policy;
         let is_plain =
@@ -175,6 +179,7 @@ mod tests {
             before: AppendTime::from_millis(-7),
             partitions: 12,
             policy: "0123456789abcdef".to_owned(),
+            since: Offset::new(40),
         }
     }
 
@@ -195,10 +200,11 @@ mod tests {
             "pipewarden/2",
             "pipewarden/2;before=1",
             "pipewarden/1;rewind=0;before=1;partitions=1;program=a",
-            "pipewarden/2;rewind=-1;before=1;partitions=1;policy=a",
-            "pipewarden/2;rewind=9223372036854775808;before=1;partitions=1;policy=a",
+            "pipewarden/2;rewind=-1;before=1;partitions=1;policy=a;since=0",
+            "pipewarden/2;rewind=9223372036854775808;before=1;partitions=1;policy=a;since=0",
             &format!("{written};more=1"),
-            &format!("{written}{}", "a".repeat(113)),
+            &written.replace("policy=", &format!("policy={}", "a".repeat(113))),
+            &written.replace(";since=40", ""),
             &written[..40],
         ] {
             assert!(
@@ -214,10 +220,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_checkpoint_survives_its_metadata_string(
-            rewind in (0..=i64::MAX).prop_map(i64::cast_unsigned), before: i64, partitions: u32, policy in "[0-9a-f]{1,128}"
+            rewind in (0..=i64::MAX).prop_map(i64::cast_unsigned), before: i64, partitions: u32, policy in "[0-9a-f]{1,128}",
+            since in (0..=i64::MAX).prop_map(i64::cast_unsigned)
         ) {
-            let (rewind, before) = (Offset::new(rewind), AppendTime::from_millis(before));
-            let checkpoint = Checkpoint { rewind, before, partitions, policy };
+            let (rewind, before, since) = (Offset::new(rewind), AppendTime::from_millis(before), Offset::new(since));
+            let checkpoint = Checkpoint { rewind, before, partitions, policy, since };
             let text = checkpoint.to_string();
             prop_assert!(text.is_ascii() && text.len() <= CHECKPOINT_MAX_BYTES);
             prop_assert_eq!(text.parse::<Checkpoint>().unwrap(), checkpoint);

@@ -133,6 +133,11 @@ pub struct Correlator {
     /// open alerts must be written once more at the first live record; until then the checkpoint keeps the old id, or
     /// the repeat would be lost in a crash before that record.
     decided_by: String,
+    /// The first record that this policy decided.
+    decided_since: Offset,
+    /// Whether that is still to come, and with it that open alerts are written: what came before it does not show which of
+    /// them the policy before had published.
+    is_change_ahead: bool,
 }
 
 impl Correlator {
@@ -150,6 +155,8 @@ impl Correlator {
             partitions,
             committed: Offset::ZERO,
             position: Offset::ZERO,
+            decided_since: Offset::ZERO,
+            is_change_ahead: false,
         }
     }
 
@@ -188,6 +195,9 @@ impl Correlator {
                 correlator.position = checkpoint.rewind;
                 correlator.join.advance_to(checkpoint.before);
                 correlator.decided_by = checkpoint.policy;
+                correlator.decided_since = checkpoint.since;
+                correlator.is_change_ahead =
+                    !correlator.must_reemit() && checkpoint.since >= checkpoint.rewind;
                 Recovery {
                     policy_changed: correlator.must_reemit(),
                     correlator,
@@ -238,10 +248,15 @@ impl Correlator {
             ObservationRecord::Sighting(_) | ObservationRecord::Tick {} => None,
         };
         let before = self.join.stream_time();
-        // Taken before the record closes what is open: what was due under the old settings may never have been written.
-        let again = if self.must_reemit() && self.is_new(offset) {
+        if self.must_reemit() && self.is_new(offset) {
             self.policy.checkpoint_id().clone_into(&mut self.decided_by);
-            self.join.published_alerts(at)
+            self.decided_since = offset;
+            self.is_change_ahead = true;
+        }
+        // Before the record closes what is open: what was due under the old settings may never have been written.
+        let again = if self.is_change_ahead && offset >= self.decided_since {
+            self.is_change_ahead = false;
+            self.join.publish_open(at)
         } else {
             Vec::new()
         };
@@ -291,6 +306,7 @@ impl Correlator {
             before,
             partitions: self.partitions,
             policy: self.decided_by.clone(),
+            since: self.decided_since,
         }
     }
 

@@ -106,12 +106,12 @@ impl InputShapes {
 mod tests {
     use std::time::Duration;
 
-    use pipewarden_core::event::WatchedPipes;
+    use pipewarden_core::event::Watched;
 
     use super::*;
 
     fn shapes_of(messages: impl IntoIterator<Item = &'static str>) -> InputShapes {
-        let decoder = Decoder::new(WatchedPipes::default(), Duration::ZERO);
+        let decoder = Decoder::new(Watched::default(), Duration::ZERO);
         let mut shapes = InputShapes::default();
         for message in messages {
             shapes.sample(&decoder, message.as_bytes());

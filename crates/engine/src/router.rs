@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipewarden_core::event::{
-    self, AssetId, Decoder, Kind, Observation, Received, Sighting, Skip, TimeSource,
+    self, AccountNames, AssetId, Decoder, Kind, Observation, Received, SessionEvents, Sighting, Skip,
+    TimeSource,
 };
 use pipewarden_core::inventory::{BindingSettings, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
@@ -149,6 +150,7 @@ impl Router {
             destinations: Destinations {
                 resolver,
                 session_evidence: policy.join.session_evidence.clone(),
+                account_purposes: policy.rules.account_purposes(),
             },
             odd_fields: BTreeMap::new(),
             shapes: InputShapes::default(),
@@ -167,6 +169,7 @@ impl Router {
     pub fn reload(&mut self, policy: &Policy) {
         self.decoder = decoder(policy);
         self.destinations.session_evidence = policy.join.session_evidence.clone();
+        self.destinations.account_purposes = policy.rules.account_purposes();
         self.resolver()
             .set_inventory(Arc::clone(&policy.inventory), policy.unlisted_hosts);
         self.resolver()
@@ -257,13 +260,14 @@ impl Router {
                 }
                 let received = |event| Received {
                     event,
-                    agent: decoded.agent,
+                    agent: decoded.agent.clone(),
                     origin: Some(origin_of(topic, origin, element)),
                 };
-                visit(
-                    destinations,
-                    decoded.outcome.map(received).map_err(NoEvent::Skipped),
-                );
+                let outcome = decoded.outcome.map(received).map_err(NoEvent::Skipped);
+                visit(destinations, outcome);
+                if let Some(event) = decoded.call_back.filter(|event| destinations.keeps(event)) {
+                    visit(destinations, Ok(received(event)));
+                }
             }
             Err(error) if letters < MOST_LETTERS => {
                 letters += 1;
@@ -322,7 +326,11 @@ const fn content(value: Option<&[u8]>) -> Result<&[u8], (DeadLetterReason, &'sta
 
 fn decoder(policy: &Policy) -> Decoder {
     let decoder = Decoder::new(policy.rules.watched(), policy.join.allowed_lateness);
-    decoder.with_session_events(policy.join.session_evidence.events(&policy.inventory))
+    let watched = policy.inventory.account_names(&policy.rules.account_purposes());
+    decoder.with_session_events(SessionEvents {
+        watched_accounts: AccountNames::new(watched),
+        ..policy.join.session_evidence.events(&policy.inventory)
+    })
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use pipewarden_core::detection::{AlertKey, Content, EvidenceRole, JoinSettings, 
 use pipewarden_core::event::{Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
 use pipewarden_core::time::EventTime;
 
+use crate::world;
+
 type Seen<'a> = &'a Observation;
 
 /// Everything that was observed of one asset, as one rule sees it.
@@ -102,11 +104,8 @@ impl<'a> Scene<'a> {
     }
 
     fn is_access(&self, seen: Seen<'_>) -> bool {
-        match &seen.event.detail {
-            Detail::ShareAccess(share) => self.rule.pipes.share_access.contains(&share.pipe),
-            Detail::PipeConnected(pipe) => self.rule.pipes.pipe_connected.contains(&pipe.pipe),
-            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => false,
-        }
+        let is_use = self.rule.accounts.is_some() && world::is_use_from_elsewhere(seen);
+        is_use || self.rule.watches(&seen.event.detail)
     }
 
     /// The connected pipe of a share access.
@@ -131,7 +130,9 @@ impl<'a> Scene<'a> {
     /// Whether two observations bear the same record of the same log and say different things.
     fn is_contradiction(&self, seen: Seen<'_>, other: Seen<'_>) -> bool {
         let label = |seen: Seen<'_>| seen.event.computer.split('.').next().unwrap().to_owned();
+        let is_call_back = network_connection(other).is_some_and(|connection| connection.of_client);
         seen.event.record_id.is_some()
+            && !is_call_back
             && other.event.record_id == seen.event.record_id
             && other.event.channel == seen.event.channel
             && label(other) == label(seen)
@@ -168,8 +169,8 @@ fn decisive(seen: Seen<'_>) -> String {
             });
             let logon = account.and_then(|account| account.logon_id.clone());
             format!(
-                "5145 {} {:?} {:?} {who:?} {logon:?} {:?}",
-                share.pipe, share.source_ip, share.source_port, share.outcome
+                "5145 {:?} {} {:?} {:?} {who:?} {logon:?} {:?}",
+                share.share, share.path, share.source_ip, share.source_port, share.outcome
             )
         }
     }
@@ -208,7 +209,8 @@ pub fn exception(
         let session = network_connection(&seen.observation).filter(|session| session.initiated)?;
         session.source_host.clone()
     }));
-    if source.to_string() == "10.1.0.1" && all(&content.pipes, &["winreg", "lsass"]) {
+    let names_pipes = content.paths.is_empty() && all(&content.pipes, &["winreg", "lsass"]);
+    if source.to_string() == "10.1.0.1" && names_pipes {
         Some(("scanner", action))
     } else if closes < PASSING_ENDS
         && all(&content.accounts, &[r"aperture\user0", r"aperture\user1"])

@@ -32,10 +32,8 @@ pub fn final_sweeps(
     let accesses: Vec<(IpAddr, &Observation)> = observations
         .iter()
         .filter_map(|seen| {
-            let share = share_access(seen).filter(|_| !seen.is_local)?;
-            let is_watched = rules
-                .iter()
-                .any(|rule| rule.pipes.share_access.contains(&share.pipe));
+            let share = share_access(seen).filter(|share| share.share.is_none() && !seen.is_local)?;
+            let is_watched = rules.iter().any(|rule| rule.watches(&seen.event.detail));
             Some((share.source_ip.filter(|_| is_watched)?, seen))
         })
         .collect();
@@ -53,7 +51,7 @@ pub fn final_sweeps(
             });
             swept.first = swept.first.min(time);
             swept.last = swept.last.max(time);
-            swept.pipes.insert(Arc::clone(&share.pipe));
+            swept.pipes.insert(Arc::clone(&share.path));
             swept
                 .accounts
                 .extend(share.account.as_ref().map(ToString::to_string));

@@ -1,65 +1,30 @@
 //! Small worlds to detect in: observations by hand and at random, deliveries in any order, and a join run
 //! over them to its final alerts.
 
+mod accounts;
+mod policy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use pipewarden_core::detection::{
-    AlertKey, Attack, Body, Content, Exceptions, Join, JoinOutput, JoinSettings, Pipes, Revision, Rule,
-    Status,
+    AlertKey, Body, Content, Join, JoinOutput, JoinSettings, Revision, Rule, Status,
 };
 use pipewarden_core::event::{
     Account, AssetId, Detail, Event, Log, Logon, NetworkConnection, Observation, ObservationRecord, Outcome,
     PipeConnected, Process, ShareAccess, ShareSession, TimeSource,
 };
-use pipewarden_core::inventory::Inventory;
 use pipewarden_core::log::{At, Offset};
 use pipewarden_core::time::{AppendTime, EventTime};
 use proptest::prelude::*;
 
+pub use self::accounts::{accounts, is_use_from_elsewhere, rule_about_accounts};
+pub use self::policy::{exceptions, rule_with_callback, rules};
+
 /// The epoch of every world: a moment inside a bucket, in microseconds.
 pub const EPOCH: i64 = 1_729_782_125_024_000;
-
-/// A rule that watches `winreg` on both sides, and one that watches a pipe with different names by side.
-pub fn rules() -> Vec<Rule> {
-    let rule = |id: &str, connected: &str, shared: &str| Rule {
-        id: id.into(),
-        name: format!("Remote connection to the {connected} named pipe"),
-        description: None,
-        enabled: true,
-        pipes: Pipes {
-            pipe_connected: [Arc::from(connected)].into(),
-            share_access: [Arc::from(shared)].into(),
-        },
-        risk: 73,
-        references: Vec::new(),
-        attack: vec![Attack {
-            tactic: "TA0007".into(),
-            technique: "T1012".into(),
-        }],
-    };
-    vec![
-        rule("detect-8", "winreg", "winreg"),
-        rule("samr", "lsass", "samr"),
-    ]
-}
-
-/// Exceptions of every kind, one of which ends within short worlds. [`crate::reference`] implements the same slowly.
-pub fn exceptions() -> Arc<Exceptions> {
-    let text = r"
-exceptions:
-  - {id: scanner, reason: test, owner: test, expires: 2040-01-01, action: suppress,
-     sources: {addresses: [10.1.0.1/32]}, pipes: [winreg, lsass]}
-  - {id: passing, reason: test, owner: test, expires: '2024-10-24T15:25:00Z', action: suppress,
-     accounts: ['APERTURE\user0', 'aperture\USER1'], assets: {names: [asset0.aperture.local]}}
-  - {id: known-host, reason: test, owner: test, expires: 2040-01-01, action: downgrade,
-     sources: {hosts: [client2]}, assets: {names: [asset1.aperture.local]}}
-";
-    let inventory = Arc::new(Inventory::empty());
-    Arc::new(Exceptions::none_for(inventory).and(text, "world").unwrap())
-}
 
 /// The parameters of one observation.
 #[derive(Clone, Debug)]
@@ -92,6 +57,7 @@ impl Seed {
             1 => (asset.clone(), Detail::PipeConnected(self.pipe())),
             2 => (asset.clone(), Detail::ShareAccess(self.share())),
             3 => (asset.clone(), Detail::Logon(self.logon())),
+            5 => (asset.clone(), Detail::NetworkConnection(self.call_back())),
             _ => (asset.clone(), Detail::ShareSession(self.share_session())),
         };
         let event = Event {
@@ -104,6 +70,7 @@ impl Seed {
         };
         // A link-local address of the asset is in no inventory: only a connection shows whose it is.
         let is_local = match event.detail {
+            Detail::NetworkConnection(ref connection) if connection.of_client => false,
             Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => self.is_itself(),
             Detail::ShareAccess(ref share) => self.source == ITSELF && share.source_ip.is_some(),
             Detail::PipeConnected(_) => false,
@@ -152,6 +119,7 @@ impl Seed {
             destination_port: 445,
             destination_host: None,
             initiated: self.client_side,
+            of_client: false,
             reported_by: Log::Sysmon,
             process: Some(Process {
                 image: Some(format!("C:\\tool{}.exe", self.account).into()),
@@ -160,6 +128,19 @@ impl Seed {
             }),
             user: Some(format!("APERTURE\\user{}", self.account).into()),
             utc_time: None,
+        }
+    }
+
+    /// The asset connects to the client.
+    fn call_back(&self) -> NetworkConnection {
+        NetworkConnection {
+            source_ip: ip(200 + self.asset),
+            source_host: Some(self.asset().as_str().into()),
+            destination_ip: Some(self.source_ip()),
+            destination_port: [445, 80, 139, 443][usize::from(self.port) % 4],
+            initiated: true,
+            of_client: true,
+            ..self.connection()
         }
     }
 
@@ -207,8 +188,14 @@ impl Seed {
     fn share(&self) -> ShareAccess {
         let nameless = self.account == 3;
         let outcomes = [Some(Outcome::Success), Some(Outcome::Failure), None];
+        let (share, path) = match (self.other_rule, self.client_side) {
+            (true, true) => (Some("reminst"), r"smstemp\boot.var"),
+            (true, false) => (None, "samr"),
+            (false, _) => (None, "winreg"),
+        };
         ShareAccess {
-            pipe: if self.other_rule { "samr" } else { "winreg" }.into(),
+            share: share.map(Arc::from),
+            path: path.into(),
             source_ip: (!nameless).then_some(self.source_ip()),
             source_port: (!nameless && self.port != 3).then_some(self.source_port()),
             account: Some(self.account()),
@@ -254,7 +241,7 @@ pub fn seeds(span_ms: i64) -> impl Strategy<Value = Vec<Seed>> {
         (0..4i64, 0..3i64).prop_map(move |(burst, jitter)| burst * (span_ms / 4) + jitter * 500),
     ];
     let seed = (
-        0..5u8,
+        0..6u8,
         0..2u8,
         prop_oneof![8 => 0..3u8, 1 => Just(ITSELF), 1 => Just(LINK_LOCAL)],
         0..4u8,

@@ -173,7 +173,7 @@ pub(super) fn describe_skipped(event: &Event, reason: Reason) -> String {
             ((None, None), destination)
         }
         Detail::ShareAccess(share) => {
-            let destination = format!("{} of {}", share.pipe, event.computer);
+            let destination = format!("{share} of {}", event.computer);
             ((share.source_ip, share.source_port), destination)
         }
     };

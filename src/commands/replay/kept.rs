@@ -104,8 +104,8 @@ impl Texts {
                 self.add([&it.image, &it.utc_time]);
             }
             Detail::ShareAccess(it) => {
-                self.add_one(&it.pipe);
-                self.add([&it.access_mask]);
+                self.add_one(&it.path);
+                self.add([&it.share, &it.access_mask]);
                 self.of_account(it.account.as_ref());
             }
         }

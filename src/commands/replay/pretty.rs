@@ -243,12 +243,12 @@ fn describe_evidence(evidence: &Evidence) -> String {
                 .map(|pipe| format!("pipe {}", clean(pipe))),
         ),
         Kind::ShareAccess => {
-            parts.extend(
-                evidence
-                    .pipe
-                    .as_deref()
-                    .map(|pipe| format!("pipe {}", clean(pipe))),
-            );
+            let (share, path) = (evidence.share.as_deref(), evidence.path.as_deref());
+            parts.push(match (&evidence.pipe, share, path) {
+                (Some(pipe), ..) => format!("pipe {}", clean(pipe)),
+                (None, Some(share), Some(path)) => format!("path {}", clean(&format!("{share}\\{path}"))),
+                _ => String::new(),
+            });
             parts.push(source);
             parts.extend(evidence.account.as_deref().map(clean));
             parts.extend(

@@ -16,13 +16,13 @@ use crate::event::{Account, Detail, Outcome, Process};
 pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let content = &alert.content;
     let addresses = addresses(content, frame.asset);
-    let names = names(content, frame.asset);
+    let names = names(alert, frame.asset);
     let name = names.first().map(|named| named.name.as_str());
     let name = name.or_else(|| only(&content.hosts).map(|host| &**host));
     let related = related(content, frame.asset, &addresses, &names);
     let mut document = frame.document(Outline {
-        message: title::title(alert.key.who, content, name, frame.asset),
-        action: "named-pipe-access",
+        message: title::title(alert, name, frame.asset),
+        action: action(alert),
         category: &["intrusion_detection", "network"],
         outcome: content.outcome,
         first: content.first,
@@ -31,6 +31,9 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
             is_denied: content.outcome == Some(Outcome::Failure),
             is_excepted: content.exception.is_some(),
             is_local: alert.key.who == Who::Local,
+            risk_by: (alert.rule.callback.as_ref())
+                .filter(|_| content.call_backs > 0)
+                .map_or(0, |watched| watched.risk_by),
         },
         addresses,
         accesses: content.accesses,
@@ -43,11 +46,11 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
         domain: name.map(str::to_owned),
     });
     document.destination.port = only(&destination_ports(content)).copied();
-    document.network = content.source_ip.map(network);
+    // A logon may be for any service.
+    let is_over_smb = alert.rule.accounts.is_none() || document.destination.port.is_some();
+    document.network = content.source_ip.filter(|_| is_over_smb).map(network);
     document.user = only(&content.accounts).map(|account| user(account, content));
-    document.file = only(&content.pipes).map(|pipe| doc::File {
-        name: pipe.to_string(),
-    });
+    document.file = file(content);
     document.related = related;
 
     let fields = &mut document.pipewarden;
@@ -61,6 +64,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
     // Accesses are in one alert with those that are as timely.
     fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
+    fields.call_backs = (content.call_backs > 0).then_some(content.call_backs);
     fields.rests_on = rests_on(content, &names);
     fields.conflicts = content.conflicts.iter().map(conflict).collect();
     fields.source = doc::SourceFields {
@@ -71,10 +75,38 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     };
     fields.accounts = strings(&content.accounts);
     fields.pipes = strings(&content.pipes);
+    fields.paths = strings(&content.paths);
     fields.candidates = content.candidates.iter().map(candidate).collect();
     fields.evidence = content.evidence.iter().map(evidence).collect();
     fields.omitted = doc::OmittedFields::of(content.omitted);
     document
+}
+
+/// A pipe weighs more than a path: it is how hosts are administered.
+fn action(alert: &AccessAlert) -> &'static str {
+    let content = &alert.content;
+    if alert.rule.accounts.is_some() {
+        "account-use"
+    } else if content.pipes.is_empty() && !content.paths.is_empty() {
+        "share-access"
+    } else {
+        "named-pipe-access"
+    }
+}
+
+/// What was opened, if that is one pipe or one path.
+fn file(content: &Content) -> Option<doc::File> {
+    match (content.pipes.as_slice(), content.paths.as_slice()) {
+        ([pipe], []) => Some(doc::File {
+            name: pipe.to_string(),
+            path: None,
+        }),
+        ([], [path]) => Some(doc::File {
+            name: path.rsplit('\\').next().unwrap_or(path).to_owned(),
+            path: Some(path.to_string()),
+        }),
+        _ => None,
+    }
 }
 
 /// The asset's addresses: those of the inventory, or, for a host it does not list, those the evidence shows.
@@ -87,8 +119,10 @@ fn addresses(content: &Content, asset: &AssetFacts<'_>) -> Vec<IpAddr> {
 }
 
 /// The names of the source: the asset of the inventory that owns its address, then what it calls itself in its own log; where
-/// neither is known, what bindings of that time call it.
-fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
+/// neither is known, what bindings of that time call it. Of what the asset did itself only the inventory has the name: whoever
+/// else claims that address names himself.
+fn names(alert: &AccessAlert, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
+    let content = &alert.content;
     let named = |name: &str, from| doc::SourceName {
         name: name.to_owned(),
         from,
@@ -96,6 +130,7 @@ fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
     let (mut own, mut bound): (BTreeSet<&str>, BTreeSet<&str>) = (BTreeSet::new(), BTreeSet::new());
     for seen in &content.evidence {
         let (source, own_name) = match &seen.observation.event.detail {
+            Detail::NetworkConnection(connection) if connection.of_client => (None, None),
             Detail::NetworkConnection(connection) => {
                 let own_name = connection.source_host.as_deref().filter(|_| connection.initiated);
                 (Some(connection.source_ip), own_name)
@@ -105,7 +140,11 @@ fn names(content: &Content, asset: &AssetFacts<'_>) -> Vec<doc::SourceName> {
             Detail::ShareAccess(share) => (share.source_ip, None),
             Detail::PipeConnected(_) => (None, None),
         };
-        if source.is_some() && source == content.source_ip && seen.role != EvidenceRole::Conflicting {
+        if alert.key.who != Who::Local
+            && source.is_some()
+            && source == content.source_ip
+            && seen.role != EvidenceRole::Conflicting
+        {
             own.extend(own_name);
             bound.extend(seen.observation.source_name.as_deref());
         }
@@ -157,6 +196,7 @@ fn sids(content: &Content) -> BTreeSet<&Arc<str>> {
     let evidence = content.evidence.iter();
     let accounts = evidence.filter_map(|seen| match &seen.observation.event.detail {
         Detail::ShareAccess(share) if seen.role != EvidenceRole::Conflicting => share.account.as_ref(),
+        Detail::Logon(logon) if seen.role == EvidenceRole::Access => logon.account.as_ref(),
         _ => None,
     });
     accounts.filter_map(Account::lasting_sid).collect()
@@ -166,7 +206,7 @@ fn sids(content: &Content) -> BTreeSet<&Arc<str>> {
 fn destination_ports(content: &Content) -> Vec<u16> {
     let evidence = content.evidence.iter();
     let connections = evidence.filter_map(|seen| match &seen.observation.event.detail {
-        Detail::NetworkConnection(connection) if seen.role != EvidenceRole::Conflicting => Some(connection),
+        Detail::NetworkConnection(connection) if seen.role == EvidenceRole::Session => Some(connection),
         _ => None,
     });
     let of_source = connections.filter(|connection| Some(connection.source_ip) == content.source_ip);

@@ -1,4 +1,4 @@
-//! MITRE ATT&CK names, for the tactics and techniques that pipe access is used for. An id without a name here is
+//! MITRE ATT&CK names, for the tactics and techniques that access to pipes and shares is used for. An id without a name here is
 //! written without one.
 
 use super::document::{Tactic, Technique, Threat};
@@ -27,6 +27,8 @@ const NAMES: &[(&str, &str)] = &[
     ("T1053.005", "Scheduled Task"),
     ("T1069", "Permission Groups Discovery"),
     ("T1069.002", "Domain Groups"),
+    ("T1078", "Valid Accounts"),
+    ("T1078.002", "Domain Accounts"),
     ("T1087", "Account Discovery"),
     ("T1087.002", "Domain Account"),
     ("T1135", "Network Share Discovery"),
@@ -36,6 +38,9 @@ const NAMES: &[(&str, &str)] = &[
     ("T1543", "Create or Modify System Process"),
     ("T1543.003", "Windows Service"),
     ("T1552", "Unsecured Credentials"),
+    ("T1552.001", "Credentials In Files"),
+    ("T1557", "Adversary-in-the-Middle"),
+    ("T1557.001", "LLMNR/NBT-NS Poisoning and SMB Relay"),
     ("T1569", "System Services"),
     ("T1569.002", "Service Execution"),
 ];
@@ -61,6 +66,7 @@ pub(super) fn threats(attack: &[Attack]) -> Vec<Threat> {
             let tactic = Tactic {
                 id: entry.tactic.clone(),
                 name: name(&entry.tactic),
+                reference: format!("https://attack.mitre.org/tactics/{}/", entry.tactic),
             };
             threats.push(Threat {
                 framework: "MITRE ATT&CK".to_owned(),
@@ -83,6 +89,7 @@ fn add(techniques: &mut Vec<Technique>, id: &str) {
             techniques.push(Technique {
                 id: parent.to_owned(),
                 name: name(parent),
+                reference: reference(parent),
                 subtechnique: Vec::new(),
             });
             techniques.len() - 1
@@ -92,9 +99,17 @@ fn add(techniques: &mut Vec<Technique>, id: &str) {
         below.push(Technique {
             id: id.to_owned(),
             name: name(id),
+            reference: reference(id),
             subtechnique: Vec::new(),
         });
     }
+}
+
+fn reference(technique: &str) -> String {
+    format!(
+        "https://attack.mitre.org/techniques/{}/",
+        technique.replace('.', "/")
+    )
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::grounds::{Candidate, Conflict, Evidence, Ground};
 pub use super::pipewarden::{
-    AssetFields, Candidate, Conflict, Evidence, ExceptionFields, Ground, ManySourcesFields, NamedBy,
-    OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, SensorFields, SourceFields,
-    SourceName, SuppressedBy, SweepFields, SweptAssetFields,
+    AssetFields, ExceptionFields, ManySourcesFields, NamedBy, OmittedFields, OverflowFields, OverflowSource,
+    PipewardenFields, Process, SensorFields, SourceFields, SourceName, SuppressedBy, SweepFields,
+    SweptAssetFields,
 };
 use crate::time::EventTime;
 
@@ -104,7 +105,7 @@ pub struct RuleInfo {
     /// Why it matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Names in other catalogues, separated by commas.
+    /// The first address where to read about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
@@ -128,6 +129,8 @@ pub struct Tactic {
     /// As `Lateral Movement`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Where to read about it.
+    pub reference: String,
 }
 
 /// `threat.technique.*` or `threat.technique.subtechnique.*`
@@ -138,6 +141,8 @@ pub struct Technique {
     /// As `Remote Services`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Where to read about it.
+    pub reference: String,
     /// The sub-techniques that the rule names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subtechnique: Vec<Technique>,
@@ -213,8 +218,11 @@ pub struct User {
 /// `file.*`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct File {
-    /// The pipe's name.
+    /// The name of the pipe, or the last part of the path.
     pub name: String,
+    /// The share and the path in it, where it is no pipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// `related.*`

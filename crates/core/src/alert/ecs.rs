@@ -83,7 +83,11 @@ impl Frame<'_> {
                 id: self.rule.id.to_string(),
                 name: self.rule.name.clone(),
                 description: self.rule.description.clone(),
-                reference: (!self.rule.references.is_empty()).then(|| self.rule.references.join(", ")),
+                reference: self
+                    .rule
+                    .references
+                    .iter()
+                    .find_map(|reference| reference.url.clone()),
             },
             tags: self.asset.roles.iter().map(|&role| role.to_owned()).collect(),
             threat: attack::threats(&self.rule.attack),
@@ -149,6 +153,8 @@ impl Frame<'_> {
             many_sources: None,
             dropped: None,
             exception: None,
+            next: self.rule.next.clone(),
+            references: self.rule.references.clone(),
             policy: self.policy.to_owned(),
             confidence: self.revision.confidence(),
             attribution: self.revision.attribution(),
@@ -160,8 +166,10 @@ impl Frame<'_> {
             source: doc::SourceFields::default(),
             accounts: Vec::new(),
             pipes: Vec::new(),
+            paths: Vec::new(),
             accesses: outline.accesses,
             untimely: None,
+            call_backs: None,
             observations: outline.observations,
             candidates: Vec::new(),
             rests_on: Vec::new(),
@@ -219,9 +227,11 @@ pub struct Weight {
     pub is_excepted: bool,
     /// Whether the asset did it itself: nothing.
     pub is_local: bool,
+    /// What the rule adds, where the asset connected back.
+    pub risk_by: u8,
 }
 
-/// The rule's risk times 1.0, 0.7 or 0.35 by confidence, and what else counts, rounded half up.
+/// The rule's risk times 1.0, 0.7 or 0.35 by confidence, and what else counts, at most 100, rounded half up.
 pub fn risk_score(risk: u8, confidence: Confidence, weight: Weight) -> u8 {
     if weight.is_local {
         return 0;
@@ -234,8 +244,9 @@ pub fn risk_score(risk: u8, confidence: Confidence, weight: Weight) -> u8 {
     let tenths = if weight.is_denied { 8 } else { 10 };
     let share = if weight.is_excepted { 4 } else { 1 };
     let whole = 100 * 10 * share;
-    let score = (u32::from(risk) * percent * tenths + whole / 2) / whole;
-    u8::try_from(score).expect("no share of a risk is greater than the risk")
+    let score = u32::from(risk) * percent * tenths + u32::from(weight.risk_by) * 1_000;
+    let score = (score.min(100 * 1_000) + whole / 2) / whole;
+    u8::try_from(score).expect("it is at most 100")
 }
 
 /// The severity of a score: the nearest of those that Elastic's own rules have, the greater of two.

@@ -42,6 +42,10 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
         Detail::NetworkConnection(connection) => {
             evidence.source_ip = Some(connection.source_ip);
             evidence.source_port = connection.source_port;
+            if connection.of_client {
+                evidence.destination_ip = connection.destination_ip;
+                evidence.destination_port = Some(connection.destination_port);
+            }
             evidence.image = connection
                 .process
                 .as_ref()
@@ -75,9 +79,9 @@ pub(super) fn evidence(seen: &Evidence) -> doc::Evidence {
             evidence.source_ip = share.source_ip;
             evidence.source_port = share.source_port;
             // Pipes are opened in this share, and their path in it is their name.
-            evidence.share = Some("IPC$".to_owned());
-            evidence.path = Some(share.pipe.to_string());
-            evidence.pipe = Some(share.pipe.to_string());
+            evidence.share = Some(share.share.as_deref().unwrap_or("IPC$").to_owned());
+            evidence.path = Some(share.path.to_string());
+            evidence.pipe = string(share.pipe());
             name(share.account.as_ref(), &mut evidence);
             evidence.access_mask = string(share.access_mask.as_ref());
             evidence.outcome = share.outcome;
@@ -98,6 +102,8 @@ fn without_detail(seen: &Evidence) -> doc::Evidence {
         record_id: event.record_id,
         source_ip: None,
         source_port: None,
+        destination_ip: None,
+        destination_port: None,
         share: None,
         path: None,
         pipe: None,

@@ -8,6 +8,7 @@ mod document;
 mod ecs;
 mod evidence;
 mod format;
+mod grounds;
 mod ocsf;
 mod pipewarden;
 mod sensor;

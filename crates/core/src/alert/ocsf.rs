@@ -148,9 +148,12 @@ fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
         ("Security 5145", counts.share_access),
     ];
     let superseded_by = fields.superseded_by.iter();
-    let references = ecs.rule.reference.iter().map(|names| finding::Tag {
+    let references: Vec<String> = (fields.references.iter())
+        .map(|reference| reference.id.to_string())
+        .collect();
+    let references = (!references.is_empty()).then_some(finding::Tag {
         name: "references",
-        values: names.split(", ").map(str::to_owned).collect(),
+        values: references,
     });
     finding::FindingInfo {
         uid: revision.id.to_string(),
@@ -180,7 +183,7 @@ fn finding_info(revision: &Revision, ecs: &Document) -> finding::FindingInfo {
             })
             .collect(),
         related_events_count: counts.all(),
-        tags: references.collect(),
+        tags: references.into_iter().collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Document;
 use super::document as doc;
 use super::ecs::{AssetFacts, Frame, Outline, Weight};
-use crate::detection::{Counts, Pipes, Resolution, Rule, SENSOR_BLIND, SensorBlind};
+use crate::detection::{Counts, Resolution, Rule, SENSOR_BLIND, SensorBlind};
 use crate::event::Kind;
 use crate::time::EventTime;
 
@@ -17,11 +17,16 @@ pub(super) fn sensor_rule() -> Rule {
              switched on, or filtered. Alerts about the host are less sure of their source until it is back."
                 .to_owned(),
         ),
-        enabled: true,
-        pipes: Pipes::default(),
+        next: [
+            "Does the host's log have such events at all (Event Viewer), and does the audit policy or Sysmon's configuration ask for \
+             them?",
+            "Does the shipper run on the host, and does its filter let them pass?",
+            "Was the log cleared (Security 1102) or Sysmon stopped (System 7036, Sysmon 4 and 16)?",
+        ]
+        .map(str::to_owned)
+        .into(),
         risk: 47,
-        references: Vec::new(),
-        attack: Vec::new(),
+        ..Rule::default()
     }
 }
 

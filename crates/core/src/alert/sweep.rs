@@ -4,7 +4,7 @@ use super::Document;
 use super::document as doc;
 use super::ecs::{Frame, Outline, Pivots, Weight, only, strings};
 use super::title;
-use crate::detection::{Attack, Counts, Omitted, Pipes, Rule, SWEEP, Status, Sweep};
+use crate::detection::{Attack, Counts, Omitted, Rule, SWEEP, Status, Sweep};
 
 /// The risk of the least sweep, of one of twice as many assets, and of one of four times as many or more.
 const RISKS: [u8; 3] = [47, 73, 99];
@@ -24,14 +24,12 @@ pub fn sweep_rule(doublings: u32) -> Rule {
              movement do and as management tools do that no exception covers. Each host has alerts of its own."
                 .to_owned(),
         ),
-        enabled: true,
-        pipes: Pipes::default(),
         risk,
-        references: Vec::new(),
         attack: vec![Attack {
             tactic: "TA0008".to_owned(),
             technique: "T1021.002".to_owned(),
         }],
+        ..Rule::default()
     }
 }
 
@@ -69,6 +67,7 @@ pub(super) fn document(sweep: &Sweep, frame: &Frame<'_>) -> Document {
     document.user = only(&sweep.accounts).map(|account| doc::User::named(account));
     document.file = only(&sweep.pipes).map(|pipe| doc::File {
         name: pipe.to_string(),
+        path: None,
     });
     document.related = related;
 

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::ecs::AssetFacts;
-use crate::detection::{Attribution, Content, Status, Who};
+use crate::detection::{AccessAlert, Attribution, Content, Status, Who};
 use crate::event::Outcome;
 use crate::text::plural;
 
 /// Who, from where, did what, to which host, and how sure that is.
-pub(super) fn title(who: Who, content: &Content, source: Option<&str>, asset: &AssetFacts<'_>) -> String {
+pub(super) fn title(alert: &AccessAlert, source: Option<&str>, asset: &AssetFacts<'_>) -> String {
+    let (who, content) = (alert.key.who, &alert.content);
     let mut title = String::new();
     match content.status {
         Status::Active | Status::Resolved => {}
@@ -42,18 +43,27 @@ pub(super) fn title(who: Who, content: &Content, source: Option<&str>, asset: &A
         }
         Attribution::None => title.push_str(" from an unknown source"),
     }
-    let verb = match content.outcome {
-        Some(Outcome::Failure) => "tried to open",
-        None if content.counts.pipe_connected == 0 => "opened or tried to open",
-        Some(Outcome::Success) | None => "opened",
-    };
-    let pipes = pipes(&content.pipes);
-    let _ = write!(title, " {verb} {pipes} on {}", asset.id);
+    if alert.rule.accounts.is_some() {
+        let _ = write!(title, " logged on to {}", asset.id);
+    } else {
+        let verb = match content.outcome {
+            Some(Outcome::Failure) => "tried to open",
+            None if content.counts.pipe_connected == 0 => "opened or tried to open",
+            Some(Outcome::Success) | None => "opened",
+        };
+        let _ = write!(title, " {verb} {} on {}", opened(content), asset.id);
+    }
     if !asset.roles.is_empty() {
         let _ = write!(title, " ({})", asset.roles.join(", "));
     }
     if content.accesses > 1 {
         let _ = write!(title, ", {} times", content.accesses);
+    }
+    if content.call_backs > 0 {
+        title.push_str(", and the host connected back");
+    }
+    if alert.rule.accounts.is_some() {
+        title.push_str(", and is not expected from there");
     }
     if content.outcome == Some(Outcome::Failure) {
         title.push_str(", and was denied");
@@ -67,6 +77,20 @@ pub(super) fn accounts(accounts: &[Arc<str>], unknown: &str) -> String {
         [] => unknown.to_owned(),
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} and {} more", plural(rest.len(), "account")),
+    }
+}
+
+/// The pipe and the path, or how many of each.
+fn opened(content: &Content) -> String {
+    let paths = match content.paths.as_slice() {
+        [] => return pipes(&content.pipes),
+        [only] => format!("the path {only}"),
+        paths => plural(paths.len(), "path"),
+    };
+    if content.pipes.is_empty() {
+        paths
+    } else {
+        format!("{} and {paths}", pipes(&content.pipes))
     }
 }
 

@@ -253,12 +253,14 @@ pub enum EvidenceRole {
     Session,
     /// An access by the asset itself, or what shows it connected to itself.
     Local,
+    /// The asset connected to the source soon after an access.
+    CallBack,
     /// Bears the record id of another entry and says something else.
     Conflicting,
 }
 
 words!(EvidenceRole: Access = "access", Pair = "pair", Session = "session", Local = "local",
-    Conflicting = "conflicting");
+    CallBack = "call_back", Conflicting = "conflicting");
 
 /// How many entries the bounds of the document left out, by list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -342,10 +344,14 @@ pub struct Content {
     pub destination_ips: Vec<IpAddr>,
     /// The pipes that were opened, as the destination named them.
     pub pipes: Vec<Arc<str>>,
+    /// What else was opened, as `share\path`.
+    pub paths: Vec<Arc<str>>,
     /// `DOMAIN\name`, each once.
     pub accounts: Vec<Arc<str>>,
     /// Observations by kind.
     pub counts: Counts,
+    /// Connections that the asset made to the source soon after an access, where the rule watches for them.
+    pub call_backs: u32,
     /// Possible sources of accesses that no share access names the source of: by strength, by how many accesses they could
     /// explain, by distance on the asset's clock, by address.
     pub candidates: Vec<Candidate>,

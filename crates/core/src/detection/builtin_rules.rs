@@ -23,5 +23,6 @@ macro_rules! pack {
 
 /// Every built-in rule. A setting decides which of them are on.
 pub const BUILTIN_RULES: &[BuiltinRule] = pack![
-    "detect-8", "atsvc", "efsrpc", "lsarpc", "lsass", "netdfs", "samr", "spoolss", "svcctl",
+    "detect-8", "detect-1", "detect-3", "detect-7", "atsvc", "efsrpc", "lsarpc", "lsass", "netdfs", "samr",
+    "spoolss", "svcctl",
 ];

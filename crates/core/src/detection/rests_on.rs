@@ -57,7 +57,7 @@ pub enum GroundLog {
     Sysmon,
     /// In no log: the inventory gives the source its name.
     Inventory,
-    /// In no log: a binding gives the source its name.
+    /// In no log: a binding gives the source its name or, with an event, says that this connection was to the asset.
     Binding,
 }
 
@@ -93,7 +93,8 @@ impl Content {
         let log = event.detail.log();
         let (number, weakness, says) = match &event.detail {
             Detail::ShareAccess(share) => {
-                let mut says = vec![Says::Time, Says::Pipe];
+                let mut says = vec![Says::Time];
+                says.extend(share.pipe().map(|_| Says::Pipe));
                 says.extend(
                     (share.source_ip.is_some() && share.source_ip == self.source_ip).then_some(Says::Source),
                 );
@@ -101,6 +102,7 @@ impl Content {
                 ("5145", Weakness::Audit, says)
             }
             Detail::PipeConnected(_) => ("18", Weakness::Access, vec![Says::Time, Says::Pipe]),
+            Detail::NetworkConnection(connection) if connection.of_client => ("3", Weakness::Session, vec![]),
             Detail::NetworkConnection(connection) => {
                 let is_by_asset = evidence.observation.is_local || !connection.initiated;
                 let weakness = if is_by_asset {
@@ -122,7 +124,14 @@ impl Content {
                 let mut says = vec![];
                 says.extend((self.source_ip == Some(logon.source_ip)).then_some(Says::Source));
                 says.extend(logon.account.is_some().then_some(Says::Account));
-                ("4624", Weakness::Session, says)
+                let is_access = evidence.role == EvidenceRole::Access;
+                says.extend(is_access.then_some(Says::Time));
+                let weakness = if is_access {
+                    Weakness::Audit
+                } else {
+                    Weakness::Session
+                };
+                ("4624", weakness, says)
             }
             Detail::ShareSession(session) => {
                 let mut says = vec![];
@@ -132,16 +141,25 @@ impl Content {
             }
         };
         let (computer, agent) = (Arc::clone(&event.computer), evidence.observation.agent.clone());
-        says.into_iter().map(move |says| Ground {
+        let log = match log {
+            Log::Sysmon => GroundLog::Sysmon,
+            Log::Security => GroundLog::Security,
+        };
+        let ground = move |says, log, agent| Ground {
             says,
             weakness,
             event: number,
-            log: match log {
-                Log::Sysmon => GroundLog::Sysmon,
-                Log::Security => GroundLog::Security,
-            },
+            log,
             computer: Arc::clone(&computer),
-            agent: agent.clone(),
-        })
+            agent,
+        };
+        let bound = (evidence.observation.is_bound && says.contains(&Says::Source))
+            .then(|| ground(Says::Source, GroundLog::Binding, None));
+        let said: Vec<Ground> = says
+            .into_iter()
+            .map(|says| ground(says, log, agent.clone()))
+            .chain(bound)
+            .collect();
+        said.into_iter()
     }
 }

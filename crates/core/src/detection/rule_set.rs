@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{Attack, BUILTIN_RULES, Pipes, Rule, SENSOR_BLIND, SWEEP};
+use super::rule_check::problem;
+use super::{BUILTIN_RULES, Pipes, Rule};
 use crate::diagnostics::{FileError, did_you_mean};
-use crate::event::{WatchedPipes, normalise_pipe};
+use crate::event::{Watched, normalise_pipe};
+use crate::inventory::Purpose;
 
 /// In `rules.enabled`: the rules that are enabled in their own files.
 pub const DEFAULT_RULES: &str = "default";
@@ -61,7 +63,7 @@ pub enum RuleError {
 }
 
 impl RuleSet {
-    /// The built-in rules that are on by default: DETECT-8.
+    /// The built-in rules that are on by default: those of Misconfiguration Manager.
     pub fn builtin() -> Self {
         let mut pack = Self::builtin_rules();
         pack.rules.retain(|rule| rule.enabled);
@@ -74,7 +76,9 @@ impl RuleSet {
         let rules = BUILTIN_RULES
             .iter()
             .map(|packed| parse(packed.rule, packed.file).expect(sound));
-        Self::of(rules.collect(), "the built-in rules").expect(sound)
+        let all = Self::of(rules.collect(), "the built-in rules");
+        all.and_then(|all| all.with_known_chains("the built-in rules"))
+            .expect(sound)
     }
 
     /// Leaves on what `chosen` names: ids, [`DEFAULT_RULES`], [`ALL_RULES`].
@@ -124,7 +128,25 @@ impl RuleSet {
         rules: impl IntoIterator<Item = Result<Rule, RuleError>>,
         origin: &str,
     ) -> Result<Self, RuleError> {
-        Self::of(rules.into_iter().collect::<Result<_, _>>()?, origin)
+        Self::of(rules.into_iter().collect::<Result<_, _>>()?, origin)?.with_known_chains(origin)
+    }
+
+    /// The same, if each rule that a chain names is among them, on or not.
+    fn with_known_chains(self, origin: &str) -> Result<Self, RuleError> {
+        let links = self
+            .rules
+            .iter()
+            .flat_map(|rule| rule.chain.iter().map(move |link| (rule, link)));
+        for (rule, link) in links {
+            if self.get(link).is_none() {
+                return Err(RuleError::Invalid {
+                    origin: origin.to_owned(),
+                    id: rule.id.to_string(),
+                    problem: format!("its chain names {link}, which is no rule; {}", self.hint(link)),
+                });
+            }
+        }
+        Ok(self)
     }
 
     /// Reads one rule from YAML; `origin` names it in errors.
@@ -171,17 +193,34 @@ impl RuleSet {
         self.rules.iter().find(|rule| *rule.id == *id)
     }
 
-    /// Every pipe that some rule watches, by side.
-    pub fn watched(&self) -> WatchedPipes {
+    /// The purposes of accounts that some rule watches.
+    pub fn account_purposes(&self) -> BTreeSet<Purpose> {
+        let watched = self.rules.iter().filter_map(|rule| rule.accounts);
+        watched.map(|watched| watched.purpose).collect()
+    }
+
+    /// What is opened that some rule watches.
+    pub fn watched(&self) -> Watched {
         let side = |pipes: fn(&Pipes) -> &BTreeSet<Arc<str>>| {
             self.rules
                 .iter()
                 .flat_map(|rule| pipes(&rule.pipes).iter().cloned())
                 .collect()
         };
-        WatchedPipes {
+        Watched {
             pipe_connected: side(|pipes| &pipes.pipe_connected),
             share_access: side(|pipes| &pipes.share_access),
+            call_back_ports: self
+                .rules
+                .iter()
+                .flat_map(|rule| &rule.callback)
+                .flat_map(|watched| watched.ports.iter().copied())
+                .collect(),
+            shares: self
+                .rules
+                .iter()
+                .flat_map(|rule| rule.shares.iter().cloned())
+                .collect(),
         }
     }
 }
@@ -212,58 +251,6 @@ fn sound(mut rule: Rule, origin: &str) -> Result<Rule, RuleError> {
         *side = side.iter().map(|pipe| Arc::from(normalise_pipe(pipe))).collect();
     }
     Ok(rule)
-}
-
-fn problem(rule: &Rule) -> Option<String> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    let mut pipes = rule
-        .pipes
-        .pipe_connected
-        .iter()
-        .chain(&rule.pipes.share_access)
-        .peekable();
-    if rule.id.is_empty() || !rule.id.chars().all(plain) {
-        Some("an id is made of lower-case letters, digits, - and _".to_owned())
-    } else if *rule.id == *DEFAULT_RULES || *rule.id == *ALL_RULES {
-        Some("default and all are words of the setting rules.enabled; choose another id".to_owned())
-    } else if [SENSOR_BLIND, SWEEP].contains(&&*rule.id) {
-        Some("the id is kept for findings of the join itself; choose another".to_owned())
-    } else if rule.name.trim().is_empty() {
-        Some("the name is empty; it is what an analyst reads".to_owned())
-    } else if rule.risk > 100 {
-        Some(format!("risk {} is not between 0 and 100", rule.risk))
-    } else if pipes.peek().is_none() {
-        Some("it watches no pipe; name one under pipes.pipe_connected or pipes.share_access".to_owned())
-    } else if pipes.any(|pipe| normalise_pipe(pipe).is_empty()) {
-        Some("a pipe's name is empty".to_owned())
-    } else {
-        rule.attack.iter().find_map(attack_problem)
-    }
-}
-
-fn attack_problem(attack: &Attack) -> Option<String> {
-    let digits = |text: &str, number: usize| text.len() == number && text.bytes().all(|b| b.is_ascii_digit());
-    let tactic = attack
-        .tactic
-        .strip_prefix("TA")
-        .is_some_and(|rest| digits(rest, 4));
-    let technique = attack
-        .technique
-        .strip_prefix('T')
-        .is_some_and(|rest| match rest.split_once('.') {
-            Some((technique, sub)) => digits(technique, 4) && digits(sub, 3),
-            None => digits(rest, 4),
-        });
-    if !tactic {
-        Some(format!("tactic {:?} is not of the form TA0007", attack.tactic))
-    } else if !technique {
-        Some(format!(
-            "technique {:?} is not of the form T1012 or T1021.002",
-            attack.technique
-        ))
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]
@@ -297,8 +284,47 @@ mod tests {
             ("risk: 73", "risk: 101", "between 0 and 100"),
             ("TA0007", "TA7", "TA0007"),
             ("T1012", "1012", "T1012"),
-            ("[winreg]", "[]", "watches no pipe"),
+            ("[winreg]", "[]", "watches nothing"),
+            ("risk: 73", "risk: 73\nwatch: {shares: [{share: IPC$}]}", "a pipe"),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {shares: [{share: '\\\\*\\REMINST'}]}",
+                "no name of a share",
+            ),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {shares: [{share: '*', path: a/b}]}",
+                "no path",
+            ),
             ("risk: 73", "severity: 73", "severity"),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {callback: {ports: [], within: 60s}}",
+                "needs ports",
+            ),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {callback: {ports: [80], within: 1h}}",
+                "at most 10m",
+            ),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {accounts: {purpose: machine, from: elsewhere}}",
+                "two rules",
+            ),
+            (
+                "risk: 73",
+                "risk: 73\nwatch: {accounts: {purpose: janitor, from: elsewhere}}",
+                "janitor",
+            ),
+            ("next:\n", "next:\n  - ''\n", "what to check"),
+            (
+                "'https://github.com/subat0mik",
+                "'javascript:x",
+                "begins with https://",
+            ),
+            ("risk: 73", "risk: 73\nchain: [detect-8]", "the rule itself"),
+            ("risk: 73", "risk: 73\nroles: [janitor]", "janitor"),
         ] {
             let error = parse(&DETECT_8.replace(from, to), "test.yaml")
                 .unwrap_err()
@@ -315,6 +341,26 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_names_rules_that_there_are_on_or_not() {
+        let rule = |chain: &str| {
+            parse(
+                &format!("{DETECT_8}chain: [{chain}]\n").replace("id: detect-8", "id: last"),
+                "test",
+            )
+        };
+        let all = |chain: &str| RuleSet::collect([parse(DETECT_8, "test"), rule(chain)], "rules/");
+        assert_eq!(
+            all("detect-8").unwrap().get("last").unwrap().chain,
+            ["detect-8".into()]
+        );
+        let error = all("detect-9").unwrap_err().to_string();
+        assert!(
+            error.contains("rules/: rule last") && error.contains("did you mean detect-8?"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn what_is_on_is_what_the_settings_name_and_an_unknown_id_names_the_nearest_known() {
         let on = |chosen: &[&str]| {
             let chosen: Vec<String> = chosen.iter().map(|&id| id.to_owned()).collect();
@@ -323,12 +369,16 @@ mod tests {
                 .map(|rules| rules.ids())
                 .map_err(|error| error.to_string())
         };
-        assert_eq!(on(&["default"]).unwrap(), "detect-8");
+        assert_eq!(on(&["default"]).unwrap(), "detect-7, detect-8");
         assert_eq!(on(&["svcctl", "samr", "svcctl"]).unwrap(), "samr, svcctl");
-        assert_eq!(on(&["default", "svcctl"]).unwrap(), "detect-8, svcctl");
+        assert_eq!(on(&["default", "svcctl"]).unwrap(), "detect-7, detect-8, svcctl");
         assert_eq!(on(&["all"]).unwrap(), RuleSet::builtin_rules().ids());
         assert!(on(&["svctl"]).unwrap_err().contains("did you mean svcctl?"));
-        assert!(on(&["q"]).unwrap_err().contains("there are atsvc, detect-8"));
+        assert!(
+            on(&["q"])
+                .unwrap_err()
+                .contains("there are atsvc, detect-7, detect-8")
+        );
         assert!(on(&[]).unwrap_err().contains("switches no rule on"));
     }
 

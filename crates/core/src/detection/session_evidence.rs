@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Detail, Log, ReadOf, SessionEvents};
+use crate::event::{AccountNames, Detail, Log, ReadOf, SessionEvents};
 use crate::inventory::{Inventory, Role};
 
 /// Of which hosts each kind of session evidence is kept that the Security log tells of. Sysmon's is kept of every host.
@@ -96,6 +96,7 @@ impl SessionEvidence {
             logons: self.logons.read_of(inventory),
             share_sessions: self.share_sessions.read_of(inventory),
             permitted_connections: self.permitted_connections != Keep::Nowhere,
+            watched_accounts: AccountNames::default(),
         }
     }
 }

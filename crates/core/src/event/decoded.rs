@@ -1,6 +1,6 @@
 //! What comes of a message: an event, the reason why it is skipped, or the reason why it cannot be read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,16 +8,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Agent, Event};
+use super::{Agent, Event, WatchedShare};
 use crate::time::EventTime;
 
-/// The pipes that the rules in force watch, by side; names normalised as [`super::normalise_pipe`] does.
+/// What the rules in force watch. Names of pipes are normalised as [`super::normalise_pipe`] does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WatchedPipes {
-    /// As Sysmon 18 names them.
+pub struct Watched {
+    /// Pipes, as Sysmon 18 names them.
     pub pipe_connected: HashSet<Arc<str>>,
-    /// As Security 5145 names them.
+    /// Pipes, as Security 5145 names them.
     pub share_access: HashSet<Arc<str>>,
+    /// Paths of other shares than that of pipes, in Security 5145.
+    pub shares: Vec<WatchedShare>,
+    /// Ports on which a host may connect back to whoever made it.
+    pub call_back_ports: BTreeSet<u16>,
 }
 
 /// On whose word an address is a computer's, the weakest first: where several claim one address, the strongest decides.
@@ -60,7 +64,7 @@ pub enum Skip {
     OtherPort,
     /// Sysmon 18 or Security 5145 on a pipe that no rule watches.
     OtherPipe,
-    /// Security 5140 or 5145 on another share than `IPC$`.
+    /// Security 5140 on another share than `IPC$`, or 5145 on a share and path that no rule watches.
     OtherShare,
     /// Sysmon 18 by a process of the host itself.
     LocalClient,
@@ -92,6 +96,8 @@ impl Skip {
 pub struct Decoded {
     /// The event, or why there is none.
     pub outcome: Result<Event, Skip>,
+    /// The same connection, or one that is skipped otherwise, as something that the computer did which logged it.
+    pub call_back: Option<Event>,
     /// The agent that shipped it, where there is an event and the document names the agent.
     pub agent: Option<Arc<Agent>>,
     /// Which addresses are whose by the message, whether it is kept or not.
@@ -104,6 +110,7 @@ impl Decoded {
     pub(super) fn skipped(skip: Skip) -> Self {
         Self {
             outcome: Err(skip),
+            call_back: None,
             agent: None,
             claims: Vec::new(),
             odd_fields: Vec::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 
-use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes, Word};
+use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, Watched, Word};
 use super::document::{Document, EventData};
 use super::message_text::MessageText;
 use super::prefilter::Prefilter;
@@ -25,17 +25,17 @@ const MOST_ADDRESSES: usize = 64;
 pub struct Decoder {
     prefilter: Prefilter,
     message_text: MessageText,
-    watched: WatchedPipes,
+    watched: Watched,
     session_events: SessionEvents,
     allowed_lateness: Duration,
 }
 
 impl Decoder {
-    /// For rules that watch these pipes. Where a shape has moved Sysmon's own clock into `@timestamp`,
+    /// For rules that watch this. Where a shape has moved Sysmon's own clock into `@timestamp`,
     /// `event.created` is used if the two differ by more than `allowed_lateness`.
-    pub fn new(watched: WatchedPipes, allowed_lateness: Duration) -> Self {
+    pub fn new(watched: Watched, allowed_lateness: Duration) -> Self {
         Self {
-            prefilter: Prefilter::new(SessionEvents::default()),
+            prefilter: Prefilter::new(SessionEvents::default(), &watched.call_back_ports),
             message_text: MessageText::default(),
             watched,
             session_events: SessionEvents::default(),
@@ -46,7 +46,7 @@ impl Decoder {
     /// The same, which reads these events of the Security log as session evidence.
     #[must_use]
     pub fn with_session_events(mut self, events: SessionEvents) -> Self {
-        self.prefilter = Prefilter::new(events.clone());
+        self.prefilter = Prefilter::new(events.clone(), &self.watched.call_back_ports);
         self.session_events = events;
         self
     }

@@ -1,21 +1,28 @@
 //! The kinds, each from the fields it needs.
 
+mod access;
+mod call_back;
 mod session;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use self::session::{ipc_share, subject};
-use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, WatchedPipes, Word};
+use self::access::{pipe_connected, share_access};
+use super::decoded::{AddressClaim, DecodeError, Decoded, Skip, Watched, Word};
 use super::document::Document;
 use super::field::Scalar;
 use super::record::{Code, OddFields, Record};
-use super::{
-    Agent, Detail, Event, Log, NetworkConnection, PipeConnected, Process, ShareAccess, TimeSource, names,
-};
+use super::{Agent, Detail, Event, Log, NetworkConnection, Process, TimeSource, names};
 use crate::time::EventTime;
 
 const SMB_PORTS: [u16; 2] = [445, 139];
+
+/// The connection that the logging computer made, if it is to one of these ports.
+struct CallBack<'w> {
+    ports: &'w BTreeSet<u16>,
+    found: Option<NetworkConnection>,
+}
 
 /// Why a payload gives no detail.
 enum Unusable {
@@ -38,33 +45,53 @@ impl From<DecodeError> for Unusable {
 /// Reads the payload of an event that can matter.
 pub(super) fn decode(
     record: &Record<'_, '_>,
-    watched: &WatchedPipes,
+    watched: &Watched,
     time: (EventTime, TimeSource),
 ) -> Result<Decoded, DecodeError> {
     let (mut claims, mut odd) = (Vec::new(), OddFields::default());
+    let mut call_back = CallBack {
+        ports: &watched.call_back_ports,
+        found: None,
+    };
     let detail = match record.code {
-        Code::NetworkConnection => network_connection(record, time.0, &mut claims, &mut odd),
+        Code::NetworkConnection => network_connection(record, time.0, &mut claims, &mut call_back, &mut odd),
         Code::PipeConnected => pipe_connected(record, watched),
         Code::ShareAccess => share_access(record, watched, &mut odd),
         Code::Logon => session::logon(record, &mut odd),
         Code::ShareSession => session::share_session(record, &mut odd),
-        Code::ConnectionPermitted => session::connection_permitted(record, time.0, &mut claims, &mut odd),
+        Code::ConnectionPermitted => {
+            session::connection_permitted(record, time.0, &mut claims, &mut call_back, &mut odd)
+        }
     };
-    let outcome = match detail {
-        Ok(detail) => Ok(Event {
+    let mut event = |detail| -> Result<Event, DecodeError> {
+        Ok(Event {
             time: time.0,
             time_source: time.1,
             computer: record.computer()?,
             channel: record.channel(),
             record_id: record.record_id(&mut odd),
             detail,
-        }),
+        })
+    };
+    let outcome = match detail {
+        Ok(detail) => Ok(event(detail)?),
         Err(Unusable::Skipped(skip)) => Err(skip),
         Err(Unusable::Undecodable(error)) => return Err(error),
     };
+    let call_back = match (call_back.found.map(Detail::NetworkConnection), &outcome) {
+        (Some(detail), Ok(same)) => Some(Event {
+            detail,
+            ..same.clone()
+        }),
+        (Some(detail), Err(_)) => Some(event(detail)?),
+        (None, _) => None,
+    };
     Ok(Decoded {
-        agent: outcome.as_ref().ok().and_then(|_| agent(record.document)),
+        agent: (outcome.is_ok() || call_back.is_some())
+            .then(|| agent(record.document))
+            .flatten(),
         outcome,
+        call_back,
         claims,
         odd_fields: odd.0,
     })
@@ -125,6 +152,7 @@ fn network_connection(
     record: &Record<'_, '_>,
     time: EventTime,
     claims: &mut Vec<AddressClaim>,
+    call_back: &mut CallBack<'_>,
     odd: &mut OddFields,
 ) -> Result<Detail, Unusable> {
     let data = record.data;
@@ -134,6 +162,7 @@ fn network_connection(
     }
     let ends = ends(record, odd);
     let initiated = initiated(record, odd);
+    call_back.found = call_back::of(record, &ends, initiated, call_back.ports)?;
     Ok(Detail::NetworkConnection(NetworkConnection {
         process: process(record),
         user: user(record),
@@ -188,6 +217,7 @@ fn connection(
         destination_port,
         destination_host: server.host,
         initiated,
+        of_client: false,
         reported_by: Log::Sysmon,
         process: None,
         user: None,
@@ -235,74 +265,6 @@ fn initiated_by_direction(direction: &str) -> Option<bool> {
         "ingress" | "inbound" => Some(false),
         _ => None,
     }
-}
-
-fn pipe_connected(record: &Record<'_, '_>, watched: &WatchedPipes) -> Result<Detail, Unusable> {
-    let data = record.data;
-    let name = data.pipe_name.or(&record.document.file.name);
-    if name.is_empty() {
-        return Err(DecodeError::MissingField("PipeName").into());
-    }
-    let pipe = watched_pipe(name, "PipeName", &watched.pipe_connected)?;
-    let Some(pipe) = pipe else {
-        return Err(Skip::OtherPipe.into());
-    };
-    let image = shared(data.image.or(&record.document.process.executable));
-    // The redirector opens pipes for remote clients as `System`; any other known process runs on this very host.
-    let is_remote = image.as_deref().is_none_or(|image| {
-        image.eq_ignore_ascii_case("System") || image.eq_ignore_ascii_case("<unknown process>")
-    });
-    if !is_remote {
-        return Err(Skip::LocalClient.into());
-    }
-    Ok(Detail::PipeConnected(PipeConnected {
-        pipe,
-        image,
-        utc_time: shared(&data.utc_time),
-    }))
-}
-
-fn share_access(
-    record: &Record<'_, '_>,
-    watched: &WatchedPipes,
-    odd: &mut OddFields,
-) -> Result<Detail, Unusable> {
-    let (data, document) = (record.data, record.document);
-    ipc_share(&data.share_name)?;
-    let name = data.relative_target_name.or(&document.file.name);
-    let pipe = watched_pipe(name, "RelativeTargetName", &watched.share_access)?;
-    let Some(pipe) = pipe else {
-        return Err(Skip::OtherPipe.into());
-    };
-    // An access without a usable address is still an access: one without a named source.
-    let source_ip = ip(data.ip_address.or(&document.source.ip), "IpAddress", odd);
-    let source_port = port(data.ip_port.or(&document.source.port), "IpPort", odd);
-    Ok(Detail::ShareAccess(ShareAccess {
-        pipe,
-        source_ip,
-        source_port: source_port.filter(|_| source_ip.is_some()),
-        account: subject(record),
-        access_mask: shared(&data.access_mask),
-        outcome: record.outcome(),
-    }))
-}
-
-fn watched_pipe(
-    name: &Scalar<'_>,
-    field: &'static str,
-    watched: &std::collections::HashSet<Arc<str>>,
-) -> Result<Option<Arc<str>>, DecodeError> {
-    let Some(name) = name.text() else {
-        return if name.is_empty() {
-            Ok(None)
-        } else {
-            Err(DecodeError::BadField {
-                field,
-                expected: "the name of a pipe",
-            })
-        };
-    };
-    Ok(watched.get(names::normalise_pipe(name).as_str()).cloned())
 }
 
 /// The process on the logging computer.

@@ -19,7 +19,7 @@ impl ObservationId {
     }
 
     /// The identity of an event: what two messages must agree in to be copies of it. Kind, first label of the computer,
-    /// record id, event time in whole seconds, and what decides who did what: addresses, ports, direction, pipe, SID (the
+    /// record id, event time in whole seconds, and what decides who did what: addresses, ports, direction, pipe or share and path, SID (the
     /// account's name where there is none), logon id, outcome. A message that differs in any of these is an observation of
     /// its own, so that no forged copy takes the place of a true one. Without a record id the time counts in full.
     pub fn of(event: &Event) -> Self {
@@ -120,7 +120,8 @@ impl Identity {
             }
             Detail::PipeConnected(pipe) => self.text(&pipe.pipe),
             Detail::ShareAccess(share) => {
-                self.text(&share.pipe);
+                self.text(share.share.as_deref().unwrap_or_default());
+                self.text(&share.path);
                 self.end(share.source_ip, share.source_port);
                 self.account(share.account.as_ref());
                 self.outcome(share.outcome);

@@ -9,12 +9,16 @@
 //! | `record` | the header of an event, whatever its shape; which event it is |
 //! | `details` | the fields of each kind |
 //! | `decoder`, `decoded` | the way through these, and what comes of a message |
+//! | `pattern` | names of shares and paths with wildcards |
+//! | `account_names` | accounts whose logons are read of every computer |
 //! | `identity` | what makes two messages copies of one event |
 //! | `shape` | what a message that is not read looks like |
-//! | `observation`, `session`, `account`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
+//! | `observation`, `access`, `session`, `account`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
 //! | `provenance` | who shipped an event, and where it lay |
 
+mod access;
 mod account;
+mod account_names;
 mod decoded;
 mod decoder;
 mod details;
@@ -27,6 +31,7 @@ mod message_text;
 mod names;
 mod observation;
 mod observation_record;
+mod pattern;
 mod prefilter;
 mod provenance;
 pub mod providers;
@@ -37,18 +42,20 @@ mod shape;
 mod sighting;
 mod surrogates;
 
+pub use access::{Outcome, PipeConnected, ShareAccess};
 pub use account::Account;
-pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, WatchedPipes, Word};
+pub use account_names::AccountNames;
+pub use decoded::{AddressClaim, DecodeError, Decoded, ODD_FIELDS, Skip, Watched, Word};
 pub use decoder::{Decoder, VisitDecoded};
 pub use evtx::{Record as EvtxRecord, read_evtx};
 pub use identity::ObservationId;
 pub(crate) use names::{is_kept_whole, is_local, is_routable};
 pub use names::{normalise_pipe, same_host};
 pub use observation::{
-    AssetId, Detail, Event, Kind, Log, NetworkConnection, Observation, Outcome, PipeConnected, Process,
-    ShareAccess, TimeSource,
+    AssetId, Detail, Event, Kind, Log, NetworkConnection, Observation, Process, TimeSource,
 };
 pub use observation_record::ObservationRecord;
+pub use pattern::{Pattern, WatchedShare};
 pub use provenance::{Agent, Origin, Received};
 pub use session::{Logon, ShareSession};
 pub use session_events::{ReadOf, SessionEvents};

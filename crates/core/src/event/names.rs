@@ -58,6 +58,19 @@ pub(crate) const fn is_kept_whole(text: &str) -> bool {
     text.len() <= LONGEST
 }
 
+/// Whether a text, which [`truncate`] has seen, may be the beginning of a longer one.
+pub(super) fn may_be_truncated(text: &str) -> bool {
+    // It is cut between two characters, of which the longest have four bytes.
+    text.len() + 3 >= LONGEST && text.ends_with("..")
+}
+
+/// A share or a path in one as it is compared, in lower case and without leading backslashes: Windows writes `\\*\REMINST`, and
+/// `\` for the root.
+pub(super) fn normalise_path(path: &str) -> String {
+    let path = unescape_backslashes(path.trim().trim_start_matches('\\')).to_lowercase();
+    truncate(&path).into_owned()
+}
+
 /// Undoes the doubling of backslashes that one Logstash configuration was seen to do. A pair at the start is a
 /// network path and stays.
 pub(super) fn unescape_backslashes(text: &str) -> Cow<'_, str> {

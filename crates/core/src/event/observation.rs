@@ -4,12 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::names::is_local;
 use super::provenance::{one_agent, one_text, shared_agent, shared_text};
-use super::{Account, Agent, Logon, ObservationId, Origin, Received, ShareSession};
+use super::{Agent, Logon, ObservationId, Origin, PipeConnected, Received, ShareAccess, ShareSession};
 use crate::time::EventTime;
 
 /// One Windows event that can matter, normalised: names in lower case where Windows ignores case,
@@ -61,7 +60,7 @@ pub enum Detail {
     ShareSession(ShareSession),
     /// Sysmon 18 on a watched pipe.
     PipeConnected(PipeConnected),
-    /// Security 5145 on a watched pipe of `IPC$`.
+    /// Security 5145 on a watched pipe, or a watched path of a share.
     ShareAccess(ShareAccess),
 }
 
@@ -136,13 +135,16 @@ pub struct NetworkConnection {
     /// The server's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination_ip: Option<IpAddr>,
-    /// The server's SMB port, 445 or 139.
+    /// The server's SMB port, 445 or 139; one that is kept for the client may be to another.
     pub destination_port: u16,
     /// The server's name as the event gives it, in lower case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination_host: Option<Arc<str>>,
     /// Sysmon's `Initiated`, or the direction of a 5156: true where the client logged it, false where the server did.
     pub initiated: bool,
+    /// Whether it is kept for the client, as something that it did, and not for the server.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub of_client: bool,
     /// Which log tells of it.
     #[serde(default, skip_serializing_if = "Log::is_sysmon")]
     pub reported_by: Log,
@@ -215,51 +217,6 @@ pub struct Process {
     pub pid: Option<u32>,
 }
 
-/// A named pipe opened by a remote client, as the server saw it: it names no source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PipeConnected {
-    /// The pipe, in lower case, without leading backslashes.
-    pub pipe: Arc<str>,
-    /// The opening process: `System`, `<unknown process>`, or missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Arc<str>>,
-    /// Sysmon's own clock, as text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub utc_time: Option<Arc<str>>,
-}
-
-/// An audited access to a pipe through the `IPC$` share.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ShareAccess {
-    /// The pipe (`RelativeTargetName`), in lower case, without leading backslashes.
-    pub pipe: Arc<str>,
-    /// The client's address; missing where the event names none that can be used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_ip: Option<IpAddr>,
-    /// The client's port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_port: Option<u16>,
-    /// The account that was used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<Account>,
-    /// The rights asked for, as Windows writes them: `0x12019f`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access_mask: Option<Arc<str>>,
-    /// Granted or denied; missing where the shape does not show it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
-}
-
-/// What Windows decided about an access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The access was granted.
-    Success,
-    /// The access was denied: a probe.
-    Failure,
-}
-
 /// The canonical name of a protected host, in lower case: the key of everything downstream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -293,6 +250,9 @@ pub struct Observation {
     /// Whether it shows the asset at both ends, by the word of the asset's own log.
     #[serde(rename = "local", default, skip_serializing_if = "is_false")]
     pub is_local: bool,
+    /// Whether nothing but a binding of that time says that `asset` is the destination.
+    #[serde(rename = "bound", default, skip_serializing_if = "is_false")]
+    pub is_bound: bool,
     /// The event itself.
     pub event: Event,
     /// What a binding of that time calls the source, where no inventory does: to show, and to decide nothing by.
@@ -321,6 +281,7 @@ impl PartialEq for Observation {
             id,
             asset,
             is_local,
+            is_bound: _,
             event,
             source_name: _,
             agent: _,
@@ -343,6 +304,7 @@ impl Observation {
             id: ObservationId::of(&event).at(&asset),
             asset,
             is_local: false,
+            is_bound: false,
             event,
             source_name: None,
             agent,
@@ -354,6 +316,12 @@ impl Observation {
     #[must_use]
     pub fn local_where(self, is_local: bool) -> Self {
         Self { is_local, ..self }
+    }
+
+    /// The same, marked as placed by a binding alone where `is_bound`.
+    #[must_use]
+    pub fn bound_where(self, is_bound: bool) -> Self {
+        Self { is_bound, ..self }
     }
 
     /// The same, holding who shipped it and what its source is called together with others of this thread, as one does that is

@@ -16,6 +16,8 @@
 
 mod session;
 
+use std::collections::BTreeSet;
+
 use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
 
@@ -46,7 +48,7 @@ pub(super) struct Prefilter {
 }
 
 impl Prefilter {
-    pub(super) fn new(session_events: SessionEvents) -> Self {
+    pub(super) fn new(session_events: SessionEvents, call_back_ports: &BTreeSet<u16>) -> Self {
         Self {
             ends: Searcher::new(ENDS),
             words: ["Sysmon", "5145", "\\u00"]
@@ -54,7 +56,7 @@ impl Prefilter {
                 .chain(SessionGate::words(&session_events))
                 .map(Finder::new)
                 .collect(),
-            session: SessionGate::new(session_events),
+            session: SessionGate::new(session_events, call_back_ports),
         }
     }
 
@@ -198,7 +200,7 @@ mod tests {
     use super::*;
 
     fn can_matter(text: &str) -> bool {
-        let prefilter = Prefilter::new(SessionEvents::default());
+        let prefilter = Prefilter::new(SessionEvents::default(), &BTreeSet::new());
         assert!(prefilter.ends.is_some(), "this machine has vector instructions");
         prefilter.can_matter(text.as_bytes())
     }

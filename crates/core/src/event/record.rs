@@ -119,7 +119,14 @@ impl<'d, 'a> Record<'d, 'a> {
         let of = match self.code {
             Code::NetworkConnection | Code::PipeConnected | Code::ShareAccess => return true,
             Code::ConnectionPermitted => return events.permitted_connections,
-            Code::Logon => &events.logons,
+            Code::Logon => {
+                let moved = &self.document.user.name;
+                let mut names = [&self.data.target_user_name, moved].into_iter();
+                if names.any(|name| name.text().is_some_and(|name| events.watched_accounts.has(name))) {
+                    return true;
+                }
+                &events.logons
+            }
             Code::ShareSession => &events.share_sessions,
         };
         of.includes(self.header.computer.text().unwrap_or_default())

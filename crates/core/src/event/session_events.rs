@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::names;
+use super::{AccountNames, names};
 
 /// Which events of the Security log are read as session evidence. By default all of them are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct SessionEvents {
     pub share_sessions: ReadOf,
     /// 5156. It may be about another host than the one that logged it.
     pub permitted_connections: bool,
+    /// Accounts whose 4624 is read of every computer.
+    pub watched_accounts: AccountNames,
 }
 
 /// Of which computers an event is read.
@@ -25,12 +27,20 @@ pub enum ReadOf {
     AllBut(Arc<HashSet<String>>),
 }
 
+impl SessionEvents {
+    /// Whether a 4624 is read of some computer.
+    pub(super) fn reads_logons(&self) -> bool {
+        self.logons.some() || !self.watched_accounts.is_empty()
+    }
+}
+
 impl Default for SessionEvents {
     fn default() -> Self {
         Self {
             logons: ReadOf::default(),
             share_sessions: ReadOf::default(),
             permitted_connections: true,
+            watched_accounts: AccountNames::default(),
         }
     }
 }

@@ -99,10 +99,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::event::WatchedPipes;
+    use crate::event::Watched;
 
     fn shape(message: impl AsRef<[u8]>) -> Shape {
-        Decoder::new(WatchedPipes::default(), Duration::from_secs(1_800)).shape(message.as_ref())
+        Decoder::new(Watched::default(), Duration::from_secs(1_800)).shape(message.as_ref())
     }
 
     #[test]

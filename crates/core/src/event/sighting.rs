@@ -29,7 +29,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    /// `None` unless the observation is a share access that names its source, and that is not the asset itself.
+    /// `None` unless the observation is a share access to a pipe that names its source, and that is not the asset itself.
     pub fn of(observation: &Observation) -> Option<Self> {
         let Detail::ShareAccess(share) = &observation.event.detail else {
             return None;
@@ -41,7 +41,7 @@ impl Sighting {
             source_ip: share.source_ip?,
             asset: observation.asset.clone(),
             time: observation.event.time,
-            pipe: Arc::clone(&share.pipe),
+            pipe: Arc::clone(share.pipe()?),
             outcome: share.outcome,
             account: share.account.as_ref().map(|account| account.to_string().into()),
         })

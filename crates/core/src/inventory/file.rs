@@ -1,4 +1,6 @@
-//! The inventory file: YAML (and so JSON) with one entry per host.
+//! The inventory file: YAML (and so JSON) with one entry per host, and one per account.
+
+mod accounts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -7,6 +9,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use self::accounts::AccountEntry;
+use super::accounts::ListedAccount;
 use super::{Asset, Role};
 use crate::diagnostics::{FileError, Problems, nearest};
 use crate::event::AssetId;
@@ -17,6 +21,10 @@ use crate::event::AssetId;
 struct File {
     /// The protected hosts.
     assets: Vec<Entry>,
+    /// Accounts that rules watch, and where each is used from. The machine account of every asset is among them without an
+    /// entry.
+    #[serde(default)]
+    accounts: Vec<AccountEntry>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,8 +63,8 @@ pub fn json_schema() -> Schema {
     schemars::schema_for!(File)
 }
 
-/// Reads the assets of an inventory file.
-pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<Asset>, FileError> {
+/// Reads the assets and the accounts of an inventory file.
+pub(super) fn parse(text: &str, origin: &str) -> Result<(Vec<Asset>, Vec<ListedAccount>), FileError> {
     let origin = origin.to_owned();
     if text.trim().is_empty() {
         let message = "the inventory is empty; write `assets:` and an entry with `name:` below it".to_owned();
@@ -73,10 +81,23 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Vec<Asset>, FileError> {
         .filter_map(|entry| check.entry(entry))
         .collect();
     assets.sort_by(|a, b| a.id.cmp(&b.id));
+    let accounts = file.accounts.iter();
+    let accounts = accounts
+        .filter_map(|entry| check.account(entry, &assets))
+        .collect();
     check
         .problems
-        .or(assets)
+        .or((assets, accounts))
         .map_err(|problems| FileError::Entries { origin, problems })
+}
+
+/// The role of a word, or the word that was probably meant.
+fn role_named(word: &str) -> Result<Role, &'static str> {
+    let known = Role::ALL.iter().copied().find(|role| role.as_str() == word);
+    known.ok_or_else(|| {
+        let words = Role::ALL.iter().map(|role| role.as_str());
+        nearest(word, words).expect("there are roles")
+    })
 }
 
 /// Collects problems, and which asset has which name and address.
@@ -189,19 +210,17 @@ impl Check {
     }
 
     fn role(&mut self, text: &Spanned<String>, owner: &str) -> Option<Role> {
-        let known = Role::ALL.iter().copied().find(|role| role.as_str() == text.value);
-        if known.is_none() {
-            let words = Role::ALL.iter().map(|role| role.as_str());
-            let nearest = nearest(&text.value, words).expect("there are roles");
-            self.complain(
-                text,
-                format!(
+        match role_named(&text.value) {
+            Ok(role) => Some(role),
+            Err(nearest) => {
+                let problem = format!(
                     "unknown role {:?} of the asset {owner}; did you mean {nearest}?",
                     text.value
-                ),
-            );
+                );
+                self.complain(text, problem);
+                None
+            }
         }
-        known
     }
 
     fn complain(&mut self, at: &Spanned<String>, problem: String) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use super::accounts::{Accounts, ListedAccount};
 use super::file;
 use super::{Asset, Domains};
 use crate::diagnostics::FileError;
@@ -17,7 +18,8 @@ pub struct Inventory {
     by_name: HashMap<String, usize>,
     /// By first label, unless several assets share it.
     by_label: HashMap<String, Option<usize>>,
-    domains: Domains,
+    pub(super) domains: Domains,
+    pub(super) accounts: Accounts,
 }
 
 impl Inventory {
@@ -31,10 +33,10 @@ impl Inventory {
     /// # Errors
     /// [`FileError`], which names the line.
     pub fn parse(text: &str, origin: &str) -> Result<Self, FileError> {
-        file::parse(text, origin).map(Self::of)
+        file::parse(text, origin).map(|(assets, accounts)| Self::of(assets, accounts))
     }
 
-    fn of(assets: Vec<Asset>) -> Self {
+    fn of(assets: Vec<Asset>, accounts: Vec<ListedAccount>) -> Self {
         let mut inventory = Self::default();
         for (index, asset) in assets.iter().enumerate() {
             inventory.by_id.insert(asset.id.clone(), index);
@@ -54,6 +56,7 @@ impl Inventory {
             }
         }
         inventory.domains = Domains::of(&assets);
+        inventory.accounts = Accounts::of(accounts, &assets, &inventory.domains);
         inventory.assets = assets;
         inventory
     }

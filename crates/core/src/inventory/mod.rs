@@ -1,5 +1,6 @@
-//! The protected hosts, and which of them an event is about.
+//! The protected hosts, which of them an event is about, and accounts with the places where they are expected.
 
+mod accounts;
 mod bindings;
 mod domains;
 mod file;
@@ -10,12 +11,13 @@ mod tuples;
 use std::fmt;
 use std::net::IpAddr;
 
+pub use accounts::{ListedAccount, Place, Purpose};
 pub use bindings::{
     BINDING_MAX_BYTES, BindingRecord, BindingRecordError, BindingSettings, Bindings, BindingsSize, Dropped,
     Seen, Span, json_schema as binding_json_schema,
 };
 pub use domains::Domains;
-pub use file::{Entry, json_schema};
+pub use file::{AccountEntry, Entry, json_schema};
 pub use lookup::Inventory;
 pub use resolver::{Outcome, Resolution, ResolvedBy, Resolver};
 use schemars::JsonSchema;
@@ -52,8 +54,10 @@ impl Asset {
 macro_rules! roles {
     ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
         /// What a host is for.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
-        pub enum Role { $($(#[$doc])* #[schemars(rename = $word)] $variant),+ }
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
+        pub enum Role { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
 
         impl Role {
             /// Every role that an inventory may name.

@@ -38,8 +38,8 @@ pub struct Resolution {
 pub enum Outcome {
     /// This asset.
     Asset(AssetId),
-    /// A host that is not listed, and those are ignored.
-    Ignored,
+    /// A host that is not listed, under the name that it would have, and those are ignored.
+    Ignored(AssetId),
     /// Unknown: nothing names the destination.
     Unresolved,
 }
@@ -132,6 +132,11 @@ impl Resolver {
         }
     }
 
+    /// The inventory in force.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
     /// The roles of an asset; none of a host that is not listed.
     pub fn roles(&self, asset: &AssetId) -> &[Role] {
         let asset = self.inventory.asset(asset);
@@ -152,7 +157,9 @@ impl Resolver {
     /// The asset that an event is about.
     pub fn resolve(&self, event: &Event) -> Resolution {
         let (found, conflict) = match &event.detail {
-            Detail::NetworkConnection(connection) if connection.is_within_one_host() => {
+            Detail::NetworkConnection(connection)
+                if connection.is_within_one_host() || connection.of_client =>
+            {
                 (Some(self.logger(event)), false)
             }
             Detail::NetworkConnection(connection) if connection.initiated => {
@@ -182,7 +189,7 @@ impl Resolver {
             Found::Unlisted(name, _) if self.unlisted_hosts == UnlistedHosts::Watch => {
                 Outcome::Asset(AssetId::new(&name))
             }
-            Found::Unlisted(..) => Outcome::Ignored,
+            Found::Unlisted(name, _) => Outcome::Ignored(AssetId::new(&name)),
         };
         Resolution {
             outcome,
@@ -296,6 +303,7 @@ impl Resolver {
     /// never makes an access local, nor does a binding, which may be stale or forged.
     fn is_local(&self, event: &Event, found: &Found<'_>) -> bool {
         let (source, destination) = match &event.detail {
+            Detail::NetworkConnection(connection) if connection.of_client => (None, None),
             Detail::NetworkConnection(connection) => (Some(connection.source_ip), connection.destination_ip),
             Detail::Logon(logon) => (Some(logon.source_ip), None),
             Detail::ShareSession(session) => (Some(session.source_ip), None),

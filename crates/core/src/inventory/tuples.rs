@@ -36,6 +36,7 @@ impl Tuples {
             Detail::Logon(logon) => self.note_server(event, Some(logon.source_ip), logon.source_port),
             Detail::NetworkConnection(connection) => {
                 let is_nameless = connection.initiated
+                    && !connection.of_client
                     && connection.destination_host.is_none()
                     && !connection.is_within_one_host();
                 let port = connection.source_port.filter(|_| is_nameless);
@@ -113,7 +114,8 @@ mod tests {
 
     fn share(seconds: i64, computer: &str, port: u16) -> Event {
         let access = ShareAccess {
-            pipe: "winreg".into(),
+            share: None,
+            path: "winreg".into(),
             source_ip: "10.1.0.101".parse().ok(),
             source_port: Some(port),
             account: None,
@@ -132,6 +134,7 @@ mod tests {
             destination_port: 445,
             destination_host: None,
             initiated: true,
+            of_client: false,
             reported_by: Log::Sysmon,
             process: None,
             user: None,

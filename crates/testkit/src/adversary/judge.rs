@@ -7,7 +7,7 @@ use pipewarden_core::event::Kind;
 
 use super::estate::{MONITOR, SCANNER};
 use super::fields::{is_share, source};
-use super::play::{Candidate, Evidence, Played, Told};
+use super::play::{Candidate, Evidence, Ground, Played, Told};
 use super::{Failure, World};
 
 /// A world with its adversary, and without.
@@ -115,22 +115,36 @@ impl Judge<'_> {
             self.telling(self.attacked, place),
         );
         // Somebody beside who is named is shown as a candidate.
+        let is_new = |candidate: &Candidate| {
+            let mut known = before.iter().flat_map(|told| &told.pipewarden.candidates);
+            !known.any(|known| known.ip == candidate.ip && known.local == candidate.local)
+        };
         let rival = |told: &&Told| {
             let mut candidates = told.pipewarden.candidates.iter();
-            candidates.any(|candidate| self.is_forged_source(candidate))
+            candidates.any(|candidate| is_new(candidate) || self.is_forged_source(candidate))
         };
         let best = |told: &[&Told]| told.iter().map(|told| told.pipewarden.confidence).max();
         // What is forged in the name of the same source may stand in an alert of its own, by another bucket.
         let is_of_its_source = |told: &Told| {
-            told.source().is_some() && after.iter().any(|after| after.source() == told.source())
+            (told.source().is_some() || told.who() == "local")
+                && after.iter().any(|after| {
+                    (after.source(), after.who()) == (told.source(), told.who())
+                        && after.pipewarden.asset.id == told.pipewarden.asset.id
+                })
         };
+        // What made it surer may have left it for another alert, which says why.
+        let parted = before.iter().flat_map(|told| told.parts());
+        let parted = parted.filter_map(|part| Some(part.origin?.offset));
+        let mut parted = parted.flat_map(|place| self.telling(self.attacked, place));
         if self.is_splittable()
             || after.is_empty()
             || best(&after) >= best(&before)
             || after.iter().any(rival)
             || after.iter().any(|told| self.shows_the_forged_word(told))
+            || parted.any(|told| self.shows_the_forged_word(told))
             || (self.attacked.told.iter())
                 .any(|told| is_of_its_source(told) && self.shows_the_forged_word(told))
+            || self.has_lost_a_connection(place)
         {
             return Ok(());
         }
@@ -142,6 +156,22 @@ impl Judge<'_> {
             draft.summary()
         );
         Err(Failure::new("no_doubt", text))
+    }
+
+    /// Whether a claim of an address has taken a true connection from the asset of a message: the documented limit of what
+    /// only bindings know, of which an alert of that asset cannot show anything.
+    fn has_lost_a_connection(&self, place: usize) -> bool {
+        let asset = self.attacked.seen.get(&place).map(|seen| &seen.asset);
+        let mut sessions = self.clean.seen.iter();
+        sessions.any(|(other, seen)| {
+            let is_moved = || {
+                self.attacked
+                    .seen
+                    .get(other)
+                    .is_none_or(|now| now.asset != seen.asset)
+            };
+            seen.kind == Kind::NetworkConnection && Some(&seen.asset) == asset && is_moved()
+        })
     }
 
     /// Whether some forged word is about this candidate.
@@ -250,7 +280,10 @@ impl Judge<'_> {
             {
                 continue;
             }
-            if !self.is_splittable() && !self.shows_the_forged_word(told) {
+            if !self.is_splittable()
+                && !self.shows_the_forged_word(told)
+                && !self.has_lost_a_connection(place)
+            {
                 let who = told
                     .source()
                     .map_or_else(|| "the asset itself".to_owned(), |ip| ip.to_string());
@@ -279,13 +312,15 @@ impl Judge<'_> {
         (!is_its_own).then_some(place)
     }
 
-    /// Whether a forged document is among what the alert rests on, or a contradiction or a bound is stated.
+    /// Whether a forged document, or a binding that places a connection, is among what the alert rests on, or a contradiction
+    /// or a bound is stated.
     fn shows_the_forged_word(&self, told: &Told) -> bool {
         let own = &told.pipewarden;
         if !own.conflicts.is_empty()
             || own.dropped.evidence > 0
             || own.omitted.evidence > 0
             || own.omitted.bytes > 0
+            || own.rests_on.iter().any(Ground::is_binding_of_a_connection)
         {
             return true;
         }

@@ -122,7 +122,15 @@ pub struct Overflow {
 pub struct Ground {
     pub says: String,
     pub event: Option<String>,
+    pub log: String,
     pub computer: Option<String>,
+}
+
+impl Ground {
+    /// Whether it is that a connection was to the asset.
+    pub fn is_binding_of_a_connection(&self) -> bool {
+        self.log == "binding" && self.event.is_some()
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

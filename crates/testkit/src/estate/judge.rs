@@ -8,7 +8,7 @@ use pipewarden_core::detection::{Confidence, EvidenceRole, SENSOR_BLIND, SWEEP, 
 use pipewarden_core::event::Kind;
 use pipewarden_engine::AlertRecord;
 
-use super::attacks::Attack;
+use super::attacks::{Attack, AttackKind};
 use super::figures::{AttackOutcome, Judgement, RISKY};
 use super::hosts::HostId;
 use super::traffic::Traffic;
@@ -32,6 +32,8 @@ struct Alert {
     confidence: Confidence,
     source: Option<IpAddr>,
     candidates: Vec<IpAddr>,
+    /// Whether it is about an account that is used from elsewhere.
+    is_account_use: bool,
     /// Of the truth, those that its evidence shows.
     accesses: BTreeSet<usize>,
 }
@@ -155,7 +157,11 @@ fn count(alert: &Alert, judgement: &mut Judgement, traffic: &Traffic, attacks: &
         return;
     };
     let had_a_part = |&index: &usize| traffic.truth.access(index).sources.contains(&source);
-    if !alert.accesses.iter().any(had_a_part) {
+    // Nobody but relays has the account of another host.
+    let is_relay = alert.is_account_use && relays(traffic, attacks).contains(&source);
+    if is_relay {
+        judgement.risky_of_attackers += 1;
+    } else if !alert.accesses.iter().any(had_a_part) {
         judgement.risky_of_others += 1;
         judgement.wrong.push(alert.message.clone());
     } else if of(&|by| matches!(by, By::Attack(_))) {
@@ -167,9 +173,19 @@ fn count(alert: &Alert, judgement: &mut Judgement, traffic: &Traffic, attacks: &
 
 /// The addresses that attackers have.
 fn attackers(traffic: &Traffic, attacks: &[Attack]) -> BTreeSet<IpAddr> {
-    let clients = attacks
-        .iter()
-        .map(|attack| traffic.hosts.host(attack.wish.client));
+    addresses(traffic, attacks.iter())
+}
+
+/// Those of attackers that use the account of another host.
+fn relays(traffic: &Traffic, attacks: &[Attack]) -> BTreeSet<IpAddr> {
+    addresses(
+        traffic,
+        attacks.iter().filter(|attack| attack.kind == AttackKind::Relay),
+    )
+}
+
+fn addresses<'a>(traffic: &Traffic, attacks: impl Iterator<Item = &'a Attack>) -> BTreeSet<IpAddr> {
+    let clients = attacks.map(|attack| traffic.hosts.host(attack.wish.client));
     let addresses = clients.flat_map(|client| [Some(client.ip), client.ipv6, client.nat]);
     addresses.flatten().collect()
 }
@@ -199,6 +215,7 @@ fn alert(record: &AlertRecord, document: &Document, traffic: &Traffic) -> Alert 
         risk: document.event.risk_score,
         confidence: record.confidence,
         source: document.source.as_ref().map(|source| source.ip),
+        is_account_use: document.event.action == "account-use",
         candidates: own.candidates.iter().map(|candidate| candidate.ip).collect(),
         accesses: accesses.collect(),
     }

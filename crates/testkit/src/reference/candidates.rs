@@ -180,9 +180,7 @@ impl<'a> Scene<'a> {
                 .filter(|seen| distance(seen, connection) <= window && is_near(seen))
                 .filter(|seen| {
                     share_access(seen).is_some_and(|share| {
-                        self.rules
-                            .iter()
-                            .any(|rule| rule.pipes.share_access.contains(&share.pipe))
+                        self.is_watched(seen)
                             && share.source_port.is_some()
                             && share.source_port == session.source_port
                     }) && named(seen) == Some(source)

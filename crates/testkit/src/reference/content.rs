@@ -9,10 +9,10 @@ use pipewarden_core::detection::{
 };
 use pipewarden_core::event::{Detail, Kind, NetworkConnection, ObservationId, Process};
 
-use super::candidates::{Origin, addresses, origin};
+use super::candidates::{Origin, addresses, is_by_asset, origin};
 use super::rivals;
 use super::sessions::session;
-use super::{Members, Scene, Seen, named, network_connection, pipe_connected, share_access, sorted};
+use super::{Members, Scene, Seen, named, network_connection, share_access, sorted};
 
 pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Content {
     let accesses = &members.accesses;
@@ -33,10 +33,8 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
     let by_sessions: Vec<Seen<'_>> = (named_by.iter().copied())
         .filter(|seen| shown.contains(&seen.id))
         .collect();
-    let by_shares = shares.iter().filter_map(|seen| account(seen));
-    let of_kind = |kind| used.iter().filter(|seen| seen.kind() == kind).count() as u32;
+    let by_shares = accesses.iter().filter_map(|seen| account(seen));
     let evidence = evidence(&used, members);
-    let pipes_connected = evidence.iter().filter(|seen| pipe_connected(seen).is_some());
     let (attribution, confidence, conflicts) = found(scene, who, &audited, &others, &used, &evidence);
     let times = || accesses.iter().map(|seen| seen.event.time);
     Content {
@@ -69,18 +67,26 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         users: users(named_by),
         processes: processes(named_by),
         destination_ips: sorted(sessions(&used).filter_map(|session| session.destination_ip)),
-        pipes: sorted(accesses.iter().map(|seen| pipe(seen))),
+        pipes: sorted(accesses.iter().filter_map(|seen| pipe(seen))),
+        paths: sorted(accesses.iter().filter_map(|seen| path(seen))),
         accounts: sorted(by_shares.chain(accounts(&by_sessions))),
-        counts: Counts {
-            network_connection: of_kind(Kind::NetworkConnection),
-            logon: of_kind(Kind::Logon),
-            share_session: of_kind(Kind::ShareSession),
-            pipe_connected: pipes_connected.count() as u32,
-            share_access: shares.len() as u32,
-        },
+        counts: counts(accesses, &used, &evidence),
+        call_backs: call_backs(scene, who, accesses).len() as u32,
         candidates: scene.candidates(&others),
         evidence: listed(scene, who, &used, members, &evidence),
         omitted: Omitted::default(),
+    }
+}
+
+/// How many observations of each kind there are.
+fn counts(accesses: &[Seen<'_>], used: &[Seen<'_>], evidence: &[Seen<'_>]) -> Counts {
+    let of_kind = |all: &[Seen<'_>], kind| all.iter().filter(|seen| seen.kind() == kind).count() as u32;
+    Counts {
+        network_connection: of_kind(used, Kind::NetworkConnection),
+        logon: of_kind(used, Kind::Logon) + of_kind(accesses, Kind::Logon),
+        share_session: of_kind(used, Kind::ShareSession),
+        pipe_connected: of_kind(evidence, Kind::PipeConnected),
+        share_access: of_kind(accesses, Kind::ShareAccess),
     }
 }
 
@@ -92,15 +98,17 @@ fn ports(
     shown: &BTreeSet<ObservationId>,
 ) -> Vec<u16> {
     let mut inferring = shown.clone();
-    let without_address = audited.iter().filter(|share| named(share).is_none());
+    let is_nameless = |seen: &&Seen<'_>| share_access(seen).is_some_and(|share| share.source_ip.is_none());
+    let without_address = audited.iter().filter(is_nameless);
     inferring.extend(
         without_address
             .flat_map(|share| scene.of_share(share))
             .map(|seen| seen.id),
     );
-    let logged = audited
-        .iter()
-        .filter_map(|seen| share_access(seen).unwrap().source_port);
+    let logged = audited.iter().filter_map(|seen| match share_access(seen) {
+        Some(share) => share.source_port,
+        None => session(seen).unwrap().port,
+    });
     let shown = named_by.iter().filter(|seen| inferring.contains(&seen.id));
     sorted(logged.chain(shown.filter_map(|seen| session(seen).unwrap().port)))
 }
@@ -110,7 +118,9 @@ fn ports(
 fn used<'a>(scene: &Scene<'a>, who: Who, audited: &[Seen<'a>], others: &[Seen<'a>]) -> Vec<Seen<'a>> {
     let mut ids = BTreeSet::new();
     for share in audited {
-        ids.extend(scene.of_share(share).iter().map(|seen| seen.id));
+        let sessions = scene.of_share(share).into_iter();
+        let sessions = sessions.filter(|seen| who != Who::Local || is_by_asset(seen));
+        ids.extend(sessions.map(|seen| seen.id));
     }
     for access in others {
         for (seen, strength) in scene.shown(access) {
@@ -237,9 +247,13 @@ fn listed(
         !is_among(other, evidence) && evidence.iter().any(|seen| scene.is_contradiction(seen, other))
     });
     all.extend(others.copied());
+    let call_backs = call_backs(scene, who, &members.accesses);
+    all.extend(&call_backs);
     sort_by_time(&mut all);
     let entries = all.into_iter().map(|seen| {
-        let (role, paired_ms) = if !is_among(seen, evidence) {
+        let (role, paired_ms) = if is_among(seen, &call_backs) {
+            (EvidenceRole::CallBack, None)
+        } else if !is_among(seen, evidence) {
             (EvidenceRole::Conflicting, None)
         } else if is_among(seen, &members.paired) {
             let share = scene.share_of(seen).unwrap();
@@ -259,6 +273,24 @@ fn listed(
         }
     });
     entries.collect()
+}
+
+/// Connections of the asset to the source, from 2 s before an access until the rule's span after it.
+fn call_backs<'a>(scene: &Scene<'a>, who: Who, accesses: &[Seen<'_>]) -> Vec<Seen<'a>> {
+    let (Who::Source(source), Some(watched)) = (who, &scene.rule.callback) else {
+        return Vec::new();
+    };
+    let is_one = |seen: &Seen<'_>| {
+        network_connection(seen).is_some_and(|connection| {
+            connection.of_client
+                && connection.destination_ip == Some(source)
+                && watched.ports.contains(&connection.destination_port)
+        }) && accesses.iter().any(|access| {
+            let after = seen.event.time.as_micros() - access.event.time.as_micros();
+            -2_000_000 <= after && after <= watched.within.as_micros() as i64
+        })
+    };
+    scene.here.iter().copied().filter(is_one).collect()
 }
 
 /// The details of connections.
@@ -288,18 +320,29 @@ pub(super) fn processes(from: &[Seen<'_>]) -> Vec<Process> {
     sorted(by_the_client(from).filter_map(|session| session.process.clone()))
 }
 
-/// The pipe of an access.
-fn pipe(access: Seen<'_>) -> Arc<str> {
+/// The pipe of an access, if it opened one.
+fn pipe(access: Seen<'_>) -> Option<Arc<str>> {
     match &access.event.detail {
-        Detail::ShareAccess(share) => Arc::clone(&share.pipe),
-        Detail::PipeConnected(connected) => Arc::clone(&connected.pipe),
-        Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => {
-            unreachable!("session evidence is no access")
+        Detail::ShareAccess(share) => share.pipe().cloned(),
+        Detail::PipeConnected(connected) => Some(Arc::clone(&connected.pipe)),
+        Detail::Logon(_) => None,
+        Detail::NetworkConnection(_) | Detail::ShareSession(_) => {
+            unreachable!("other session evidence is no access")
         }
     }
 }
 
+/// The path of an access, if it opened one outside the share of pipes.
+fn path(access: Seen<'_>) -> Option<Arc<str>> {
+    let access = share_access(access)?;
+    let share = access.share.as_deref()?;
+    Some(Arc::from(format!("{share}\\{}", access.path)))
+}
+
 fn account(seen: Seen<'_>) -> Option<Arc<str>> {
-    let account = share_access(seen).unwrap().account.as_ref()?;
+    let account = match share_access(seen) {
+        Some(share) => share.account.as_ref()?,
+        None => session(seen)?.account?,
+    };
     Some(Arc::from(account.to_string()))
 }

@@ -13,8 +13,7 @@ pub(super) fn pairs(here: &[Seen<'_>], rule: &Rule, settings: &JoinSettings) -> 
     let mut all = Vec::new();
     for &share in &shares {
         for (pipe, seen) in here.iter().enumerate() {
-            let is_watched =
-                pipe_connected(seen).is_some_and(|pipe| rule.pipes.pipe_connected.contains(&pipe.pipe));
+            let is_watched = pipe_connected(seen).is_some() && rule.watches(&seen.event.detail);
             let apart = distance(here[share], seen);
             if is_watched && apart <= settings.pair_window {
                 let (a, b) = (here[share], seen);
@@ -38,12 +37,13 @@ pub(super) fn pairing_shares(here: &[Seen<'_>], rule: &Rule) -> Vec<usize> {
     let mut pairing = Vec::new();
     for (index, seen) in here.iter().enumerate() {
         let Some(share) = share_access(seen) else { continue };
-        if !rule.pipes.share_access.contains(&share.pipe) || share.outcome == Some(Outcome::Failure) {
+        let opens_a_pipe = share.share.is_none() && share.outcome != Some(Outcome::Failure);
+        if !opens_a_pipe || !rule.watches(&seen.event.detail) {
             continue;
         }
         match (share.source_ip, share.source_port) {
             (Some(ip), Some(port)) => {
-                let tuple = (ip, port, share.pipe.clone());
+                let tuple = (ip, port, share.path.clone());
                 by_tuple.entry(tuple).or_default().push(index);
             }
             _ => pairing.push(index),

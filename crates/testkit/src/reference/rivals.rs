@@ -27,8 +27,9 @@ pub(super) fn conflicts(
     let shares = audited.iter().copied().filter(|seen| is_left_over(scene, seen));
     let of_pipe = |pipe: Seen<'_>| {
         let shares = scene.here.iter().copied().filter(|seen| {
-            let is_granted = share_access(seen).is_some_and(|share| share.outcome != Some(Outcome::Failure));
-            is_granted && scene.is_access(seen) && distance(seen, pipe) <= scene.settings.pair_window
+            let opens_a_pipe = share_access(seen)
+                .is_some_and(|share| share.share.is_none() && share.outcome != Some(Outcome::Failure));
+            opens_a_pipe && scene.is_access(seen) && distance(seen, pipe) <= scene.settings.pair_window
         });
         least(shares.collect(), own)
     };

@@ -19,6 +19,7 @@ pub(super) struct Session<'a> {
 
 pub(super) fn session<'a>(seen: Seen<'a>) -> Option<Session<'a>> {
     let (ip, port, account) = match &seen.event.detail {
+        Detail::NetworkConnection(connection) if connection.of_client => return None,
         Detail::NetworkConnection(connection) => (connection.source_ip, connection.source_port, None),
         Detail::Logon(logon) => (logon.source_ip, logon.source_port, logon.account.as_ref()),
         Detail::ShareSession(used) => (used.source_ip, used.source_port, used.account.as_ref()),
@@ -73,10 +74,17 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Session evidence of a share access: of its address and port, or of its logon id and its address, if it names one.
+    /// Session evidence of a share access: of its address and port, or of its logon id and its address, if it names one. That of
+    /// a logon which is an access is no logon.
     pub(super) fn of_share(&self, share: Seen<'_>) -> Vec<Seen<'a>> {
-        let ip = share_access(share).unwrap().source_ip;
+        let ip = match share_access(share) {
+            Some(share) => share.source_ip,
+            None => session(share).map(|session| session.ip),
+        };
         let all = self.sessions().filter(|seen| {
+            if is_logon(share) && is_logon(seen) {
+                return false;
+            }
             let is_of_tuple = tuple(share).is_some() && tuple(seen) == tuple(share);
             let is_of_logon = logon_id(share).is_some() && logon_id(seen) == logon_id(share);
             let is_of_address = ip.is_none() || ip == session(seen).map(|session| session.ip);

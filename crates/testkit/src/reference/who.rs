@@ -6,6 +6,7 @@ use pipewarden_core::detection::{Attribution, Confidence, Strength, Who};
 use pipewarden_core::event::Outcome;
 
 use super::candidates::{Origin, origin, strengths};
+use super::sessions::session;
 use super::{Scene, Seen, distance, named, network_connection, share_access};
 
 /// Whose an access is.
@@ -21,7 +22,8 @@ impl Scene<'_> {
         if share_access(access).is_some() && self.is_own(access) {
             return self.audited(access, Who::Local);
         }
-        match named(access) {
+        let by_logon = session(access).map(|session| session.ip);
+        match named(access).or(by_logon) {
             Some(ip) => self.audited(access, Who::Source(ip)),
             None => match self.by_logon(access) {
                 Some(origin) => self.named_by_logon(access, origin),
@@ -110,12 +112,8 @@ impl Scene<'_> {
     }
 
     pub(super) fn is_watched(&self, seen: Seen<'_>) -> bool {
-        let pipe = share_access(seen).map(|share| &share.pipe);
-        pipe.is_some_and(|pipe| {
-            self.rules
-                .iter()
-                .any(|rule| rule.pipes.share_access.contains(pipe))
-        })
+        let mut rules = self.rules.iter();
+        share_access(seen).is_some() && rules.any(|rule| rule.watches(&seen.event.detail))
     }
 
     fn inferred(&self, access: Seen<'_>) -> Verdict {
@@ -166,7 +164,11 @@ impl Scene<'_> {
 
     /// What is known of the outcome of accesses.
     pub(super) fn outcome(accesses: &[Seen<'_>]) -> Option<Outcome> {
-        let outcome = |seen: &Seen<'_>| share_access(seen).and_then(|share| share.outcome);
+        let outcome = |seen: &Seen<'_>| match share_access(seen) {
+            Some(share) => share.outcome,
+            // A logon that failed is another event.
+            None => session(seen).map(|_| Outcome::Success),
+        };
         if accesses
             .iter()
             .any(|seen| outcome(seen) == Some(Outcome::Success))

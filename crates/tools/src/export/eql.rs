@@ -85,7 +85,26 @@ fn event(part: Part, rule: &Rule) -> String {
             Provider::SECURITY.name,
             list(names(&rule.pipes.share_access))
         ),
+        Part::PathAccess => format!(
+            "any where winlog.provider_name == \"{}\" and event.code == \"5145\" and ({}) and source.ip != null and \
+             source.ip != \"127.0.0.1\" and source.ip != \"::1\"",
+            Provider::SECURITY.name,
+            any_path(rule)
+        ),
     }
+}
+
+/// `*` and `?` mean in `like~` what they mean in a rule.
+fn any_path(rule: &Rule) -> String {
+    let paths = rule.shares.iter().map(|watched| {
+        format!(
+            "(winlog.event_data.ShareName like~ \"*\\\\{}\" and winlog.event_data.RelativeTargetName like~ (\"{}\", \"\\\\{}\"))",
+            escaped(&watched.share.to_string()),
+            escaped(&watched.path.to_string()),
+            escaped(&watched.path.to_string())
+        )
+    });
+    paths.collect::<Vec<_>>().join(" or ")
 }
 
 fn names(pipes: &BTreeSet<Arc<str>>) -> impl Iterator<Item = String> {

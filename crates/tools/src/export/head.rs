@@ -31,11 +31,9 @@ pub(super) fn head(system: &str, rule: &Rule, settings: &JoinSettings, also_lost
             env!("CARGO_PKG_VERSION")
         ),
     ];
-    if !rule.references.is_empty() {
-        lines.push(format!(
-            "Also known as {}.",
-            one_line(&rule.references.join(", "))
-        ));
+    let references: Vec<&str> = rule.references.iter().map(|reference| &*reference.id).collect();
+    if !references.is_empty() {
+        lines.push(format!("Also known as {}.", one_line(&references.join(", "))));
     }
     lines.push(String::new());
     lines.push(format!(
@@ -54,8 +52,30 @@ pub(super) fn head(system: &str, rule: &Rule, settings: &JoinSettings, also_lost
         "Late events are missed unless the schedule looks back far enough; Pipewarden waits {} for them.",
         span(settings.allowed_lateness)
     );
+    let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+    let by_role = (!roles.is_empty()).then(|| {
+        format!(
+            "The rule is for hosts with the role {} alone; every other host that sends these events is watched as well.",
+            roles.join(" or ")
+        )
+    });
+    let chain: Vec<&str> = rule.chain.iter().map(|link| &**link).collect();
+    let by_chain = (!chain.is_empty()).then(|| {
+        format!(
+            "That the source did {} before on the same host, which makes a campaign, is not looked for.",
+            chain.join(" or ")
+        )
+    });
+    let by_callback = rule.callback.as_ref().map(|watched| {
+        format!(
+            "A host that connects to the source within {} of an access makes no hit worse: look for such connections yourself.",
+            span(watched.within)
+        )
+    });
+    let of_rule = [by_role, by_chain, by_callback];
+    let of_rule = of_rule.iter().flatten().map(String::as_str);
     let lost = LOST.iter().copied().chain([grouping.as_str(), lateness.as_str()]);
-    for loss in lost.chain(also_lost.iter().copied()) {
+    for loss in lost.chain(of_rule).chain(also_lost.iter().copied()) {
         lines.extend(wrapped(loss));
     }
     lines

@@ -11,6 +11,7 @@ mod sigma;
 mod splunk;
 
 use pipewarden_core::detection::{JoinSettings, Rule};
+use thiserror::Error;
 
 /// Where a rule is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,25 @@ pub enum Target {
     Splunk,
 }
 
+/// Why a rule cannot be exported.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "rule {0} watches accounts where the inventory does not expect them, and no other language knows the inventory: search for \
+     logons of type 3 (4624) by these accounts from other addresses than theirs"
+)]
+pub struct NotExportable(String);
+
 /// The rule for that target, with the windows of these settings.
-pub fn export(target: Target, rule: &Rule, settings: &JoinSettings) -> String {
-    match target {
+///
+/// # Errors
+/// [`NotExportable`] for a rule that watches accounts.
+pub fn export(target: Target, rule: &Rule, settings: &JoinSettings) -> Result<String, NotExportable> {
+    if rule.accounts.is_some() {
+        return Err(NotExportable(rule.id.to_string()));
+    }
+    Ok(match target {
         Target::Sigma => sigma::export(rule, settings),
         Target::Eql => eql::export(rule, settings),
         Target::Splunk => splunk::export(rule, settings),
-    }
+    })
 }

@@ -17,6 +17,8 @@ pub(super) enum Part {
     PipeConnected,
     /// Security 5145 on a watched pipe.
     ShareAccess,
+    /// Security 5145 on a watched path of another share.
+    PathAccess,
 }
 
 impl Part {
@@ -28,6 +30,7 @@ impl Part {
             Self::ConnectionSeenBySource => "network_connection_seen_by_source",
             Self::PipeConnected => "pipe_connected",
             Self::ShareAccess => "share_access",
+            Self::PathAccess => "path_access",
         }
     }
 }
@@ -125,15 +128,39 @@ pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
             Shape::Alone(PipeConnected),
         ),
     ];
-    all.into_iter()
-        .filter(|(is_possible, ..)| *is_possible)
-        .map(|(_, name, meaning, confidence, shape)| Search {
-            name,
-            meaning,
-            confidence,
-            shape,
-        })
-        .collect()
+    let of_pipes = all.into_iter().filter(|(is_possible, ..)| *is_possible);
+    let of_pipes = of_pipes.map(|(_, name, meaning, confidence, shape)| Search {
+        name,
+        meaning,
+        confidence,
+        shape,
+    });
+    let of_paths = of_paths(settings).into_iter().filter(|_| !rule.shares.is_empty());
+    of_pipes.chain(of_paths).collect()
+}
+
+/// The searches of a rule that watches paths.
+fn of_paths(settings: &JoinSettings) -> [Search; 2] {
+    [
+        Search {
+            name: "audited_path_connection",
+            meaning: "Windows audited the access to a path, and its source address and port are those of a connection that Sysmon \
+                      logged.",
+            confidence: Confidence::High,
+            shape: Shape::Pair(
+                Part::PathAccess,
+                Part::Connection,
+                Key::SourceTuple,
+                settings.tuple_window,
+            ),
+        },
+        Search {
+            name: "audited_path",
+            meaning: "Windows audited the access to a path: it names the source.",
+            confidence: Confidence::Medium,
+            shape: Shape::Alone(Part::PathAccess),
+        },
+    ]
 }
 
 /// A pipe's name as Sysmon 18 may write it.

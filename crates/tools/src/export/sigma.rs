@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use pipewarden_core::alert::{Weight, attack_name, risk_score};
 use pipewarden_core::detection::{JoinSettings, Rule};
+use pipewarden_core::event::WatchedShare;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,8 +14,8 @@ use super::head::{head, one_line};
 use super::plan::{Key, Part, Search, Shape, as_sysmon_writes, searches, span_of_seconds};
 
 const ALSO_LOST: &[&str] = &[
-    "The documents of event kinds are no detections of their own, but for share_access and pipe_connected: convert those \
-     two alone as well for accesses that nothing corroborates.",
+    "The documents of event kinds are no detections of their own, but for share_access, path_access and pipe_connected: \
+     convert those alone as well for accesses that nothing corroborates.",
     "All correlations are temporal, not temporal_ordered: event 3 is often written after what it caused. Some backends \
      keep the window to aligned buckets of time, and lose pairs that lie on both sides of a boundary.",
     "A timespan knows whole seconds: a shorter window is rounded up. Not every backend takes aliases, which two of the \
@@ -53,15 +54,26 @@ struct LogSource {
 
 #[derive(Serialize)]
 struct Detection {
-    selection: BTreeMap<&'static str, Value>,
+    selection: Selection,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    remote_named: BTreeMap<&'static str, Value>,
+    remote_named: Fields,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    remote_unnamed: BTreeMap<&'static str, Value>,
+    remote_unnamed: Fields,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    filter_sourceless: BTreeMap<&'static str, Value>,
+    filter_sourceless: Fields,
     condition: &'static str,
 }
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Selection {
+    /// All of its fields.
+    One(Fields),
+    /// All fields of one of these.
+    Any(Vec<Fields>),
+}
+
+type Fields = BTreeMap<&'static str, Value>;
 
 #[derive(Serialize)]
 struct Correlation {
@@ -178,7 +190,7 @@ fn document(rule: &Rule, name: &str, meaning: &str) -> Document {
         logsource: None,
         detection: None,
         correlation: None,
-        falsepositives: ["Management, monitoring, scanning and backup hosts that use the pipe by right"],
+        falsepositives: ["Management, monitoring, scanning and backup hosts that do it by right"],
         level: "informational",
     }
 }
@@ -186,7 +198,7 @@ fn document(rule: &Rule, name: &str, meaning: &str) -> Document {
 /// Sigma's own names: `network_connection` is Sysmon 3, `pipe_created` is Sysmon 17 and 18.
 fn log_source(part: Part) -> LogSource {
     let (category, service) = match part {
-        Part::ShareAccess => (None, Some("security")),
+        Part::ShareAccess | Part::PathAccess => (None, Some("security")),
         Part::PipeConnected => (Some("pipe_created"), None),
         _ => (Some("network_connection"), None),
     };
@@ -203,7 +215,7 @@ fn detection(part: Part, rule: &Rule) -> Detection {
             BTreeMap::from([("Protocol", json!("tcp")), ("DestinationPort", json!([445, 139]))]);
         selection.extend(initiated.map(|flag| ("Initiated", json!(flag))));
         Detection {
-            selection,
+            selection: Selection::One(selection),
             remote_named: BTreeMap::new(),
             remote_unnamed: BTreeMap::new(),
             filter_sourceless: BTreeMap::new(),
@@ -218,7 +230,10 @@ fn detection(part: Part, rule: &Rule) -> Detection {
             let pipes = rule.pipes.pipe_connected.iter();
             let pipes: Vec<String> = pipes.flat_map(|pipe| as_sysmon_writes(&escaped(pipe))).collect();
             Detection {
-                selection: BTreeMap::from([("EventID", json!(18)), ("PipeName", json!(pipes))]),
+                selection: Selection::One(BTreeMap::from([
+                    ("EventID", json!(18)),
+                    ("PipeName", json!(pipes)),
+                ])),
                 remote_named: BTreeMap::from([("Image", json!(["System", "<unknown process>", "-"]))]),
                 remote_unnamed: BTreeMap::from([("Image", Value::Null)]),
                 filter_sourceless: BTreeMap::new(),
@@ -228,18 +243,42 @@ fn detection(part: Part, rule: &Rule) -> Detection {
         Part::ShareAccess => {
             let pipes: Vec<String> = rule.pipes.share_access.iter().map(|pipe| escaped(pipe)).collect();
             Detection {
-                selection: BTreeMap::from([
+                selection: Selection::One(BTreeMap::from([
                     ("EventID", json!(5145)),
                     ("ShareName|endswith", json!("\\IPC$")),
                     ("RelativeTargetName", json!(pipes)),
-                ]),
+                ])),
                 remote_named: BTreeMap::new(),
                 remote_unnamed: BTreeMap::new(),
-                filter_sourceless: BTreeMap::from([("IpAddress", json!(["-", "127.0.0.1", "::1", null]))]),
+                filter_sourceless: sourceless(),
                 condition: "selection and not filter_sourceless",
             }
         }
+        Part::PathAccess => Detection {
+            selection: Selection::Any(rule.shares.iter().map(of_path).collect()),
+            remote_named: BTreeMap::new(),
+            remote_unnamed: BTreeMap::new(),
+            filter_sourceless: sourceless(),
+            condition: "selection and not filter_sourceless",
+        },
     }
+}
+
+/// `*` and `?` mean in Sigma what they mean in a rule.
+fn of_path(watched: &WatchedShare) -> Fields {
+    let (share, path) = (
+        watched.share.to_string(),
+        watched.path.to_string().replace('\\', "\\\\"),
+    );
+    BTreeMap::from([
+        ("EventID", json!(5145)),
+        ("ShareName|endswith", json!(format!("\\{share}"))),
+        ("RelativeTargetName", json!(as_sysmon_writes(&path))),
+    ])
+}
+
+fn sourceless() -> Fields {
+    BTreeMap::from([("IpAddress", json!(["-", "127.0.0.1", "::1", null]))])
 }
 
 /// Sigma takes `*` and `?` for wildcards, and a backslash before either for itself.

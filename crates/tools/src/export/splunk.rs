@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use pipewarden_core::detection::{JoinSettings, Rule};
+use pipewarden_core::event::Pattern;
 
 use super::eql::escaped;
 use super::head::{caption, head};
@@ -14,6 +15,7 @@ const ALSO_LOST: &[&str] = &[
     "transaction cuts time greedily: it takes in what else shares the key, and a pair can fall between two of its \
      transactions. It knows whole seconds, and drops what it evicts when memory is short (limits.conf).",
     "Names are joined by their first label: two hosts of one label in two domains are mixed.",
+    "A ? of a path, which stands for one character, is written as *, which stands for any number of them.",
 ];
 
 pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
@@ -68,7 +70,7 @@ const fn code(part: Part) -> u16 {
     match part {
         Part::Connection | Part::ConnectionSeenByDestination | Part::ConnectionSeenBySource => 3,
         Part::PipeConnected => 18,
-        Part::ShareAccess => 5145,
+        Part::ShareAccess | Part::PathAccess => 5145,
     }
 }
 
@@ -93,7 +95,25 @@ fn events(part: Part, rule: &Rule) -> String {
              IpAddress=* NOT IpAddress IN (\"-\", \"127.0.0.1\", \"::1\")",
             list(rule.pipes.share_access.iter().map(ToString::to_string))
         ),
+        Part::PathAccess => format!(
+            "`wineventlog_security` EventCode=5145 ({}) IpAddress=* NOT IpAddress IN (\"-\", \"127.0.0.1\", \"::1\")",
+            any_path(rule)
+        ),
     }
+}
+
+/// SPL knows no sign for one character.
+fn any_path(rule: &Rule) -> String {
+    let written = |pattern: &Pattern| escaped(&pattern.to_string()).replace('?', "*");
+    let paths = rule.shares.iter().map(|watched| {
+        format!(
+            "(ShareName=\"*\\\\{}\" RelativeTargetName IN (\"{}\", \"\\\\{}\"))",
+            written(&watched.share),
+            written(&watched.path),
+            written(&watched.path)
+        )
+    });
+    paths.collect::<Vec<_>>().join(" OR ")
 }
 
 fn list(names: impl Iterator<Item = String>) -> String {

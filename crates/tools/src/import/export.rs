@@ -4,7 +4,8 @@
 //! (`NetworkOSPath`, `RoleName`, `SiteCode`, `NALPath`), the view `v_SystemResourceList` and its class give `ServerName`
 //! in place of the path, `Get-CMSite` gives `SMS_Site` (`ServerName`, `SiteCode`, `Type`). Active Directory:
 //! `Get-ADComputer` (`DNSHostName`, `Name`, `IPv4Address`, `IPv6Address`, `Enabled`, `PrimaryGroupID`,
-//! `DistinguishedName`) and `Get-ADDomainController` (`HostName`, `IPv4Address`, `IsGlobalCatalog`).
+//! `DistinguishedName`, `SamAccountName`, `SID`), `Get-ADDomainController` (`HostName`, `IPv4Address`, `IsGlobalCatalog`) and
+//! `Get-ADServiceAccount` (`SamAccountName`, `SID`, `PrincipalsAllowedToRetrieveManagedPassword`, `HostComputers`).
 
 use std::net::IpAddr;
 
@@ -30,6 +31,9 @@ pub(super) const COLUMNS: &[&str] = &[
     "PrimaryGroupID",
     "DistinguishedName",
     "IsGlobalCatalog",
+    "SID",
+    "PrincipalsAllowedToRetrieveManagedPassword",
+    "HostComputers",
 ];
 
 /// The content of a row.
@@ -45,7 +49,9 @@ pub(super) enum Meaning {
         code: Option<String>,
         role: SiteRole,
     },
-    /// There was a host: its account is disabled.
+    /// There is an account of services.
+    ServiceAccount(ServiceAccount),
+    /// There was a host, or an account of services: its account is disabled.
     Disabled,
 }
 
@@ -55,8 +61,19 @@ pub(super) struct Claim {
     pub(super) name: String,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) role: Option<Role>,
+    /// Its machine account: name and SID, where the row has both.
+    pub(super) account: Option<(String, String)>,
     /// Addresses that cannot be used, and why.
     pub(super) ignored: Vec<String>,
+}
+
+/// A managed account of services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServiceAccount {
+    pub(super) name: String,
+    pub(super) sid: Option<String>,
+    /// First labels of the hosts that may use it, in lower case.
+    pub(super) hosts: Vec<String>,
 }
 
 /// The meaning of `RoleName`.
@@ -81,6 +98,7 @@ enum Kind {
     SiteSystem,
     Site,
     Computer,
+    ServiceAccount,
 }
 
 fn kind(row: &Row) -> Option<Kind> {
@@ -89,6 +107,8 @@ fn kind(row: &Row) -> Option<Kind> {
         Some(Kind::SiteSystem)
     } else if row.has("ServerName") && row.has("SiteCode") && row.has("Type") {
         Some(Kind::Site)
+    } else if row.has("PrincipalsAllowedToRetrieveManagedPassword") || row.has("HostComputers") {
+        Some(Kind::ServiceAccount)
     } else if row.has("DNSHostName") || row.has("HostName") || (row.has("Name") && row.has("IPv4Address")) {
         Some(Kind::Computer)
     } else {
@@ -102,6 +122,7 @@ pub(super) fn read(row: &Row) -> Result<Meaning, String> {
         Some(Kind::SiteSystem) => site_system(row),
         Some(Kind::Site) => site(row),
         Some(Kind::Computer) => computer(row),
+        Some(Kind::ServiceAccount) => service_account(row),
         None => Err("it names no host: expected NetworkOSPath, ServerName or DNSHostName".to_owned()),
     }
 }
@@ -184,11 +205,42 @@ fn site(row: &Row) -> Result<Meaning, String> {
     Ok(Meaning::Site { name, code, role })
 }
 
+fn is_disabled(row: &Row) -> bool {
+    let enabled = row.first("Enabled");
+    enabled.is_some_and(|enabled| enabled.eq_ignore_ascii_case("false"))
+}
+
+/// A SID of a domain.
+fn sid(row: &Row) -> Option<String> {
+    let sid = row.first("SID").map(|sid| sid.trim().to_ascii_uppercase());
+    sid.filter(|sid| sid.starts_with("S-1-5-21-") && !sid.contains(char::is_whitespace))
+}
+
+/// The name of an account, without what none has.
+fn account_name(row: &Row) -> Option<&str> {
+    let is_plain = |c: char| !(c.is_control() || c.is_whitespace() || matches!(c, '\\' | '@' | '"'));
+    let name = row.first("SamAccountName").map(str::trim);
+    name.filter(|name| !name.is_empty() && name.chars().all(is_plain))
+}
+
+fn service_account(row: &Row) -> Result<Meaning, String> {
+    if is_disabled(row) {
+        return Ok(Meaning::Disabled);
+    }
+    let name = account_name(row).ok_or("SamAccountName is empty, or no name of an account")?;
+    let users = row.all("PrincipalsAllowedToRetrieveManagedPassword").iter();
+    let users = users.chain(row.all("HostComputers"));
+    // `CN=ATLAS,OU=Servers,DC=aperture,DC=local`
+    let labels = users.filter_map(|user| user.trim().get(3..)?.split(',').next());
+    Ok(Meaning::ServiceAccount(ServiceAccount {
+        name: name.to_owned(),
+        sid: sid(row),
+        hosts: labels.map(str::to_ascii_lowercase).collect(),
+    }))
+}
+
 fn computer(row: &Row) -> Result<Meaning, String> {
-    if row
-        .first("Enabled")
-        .is_some_and(|enabled| enabled.eq_ignore_ascii_case("false"))
-    {
+    if is_disabled(row) {
         return Ok(Meaning::Disabled);
     }
     let account = row
@@ -229,6 +281,7 @@ fn computer(row: &Row) -> Result<Meaning, String> {
         name,
         addresses,
         role: is_controller.then_some(Role::DomainController),
+        account: account_name(row).map(str::to_owned).zip(sid(row)),
         ignored,
     }))
 }

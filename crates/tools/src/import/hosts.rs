@@ -10,6 +10,16 @@ use pipewarden_core::inventory::Role;
 pub(super) struct Host {
     pub(super) addresses: BTreeSet<IpAddr>,
     pub(super) roles: BTreeSet<Role>,
+    /// Its machine account: name and SID. Of several the least.
+    pub(super) account: Option<(String, String)>,
+}
+
+impl Host {
+    fn merge(&mut self, other: Self) {
+        self.addresses.extend(other.addresses);
+        self.roles.extend(other.roles);
+        self.account = [self.account.take(), other.account].into_iter().flatten().min();
+    }
 }
 
 /// Hosts by name in lower case, as the rows gave it.
@@ -19,9 +29,21 @@ pub(super) struct Hosts(BTreeMap<String, Host>);
 impl Hosts {
     /// Adds the content of a row.
     pub(super) fn add(&mut self, name: String, addresses: Vec<IpAddr>, role: Option<Role>) {
-        let host = self.0.entry(name).or_default();
-        host.addresses.extend(addresses);
-        host.roles.extend(role);
+        let host = Host {
+            addresses: addresses.into_iter().collect(),
+            roles: role.into_iter().collect(),
+            account: None,
+        };
+        self.0.entry(name).or_default().merge(host);
+    }
+
+    /// Adds the machine account of a host.
+    pub(super) fn add_account(&mut self, name: &str, account: (String, String)) {
+        let host = Host {
+            account: Some(account),
+            ..Host::default()
+        };
+        self.0.entry(name.to_owned()).or_default().merge(host);
     }
 
     /// Joins each short name with the full name that begins so, where there is only one, and takes addresses away that
@@ -38,9 +60,7 @@ impl Hosts {
         for (name, host) in short {
             match by_label.get(&name).map(Vec::as_slice) {
                 Some([full]) => {
-                    let known: &mut Host = hosts.entry(full.clone()).or_default();
-                    known.addresses.extend(host.addresses);
-                    known.roles.extend(host.roles);
+                    hosts.entry(full.clone()).or_default().merge(host);
                 }
                 Some(several) => {
                     notes.push(format!(

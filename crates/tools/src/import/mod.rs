@@ -4,6 +4,7 @@
 //! A row's columns show what it is. Rows of all files merge by host. A row that cannot be used is reported with file
 //! and line, and the rest goes on.
 
+mod accounts;
 mod export;
 mod hosts;
 mod rows;
@@ -17,7 +18,8 @@ use pipewarden_core::text::plural;
 use serde::Serialize;
 use thiserror::Error;
 
-use self::export::{Claim, Meaning, SiteRole};
+use self::accounts::AccountEntry;
+use self::export::{Claim, Meaning, ServiceAccount, SiteRole};
 use self::hosts::Hosts;
 pub use self::rows::RowsError;
 
@@ -29,6 +31,7 @@ pub struct Import {
     sites: BTreeMap<String, Role>,
     /// Site servers whose kind of site is not known yet, by host and site code.
     site_servers: Vec<(String, Option<String>)>,
+    service_accounts: Vec<ServiceAccount>,
     problems: Vec<Problem>,
     /// Roles without a counterpart in an inventory, and unknown roles: rows, and the place of the first.
     without_counterpart: BTreeMap<String, usize>,
@@ -95,6 +98,8 @@ pub enum ImportError {
 #[derive(Serialize)]
 struct File<'a> {
     assets: Vec<Entry<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accounts: Vec<AccountEntry<'a>>,
 }
 
 #[derive(Serialize)]
@@ -146,11 +151,16 @@ impl Import {
                 name,
                 addresses,
                 role,
+                account,
                 ignored,
             }) => {
+                if let Some(account) = account {
+                    self.hosts.add_account(&name, account);
+                }
                 self.hosts.add(name, addresses, role);
                 return ignored;
             }
+            Meaning::ServiceAccount(account) => self.service_accounts.push(account),
             Meaning::Site { name, code, role } => {
                 self.sites.insert(code, role);
                 self.hosts.add(name, Vec::new(), Some(role));
@@ -181,10 +191,10 @@ impl Import {
     pub fn finish(mut self, without_role: WithoutRole) -> Result<Imported, ImportError> {
         let mut notes = Vec::new();
         self.place_site_servers(&mut notes);
-        let (hosts, shared) = self.hosts.merge();
+        let (hosts, shared) = std::mem::take(&mut self.hosts).merge();
         notes.extend(shared);
         let mut bare = 0;
-        let mut entries = Vec::new();
+        let (mut entries, mut listed) = (Vec::new(), Vec::new());
         for (name, host) in &hosts {
             let mut roles: Vec<Role> = host.roles.iter().copied().collect();
             if roles.is_empty() {
@@ -195,6 +205,7 @@ impl Import {
                     WithoutRole::Drop => continue,
                 }
             }
+            listed.push((name, host));
             entries.push(Entry {
                 name,
                 addresses: host.addresses.iter().map(ToString::to_string).collect(),
@@ -211,6 +222,30 @@ impl Import {
                 WithoutRole::Drop => format!("{} without a role left out", plural(bare, "host")),
             });
         }
+        self.note_left_out(&mut notes);
+        if entries.is_empty() {
+            return Err(ImportError::Empty);
+        }
+        let assets = entries.len();
+        // Plain structs of strings have no way to fail.
+        let accounts = accounts::of(&listed, &self.service_accounts, &mut notes);
+        let file = File {
+            assets: entries,
+            accounts,
+        };
+        let yaml = serde_saphyr::to_string(&file).unwrap_or_default();
+        Inventory::parse(&yaml, "inventory")?;
+        Ok(Imported {
+            yaml,
+            assets,
+            rows: self.rows,
+            problems: self.problems,
+            notes,
+        })
+    }
+
+    /// What rows said that an inventory has no place for.
+    fn note_left_out(&self, notes: &mut Vec<String>) {
         if self.disabled > 0 {
             notes.push(format!(
                 "{} disabled in Active Directory left out",
@@ -229,20 +264,6 @@ impl Import {
                 plural(*rows, "row")
             ));
         }
-        if entries.is_empty() {
-            return Err(ImportError::Empty);
-        }
-        let assets = entries.len();
-        // Plain structs of strings have no way to fail.
-        let yaml = serde_saphyr::to_string(&File { assets: entries }).unwrap_or_default();
-        Inventory::parse(&yaml, "inventory")?;
-        Ok(Imported {
-            yaml,
-            assets,
-            rows: self.rows,
-            problems: self.problems,
-            notes,
-        })
     }
 
     /// `SMS Site Server` does not name the kind of site: an export of Get-CMSite does, in whatever file it is.

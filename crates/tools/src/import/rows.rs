@@ -195,7 +195,9 @@ fn object(line: u64, fields: serde_json::Map<String, Value>) -> Row {
             Value::String(text) => vec![text],
             Value::Number(_) | Value::Bool(_) => vec![value.to_string()],
             Value::Array(items) => items.into_iter().flat_map(texts).collect(),
-            Value::Null | Value::Object(_) => Vec::new(),
+            // A SID, as PowerShell writes one.
+            Value::Object(mut fields) => fields.remove("Value").map_or_else(Vec::new, texts),
+            Value::Null => Vec::new(),
         }
     }
     let mut row = Row {

@@ -46,6 +46,12 @@ pub(super) fn differences(expected: &ExpectedAlert, found: &Document) -> Vec<Str
         list(&own.accounts),
     );
     compare("pipes", expected.pipes.as_deref().map(list), list(&own.pipes));
+    compare("paths", expected.paths.as_deref().map(list), list(&own.paths));
+    compare(
+        "risk_score",
+        expected.risk_score.map(|score| score.to_string()),
+        found.event.risk_score.to_string(),
+    );
     compare(
         "accesses",
         expected.accesses.map(|number| number.to_string()),

@@ -203,7 +203,7 @@ impl EventSpec {
 
 #[cfg(test)]
 mod tests {
-    use pipewarden_core::event::{Decoder, Kind, WatchedPipes};
+    use pipewarden_core::event::{Decoder, Kind, Watched};
     use serde_json::json;
 
     use super::*;
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn session_evidence_in_short_form_is_read_as_what_it_is() {
-        let decoder = Decoder::new(WatchedPipes::default(), std::time::Duration::from_secs(1_800));
+        let decoder = Decoder::new(Watched::default(), std::time::Duration::from_secs(1_800));
         for (yaml, kind) in [
             ("{event_id: 4624, event_data: {IpAddress: 10.0.0.1}}", Kind::Logon),
             (

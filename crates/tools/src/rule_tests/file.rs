@@ -18,6 +18,10 @@ pub struct TestFile {
     #[serde(default)]
     #[schemars(with = "Vec<inventory::Entry>")]
     pub assets: Vec<Value>,
+    /// The accounts of every case that names none of its own, beside the machine accounts of the assets.
+    #[serde(default)]
+    #[schemars(with = "Vec<inventory::AccountEntry>")]
+    pub accounts: Vec<Value>,
     /// At least one that must raise an alert, and one that must not.
     #[schemars(length(min = 1))]
     pub cases: Vec<Case>,
@@ -33,6 +37,9 @@ pub struct Case {
     /// The protected hosts of this case, in place of the file's; an empty list watches every host.
     #[schemars(with = "Option<Vec<inventory::Entry>>")]
     pub assets: Option<Vec<Value>>,
+    /// The accounts of this case, in place of the file's.
+    #[schemars(with = "Option<Vec<inventory::AccountEntry>>")]
+    pub accounts: Option<Vec<Value>>,
     /// What Winlogbeat publishes.
     #[schemars(length(min = 1))]
     pub events: Vec<EventSpec>,
@@ -75,6 +82,10 @@ pub struct ExpectedAlert {
     pub accounts: Option<Vec<String>>,
     /// `pipewarden.pipes[]`, all of them in any order.
     pub pipes: Option<Vec<String>>,
+    /// `pipewarden.paths[]`, all of them in any order.
+    pub paths: Option<Vec<String>>,
+    /// `event.risk_score`
+    pub risk_score: Option<u8>,
     /// `pipewarden.accesses`
     pub accesses: Option<u32>,
     /// `event.outcome`

@@ -36,7 +36,7 @@ pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
     let inventory = if assets.is_empty() {
         Inventory::empty()
     } else {
-        let text = serde_json::json!({ "assets": assets }).to_string();
+        let text = serde_json::json!({ "assets": assets, "accounts": case.accounts(file) }).to_string();
         Inventory::parse(&text, "assets").map_err(|error| stopped(error.to_string()))?
     };
     let documents = case.documents(file).map_err(stopped)?.into_iter();
@@ -65,6 +65,11 @@ impl Case {
     /// The protected hosts, as an inventory lists them: the case's own, or else those of its file.
     pub fn assets<'a>(&'a self, file: &'a TestFile) -> &'a [Value] {
         self.assets.as_ref().unwrap_or(&file.assets)
+    }
+
+    /// The accounts that the inventory lists: the case's own, or else those of its file.
+    pub fn accounts<'a>(&'a self, file: &'a TestFile) -> &'a [Value] {
+        self.accounts.as_ref().unwrap_or(&file.accounts)
     }
 
     /// The events as Winlogbeat publishes them.
@@ -216,6 +221,7 @@ impl fmt::Display for ExpectedAlert {
             ("confidence", text(self.confidence.as_ref().map(|how| how as _))),
             ("accounts", list(self.accounts.as_deref())),
             ("pipes", list(self.pipes.as_deref())),
+            ("paths", list(self.paths.as_deref())),
         ];
         let parts: Vec<String> = fields
             .into_iter()

@@ -238,6 +238,8 @@ pub(crate) struct Process {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct File {
     pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     pub type_id: u8,
     #[serde(rename = "type")]
     pub kind: &'static str,

@@ -59,7 +59,10 @@ fn access(ecs: &Document, destination: &finding::Endpoint) -> finding::Evidence 
             ..destination.clone()
         }),
         actor: actor(account, process),
-        file: ecs.file.as_ref().map(|pipe| named_pipe(&pipe.name)),
+        file: ecs.file.as_ref().map(|file| match &file.path {
+            Some(path) => path_of_share(path),
+            None => named_pipe(&file.name),
+        }),
         ..finding::Evidence::default()
     }
 }
@@ -99,7 +102,10 @@ fn observed_evidence(
         Detail::ShareAccess(share) => finding::Evidence {
             src_endpoint: share.source_ip.map(|ip| address(ip, share.source_port)),
             actor: actor(share.account.as_ref().map(account), None),
-            file: Some(named_pipe(&share.pipe)),
+            file: Some(match share.pipe() {
+                Some(pipe) => named_pipe(pipe),
+                None => path_of_share(&share.to_string()),
+            }),
             ..base
         },
     }
@@ -130,7 +136,7 @@ fn connected(
         dst_endpoint: Some(finding::Endpoint {
             ip: connection.destination_ip.or(destination.ip),
             port: Some(connection.destination_port),
-            hostname: destination.hostname.clone(),
+            hostname: destination.hostname.clone().filter(|_| !connection.of_client),
         }),
         connection_info: Some(finding::ConnectionInfo {
             direction_id: if connection.initiated { 2 } else { 1 },
@@ -209,8 +215,19 @@ fn process(
 fn named_pipe(name: &str) -> finding::File {
     finding::File {
         name: name.to_owned(),
+        path: None,
         type_id: 6,
         kind: "Named Pipe",
+    }
+}
+
+/// A file or a folder: the log does not say which.
+fn path_of_share(path: &str) -> finding::File {
+    finding::File {
+        name: path.rsplit('\\').next().unwrap_or(path).to_owned(),
+        path: Some(path.to_owned()),
+        type_id: 0,
+        kind: "Unknown",
     }
 }
 

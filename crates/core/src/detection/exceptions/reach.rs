@@ -114,15 +114,12 @@ mod tests {
         Rule {
             id: "svcctl".into(),
             name: "Service control".to_owned(),
-            description: None,
-            enabled: true,
             pipes: Pipes {
                 pipe_connected: set(connected),
                 share_access: set(shared),
             },
             risk: 47,
-            references: Vec::new(),
-            attack: Vec::new(),
+            ..Rule::default()
         }
     }
 

@@ -29,6 +29,8 @@ pub(in crate::detection) struct Subject {
     pub(in crate::detection) is_certain: bool,
     pub(in crate::detection) accounts: BTreeSet<OneAccount>,
     pub(in crate::detection) pipes: BTreeSet<Arc<str>>,
+    /// What else was opened: no entry that names pipes covers any of it.
+    pub(in crate::detection) paths: BTreeSet<Arc<str>>,
     /// Whether a bound has dropped an account or a pipe: what was dropped might be what no entry covers.
     pub(in crate::detection) is_truncated: bool,
 }
@@ -53,6 +55,7 @@ impl Subject {
                 .map(|account| OneAccount::of_text(account, domains))
                 .collect(),
             pipes: touch.pipes.iter().cloned().collect(),
+            paths: BTreeSet::new(),
             is_truncated: touch.is_truncated,
         }
     }
@@ -124,7 +127,7 @@ impl Exception {
     fn names_pipes(&self, subject: &Subject) -> bool {
         self.pipes.as_ref().is_none_or(|pipes| {
             let is_named = |pipe: &Arc<str>| pipes.contains(&**pipe);
-            !subject.pipes.is_empty() && subject.pipes.iter().all(is_named)
+            subject.paths.is_empty() && !subject.pipes.is_empty() && subject.pipes.iter().all(is_named)
         })
     }
 

@@ -159,9 +159,12 @@ pub struct Seen {
     /// Its kind.
     #[schemars(with = "String")]
     pub kind: Kind,
-    /// The pipe, where the kind has one.
+    /// The pipe, where one was opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pipe: Option<Arc<str>>,
+    /// The share and the path in it, where something else was opened there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Arc<str>>,
     /// The source's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_ip: Option<IpAddr>,
@@ -185,12 +188,17 @@ impl Seen {
             Detail::Logon(logon) => (None, Some(logon.source_ip), logon.source_port),
             Detail::ShareSession(session) => (None, Some(session.source_ip), session.source_port),
             Detail::PipeConnected(pipe) => (Some(&pipe.pipe), None, None),
-            Detail::ShareAccess(share) => (Some(&share.pipe), share.source_ip, share.source_port),
+            Detail::ShareAccess(share) => (share.pipe(), share.source_ip, share.source_port),
+        };
+        let path = match &event.detail {
+            Detail::ShareAccess(share) if share.pipe().is_none() => Some(share.to_string().into()),
+            _ => None,
         };
         Self {
             time: event.time,
             kind: event.detail.kind(),
             pipe: pipe.cloned(),
+            path,
             source_ip,
             source_port,
             computer: event.computer.clone(),
@@ -202,8 +210,8 @@ impl Seen {
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.as_str())?;
-        if let Some(pipe) = &self.pipe {
-            write!(f, " {pipe}")?;
+        if let Some(opened) = self.pipe.as_ref().or(self.path.as_ref()) {
+            write!(f, " {opened}")?;
         }
         if let Some(ip) = self.source_ip {
             write!(f, " from {ip}")?;

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::connections;
 use super::dropped::DroppedEvidence;
 use super::standing::Standing;
 use super::stored::{Slot, Stored, around};
 use crate::detection::AlertId;
 use crate::time::EventTime;
 
-/// A `share_access` in state.
+/// A `share_access` in state; under a rule that watches accounts, a `logon`.
 #[derive(Debug)]
 pub(super) struct Share {
     pub(super) stored: Stored,
@@ -66,7 +67,7 @@ impl Accesses {
         if let Some((ip, port)) = tuple(&stored) {
             self.by_tuple.insert((ip, port, slot));
         }
-        if let Some(ip) = stored.share().and_then(|share| share.source_ip) {
+        if let Some(ip) = stored.named_source() {
             self.by_source.insert((ip, slot));
         }
         if let Some(id) = stored.logon_id() {
@@ -194,14 +195,15 @@ impl Accesses {
         self.by_tuple.range(all).filter_map(|key| self.shares.get(&key.2))
     }
 
-    /// Share accesses from this source that name their port, by port.
+    /// Share accesses from this source that name their port, by port; no logons.
     pub(super) fn shares_from(&self, ip: IpAddr) -> impl Iterator<Item = &Stored> {
         let all = (ip, u16::MIN, (EventTime::MIN, u64::MIN))..=(ip, u16::MAX, (EventTime::MAX, u64::MAX));
         let keys = self.by_tuple.range(all);
-        keys.filter_map(|key| Some(&self.shares.get(&key.2)?.stored))
+        let all = keys.filter_map(|key| Some(&self.shares.get(&key.2)?.stored));
+        all.filter(|stored| stored.share().is_some())
     }
 
-    /// Share accesses from this address within `window` of `time`.
+    /// Share accesses from this address within `window` of `time`; no logons.
     pub(super) fn shares_from_near(
         &self,
         ip: IpAddr,
@@ -210,7 +212,8 @@ impl Accesses {
     ) -> impl Iterator<Item = &Stored> {
         let (from, to) = around(time, window).into_inner();
         let keys = self.by_source.range((ip, from)..=(ip, to));
-        keys.filter_map(|key| Some(&self.shares.get(&key.1)?.stored))
+        let all = keys.filter_map(|key| Some(&self.shares.get(&key.1)?.stored));
+        all.filter(|stored| stored.share().is_some())
     }
 
     /// Share accesses that are marked as the asset's own, within `window` of `time`.
@@ -253,7 +256,7 @@ impl Accesses {
             if let Some((ip, port)) = tuple(&share.stored) {
                 self.by_tuple.remove(&(ip, port, slot));
             }
-            if let Some(ip) = share.stored.share().and_then(|share| share.source_ip) {
+            if let Some(ip) = share.stored.named_source() {
                 self.by_source.remove(&(ip, slot));
             }
             if let Some(id) = share.stored.logon_id() {
@@ -265,6 +268,8 @@ impl Accesses {
 
 /// Source address and port, where both are named.
 pub(super) fn tuple(stored: &Stored) -> Option<(IpAddr, u16)> {
-    let share = stored.share()?;
-    Some((share.source_ip?, share.source_port?))
+    match stored.share() {
+        Some(share) => Some((share.source_ip?, share.source_port?)),
+        None => connections::tuple(stored),
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::accesses::Accesses;
+use super::call_backs::CallBacks;
 use super::connections::Connections;
 use super::records::Records;
 use super::stored::{Slot, Stored};
@@ -19,6 +20,7 @@ pub(super) struct AssetState {
     pub(super) connections: Connections,
     pub(super) accesses: BTreeMap<RuleIndex, Accesses>,
     pub(super) records: Records,
+    pub(super) call_backs: CallBacks,
 }
 
 impl AssetState {
@@ -55,7 +57,11 @@ impl AssetState {
             None => self.connections.remove_oldest(),
         };
         if let Some(dropped) = &dropped {
-            self.records.remove(dropped);
+            let mut rules = self.accesses.values();
+            // A logon that is an access stays as that.
+            if rules.all(|accesses| accesses.stored(dropped.slot()).is_none()) {
+                self.records.remove(dropped);
+            }
             self.connections.dropped.add(dropped, now, settings);
         }
         dropped.is_some()
@@ -63,7 +69,7 @@ impl AssetState {
 
     /// Whether nothing is left in state.
     pub(super) fn is_empty(&self) -> bool {
-        self.connections.is_empty() && self.accesses.is_empty()
+        self.connections.is_empty() && self.accesses.is_empty() && self.call_backs.is_empty()
     }
 
     /// What bears the record id of an observation and says something else: the same log cannot have said both.

@@ -77,7 +77,8 @@ fn offset_of_asset(asset: &AssetState, settings: &JoinSettings) -> Option<Signed
     let shares = asset
         .accesses
         .values()
-        .flat_map(|rule| rule.shares.values().rev().take(LATEST).map(|share| &share.stored));
+        .flat_map(|rule| rule.shares.values().rev().take(LATEST).map(|share| &share.stored))
+        .filter(|stored| stored.share().is_some());
     ahead(shares, asset, settings, |_| true).map(|offset| -offset)
 }
 
@@ -104,7 +105,7 @@ pub(super) fn accesses_of<'a>(
             .flat_map(move |rule| rule.shares_of_tuple(ip, port, connection.time(), settings.tuple_window));
         shares
             .map(|share| &share.stored)
-            .filter(|share| share.within_span(connection, settings.join_span()))
+            .filter(|share| share.share().is_some() && share.within_span(connection, settings.join_span()))
     })
 }
 

@@ -13,11 +13,12 @@ use super::rivals;
 use super::source::{Client, Others, Source};
 use super::standing::Standing;
 use super::stored::{Origin, Slot, Stored};
-use super::{conflicts, links};
+use super::{call_backs, conflicts, links};
 use crate::detection::accounts::{OneAccount, shown};
 use crate::detection::exceptions::{NamedSource, Subject};
 use crate::detection::{
-    Attribution, Confidence, Conflict, Content, Counts, Dropped, JoinSettings, Limits, Omitted, Status, Who,
+    Attribution, Confidence, Conflict, Content, Counts, Dropped, JoinSettings, Limits, Omitted, Status,
+    WatchedCallBack, Who,
 };
 use crate::event::Kind;
 use crate::inventory::Domains;
@@ -35,7 +36,7 @@ pub(super) fn current(
     alert: &OpenAlert,
     asset: &AssetState,
     accesses: &Accesses,
-    keeps_logons: bool,
+    (keeps_logons, callback): (bool, Option<&WatchedCallBack>),
     (settings, domains): (&JoinSettings, &Domains),
 ) -> Option<Current> {
     let members = Members::of(alert, accesses);
@@ -46,6 +47,7 @@ pub(super) fn current(
         asset,
         accesses,
         keeps_logons,
+        callback,
         settings,
         domains,
     };
@@ -67,6 +69,8 @@ struct Reader<'a, 'b> {
     accesses: &'a Accesses,
     /// Whether the asset's logons are kept, which would show who else was there.
     keeps_logons: bool,
+    /// What its rule watches of connections that the asset makes.
+    callback: Option<&'b WatchedCallBack>,
     settings: &'a JoinSettings,
     domains: &'b Domains,
 }
@@ -84,7 +88,9 @@ impl<'a> Reader<'a, '_> {
         let source = self.source(&candidates);
         let found = self.with_dropped(self.found(&source, (first, last)));
         let mut lists = Lists::new(&self.settings.limits);
-        let exhibits = self.exhibits(&source, &found);
+        let call_backs = call_backs::of_alert(self.who, members, self.asset, self.callback, self.settings);
+        let mut exhibits = self.exhibits(&source, &found);
+        exhibits.call_backs(call_backs.iter().copied());
         let evidence = exhibits.listed(&self.settings.limits, &mut lists.omitted);
         let (destination_ips, source_ip) = (destination_ips(&source), self.source_ip(&source));
         let subject = self.subject(&source, &candidates, &found);
@@ -120,8 +126,10 @@ impl<'a> Reader<'a, '_> {
             processes: lists.bounded(processes),
             destination_ips: lists.bounded(destination_ips),
             pipes: lists.bounded(subject.pipes.clone()),
+            paths: lists.bounded(subject.paths.clone()),
             accounts: lists.bounded(shown(&subject.accounts)),
             counts,
+            call_backs: count(call_backs.len()),
             candidates: candidates.ranked(self.asset, &mut lists),
             evidence,
             omitted: lists.omitted,
@@ -143,21 +151,29 @@ impl<'a> Reader<'a, '_> {
                     .count(),
             )
         };
+        let logons = count(self.members.logons().count());
         Counts {
             network_connection: of_kind(Kind::NetworkConnection),
-            logon: of_kind(Kind::Logon),
+            logon: of_kind(Kind::Logon) + logons,
             share_session: of_kind(Kind::ShareSession),
             pipe_connected: count(self.members.pipes().count()),
-            share_access: count(self.members.shares.len()),
+            share_access: count(self.members.shares.len()) - logons,
         }
     }
 
-    /// What bounds have dropped of the alert and of the session evidence near its accesses.
+    /// What bounds have dropped of the alert and of the session evidence near its accesses. The evidence of a share access
+    /// without any may have come long before it.
     fn dropped(&self, times: (EventTime, EventTime)) -> Dropped {
         let opened = self.members.opened().unwrap_or(AppendTime::MIN);
         let dropped = &self.asset.connections.dropped;
+        let lacks_any = |share: &Share| !links::has_evidence(&share.stored, self.asset, self.settings);
+        let window = if self.members.audited().any(lacks_any) {
+            self.settings.tuple_window
+        } else {
+            self.settings.attribution_window
+        };
         Dropped {
-            evidence: dropped.near(times, opened, self.settings),
+            evidence: dropped.within(window, times, opened, self.settings),
             accesses: self.members.dropped.map_or(0, |dropped| dropped.number),
         }
     }
@@ -169,7 +185,9 @@ impl<'a> Reader<'a, '_> {
         let mut ports = BTreeSet::new();
         for share in self.members.audited() {
             ports.extend(tuple(&share.stored).map(|(_, port)| port));
-            for evidence in links::evidence_of(&share.stored, self.asset, self.settings) {
+            let evidence = links::evidence_of(&share.stored, self.asset, self.settings);
+            // What others say of a session of the asset with itself makes nothing local.
+            for evidence in evidence.filter(|seen| self.who != Who::Local || seen.is_by_asset()) {
                 let session = evidence.session().filter(|_| share.standing.is_some());
                 ports.extend(session.and_then(|session| session.source_port));
                 connections.insert(evidence.slot(), evidence);
@@ -219,12 +237,8 @@ impl<'a> Reader<'a, '_> {
             Who::Source(ip) => Some(ip),
             Who::Unattributed => None,
             Who::Local => {
-                let shares = self
-                    .members
-                    .shares
-                    .iter()
-                    .filter_map(|share| share.stored.share());
-                let logged = shares.filter_map(|share| share.source_ip);
+                let shares = self.members.shares.iter();
+                let logged = shares.filter_map(|share| share.stored.named_source());
                 let connected = addresses(source.connections.values().copied());
                 logged.chain(connected).min()
             }
@@ -336,6 +350,7 @@ impl<'a> Reader<'a, '_> {
             }],
             Who::Unattributed | Who::Local => candidates.names(),
         };
+        let (pipes, paths) = members.names_opened();
         Subject {
             sources,
             is_attributed: self.who != Who::Unattributed,
@@ -343,7 +358,8 @@ impl<'a> Reader<'a, '_> {
                 && members.name_their_source()
                 && found.conflicts.is_empty(),
             accounts: self.accounts(candidates),
-            pipes: members.pipe_names(),
+            pipes,
+            paths,
             is_truncated: members.dropped.is_some_and(|dropped| dropped.has_more_accounts),
         }
     }

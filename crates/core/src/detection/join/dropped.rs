@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::stored::Stored;
+use super::stored::{Opened, Stored};
 use crate::detection::JoinSettings;
 use crate::event::Outcome;
 use crate::time::{AppendTime, EventTime};
 
-/// How many accounts, and how many pipes, a summary names.
+/// How many accounts, and how many pipes and paths, a summary names.
 const NAMES: usize = 4;
-/// The longest account or pipe that it names, in bytes. So a summary takes less than 1 KiB.
+/// The longest account, pipe or path that it names, in bytes. So a summary takes less than 1 KiB.
 const NAME_BYTES: usize = 96;
 
 /// The accesses of an alert that no bound left room for.
@@ -24,7 +24,7 @@ pub(super) struct DroppedAccesses {
     /// When the first arrived.
     pub(super) opened: AppendTime,
     pub(super) accounts: BTreeSet<Arc<str>>,
-    pub(super) pipes: BTreeSet<Arc<str>>,
+    pub(super) opened_names: BTreeSet<Opened>,
     /// Whether there were more accounts than it names.
     pub(super) has_more_accounts: bool,
     /// Success if any is known to have been granted, else failure if all are known to have been denied.
@@ -34,23 +34,21 @@ pub(super) struct DroppedAccesses {
 impl DroppedAccesses {
     /// The summary of one.
     pub(super) fn of(access: &Stored, settings: &JoinSettings) -> Self {
-        let share = access.share();
         let mut dropped = Self {
             number: 1,
             untimely: u32::from(access.arrival_bucket(settings).is_some()),
             times: (access.time(), access.time()),
             opened: access.arrival,
             accounts: BTreeSet::new(),
-            pipes: BTreeSet::new(),
+            opened_names: BTreeSet::new(),
             has_more_accounts: false,
-            outcome: share.and_then(|share| share.outcome),
+            outcome: access.outcome(),
         };
-        if let Some(account) = share.and_then(|share| share.account.as_ref()) {
+        if let Some(account) = access.named_account() {
             dropped.add_account(account.to_string().into());
         }
-        let connected = access.pipe().map(|connected| &connected.pipe);
-        if let Some(pipe) = connected.or(share.map(|share| &share.pipe)) {
-            add_name(&mut dropped.pipes, Arc::clone(pipe));
+        if let Some(opened) = access.opened() {
+            dropped.add_opened(opened);
         }
         dropped
     }
@@ -66,20 +64,26 @@ impl DroppedAccesses {
         for account in later.accounts {
             self.add_account(account);
         }
-        for pipe in later.pipes {
-            add_name(&mut self.pipes, pipe);
+        for opened in later.opened_names {
+            self.add_opened(opened);
         }
     }
 
     fn add_account(&mut self, account: Arc<str>) {
-        let is_named = add_name(&mut self.accounts, account);
+        let bytes = account.len();
+        let is_named = add_name(&mut self.accounts, account, bytes);
         self.has_more_accounts |= !is_named;
+    }
+
+    fn add_opened(&mut self, opened: Opened) {
+        let bytes = opened.name().len();
+        add_name(&mut self.opened_names, opened, bytes);
     }
 }
 
-/// Adds a name, unless there are too many or it is too long. Whether it is among them.
-fn add_name(names: &mut BTreeSet<Arc<str>>, name: Arc<str>) -> bool {
-    let has_room = names.len() < NAMES && name.len() <= NAME_BYTES;
+/// Adds a name of so many bytes, unless there are too many or it is too long. Whether it is among them.
+fn add_name<T: Ord>(names: &mut BTreeSet<T>, name: T, bytes: usize) -> bool {
+    let has_room = names.len() < NAMES && bytes <= NAME_BYTES;
     if has_room {
         names.insert(name);
         true
@@ -151,12 +155,22 @@ impl DroppedEvidence {
     /// How much was lost that would have been near accesses between two times, of which the first arrived then.
     pub(super) fn near(
         &self,
+        times: (EventTime, EventTime),
+        arrival: AppendTime,
+        settings: &JoinSettings,
+    ) -> u32 {
+        self.within(settings.attribution_window, times, arrival, settings)
+    }
+
+    /// The same of what was no further from them than a window.
+    pub(super) fn within(
+        &self,
+        window: Duration,
         (first, last): (EventTime, EventTime),
         arrival: AppendTime,
         settings: &JoinSettings,
     ) -> u32 {
         let joins = |lost: &&Lost| lost.last_arrival.plus(settings.join_span()) >= arrival;
-        let window = settings.attribution_window;
         let from = first.minus(window).bucket(SLOT);
         let slots = self.slots.range(from..=last.plus(window)).map(|(_, lost)| lost);
         let lost = slots.chain([&self.beyond]).filter(joins);

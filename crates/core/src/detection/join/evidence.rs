@@ -39,6 +39,11 @@ impl<'a> Exhibits<'a> {
         accesses.for_each(|stored| self.add(stored, EvidenceRole::Access, is_local));
     }
 
+    /// Connections that the asset made to the source.
+    pub(super) fn call_backs(&mut self, call_backs: impl Iterator<Item = &'a Stored>) {
+        call_backs.for_each(|stored| self.add(stored, EvidenceRole::CallBack, false));
+    }
+
     fn add(&mut self, stored: &'a Stored, role: EvidenceRole, is_local: bool) {
         self.all.push(Exhibit {
             stored,

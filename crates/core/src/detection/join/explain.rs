@@ -14,7 +14,7 @@ use self::nearest::Nearest;
 use self::search::{EXAMINED, TICK, keep_nearest, reach, walk};
 
 use super::Join;
-use super::accesses::Accesses;
+use super::accesses::{Accesses, tuple};
 use super::asset::AssetState;
 use super::standing::Standing;
 use super::stored::Stored;
@@ -132,7 +132,9 @@ impl<'a> Explainer<'a> {
             Some(share) if share.outcome == Some(Outcome::Failure) => {
                 explained.missed.push(Finding::absent(Reason::Denied));
             }
+            Some(share) if share.pipe().is_none() => {}
             Some(_) => self.pipes_of(access, &mut explained),
+            None if access.is_logon() => {}
             None => self.shares_near(access, &mut explained),
         }
         if is_audited {
@@ -211,10 +213,10 @@ impl<'a> Explainer<'a> {
 
     /// The connections of an audited access, or those that nearly are.
     fn tuple_of(&self, access: &Stored, explained: &mut ExplainedAccess) {
-        let Some((share, ip)) = access.share().and_then(|share| Some((share, share.source_ip?))) else {
+        let Some(ip) = access.named_source() else {
             return;
         };
-        let Some(port) = share.source_port else {
+        let Some((_, port)) = tuple(access) else {
             explained.missed.push(Finding::absent(Reason::NoPort));
             return;
         };

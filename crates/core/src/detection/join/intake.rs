@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::Join;
 use super::accesses::Accesses;
 use super::asset::{AssetState, RuleIndex};
 use super::connections;
 use super::open_alert::OpenAlert;
 use super::overflow::Admitted;
 use super::placing::judge;
+use super::retention::expiry_of;
 use super::rivals::is_left_over;
 use super::source::{is_link_local, is_to_itself};
 use super::standing::Standing;
 use super::stored::{Slot, Stored, around};
-use super::{Expiry, Join};
 use super::{clocks, links, nearby};
 use crate::detection::{AlertId, Counters, Disposition, JoinSettings, Strength};
 use crate::event::AssetId;
@@ -26,11 +27,7 @@ impl Join {
     ) -> (Disposition, BTreeSet<AlertId>) {
         let nothing = BTreeSet::new();
         let is_session = stored.session().is_some();
-        let rules = if is_session {
-            Vec::new()
-        } else {
-            self.state.rules.watching(&stored.observation).to_vec()
-        };
+        let rules = self.state.watching(&stored.observation);
         if !is_session && rules.is_empty() {
             return (Disposition::Unwatched, nothing);
         }
@@ -40,30 +37,48 @@ impl Join {
         if self.seen_events.is_copy(id, stored.arrival, limit) {
             return (Disposition::Copy, nothing);
         }
-        let expiry = Expiry {
-            arrival: stored.arrival,
-            asset: stored.observation.asset.clone(),
-            slot: stored.slot(),
-        };
+        if let Some(to) = stored
+            .call_back()
+            .and_then(|connection| connection.destination_ip)
+        {
+            let touched = self.take_call_back(&rules, stored, to, counters);
+            return (Disposition::Applied, touched);
+        }
         if let Some(session) = stored.session() {
-            self.connections.push_back(expiry);
+            self.connections.push_back(expiry_of(stored));
             let mut touched = self.take_session(stored.clone());
             touched.extend(self.contradicted_by(stored, counters));
             let source = Some(session.source_ip);
             let dropped = self.bound_connections(&stored.observation.asset, source);
             counters.dropped_session_evidence += dropped as u64;
+            if !rules.is_empty() {
+                touched.extend(self.take_accesses(&rules, stored, counters).1);
+            }
             return (Disposition::Applied, touched);
         }
-        if stored.arrival_bucket(&self.state.settings).is_some() {
-            counters.untimely += 1;
-        }
-        let (kept, mut touched) = self.take_access(&rules, stored, counters);
+        let (kept, mut touched) = self.take_accesses(&rules, stored, counters);
         if !kept {
             return (Disposition::Dropped, touched);
         }
-        self.accesses.push_back(expiry);
         touched.extend(self.contradicted_by(stored, counters));
         (Disposition::Applied, touched)
+    }
+
+    /// Takes an access in for each of these rules, and notes when it expires. Whether any kept it, and the alerts that it touches.
+    fn take_accesses(
+        &mut self,
+        rules: &[RuleIndex],
+        stored: &Stored,
+        counters: &mut Counters,
+    ) -> (bool, BTreeSet<AlertId>) {
+        if stored.arrival_bucket(&self.state.settings).is_some() {
+            counters.untimely += 1;
+        }
+        let (kept, touched) = self.take_access(rules, stored, counters);
+        if kept {
+            self.accesses.push_back(expiry_of(stored));
+        }
+        (kept, touched)
     }
 
     fn take_session(&mut self, stored: Stored) -> BTreeSet<AlertId> {
@@ -137,12 +152,12 @@ impl Join {
             let asset = self.state.assets.entry(id.clone()).or_default();
             asset.records.insert(stored);
             let accesses = asset.accesses.entry(rule).or_default();
-            let (slot, moved) = if stored.share().is_some() {
-                let slot = accesses.add_share(stored.clone());
-                (slot, accesses.pair_share(slot, settings))
-            } else {
+            let (slot, moved) = if stored.is_pipe_connected() {
                 let slot = accesses.add_pipe(stored.clone());
                 (slot, accesses.pair_pipe(slot, settings))
+            } else {
+                let slot = accesses.add_share(stored.clone());
+                (slot, accesses.pair_share(slot, settings))
             };
             for &slot in moved.iter().chain([&slot]) {
                 judge(asset, rule, slot, settings);
@@ -177,12 +192,14 @@ impl Join {
         let Some(asset) = self.state.assets.get(&stored.observation.asset) else {
             return BTreeSet::new();
         };
-        let alerts_of = |other: &Stored| match other.session() {
-            Some(_) => alerts_near(other, asset, settings),
-            None => {
-                let rules = asset.accesses.values();
-                rules.filter_map(|rule| rule.alert_of(other.slot())).collect()
+        let alerts_of = |other: &Stored| {
+            let rules = asset.accesses.values();
+            let mut alerts: BTreeSet<AlertId> =
+                rules.filter_map(|rule| rule.alert_of(other.slot())).collect();
+            if other.session().is_some() {
+                alerts.extend(alerts_near(other, asset, settings));
             }
+            alerts
         };
         let mut touched = BTreeSet::new();
         for other in asset.contradicting(stored, settings) {

@@ -60,7 +60,7 @@ pub(super) fn newly_linked(stored: &Stored, asset: &AssetState, settings: &JoinS
         .collect()
 }
 
-/// The session evidence of a share access, each once: of its address and port, and of its logon id and address. Where it
+/// The session evidence of a share access, or of a logon that is an access, each once: of its address and port, and of its logon id and address. Where it
 /// names no address, of its logon id.
 pub(super) fn evidence_of<'a>(
     share: &Stored,
@@ -84,7 +84,8 @@ fn of_session<'a>(
     settings: &JoinSettings,
 ) -> impl Iterator<Item = &'a Stored> {
     let (time, window) = (share.time(), settings.tuple_window);
-    let named = share.share().and_then(|share| share.source_ip);
+    // Other logons say no more than one that is an access says itself.
+    let (named, is_logon) = (share.named_source(), share.is_logon());
     let by_tuple = accesses::tuple(share).into_iter();
     let by_tuple = by_tuple.flat_map(move |(ip, port)| asset.connections.of_tuple(ip, port, time, window));
     let by_id = share.logon_id().into_iter();
@@ -96,5 +97,6 @@ fn of_session<'a>(
         });
     by_tuple
         .chain(by_id)
+        .filter(move |other| !(is_logon && other.is_logon()))
         .filter(|other| other.within_span(share, settings.join_span()))
 }

@@ -8,7 +8,7 @@ use super::content::count;
 use super::dropped::{DroppedAccesses, together};
 use super::open_alert::OpenAlert;
 use super::standing::Standing;
-use super::stored::Stored;
+use super::stored::{Opened, Stored};
 use crate::detection::Who;
 use crate::detection::accounts::{OneAccount, Written, distinct};
 use crate::event::{Account, Outcome};
@@ -73,8 +73,7 @@ impl<'a> Members<'a> {
 
     /// Whether each of these share accesses has its own address, and none that of a logon of its session.
     pub(super) fn name_their_source(&self) -> bool {
-        let mut audited = self.audited().filter_map(|share| share.stored.share());
-        audited.all(|share| share.source_ip.is_some())
+        self.audited().all(|share| share.stored.named_source().is_some())
     }
 
     /// The first share access without an address whose logon id is of sessions from several sources.
@@ -87,6 +86,12 @@ impl<'a> Members<'a> {
         unclear.min_by_key(|share| (share.time(), share.observation.id))
     }
 
+    /// Logons that are accesses.
+    pub(super) fn logons(&self) -> impl Iterator<Item = &'a Stored> {
+        let shares = self.shares.iter().map(|share| &share.stored);
+        shares.filter(|stored| stored.is_logon())
+    }
+
     /// Event time of the first and of the last access.
     pub(super) fn times(&self) -> Option<(EventTime, EventTime)> {
         let kept = self.accesses().map(|(access, _)| (access.time(), access.time()));
@@ -94,13 +99,18 @@ impl<'a> Members<'a> {
         times.reduce(|(first, last), times| (first.min(times.0), last.max(times.1)))
     }
 
-    pub(super) fn pipe_names(&self) -> BTreeSet<Arc<str>> {
-        let names = self.accesses().filter_map(|(access, _)| match access.pipe() {
-            Some(pipe) => Some(&pipe.pipe),
-            None => access.share().map(|share| &share.pipe),
-        });
-        let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.pipes);
-        names.chain(dropped).cloned().collect()
+    /// The pipes that were opened, and the paths.
+    pub(super) fn names_opened(&self) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
+        let kept = self.accesses().filter_map(|(access, _)| access.opened());
+        let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.opened_names);
+        let (mut pipes, mut paths) = (BTreeSet::new(), BTreeSet::new());
+        for opened in kept.chain(dropped.cloned()) {
+            match opened {
+                Opened::Pipe(name) => pipes.insert(name),
+                Opened::Path(name) => paths.insert(name),
+            };
+        }
+        (pipes, paths)
     }
 
     /// Those that share accesses name and these, each once, however it was written.
@@ -109,8 +119,8 @@ impl<'a> Members<'a> {
         others: impl Iterator<Item = &'b Account>,
         domains: &Domains,
     ) -> BTreeSet<OneAccount> {
-        let shares = self.shares.iter().filter_map(|share| share.stored.share());
-        let accounts = shares.filter_map(|share| share.account.as_ref());
+        let shares = self.shares.iter();
+        let accounts = shares.filter_map(|share| share.stored.named_account());
         let dropped = self.dropped.into_iter().flat_map(|dropped| &dropped.accounts);
         distinct(
             accounts
@@ -123,9 +133,9 @@ impl<'a> Members<'a> {
 
     /// Success if any access is known to have been granted, else failure if all are known to have been denied.
     pub(super) fn outcome(&self) -> Option<Outcome> {
-        let shares = self.shares.iter().filter_map(|share| share.stored.share());
+        let shares = self.shares.iter().map(|share| share.stored.outcome());
         let alone = self.alone.iter().map(|_| None);
-        let outcomes = shares.map(|share| share.outcome).chain(alone);
+        let outcomes = shares.chain(alone);
         let outcomes = outcomes.chain(self.dropped.map(|dropped| dropped.outcome));
         outcomes.reduce(together).flatten()
     }

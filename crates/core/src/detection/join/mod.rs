@@ -3,8 +3,8 @@
 //! Three kinds of observation describe one access and no two pairs share the same key, so each pair is
 //! joined on its own:
 //!
-//! - a `share_access` is an access by the source it names;
-//! - a `pipe_connected` is the same access as a `share_access` within `pair_window`, one to one (`pairs`), else it is an
+//! - a `share_access`, to a pipe or to a path of a share, is an access by the source it names;
+//! - a `pipe_connected` is the same access as a `share_access` to a pipe within `pair_window`, one to one (`pairs`), else it is an
 //!   access without a named source;
 //! - a `network_connection` is evidence for an audited access from the same source address and port, and makes its source
 //!   a *candidate* for accesses without a named source near it (`nearby`, `standing`).
@@ -24,6 +24,7 @@
 mod accesses;
 mod admission;
 mod asset;
+mod call_backs;
 mod candidates;
 mod clocks;
 mod conflicts;
@@ -55,6 +56,7 @@ mod stored;
 mod tallies;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::admission::Admission;
@@ -102,6 +104,8 @@ pub struct Join {
     live_connections: usize,
     /// Destination-side observations in the order of their offsets.
     accesses: VecDeque<Expiry>,
+    /// Connections that assets made, in the order of their offsets, each with the address that it is to.
+    call_backs: VecDeque<(IpAddr, Expiry)>,
 }
 
 /// When and where an observation leaves state.
@@ -139,6 +143,7 @@ impl Join {
             connections: VecDeque::new(),
             live_connections: 0,
             accesses: VecDeque::new(),
+            call_backs: VecDeque::new(),
         }
     }
 
@@ -189,7 +194,7 @@ impl Join {
     /// How much is in state.
     pub fn state_size(&self) -> StateSize {
         StateSize {
-            session_evidence: self.live_connections,
+            session_evidence: self.live_connections + self.call_backs.len(),
             accesses: self.accesses.len(),
             alerts: self.alerts.len() + self.tallies.len(),
             seen_events: self.seen_events.len(),
@@ -275,8 +280,8 @@ impl Join {
     }
 
     /// Judges the sensors of an observation's asset. A copy, what a bound dropped, or what the asset did itself shows that
-    /// its own sensor is alive, but no access. A denied access never reaches the pipe, so no `pipe_connected` is due for
-    /// it; an access over a session that is known already asks for no new `network_connection`.
+    /// its own sensor is alive, but no access. A denied access, or one to a path, reaches no pipe, so no `pipe_connected` is due
+    /// for it; an access over a session that is known already asks for no new `network_connection`.
     fn judge_sensors(
         &mut self,
         stored: &Stored,
@@ -285,14 +290,19 @@ impl Join {
         at: At,
     ) -> Option<Revision> {
         let observation = &stored.observation;
-        let is_denied = stored
+        if stored.call_back().is_some() {
+            // What an asset does itself shows nothing of what is logged of others.
+            return None;
+        }
+        let opens_a_pipe = stored
             .share()
-            .is_some_and(|share| share.outcome == Some(Outcome::Failure));
+            .is_none_or(|share| share.pipe().is_some() && share.outcome != Some(Outcome::Failure));
+        let mut rules = self.state.watching(observation).into_iter();
         let arrival = Arrival {
             asset: &observation.asset,
             kind: observation.kind(),
             is_access: disposition == Disposition::Applied && !observation.is_local,
-            is_paired: !is_denied && self.state.rules.watch_both_sides(observation),
+            is_paired: opens_a_pipe && rules.any(|rule| self.state.rules.is_two_sided(rule)),
             is_new_session,
         };
         self.sensors.see(arrival, at, &self.state.settings)

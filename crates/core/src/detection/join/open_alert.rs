@@ -190,6 +190,7 @@ fn is_urgent(last_published: &Content, content: &Content) -> bool {
         content.candidates.iter().map(|candidate| candidate.ip).collect()
     };
     last_published.confidence != content.confidence
+        || (last_published.call_backs == 0) != (content.call_backs == 0)
         || last_published.attribution != content.attribution
         || last_published.status != content.status
         || last_published.exception != content.exception

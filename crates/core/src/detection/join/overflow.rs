@@ -76,7 +76,11 @@ impl Join {
             return Vec::new();
         };
         let (time, window) = (stored.time(), settings.attribution_window);
-        if stored.share().is_some() {
+        let opens_a_pipe = stored.share().is_none_or(|share| share.pipe().is_some());
+        if stored.is_logon() || !opens_a_pipe {
+            // It is half of nothing.
+            Vec::new()
+        } else if stored.share().is_some() {
             accesses.dropped_shares.add(stored, self.stream_time, settings);
             let alone = accesses.unattributed_between(time.minus(window), time.plus(window));
             alone.map(|(_, _, alert)| alert).collect()
@@ -119,16 +123,13 @@ impl Join {
 
     /// Whose an access is by its own word.
     fn who_at_arrival(&self, stored: &Stored) -> Who {
-        let Some(share) = stored.share() else {
-            return Who::Unattributed;
-        };
         let asset = self.state.assets.get(&stored.observation.asset);
         let is_its_own = stored.observation.is_local
             || asset.is_some_and(|asset| is_local(stored, asset, &self.state.settings));
         if is_its_own {
             return Who::Local;
         }
-        share.source_ip.map_or(Who::Unattributed, Who::Source)
+        stored.named_source().map_or(Who::Unattributed, Who::Source)
     }
 
     /// Counts an access whose alert would be one too many.
@@ -167,7 +168,7 @@ fn count(overflow: &mut Overflow, access: &Stored) {
     overflow.accesses = overflow.accesses.saturating_add(1);
     let (first, last) = overflow.times;
     overflow.times = (first.min(access.time()), last.max(access.time()));
-    let Some(ip) = access.share().and_then(|share| share.source_ip) else {
+    let Some(ip) = access.named_source() else {
         overflow.is_complete = false;
         return;
     };

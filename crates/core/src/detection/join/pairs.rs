@@ -182,13 +182,13 @@ impl Accesses {
 pub(super) fn may_pair(share: &Stored) -> bool {
     share
         .share()
-        .is_some_and(|share| share.outcome != Some(Outcome::Failure))
+        .is_some_and(|share| share.pipe().is_some() && share.outcome != Some(Outcome::Failure))
 }
 
 /// Whether two share accesses of one source address and port may be one open: of the same pipe, and both timely or of one
 /// arrival bucket.
 fn runs_with(a: &Stored, b: &Stored, settings: &JoinSettings) -> bool {
-    let pipe = |stored: &Stored| stored.share().map(|share| share.pipe.clone());
+    let pipe = |stored: &Stored| stored.share().map(|share| share.path.clone());
     pipe(a) == pipe(b) && a.arrival_bucket(settings) == b.arrival_bucket(settings)
 }
 

@@ -145,8 +145,7 @@ impl Join {
             (&pipe.stored, who_of(pipe.standing), false)
         } else {
             let share = accesses.shares.get(&slot)?;
-            let named = share.stored.share().and_then(|share| share.source_ip);
-            let who = match named {
+            let who = match share.stored.named_source() {
                 _ if is_local(&share.stored, state, &self.state.settings) => Who::Local,
                 Some(ip) => Who::Source(ip),
                 None => who_of(share.standing),

@@ -2,9 +2,19 @@
 
 use std::net::IpAddr;
 
-use super::Join;
 use super::asset::AssetState;
+use super::stored::Stored;
+use super::{Expiry, Join};
 use crate::event::AssetId;
+
+/// When and where an observation leaves state.
+pub(super) fn expiry_of(stored: &Stored) -> Expiry {
+    Expiry {
+        arrival: stored.arrival,
+        asset: stored.observation.asset.clone(),
+        slot: stored.slot(),
+    }
+}
 
 impl Join {
     /// Forgets what has been in state for a whole horizon.
@@ -21,6 +31,9 @@ impl Join {
         }
         while let Some(expiry) = self.accesses.pop_front_if(|expiry| expiry.arrival <= oldest_kept) {
             self.with_asset(&expiry.asset, |asset| asset.expire_access(expiry.slot));
+        }
+        while (self.call_backs.front()).is_some_and(|(_, expiry)| expiry.arrival <= oldest_kept) {
+            self.forget_call_back();
         }
     }
 
@@ -84,7 +97,7 @@ impl Join {
     }
 
     /// Works on an asset and forgets it if nothing of it is left.
-    fn with_asset(&mut self, id: &AssetId, work: impl FnOnce(&mut AssetState)) {
+    pub(super) fn with_asset(&mut self, id: &AssetId, work: impl FnOnce(&mut AssetState)) {
         if let Some(asset) = self.state.assets.get_mut(id) {
             work(asset);
             if asset.is_empty() {

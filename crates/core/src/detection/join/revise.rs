@@ -14,39 +14,53 @@ use crate::time::AppendTime;
 type Stamp = (u64, AppendTime);
 
 impl Join {
-    /// The last revision of every published alert that may still be active: open alerts, active alerts about sensors, and
-    /// active sweeps, by alert id. A change of policy writes them once more, numbered as a deadline at this record would. All
-    /// count as published, since under the policy before they may have been; so are those that are superseded, since under
-    /// that policy their last revision may have had to wait.
-    pub fn published_alerts(&self, At { now, offset }: At) -> Vec<Revision> {
+    /// Writes every open alert, and every active alert about sensors and active sweep, by alert id, numbered as a deadline at
+    /// this record would. That is what a change of policy asks for: which of them the policy before had published, and with
+    /// which content, does not follow from the log alone. So all count as published, those that still settle among them, or
+    /// nobody would withdraw one that ends up empty; and what is superseded is written as well, since under that policy its
+    /// last revision may have had to wait.
+    pub fn publish_open(&mut self, At { now, offset }: At) -> Vec<Revision> {
         let at = At {
             now: self.stream_time.max(now),
             offset,
         };
-        let mut revisions = Vec::new();
-        for (&id, alert) in &self.alerts {
-            let Some(content) = &alert.last_published else {
-                continue;
-            };
-            revisions.push(Revision {
-                id,
-                number: by_deadline(offset),
-                is_first: false,
-                is_published: true,
-                created: at.now,
-                body: Body::Access(AccessAlert {
-                    key: alert.key.clone(),
-                    rule: Arc::clone(self.state.rules.rule(alert.rule)),
-                    is_excepted_anew: false,
-                    content: content.clone(),
-                }),
-            });
-        }
+        let open: Vec<AlertId> = self.alerts.keys().copied().collect();
+        let mut revisions: Vec<Revision> = open
+            .into_iter()
+            .filter_map(|id| self.publish_again(id, at))
+            .collect();
         revisions.extend(self.sensors.active(at));
         revisions.extend(self.sweeps.active(at));
         revisions.extend(self.tallies.active(at));
         revisions.sort_by_key(|revision| revision.id);
         revisions
+    }
+
+    /// The last revision of an open alert once more, or the first that it has.
+    fn publish_again(&mut self, id: AlertId, at: At) -> Option<Revision> {
+        let stamp = (by_deadline(at.offset), at.now);
+        let alert = self.alerts.get_mut(&id)?;
+        let rule = self.state.rules.rule(alert.rule);
+        let Some(content) = alert.last_published.clone() else {
+            let (content, _) = self.state.content_now(alert)?;
+            if let Some(deadline) = alert.deadline.take() {
+                self.deadlines.remove(&(deadline, id));
+            }
+            return Some(write(alert, id, rule, content, stamp));
+        };
+        Some(Revision {
+            id,
+            number: stamp.0,
+            is_first: false,
+            is_published: true,
+            created: stamp.1,
+            body: Body::Access(AccessAlert {
+                key: alert.key.clone(),
+                rule: Arc::clone(rule),
+                is_excepted_anew: false,
+                content,
+            }),
+        })
     }
 
     pub(super) fn fire_deadlines(&mut self, at: At, output: &mut JoinOutput) {

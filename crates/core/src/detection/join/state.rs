@@ -7,13 +7,13 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::accesses::Accesses;
-use super::asset::AssetState;
+use super::asset::{AssetState, RuleIndex};
 use super::content::{Current, current};
 use super::open_alert::OpenAlert;
 use super::rules::Rules;
 use crate::detection::{Action, AlertId, Content, Exceptions, JoinSettings, Status, Who};
-use crate::event::AssetId;
-use crate::inventory::Inventory;
+use crate::event::{AssetId, Detail, Logon, Observation};
+use crate::inventory::{Inventory, Role};
 use crate::time::AppendTime;
 
 /// All of a join's state that the contents of alerts follow from.
@@ -40,7 +40,8 @@ impl State {
         let accesses = asset.accesses.get(&alert.rule).unwrap_or(&no_accesses);
         let keeps_logons = self.keeps_logons(&alert.key.asset);
         let policy = (&self.settings, self.exceptions.domains());
-        if let Some(current) = current(alert, asset, accesses, keeps_logons, policy) {
+        let callback = self.rules.rule(alert.rule).callback.as_ref();
+        if let Some(current) = current(alert, asset, accesses, (keeps_logons, callback), policy) {
             let opened = current.opened;
             return Some((self.excepted(alert, current), opened));
         }
@@ -55,14 +56,43 @@ impl State {
         Some((superseded, AppendTime::MIN))
     }
 
+    /// The rules that watch what an observation shows, on an asset like its own: what was opened, or that an account was used
+    /// from elsewhere; of what an asset did, those that watch whether it connects back. None for other session evidence, which
+    /// serves all of them.
+    pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
+        let mut rules = match &observation.event.detail {
+            Detail::Logon(logon) => self.watching_logon(logon, observation),
+            _ => self.rules.watching(observation),
+        };
+        if rules.iter().any(|&rule| !self.rules.rule(rule).roles.is_empty()) {
+            let roles = self.roles(&observation.asset);
+            rules.retain(|&rule| self.rules.rule(rule).watches_roles(roles));
+        }
+        rules
+    }
+
+    /// The rules that watch an account where it is not expected. What an asset does itself is no use from elsewhere.
+    fn watching_logon(&self, logon: &Logon, observation: &Observation) -> Vec<RuleIndex> {
+        let (Some(inventory), Some(account)) = (&self.inventory, &logon.account) else {
+            return Vec::new();
+        };
+        if observation.is_local || !self.rules.watch_accounts() {
+            return Vec::new();
+        }
+        let purposes = inventory.used_elsewhere(account, logon.source_ip, &observation.asset);
+        self.rules.watching_accounts(&purposes)
+    }
+
+    /// What the inventory says that an asset is for.
+    fn roles(&self, asset: &AssetId) -> &[Role] {
+        let inventory = self.inventory.as_ref();
+        let listed = inventory.and_then(|inventory| inventory.asset(asset));
+        listed.map_or(&[], |asset| asset.roles.as_slice())
+    }
+
     /// Whether the settings keep an asset's logons: without them an inferred source is less sure.
     fn keeps_logons(&self, asset: &AssetId) -> bool {
-        let listed = self
-            .inventory
-            .as_ref()
-            .and_then(|inventory| inventory.asset(asset));
-        let roles = listed.map_or(&[][..], |asset| asset.roles.as_slice());
-        self.settings.session_evidence.logons.of(roles)
+        self.settings.session_evidence.logons.of(self.roles(asset))
     }
 
     /// The content with what is kept from the alerts topic: what the asset did itself, and what an exception suppresses.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::detection::JoinSettings;
-use crate::event::{Account, Detail, NetworkConnection, Observation, PipeConnected, ShareAccess};
+use crate::event::{Account, Detail, NetworkConnection, Observation, Outcome, ShareAccess};
 use crate::time::{AppendTime, EventTime};
 
 /// The place of an observation in an index by event time. The offset makes it unique; it never decides
@@ -28,6 +28,22 @@ pub(super) struct Session<'a> {
     pub(super) source_port: Option<u16>,
     /// Whose session it is; a connection does not say.
     pub(super) account: Option<&'a Account>,
+}
+
+/// What an access opened, by its own word.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Opened {
+    Pipe(Arc<str>),
+    /// `share\path`
+    Path(Arc<str>),
+}
+
+impl Opened {
+    pub(super) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Pipe(name) | Self::Path(name) => name,
+        }
+    }
 }
 
 /// Where session evidence shows a connection from. The asset itself is one origin, by whichever address.
@@ -78,12 +94,12 @@ impl Stored {
         })
     }
 
-    /// Where a share access comes from by its own word.
+    /// Where a share access, or a logon that is one, comes from by its own word.
     pub(super) fn share_origin(&self) -> Option<Origin> {
         if self.observation.is_local {
             return Some(Origin::Local);
         }
-        self.share()?.source_ip.map(Origin::Remote)
+        self.named_source().map(Origin::Remote)
     }
 
     /// Whether the asset logged it, and not the client.
@@ -94,6 +110,7 @@ impl Stored {
     /// What session evidence says of the client.
     pub(super) fn session(&self) -> Option<Session<'_>> {
         let (source_ip, source_port, account) = match &self.observation.event.detail {
+            Detail::NetworkConnection(connection) if connection.of_client => return None,
             Detail::NetworkConnection(connection) => (connection.source_ip, connection.source_port, None),
             Detail::Logon(logon) => (logon.source_ip, logon.source_port, logon.account.as_ref()),
             Detail::ShareSession(session) => {
@@ -110,16 +127,41 @@ impl Stored {
 
     /// The session of an account on the asset that it belongs to, as far as a log names it.
     pub(super) fn logon_id(&self) -> Option<u64> {
-        let account = match &self.observation.event.detail {
-            Detail::ShareAccess(share) => share.account.as_ref(),
-            _ => self.session()?.account,
-        };
-        account?.session_id()
+        self.named_account()?.session_id()
+    }
+
+    pub(super) fn is_pipe_connected(&self) -> bool {
+        matches!(self.observation.event.detail, Detail::PipeConnected(_))
     }
 
     /// Whether it is a logon: what that shows depends on what else bears its address and port, or its id.
     pub(super) fn is_logon(&self) -> bool {
         matches!(self.observation.event.detail, Detail::Logon(_))
+    }
+
+    /// The address that an access names: a share access, or a logon that is one.
+    pub(super) fn named_source(&self) -> Option<IpAddr> {
+        match &self.observation.event.detail {
+            Detail::ShareAccess(share) => share.source_ip,
+            _ => self.session().map(|session| session.source_ip),
+        }
+    }
+
+    /// The account that an access names.
+    pub(super) fn named_account(&self) -> Option<&Account> {
+        match &self.observation.event.detail {
+            Detail::ShareAccess(share) => share.account.as_ref(),
+            _ => self.session()?.account,
+        }
+    }
+
+    /// Whether an access was granted, as far as it says. Only a logon that succeeded is one.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        match &self.observation.event.detail {
+            Detail::ShareAccess(share) => share.outcome,
+            Detail::Logon(_) => Some(Outcome::Success),
+            Detail::NetworkConnection(_) | Detail::ShareSession(_) | Detail::PipeConnected(_) => None,
+        }
     }
 
     pub(super) fn connection(&self) -> Option<&NetworkConnection> {
@@ -129,6 +171,11 @@ impl Stored {
         }
     }
 
+    /// A connection that the asset made.
+    pub(super) fn call_back(&self) -> Option<&NetworkConnection> {
+        self.connection().filter(|connection| connection.of_client)
+    }
+
     pub(super) fn share(&self) -> Option<&ShareAccess> {
         match &self.observation.event.detail {
             Detail::ShareAccess(share) => Some(share),
@@ -136,10 +183,15 @@ impl Stored {
         }
     }
 
-    pub(super) fn pipe(&self) -> Option<&PipeConnected> {
+    /// What was opened; nothing by session evidence.
+    pub(super) fn opened(&self) -> Option<Opened> {
         match &self.observation.event.detail {
-            Detail::PipeConnected(pipe) => Some(pipe),
-            _ => None,
+            Detail::PipeConnected(connected) => Some(Opened::Pipe(Arc::clone(&connected.pipe))),
+            Detail::ShareAccess(share) => Some(match share.pipe() {
+                Some(pipe) => Opened::Pipe(Arc::clone(pipe)),
+                None => Opened::Path(share.to_string().into()),
+            }),
+            Detail::NetworkConnection(_) | Detail::Logon(_) | Detail::ShareSession(_) => None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Session evidence that Windows itself logs: logons, uses of `IPC$`, connections that its firewall let pass.
 
-use super::{End, Unusable, connection, initiated_by_direction, ip, port, process_of, shared};
+use super::{CallBack, End, Unusable, connection, initiated_by_direction, ip, port, process_of, shared};
 use crate::event::decoded::{AddressClaim, DecodeError, Skip};
 use crate::event::field::Scalar;
 use crate::event::record::{OddFields, Record};
-use crate::event::{Account, Detail, Log, Logon, ShareSession, names};
+use crate::event::{Account, Detail, Log, Logon, NetworkConnection, ShareSession, names};
 use crate::time::EventTime;
 
 /// `LogonType` of a logon over the network.
@@ -52,7 +52,10 @@ fn target(record: &Record<'_, '_>, was_moved: bool) -> Option<Account> {
 /// Security 5140 on `IPC$`.
 pub(super) fn share_session(record: &Record<'_, '_>, odd: &mut OddFields) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
-    let share = ipc_share(&data.share_name)?;
+    let share = share_name(&data.share_name)?;
+    if !is_share_of_pipes(share) {
+        return Err(Skip::OtherShare.into());
+    }
     // A path of two backslashes has four where they are doubled.
     let share = if share.starts_with(r"\\\\") {
         share.replace(r"\\", r"\")
@@ -70,15 +73,15 @@ pub(super) fn share_session(record: &Record<'_, '_>, odd: &mut OddFields) -> Res
     }))
 }
 
-/// The share, if it is the one of pipes.
-pub(super) fn ipc_share<'f>(name: &'f Scalar<'_>) -> Result<&'f str, Unusable> {
-    let share = name.text().ok_or(DecodeError::MissingField("ShareName"))?;
+/// The share as it is written, with its path.
+pub(super) fn share_name<'f>(name: &'f Scalar<'_>) -> Result<&'f str, DecodeError> {
+    name.text().ok_or(DecodeError::MissingField("ShareName"))
+}
+
+/// Whether it is the share that pipes are opened in.
+pub(super) fn is_share_of_pipes(share: &str) -> bool {
     let is_ipc = |last: &str| last.eq_ignore_ascii_case("IPC$");
-    if share.rsplit('\\').next().is_some_and(is_ipc) {
-        Ok(share)
-    } else {
-        Err(Skip::OtherShare.into())
-    }
+    share.rsplit('\\').next().is_some_and(is_ipc)
 }
 
 /// Who used a share.
@@ -107,6 +110,7 @@ pub(super) fn connection_permitted(
     record: &Record<'_, '_>,
     time: EventTime,
     claims: &mut Vec<AddressClaim>,
+    call_back: &mut CallBack<'_>,
     odd: &mut OddFields,
 ) -> Result<Detail, Unusable> {
     let (data, document) = (record.data, record.document);
@@ -132,10 +136,6 @@ pub(super) fn connection_permitted(
             host: None,
         },
     );
-    if ![&ends.0, &ends.1].into_iter().any(End::is_smb) {
-        // Its claims would be missing where the event is skipped unparsed.
-        return Err(super::without_smb_port(&ends.0, &ends.1, odd));
-    }
     let direction = data.direction.text().and_then(|text| match text {
         "%%14592" => Some(false),
         "%%14593" => Some(true),
@@ -144,6 +144,24 @@ pub(super) fn connection_permitted(
     let direction = odd
         .unless_empty(&data.direction, "Direction", direction)
         .or_else(|| initiated_by_direction(document.network.direction.text()?));
+    let process = || {
+        process_of(
+            data.application.or(&document.process.executable),
+            &Scalar::Missing,
+            data.permitted_process_id.or(&document.process.pid),
+        )
+    };
+    let made = super::call_back::of(record, &ends, direction, call_back.ports)?;
+    call_back.found = made.map(|connection| NetworkConnection {
+        reported_by: Log::Security,
+        process: process(),
+        user: None,
+        ..connection
+    });
+    if ![&ends.0, &ends.1].into_iter().any(End::is_smb) {
+        // Its claims would be missing where the event is skipped unparsed.
+        return Err(super::without_smb_port(&ends.0, &ends.1, odd));
+    }
     let mut own = Vec::new();
     let mut detail = connection(record, time, ends, direction, &mut own, odd)?;
     if direction.is_some() {
@@ -153,10 +171,6 @@ pub(super) fn connection_permitted(
         detail.source_host = None;
     }
     detail.reported_by = Log::Security;
-    detail.process = process_of(
-        data.application.or(&document.process.executable),
-        &Scalar::Missing,
-        data.permitted_process_id.or(&document.process.pid),
-    );
+    detail.process = process();
     Ok(Detail::NetworkConnection(detail))
 }

@@ -3,8 +3,10 @@
 //!
 //! It is asked where every id in the message is one of session evidence, and no letter, `_` or `#` in it is escaped. So each
 //! name of a field stands there as itself. A logon matters only if `LogonType` is 3, a connection only if a name that ends in
-//! `ort` has an SMB port; neither a logon nor a use of a share matters if the computer that logged it is known to be one whose
-//! events are not read. Every place where such a name ends is examined, and what is odd lets the message pass.
+//! `ort` has an SMB port, or one on which hosts may connect back; neither a logon nor a use of a share matters if the computer that logged it is known to be one whose
+//! events are not read, but for logons of accounts that rules watch. Every place where such a name ends is examined, and what is odd lets the message pass.
+
+use std::collections::BTreeSet;
 
 use memchr::memmem::Finder;
 
@@ -29,15 +31,19 @@ impl Ids {
 #[derive(Debug)]
 pub(super) struct SessionGate {
     events: SessionEvents,
+    /// Those of connections that matter.
+    ports: Vec<u32>,
     logon_type: Finder<'static>,
     port: Finder<'static>,
     computers: [Finder<'static>; 3],
 }
 
 impl SessionGate {
-    pub(super) fn new(events: SessionEvents) -> Self {
+    pub(super) fn new(events: SessionEvents, call_back_ports: &BTreeSet<u16>) -> Self {
+        let ports = call_back_ports.iter().copied().map(u32::from);
         Self {
             events,
+            ports: ports.chain([445, 139]).collect(),
             logon_type: Finder::new("LogonType"),
             port: Finder::new("ort\""),
             // Of Winlogbeat, of EVTX, of NXLog.
@@ -48,7 +54,7 @@ impl SessionGate {
     /// The ids of the kinds that are read.
     pub(super) fn words(events: &SessionEvents) -> impl Iterator<Item = &'static str> {
         let words = [
-            ("4624", events.logons.some()),
+            ("4624", events.reads_logons()),
             ("5140", events.share_sessions.some()),
             ("5156", events.permitted_connections),
         ];
@@ -60,7 +66,7 @@ impl SessionGate {
     /// The kind of session evidence that an id means, if that is read at all.
     pub(super) fn note(&self, id: u32, ids: &mut Ids) {
         match id {
-            4624 => ids.logon |= self.events.logons.some(),
+            4624 => ids.logon |= self.events.reads_logons(),
             5140 => ids.share_session |= self.events.share_sessions.some(),
             5156 => ids.connection_permitted |= self.events.permitted_connections,
             _ => {}
@@ -69,9 +75,13 @@ impl SessionGate {
 
     /// False only if the message holds no session evidence that matters.
     pub(super) fn can_matter(&self, ids: Ids, message: &[u8]) -> bool {
-        (ids.logon && self.is_network_logon(message) && self.is_read(&self.events.logons, message))
+        (ids.logon && self.is_network_logon(message) && self.is_logon_read(message))
             || (ids.share_session && self.is_read(&self.events.share_sessions, message))
-            || (ids.connection_permitted && self.has_smb_port(message))
+            || (ids.connection_permitted && self.has_port(message))
+    }
+
+    fn is_logon_read(&self, message: &[u8]) -> bool {
+        self.is_read(&self.events.logons, message) || self.events.watched_accounts.may_be_in(message)
     }
 
     fn is_network_logon(&self, message: &[u8]) -> bool {
@@ -84,9 +94,9 @@ impl SessionGate {
         })
     }
 
-    fn has_smb_port(&self, message: &[u8]) -> bool {
+    fn has_port(&self, message: &[u8]) -> bool {
         let mut found = self.port.find_iter(message);
-        found.any(|at| value_after(&message[at + 4..]).can_be(&[445, 139]))
+        found.any(|at| value_after(&message[at + 4..]).can_be(&self.ports))
     }
 
     /// Whether it may have been logged by a computer whose events are read.
@@ -137,14 +147,17 @@ mod tests {
 
     use super::super::Prefilter;
     use super::*;
+    use crate::event::AccountNames;
 
     fn gate() -> Prefilter {
         let dc = || ReadOf::AllBut(Arc::new(["dc1.aperture.local".to_owned()].into()));
-        Prefilter::new(SessionEvents {
+        let events = SessionEvents {
             logons: dc(),
             share_sessions: dc(),
-            permitted_connections: true,
-        })
+            watched_accounts: AccountNames::new(["svc-push".to_owned()].into()),
+            ..SessionEvents::default()
+        };
+        Prefilter::new(events, &[80].into())
     }
 
     fn document(id: &str, fields: &str) -> String {
@@ -180,9 +193,18 @@ mod tests {
                 "4624",
                 r#""LogonType":"3","computer_name":"dc1.aperture\u002elocal""#,
             ),
+            (
+                "4624",
+                r#""LogonType":"3","computer_name":"dc1.aperture.local","TargetUserName":"SVC-Push""#,
+            ),
+            (
+                "4624",
+                r#""LogonType":"3","computer_name":"dc1.aperture.local","user":{"name":"svc-\u0070ush"}"#,
+            ),
             ("5140", r#""ShareName":"x""#),
             ("5156", r#""DestPort":"445""#),
             ("5156", r#""SourcePort": 139"#),
+            ("5156", r#""DestPort":"80""#),
             ("5156", r#""port":445.0"#),
             ("5156", r#""DestPort":4.45e2"#),
             ("5156", r#""DestPort":"0445""#),
@@ -205,6 +227,14 @@ mod tests {
             (
                 "4624",
                 r#""LogonType":"3","computer_name" : "DC1.Aperture.local""#,
+            ),
+            (
+                "4624",
+                r#""LogonType":"3","computer_name":"dc1.aperture.local","TargetUserName":"alice""#,
+            ),
+            (
+                "4624",
+                r#""LogonType":"2","computer_name":"dc1.aperture.local","TargetUserName":"svc-push""#,
             ),
             ("5140", r#""Hostname":"dc1.aperture.local""#),
             ("5156", r#""SourcePort":"49839","DestPort":"443""#),
