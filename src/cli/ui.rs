@@ -49,12 +49,16 @@ pub struct UiArgs {
 /// A server of the page.
 #[derive(Debug, Args)]
 pub struct ServerArgs {
-    /// Where the page listens; anything but loopback needs --token-file
+    /// Where the page listens; anything but loopback needs --token-file, or --without-token
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9465")]
     pub listen: SocketAddr,
     /// File with the token of at least 16 characters that the page asks for
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Ask for no token although others may reach the page: where something before it lets only the right ones through. It
+    /// still answers to no other name than localhost, 127.0.0.1 and [::1]
+    #[arg(long, conflicts_with = "token_file")]
+    pub without_token: bool,
     /// PEM file with the certificate of the page: it speaks TLS. Read again as it changes
     #[arg(long, value_name = "FILE", requires = "key_file")]
     pub certificate_file: Option<PathBuf>,

@@ -24,9 +24,9 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 /// Answers, or does not, and says what each answer says.
-pub(super) async fn guard(State(is_loopback): State<bool>, request: Request, next: Next) -> Response {
-    let mut response = if is_loopback && !names_this_machine(request.headers()) {
-        let reason = "this page answers on loopback only, as localhost, 127.0.0.1 or [::1]\n";
+pub(super) async fn guard(State(is_local): State<bool>, request: Request, next: Next) -> Response {
+    let mut response = if is_local && !names_this_machine(request.headers()) {
+        let reason = "this page answers to localhost, 127.0.0.1 and [::1] only; with a token it answers to every name\n";
         (StatusCode::MISDIRECTED_REQUEST, reason).into_response()
     } else {
         next.run(request).await

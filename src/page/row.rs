@@ -60,6 +60,8 @@ pub(super) struct Row {
     accounts: Vec<String>,
     /// `pipewarden.pipes`.
     pipes: Vec<String>,
+    /// `pipewarden.paths`.
+    paths: Vec<String>,
     /// `pipewarden.accesses`.
     accesses: u64,
     /// How many entries `pipewarden.evidence` has.
@@ -112,6 +114,7 @@ impl Row {
             source_names: source_names(document),
             accounts: texts("/pipewarden/accounts"),
             pipes: texts("/pipewarden/pipes"),
+            paths: texts("/pipewarden/paths"),
             accesses: number("/pipewarden/accesses"),
             evidence: length("/pipewarden/evidence"),
             candidates: length("/pipewarden/candidates"),
@@ -130,6 +133,7 @@ impl Row {
             &self.source_names,
             &self.accounts,
             &self.pipes,
+            &self.paths,
             &self.references,
         ];
         let in_lists: usize = lists

@@ -11,7 +11,7 @@ import { shell, yaml } from "../../src/page/assets/commands.js";
 
 const row = (change = {}) => ({
   id: "1", message: "somebody opened winreg", asset: "atlas.aperture.local", rule: "detect-8", rule_name: "", confidence: "high", attribution: "audited", status: "active",
-  action: "named-pipe-access", outcome: "success", source_ip: "10.1.0.101", source_names: ["sentry1"], accounts: ["APERTURE\\svc"], pipes: ["winreg"], roles: [], references: [], story: "s", ...change,
+  action: "named-pipe-access", outcome: "success", source_ip: "10.1.0.101", source_names: ["sentry1"], accounts: ["APERTURE\\svc"], pipes: ["winreg"], paths: [], roles: [], references: [], story: "s", ...change,
 });
 
 test("words of a field are alternatives, fields and texts must all hold, a dash excludes", () => {

@@ -168,6 +168,16 @@ fn another_name_than_this_machines_gets_nothing_on_loopback() {
 }
 
 #[test]
+fn without_a_token_only_names_of_loopback_are_answered_wherever_it_listens() {
+    let served = Served::start(Ipv4Addr::UNSPECIFIED, &Http::default());
+    assert_eq!(
+        served.answer("GET", "/api/alerts", "Host: soc.example\r\n").0,
+        421
+    );
+    assert_eq!(served.get("/api/alerts").0, 200);
+}
+
+#[test]
 fn no_method_but_get_and_head_is_answered() {
     let served = Served::loopback();
     for path in [

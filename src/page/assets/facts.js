@@ -8,7 +8,7 @@ import { KINDS, eventOf } from "./words.js";
  * @typedef {object} Fact
  * @property {number} at a moment, by the clock of who logged it
  * @property {string} kind the lane
- * @property {"access"|"pair"|"session"|"local"|"conflicting"|"missed"} role
+ * @property {"access"|"pair"|"session"|"local"|"call_back"|"conflicting"|"missed"} role
  * @property {object} entry of `pipewarden.evidence[]`, or a finding of an explanation
  * @property {Fact|null} of what it is held against
  * @property {number|null} apart milliseconds after that
@@ -81,6 +81,7 @@ export function roleOf(fact) {
     pair: `the same access${apart}`,
     session: `shows who was connected${apart}`,
     local: `the host itself${apart}`,
+    call_back: `the host connected back to the source${apart}`,
     conflicting: `contradicts another entry${apart}`,
     missed: `not joined${apart}`,
   });

@@ -20,6 +20,7 @@ export const FIELDS = dictionary({
   outcome: { of: (row) => [row.outcome], by: same },
   role: { of: (row) => row.roles, by: same },
   pipe: { of: (row) => row.pipes, by: named },
+  path: { of: (row) => row.paths, by: named },
   exception: { of: (row) => [row.exception], by: same },
   story: { of: (row) => [row.story], by: same },
   id: { of: (row) => [row.id], by: named },
@@ -135,6 +136,7 @@ function everything(row) {
     ...row.source_names,
     ...row.accounts,
     ...row.pipes,
+    ...row.paths,
     ...row.roles,
     ...row.references,
   ]

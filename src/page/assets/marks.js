@@ -13,6 +13,7 @@ export function markOf(role, x, y, attributes) {
     pair: () => s("rect", { x: x - SIZE + 0.5, y: y - SIZE + 0.5, width: 2 * SIZE - 1, height: 2 * SIZE - 1 }),
     conflicting: () => s("path", { d: `M${x - SIZE} ${y - SIZE}L${x + SIZE} ${y + SIZE}M${x + SIZE} ${y - SIZE}L${x - SIZE} ${y + SIZE}` }),
     missed: () => s("circle", { cx: x, cy: y, r: SIZE - 1 }),
+    call_back: () => s("path", { d: `M${x + SIZE} ${y - SIZE}L${x - SIZE} ${y}L${x + SIZE} ${y + SIZE}Z` }),
     local: () => s("path", { d: `M${x - SIZE} ${y + SIZE}L${x} ${y - SIZE}L${x + SIZE} ${y + SIZE}Z` }),
   });
   const shape = shapes[role] ?? (() => s("circle", { cx: x, cy: y, r: SIZE }));

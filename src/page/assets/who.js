@@ -19,6 +19,8 @@ export function whoOf(document) {
     ...accountsOf(document),
     ...processesOf(own),
     list(own.pipes).length > 0 ? ["pipe", list(own.pipes).slice(0, 12).map((pipe, index) => [index > 0 ? ", " : null, text(pipe, { most: 60 })])] : null,
+    list(own.paths).length > 0 ? ["path", list(own.paths).slice(0, 12).map((path, index) => [index > 0 ? ", " : null, text(path, { most: 80 })])] : null,
+    own.call_backs > 0 ? ["called back", count(own.call_backs, "time")] : null,
     ["accesses", [String(own.accesses ?? 0), document.event?.outcome === "failure" ? " (all denied)" : null, own.untimely ? ` (${own.untimely} untimely)` : null]],
   ];
   return [h("dl", {}, facts.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))), candidatesOf(own)];
