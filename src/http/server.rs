@@ -25,9 +25,6 @@ use super::Protection;
 /// How many connections there may be; others wait in the system's queue.
 const MOST: usize = 64;
 
-/// How many one address may have, so that it cannot keep others out; further ones are closed at once.
-const MOST_OF_ONE: usize = 16;
-
 /// How long the handshake of TLS may take, and then the head of the request.
 const HEAD: Duration = Duration::from_secs(5);
 
@@ -36,16 +33,20 @@ const HEAD: Duration = Duration::from_secs(5);
 pub(crate) struct Limits {
     /// How long it may take as a whole: a reader that does not read ends here.
     whole: Duration,
+    /// How many one address may have, so that it cannot keep others out; further ones are closed at once.
+    most_of_one: usize,
 }
 
 impl Limits {
     /// For answers that are there at once.
     pub(crate) const SHORT: Self = Self {
         whole: Duration::from_secs(30),
+        most_of_one: 16,
     };
-    /// For streams, whose readers begin again where they ended.
+    /// For streams, whose readers begin again where they ended. A proxy before the page is one address, and all who look.
     pub(crate) const STREAMS: Self = Self {
         whole: Duration::from_secs(3600),
+        most_of_one: 48,
     };
 }
 
@@ -73,8 +74,8 @@ pub(crate) async fn run(
             Some(_) = connections.join_next() => continue,
             Some(accepted) = accept(&listener, &room) => accepted,
         };
-        let Some(place) = peers.enter(peer.ip()) else {
-            debug!(%peer, "a connection is closed: its address has {MOST_OF_ONE} already");
+        let Some(place) = peers.enter(peer.ip(), limits.most_of_one) else {
+            debug!(%peer, "a connection is closed: its address has {} already", limits.most_of_one);
             continue;
         };
         let (tls, app) = (protection.tls.clone(), app.clone());
@@ -141,10 +142,10 @@ struct Peers(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
 
 impl Peers {
     /// A place for one more connection of this address, if it may have one.
-    fn enter(&self, address: IpAddr) -> Option<Place> {
+    fn enter(&self, address: IpAddr, most: usize) -> Option<Place> {
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = peers.entry(address).or_default();
-        if *own >= MOST_OF_ONE {
+        if *own >= most {
             return None;
         }
         *own += 1;

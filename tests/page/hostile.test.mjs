@@ -76,6 +76,31 @@ for (const [name, text] of [["markup", MARKUP], ["what cannot be seen", UNSEEN],
   });
 }
 
+for (const kind of ["served", "in a report"]) {
+  test(`no string becomes markup by mistake, ${kind}`, async (t) => {
+    const file = path.join(await folder(t), "file");
+    await (kind === "served" ? writeFile(file, "") : printed("replay", "--html", file + ".html", "samples/detect-8.ndjson"));
+    const page = await open(t, kind === "served" ? (await ui(t, "--file", file, "--listen", "127.0.0.1:0")).url : `file://${file}.html`, { expected: /Trusted|Content Security Policy/ });
+    const tried = await page.evaluate(() => {
+      const tries = {
+        markup: () => (document.body.innerHTML = "<b>text</b>"),
+        handler: () => document.body.setAttribute("onclick", "window.pwned = 1"),
+        script: () => (document.createElement("script").text = "window.pwned = 1"),
+      };
+      return Object.entries(tries).filter(([, act]) => {
+        try {
+          act();
+          return true;
+        } catch {
+          return false;
+        }
+      });
+    });
+    assert.deepEqual(tried.map(([name]) => name), []);
+    assert.equal(await page.evaluate(() => window.pwned), undefined);
+  });
+}
+
 test("values of another type than the schema's break nothing", async (t) => {
   const file = path.join(await folder(t), "alerts.ndjson");
   const base = another(await audited());

@@ -19,7 +19,7 @@
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
 //! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
-//! | `page` | the same of the page's server |
+//! | `page`, `report` | the same of the page's server; what `replay --html` writes |
 //! | `demo` | the engine, fed by made-up documents, and the page in one process |
 //! | `errors` | what a command says that fails |
 //!
@@ -72,6 +72,7 @@ mod policy_change;
 mod recordings;
 mod replay;
 mod replay_input;
+mod report;
 mod resources;
 mod rules;
 mod sensors;
