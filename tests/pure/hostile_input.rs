@@ -263,11 +263,11 @@ fn any_name_and_any_value_written_in_any_way_pass_if_together_they_are_a_known_i
 
 #[test]
 fn an_event_that_matters_is_found_however_its_characters_are_escaped() {
-    for (seed, document) in (0..).zip(documents().into_iter().take(54)) {
+    for (seed, document) in (0..).zip(documents().into_iter().take(72)) {
         let expected = decoder()
             .decode_unfiltered(document.to_string().as_bytes())
             .unwrap();
-        assert!(expected.outcome.is_ok());
+        assert!(expected.outcome.is_ok() || expected.call_back.is_some());
         for seed in seed * 1_000..seed * 1_000 + 100 {
             let written = rewritten(&document, &mut ChaCha8Rng::seed_from_u64(seed));
             assert_eq!(

@@ -369,15 +369,21 @@ mod tests {
                 .map(|rules| rules.ids())
                 .map_err(|error| error.to_string())
         };
-        assert_eq!(on(&["default"]).unwrap(), "detect-7, detect-8");
+        assert_eq!(
+            on(&["default"]).unwrap(),
+            "detect-1, detect-3, detect-7, detect-8"
+        );
         assert_eq!(on(&["svcctl", "samr", "svcctl"]).unwrap(), "samr, svcctl");
-        assert_eq!(on(&["default", "svcctl"]).unwrap(), "detect-7, detect-8, svcctl");
+        assert_eq!(
+            on(&["default", "svcctl"]).unwrap(),
+            "detect-1, detect-3, detect-7, detect-8, svcctl"
+        );
         assert_eq!(on(&["all"]).unwrap(), RuleSet::builtin_rules().ids());
         assert!(on(&["svctl"]).unwrap_err().contains("did you mean svcctl?"));
         assert!(
             on(&["q"])
                 .unwrap_err()
-                .contains("there are atsvc, detect-7, detect-8")
+                .contains("there are atsvc, detect-1, detect-3")
         );
         assert!(on(&[]).unwrap_err().contains("switches no rule on"));
     }
