@@ -62,6 +62,18 @@ test("new alerts wait while somebody reads and the list does not move", async (t
   assert.equal((await rows(page)).length, 3);
 });
 
+test("what has the focus keeps it while the page changes", async (t) => {
+  const base = await audited();
+  const { file, url } = await started(t, another(base, named("one")));
+  const page = await open(t, url);
+  const tab = page.getByRole("link", { name: /^Active/ });
+  await page.locator("a.row").waitFor();
+  await tab.focus();
+  await appendFile(file, line(another(base, named("other"))));
+  await page.getByRole("link", { name: "Active 2" }).waitFor();
+  assert.equal(await tab.evaluate((link) => link === document.activeElement), true);
+});
+
 test("a row that has been opened and is amended is marked", async (t) => {
   const base = another(await audited(), named("opened"));
   const { file, url } = await started(t, base);

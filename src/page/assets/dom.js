@@ -24,6 +24,15 @@ export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));
 }
 
+/** The same, where what has the focus is drawn again under the same `data-key`: it keeps it. */
+export function refill(element, ...children) {
+  const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  fill(element, ...children);
+  if (key !== undefined) {
+    element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  }
+}
+
 /** A copy of what a `<template>` of the page holds. */
 export function template(id) {
   return document.importNode(document.getElementById(id).content, true);

@@ -25,6 +25,11 @@ export function server() {
   };
 }
 
+/** Whether there is a token, which is a wrong one where the server denies all the same. */
+export function hasToken() {
+  return sessionStorage.getItem(TOKEN) !== null;
+}
+
 /** Keeps the token for this tab, until it is closed. */
 export function keepToken(token) {
   sessionStorage.setItem(TOKEN, token);

@@ -53,6 +53,18 @@ export function watch(draw) {
   return () => views.delete(draw);
 }
 
+/** The same, where `draw` is needed only if what it depends on has changed: what has the focus is best left alone. */
+export function watchFor(depends, draw) {
+  let drawn = null;
+  return watch(() => {
+    const wanted = JSON.stringify(depends(state));
+    if (wanted !== drawn) {
+      drawn = wanted;
+      draw(state);
+    }
+  });
+}
+
 /** Changes the state. */
 export function update(change) {
   Object.assign(state, change);

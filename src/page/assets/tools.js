@@ -1,11 +1,11 @@
 /** The bar above the list: tabs, grouping, what waits, the connection, light and dark. */
 
-import { fill, h } from "./dom.js";
+import { fill, h, refill } from "./dom.js";
 import { release, waitingIn } from "./held.js";
 import { items } from "./items.js";
 import { go, linkTo } from "./route.js";
-import { keepToken } from "./server.js";
-import { state, watch } from "./state.js";
+import { hasToken, keepToken } from "./server.js";
+import { state, watch, watchFor } from "./state.js";
 import { keep, kept } from "./storage.js";
 import { cut } from "./text.js";
 import { span } from "./time.js";
@@ -15,10 +15,11 @@ const VIEWS = { alerts: "Alerts", graph: "Graph", health: "Health" };
 
 /** The views; without services there is no health to show. */
 export function showViews(element) {
-  watch(() => {
-    const hasServices = (state.about?.services ?? []).length > 0;
-    const shown = Object.entries(VIEWS).filter(([view]) => view !== "health" || hasServices || state.route.view === view);
-    fill(
+  const depends = ({ about, route }) => [(about?.services ?? []).length > 0, route];
+  watchFor(depends, ({ about, route }) => {
+    const hasServices = (about?.services ?? []).length > 0;
+    const shown = Object.entries(VIEWS).filter(([view]) => view !== "health" || hasServices || route.view === view);
+    refill(
       element,
       shown.map(([view, name]) => h("a", { href: linkTo({ view }), "data-key": view, "aria-current": state.route.view === view ? "page" : null }, name)),
     );
@@ -27,9 +28,9 @@ export function showViews(element) {
 
 /** Tabs with how many alerts each has under the filter. */
 export function showTabs(element) {
-  watch(() => {
+  watchFor((state) => [items(state).counts, state.route], () => {
     const { counts } = items(state);
-    fill(
+    refill(
       element,
       Object.entries(TABS).map(([tab, { name }]) =>
         h("a", { href: linkTo({ tab, alert: "", revision: "" }), "data-key": tab, "aria-current": state.route.tab === tab ? "page" : null }, name, " ", h("span", { class: "number" }, String(counts[tab]))),
@@ -68,7 +69,8 @@ export function showWaiting(element, list) {
 
 /** Where the list would be if there were anything to list. */
 export function showEmpty(element) {
-  watch(() => {
+  const depends = ({ connection, route, rows, about }) => [items(state).items.length > 0, connection, route.tab, route.q, rows.size, about?.hint];
+  watchFor(depends, () => {
     element.hidden = items(state).items.length > 0;
     fill(element, element.hidden ? null : emptyOf(state));
   });
@@ -100,21 +102,21 @@ function tokenForm() {
     keepToken(input.value.trim());
     location.reload();
   };
-  return h("form", { onsubmit: send }, h("label", { for: "token" }, "This page asks for its token, that of --token-file."), input, h("button", {}, "Open"));
+  const wrong = hasToken() ? h("p", { class: "problem", role: "alert" }, "That token is not the one.") : null;
+  return h("form", { onsubmit: send }, wrong, h("label", { for: "token" }, "This page asks for its token, that of --token-file."), input, h("button", {}, "Open"));
 }
 
 /** One line on how the page is connected, and on what was read. */
 export function showConnection(element) {
   const retry = h("button", { type: "button", onclick: () => dispatchEvent(new Event("retry")) }, "Try now");
-  watch(() => {
+  const said = h("span", {});
+  element.append(h("span", { class: "dot", "aria-hidden": "true" }), said, retry);
+  watchFor((state) => [connectionOf(state), state.about?.source?.name], () => {
     const { text, isWell, canRetry } = connectionOf(state);
     element.title = state.about?.source?.name ?? "";
     element.className = `connection ${isWell ? "well" : "unwell"}`;
-    const written = JSON.stringify([text, canRetry]);
-    if (element.dataset.written !== written) {
-      element.dataset.written = written;
-      fill(element, h("span", { class: "dot", "aria-hidden": "true" }), h("span", {}, text), canRetry ? retry : null);
-    }
+    fill(said, text);
+    retry.hidden = !canRetry;
   });
 }
 
