@@ -56,7 +56,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Ask for no token although others may reach the page: where something before it lets only the right ones through. It
-    /// still answers to no other name than localhost, 127.0.0.1 and [::1]
+    /// still answers to no other name than `localhost`, `127.0.0.1` and `[::1]`
     #[arg(long, conflicts_with = "token_file")]
     pub without_token: bool,
     /// PEM file with the certificate of the page: it speaks TLS. Read again as it changes

@@ -5,7 +5,7 @@
 //!   replay ------------------------> report ---------> assets/*.js      replay --html
 //! ```
 //!
-//! [`Held`] is what is held, within bounds; [`Store`] shares it between who reads alerts and who serves them. Nothing in here
+//! What is held has bounds; [`Store`] shares it between who reads alerts and who serves them. Nothing in here
 //! decides about an alert, and no request changes anything.
 
 mod answers;
