@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::log::{At, Offset, Partition};
+use pipewarden_core::log::{Offset, Partition};
+use pipewarden_engine::local::Replayer;
 use pipewarden_kafka::{Observer as _, WorkerFact, WorkerRole};
 
 use crate::config::Settings;
-use crate::engine::{AlertRecord, Applied, Correlator, ObservationRecord, Origin, Policy, Routed, Router};
+use crate::engine::{AlertRecord, Applied, Origin, Policy, Routed, Router};
 use crate::telemetry::Reporter;
 use crate::time::AppendTime;
 use crate::worker::{AppliedRecord, Fact, PartitionId, PartitionReport, RouterFact, WorkerState};
@@ -21,7 +22,7 @@ const EXPIRE: Duration = Duration::from_secs(60);
 /// The engine, and who counts what it does.
 pub(super) struct Engine {
     router: Router,
-    correlator: Correlator,
+    replayer: Replayer,
     reporter: Reporter,
     input: String,
     offset: i64,
@@ -32,7 +33,7 @@ pub(super) struct Engine {
 type Alerted<'a> = dyn FnMut(AlertRecord, Option<serde_json::Value>) + 'a;
 
 impl Engine {
-    pub(super) fn new(policy: Arc<Policy>, settings: &Settings, reporter: Reporter) -> Self {
+    pub(super) fn new(policy: &Arc<Policy>, settings: &Settings, reporter: Reporter) -> Self {
         let input = settings.kafka.topics.input.first().cloned().unwrap_or_default();
         reporter.worker(ROUTER, WorkerFact::Started(WorkerRole::Router));
         reporter.router(ROUTER, RouterFact::Assigned(1));
@@ -45,8 +46,8 @@ impl Engine {
         };
         reporter.correlator(CORRELATOR, Fact::Worker(state));
         Self {
-            router: Router::new(&policy).with_bindings(settings.bindings.clone()),
-            correlator: Correlator::fresh(policy, 1),
+            router: Router::new(policy).with_bindings(settings.bindings.clone()),
+            replayer: Replayer::new(policy),
             reporter,
             input,
             offset: 0,
@@ -75,37 +76,28 @@ impl Engine {
         self.router.route_each(Some(document), origin, &mut |routed| {
             reporter.routed(&routed);
             if let Routed::Observation(routed) = routed {
-                observations.push(routed);
+                observations.push(routed.observation);
             }
         });
-        for routed in observations {
-            let sighting = routed.sighting().map(ObservationRecord::Sighting);
-            let observation = ObservationRecord::Observation(routed.observation.shared());
-            for record in [Some(observation), sighting].into_iter().flatten() {
-                self.apply(now, record, alerted);
-            }
+        for observation in observations {
+            let applied = self.replayer.observe(now, observation);
+            self.publish(now, applied, alerted);
         }
     }
 
     /// A tick for each deadline, as an idle partition gets.
     fn pass_deadlines(&mut self, now: AppendTime, alerted: &mut Alerted<'_>) {
-        while let Some(deadline) = self
-            .correlator
-            .next_deadline()
-            .filter(|deadline| *deadline <= now)
-        {
+        while let Some(applied) = self.replayer.tick(now) {
             self.reporter.correlator(CORRELATOR, Fact::Ticked);
-            self.apply(deadline, ObservationRecord::Tick {}, alerted);
+            self.publish(now, applied, alerted);
         }
     }
 
-    fn apply(&mut self, now: AppendTime, record: ObservationRecord, alerted: &mut Alerted<'_>) {
-        let offset = self.correlator.position();
-        let applied: Applied = self.correlator.apply_decoded(At { now, offset }, record);
+    fn publish(&mut self, now: AppendTime, applied: Applied, alerted: &mut Alerted<'_>) {
         let fact = Fact::Applied(AppliedRecord::from(&applied));
         self.reporter.correlator(CORRELATOR, fact);
         for alert in applied.alerts {
-            let explanation = self.correlator.explain(&alert.key);
+            let explanation = self.replayer.explain_open(&alert.key);
             let value = explanation
                 .as_ref()
                 .and_then(|why| serde_json::to_value(why).ok());
@@ -123,9 +115,9 @@ impl Engine {
         }
         let report = PartitionReport {
             partition: PartitionId::observations(Partition::ZERO),
-            size: self.correlator.state_size(),
-            sensors: self.correlator.sensors().collect(),
-            clocks: self.correlator.clocks().collect(),
+            size: self.replayer.state_size(),
+            sensors: self.replayer.sensors().collect(),
+            clocks: self.replayer.clocks().collect(),
         };
         self.reporter
             .correlator(CORRELATOR, Fact::Partition(Box::new(report)));

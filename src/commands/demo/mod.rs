@@ -51,7 +51,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let store = store(about);
     let server = Server::bind(&args.server)?.with_metrics(args.metrics, metrics, Arc::clone(&status))?;
     let mut demo = Demo {
-        engine: Engine::new(policy, &settings, reporter),
+        engine: Engine::new(&policy, &settings, reporter),
         documents,
         store: Arc::clone(&store),
         status,
