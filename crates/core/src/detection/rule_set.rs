@@ -349,10 +349,8 @@ mod tests {
             )
         };
         let all = |chain: &str| RuleSet::collect([parse(DETECT_8, "test"), rule(chain)], "rules/");
-        assert_eq!(
-            all("detect-8").unwrap().get("last").unwrap().chain,
-            ["detect-8".into()]
-        );
+        let rules = all("detect-8").unwrap();
+        assert_eq!(rules.get("last").unwrap().chain, ["detect-8".into()]);
         let error = all("detect-9").unwrap_err().to_string();
         assert!(
             error.contains("rules/: rule last") && error.contains("did you mean detect-8?"),

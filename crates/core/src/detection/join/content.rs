@@ -161,8 +161,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// What bounds have dropped of the alert and of the session evidence near its accesses. The evidence of a share access
-    /// without any may have come long before it.
+    /// What bounds have dropped of it, and of session evidence near its accesses: that of a share access may be long before it.
     fn dropped(&self, times: (EventTime, EventTime)) -> Dropped {
         let opened = self.members.opened().unwrap_or(AppendTime::MIN);
         let dropped = &self.asset.connections.dropped;
