@@ -2,7 +2,8 @@
 //!
 //! Documents go through a router into the in-process log and through a correlator worker out of it. Nothing is left to
 //! chance or to a clock: partitions follow from keys, append times from event times, and ticks, commits and crashes from
-//! the order of the documents. So two versions of the program that behave alike print the same lines.
+//! the order of the documents. So two versions of the program that behave alike print the same lines. Campaigns are left out: they
+//! follow from sightings, which are not.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use pipewarden::config::Settings;
-use pipewarden_core::event::{Received, Sighting, read_evtx};
+use pipewarden_core::event::{Received, read_evtx};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::{DeadLetter, NoEvent, ObservationRecord, Origin, Policy, Routed, Router};
+use pipewarden_engine::{DeadLetter, NoEvent, Origin, Routed, Router};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -76,7 +77,6 @@ fn main() -> anyhow::Result<()> {
 
 /// Router, log and worker, and what the router has written elsewhere.
 struct Run {
-    policy: Arc<Policy>,
     router: Router,
     driven: Driven,
     /// The time on the log's clock.
@@ -94,7 +94,6 @@ impl Run {
         Ok(Self {
             driven: Driven::new(&policy, PARTITIONS),
             router,
-            policy,
             now: AppendTime::MIN,
             written: 0,
             lines: Vec::new(),
@@ -135,16 +134,8 @@ impl Run {
         let Routed::Observation(routed) = self.router.resolve(received) else {
             return;
         };
-        if let Some(sighting) = routed.sighting().filter(|_| self.policy.join.sweep.enabled) {
-            self.write_sighting(sighting);
-        }
         let key = routed.key().to_string();
         self.write(&key, &routed.encode());
-    }
-
-    fn write_sighting(&mut self, sighting: Sighting) {
-        let key = sighting.key();
-        self.write(&key, &ObservationRecord::Sighting(sighting).encode());
     }
 
     /// Time goes on to `at`, if that is not past.
@@ -347,6 +338,11 @@ mod drive {
                         .extend(records.map(|(_, key, value)| line(&topic.topic, number, &key, Some(value))));
                 }
             }
+            let sightings = self.layout.input(PartitionId::sightings(Partition::ZERO));
+            let records = self.records(&sightings).into_iter();
+            lines.extend(
+                records.map(|(_, key, value)| line(&sightings.topic, sightings.partition, &key, Some(value))),
+            );
             for number in numbers(&self.layout) {
                 let topic = self.layout.dead_letters(PartitionId::observations(number));
                 for (_, _, value) in self.records(&topic) {

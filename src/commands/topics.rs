@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
-use pipewarden_kafka::{AlertOutput, DriverError, TopicAdmin, TopicState, plans};
+use pipewarden_kafka::{AlertOutput, DriverError, StateSpans, TopicAdmin, TopicState, plans};
 
 use super::{demand_sound_client, settings};
 use crate::cli::{TopicsAction, TopicsArgs};
@@ -69,7 +69,7 @@ impl<'a> Topics<'a> {
                 format: settings.alerts.format,
                 max_bytes: settings.alerts.max_bytes,
             },
-            settings.detection.horizon(),
+            StateSpans::of(&settings.detection),
             with_input,
         );
         let mut is_fine = true;

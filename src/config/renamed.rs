@@ -27,6 +27,7 @@ const RENAMED: &[(&str, &str)] = &[
         "detection.limits.destination_side_per_partition",
         "detection.limits.accesses_per_partition",
     ),
+    ("detection.sweep", "detection.campaign"),
 ];
 
 /// What a key of an earlier version is called now.

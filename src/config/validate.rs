@@ -30,7 +30,7 @@ const RULES: [fn(&Settings, &mut Problems); 13] = [
     spans,
     windows,
     sensors,
-    sweep,
+    campaign,
     limits,
     documents,
     bindings,
@@ -103,18 +103,28 @@ fn sensors(settings: &Settings, problems: &mut Problems) {
     );
 }
 
-fn sweep(settings: &Settings, problems: &mut Problems) {
-    let detection = &settings.detection;
+fn campaign(settings: &Settings, problems: &mut Problems) {
+    let (campaign, group_by) = (&settings.detection.campaign, settings.detection.group_by);
     problems.require(
-        detection.sweep.min_assets >= 2,
-        "detection.sweep.min_assets must be at least 2: one asset is no sweep",
+        campaign.min_assets >= 2,
+        "detection.campaign.min_assets must be at least 2: one asset is no campaign",
     );
-    let limit = detection.sweep_limit();
     problems.require(
-        detection.sweep.within.is_none_or(|span| span <= limit),
-        "detection.sweep.within must not be longer than half of the horizon less allowed_lateness and twice clock_skew: \
-         accesses farther apart are not remembered together",
+        campaign.within > group_by,
+        "detection.campaign.within must be longer than detection.group_by: of an alert only the first and the last access are \
+         touches",
     );
+    problems.require(
+        campaign.longest >= campaign.within && campaign.longest >= group_by,
+        "detection.campaign.longest must not be shorter than detection.campaign.within",
+    );
+    problems.require(
+        campaign.longest <= Duration::from_secs(7 * 86_400),
+        "detection.campaign.longest must be at most 7 days: six times as much of the sightings is kept",
+    );
+    let (sources, touches) = (campaign.sources_per_partition, campaign.touches_per_source);
+    problems.at_least(1, "detection.campaign.sources_per_partition", sources);
+    problems.at_least(2, "detection.campaign.touches_per_source", touches);
 }
 
 fn limits(settings: &Settings, problems: &mut Problems) {
@@ -228,6 +238,7 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
     );
     let own = [
         &topics.observations,
+        &topics.sightings,
         &topics.alerts,
         &topics.alerts_ocsf,
         &topics.suppressed,
@@ -248,8 +259,8 @@ fn brokers_and_topics(settings: &Settings, problems: &mut Problems) {
         |(index, name): (usize, &&String)| own[..index].contains(name) || topics.input.contains(name);
     problems.require(
         !own.iter().enumerate().any(is_used_twice),
-        "kafka.topics: input, observations, alerts, alerts_ocsf, suppressed, dead_letters and bindings must be different \
-         topics",
+        "kafka.topics: input, observations, sightings, alerts, alerts_ocsf, suppressed, dead_letters and bindings must be \
+         different topics",
     );
 }
 
@@ -259,6 +270,7 @@ fn topic_names(settings: &Settings, problems: &mut Problems) {
     let input = topics.named_input();
     let own = [
         ("observations", &topics.observations),
+        ("sightings", &topics.sightings),
         ("alerts", &topics.alerts),
         ("alerts_ocsf", &topics.alerts_ocsf),
         ("suppressed", &topics.suppressed),

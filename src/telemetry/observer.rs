@@ -20,7 +20,7 @@ use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
 use crate::engine::{AlertRecord, DeadLetterReason, Origin, Policy, Routed};
 use crate::time::AppendTime;
-use crate::worker::{Fact, RejectionCause, RouterFact};
+use crate::worker::{Fact, RejectionCause, RouterFact, Topic};
 
 /// Takes the facts of every worker, and of the files behind what is in force.
 pub struct Reporter {
@@ -46,11 +46,12 @@ impl Reporter {
         }
         if is_correlating {
             metrics.init_batch_series(&topics.observations);
+            metrics.init_batch_series(&topics.sightings);
             for rule in policy.rules.rules() {
                 metrics.init_rule_series(&rule.id);
             }
             metrics.init_sensor_series();
-            metrics.init_sweep_series();
+            metrics.init_campaign_series();
         }
         let reporter = Self {
             metrics,
@@ -208,11 +209,14 @@ impl Observer for Reporter {
             WorkerFact::Forgotten {
                 topic,
                 partition,
-                had_state,
+                state,
             } => {
                 metrics.forget(topic, partition);
                 status.note(worker, |worker| worker.forget(topic, partition));
-                if had_state {
+                if let Some(state) = state {
+                    metrics.forget_state(state, partition);
+                }
+                if state == Some(Topic::Observations) {
                     status.forget_readiness(partition);
                 }
             }
@@ -311,7 +315,7 @@ mod tests {
             WorkerFact::Forgotten {
                 topic,
                 partition,
-                had_state: false,
+                state: None,
             },
         );
         assert!(!shows(&reporter, line));

@@ -1,4 +1,4 @@
-//! A sweep and a clock that is off, on a real broker: as a finding, as a gauge and on `/status`.
+//! A campaign and a clock that is off, on a real broker: as a finding, as a gauge and on `/status`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -34,9 +34,9 @@ fn start(broker: &Broker, name: &str) -> (Settings, Service) {
 }
 
 #[test]
-fn a_source_that_touches_three_hosts_is_a_sweep_beside_the_alerts_of_each() {
+fn a_source_that_touches_three_hosts_is_a_campaign_beside_the_alerts_of_each() {
     let Some(broker) = broker() else { return };
-    let (settings, service) = start(broker, "sweep");
+    let (settings, service) = start(broker, "campaign");
     for host in HOSTS {
         let mut access = winlogbeat::share(0, CLIENT, 49_839);
         access["winlog"]["computer_name"] = host.into();
@@ -49,14 +49,16 @@ fn a_source_that_touches_three_hosts_is_a_sweep_beside_the_alerts_of_each() {
             .inspect(|document| schema::assert_valid("alert", document))
             .collect()
     };
-    service.await_that("the sweep and three alerts", || standing().len() == 4);
-    let (sweeps, alerts): (Vec<Value>, Vec<Value>) = standing()
+    service.await_that("the campaign and three alerts", || standing().len() == 4);
+    let (campaigns, alerts): (Vec<Value>, Vec<Value>) = standing()
         .into_iter()
-        .partition(|document| document["rule"]["id"] == "sweep");
-    let swept = sweeps[0]["pipewarden"]["sweep"]["assets"].as_array().unwrap();
-    assert_eq!(sweeps[0]["source"]["ip"], CLIENT);
-    assert_eq!(sweeps[0]["event"]["risk_score"], 47);
-    let mut named: Vec<(&Value, &Value)> = swept
+        .partition(|document| document["rule"]["id"] == "campaign");
+    let touched = campaigns[0]["pipewarden"]["campaign"]["assets"]
+        .as_array()
+        .unwrap();
+    assert_eq!(campaigns[0]["source"]["ip"], CLIENT);
+    assert_eq!(campaigns[0]["event"]["risk_score"], 47);
+    let mut named: Vec<(&Value, &Value)> = touched
         .iter()
         .map(|asset| (&asset["id"], &asset["alert_ids"][0]))
         .collect();

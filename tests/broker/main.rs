@@ -19,7 +19,7 @@
 //! | `gzip` | batches of gzip, whole, damaged and too large |
 //! | `rule_pack` | the cases of the built-in rules through the service |
 //! | `generate` | attacks that `pipewarden generate` writes to a broker |
-//! | `blind`, `live_findings` | sensors, clocks and sweeps as findings, gauges and on `/status` |
+//! | `blind`, `live_findings` | sensors, clocks and campaigns as findings, gauges and on `/status` |
 //! | `late_requests` | requests of the transaction protocol that a proxy keeps back and lets arrive later |
 //! | `poison` | records that the broker will never take |
 //! | `connections` | why a broker cannot be reached, in words |

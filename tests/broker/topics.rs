@@ -59,13 +59,13 @@ fn topics_are_created_once_with_the_right_settings_and_wrong_ones_are_named() {
     let text = |output: &std::process::Output| String::from_utf8(output.stdout.clone()).unwrap();
     let output = check();
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output).matches(": missing").count(), 6);
+    assert_eq!(text(&output).matches(": missing").count(), 7);
     for word in ["created", "ok"] {
         let output = settings.command(&["topics", "create", "--with-input"]);
         assert!(output.status.success());
         assert_eq!(
             text(&output).matches(&format!(": {word}\n")).count(),
-            6,
+            7,
             "{}",
             text(&output)
         );
@@ -75,7 +75,7 @@ fn topics_are_created_once_with_the_right_settings_and_wrong_ones_are_named() {
     let output = replicated.command(&["topics", "check"]);
     assert_eq!(output.status.code(), Some(1));
     let asked = "min.insync.replicas is 1 and must be at least 2";
-    assert_eq!(text(&output).matches(asked).count(), 5, "{}", text(&output));
+    assert_eq!(text(&output).matches(asked).count(), 6, "{}", text(&output));
 
     let wrong = quick(broker, "topics").with("kafka/topics/partitions", 3.into());
     broker.create_topic(

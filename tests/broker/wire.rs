@@ -96,7 +96,14 @@ fn grant_what_the_page_says(broker: &Jdk) {
 /// By `topics check`, without any privilege and with those of the page, which grants them.
 fn missing_rights_are_named(broker: &Jdk, settings: &Settings) {
     let denied = String::from_utf8(settings.command(&["topics", "check"]).stdout).unwrap();
-    for topic in ["observations", "alerts", "suppressed", "dead-letters", "bindings"] {
+    for topic in [
+        "observations",
+        "sightings",
+        "alerts",
+        "suppressed",
+        "dead-letters",
+        "bindings",
+    ] {
         let right = format!("Describe on topic pipewarden.{topic}");
         assert!(denied.contains(&right), "{denied}");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pipewarden_core::alert::{self, AlertFormat, STUB_MAX_BYTES};
 use pipewarden_core::detection::{JoinSettings, Limits, RuleSet};
-use pipewarden_core::event::{Observation, ObservationRecord, Sighting, Word};
+use pipewarden_core::event::{Observation, ObservationRecord, Word};
 use pipewarden_core::inventory::{BINDING_MAX_BYTES, BindingRecord, Inventory, Seen, Span, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::{AppendTime, EventTime};
@@ -240,7 +240,7 @@ fn an_ordinary_document_with_full_lists_needs_no_cut() {
 #[test]
 fn observations_and_sightings_take_less_than_half_of_their_bound_whatever_an_event_holds() {
     let policy = policy(alert::DEFAULT_MAX_BYTES, Limits::default());
-    let (mut routed_at_all, mut largest) = (0, 0);
+    let (mut routed_at_all, mut sighted, mut largest) = (0, 0, 0);
     for letter in 0..LETTERS.len() {
         let text = text(letter, 10_000);
         for shape in shapes::all() {
@@ -250,15 +250,22 @@ fn observations_and_sightings_take_less_than_half_of_their_bound_whatever_an_eve
                     continue;
                 };
                 routed_at_all += 1;
-                let sighting = Sighting::of(&observation);
-                let sighting =
-                    sighting.map_or(0, |sighting| ObservationRecord::Sighting(sighting).encode().len());
-                let bytes = ObservationRecord::Observation(observation).encode().len();
-                largest = largest.max(bytes).max(sighting);
+                let bytes = ObservationRecord::Observation(observation.clone()).encode().len();
+                let mut replayer = Replayer::new(&policy);
+                let mut alerts = replayer
+                    .observe(AppendTime::at_event(observation.event.time), observation)
+                    .alerts;
+                alerts.extend(replayer.finish().alerts);
+                let sightings = alerts.iter().filter_map(|alert| alert.sighting.as_ref());
+                let sighting = sightings
+                    .map(|sighting| sighting.key.len() + sighting.value.len())
+                    .max();
+                sighted += usize::from(sighting.is_some());
+                largest = largest.max(bytes).max(sighting.unwrap_or_default());
             }
         }
     }
-    assert!(routed_at_all > 50, "{routed_at_all}");
+    assert!(routed_at_all > 50 && sighted > 5, "{routed_at_all} {sighted}");
     assert!(largest > 10_000, "{largest}: nothing hostile was kept");
     assert!(largest < OBSERVATION_MAX_BYTES / 2, "{largest}");
 }

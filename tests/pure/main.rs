@@ -5,7 +5,7 @@
 //! | `crash` | killed at any instant, the correlator writes the records of an undisturbed run: thousands of simulated worlds |
 //! | `policy_change` | what another policy does with the alerts that are open |
 //! | `order_free` | the final alerts are a function of the set of observations, and those of the slow reference |
-//! | `sweeps` | the same for sweeps |
+//! | `campaigns` | which sightings alerts cause, and which campaigns those make; the same for these |
 //! | `who`, `local_access` | whose an access is, by named cases |
 //! | `day` | what alerts are worth, by a small day in an estate |
 //! | `document` | what an alert document says, and on whose word |
@@ -45,6 +45,7 @@ mod adversary;
 mod bindings;
 mod blind;
 mod bounds;
+mod campaigns;
 mod clocks;
 mod crash;
 mod day;
@@ -80,6 +81,5 @@ mod session_shapes;
 mod sessions;
 mod settings;
 mod sharing;
-mod sweeps;
 mod who;
 mod winlogbeat_shapes;

@@ -7,7 +7,7 @@ use pipewarden_core::detection::JoinSettings;
 use pipewarden_core::event::ObservationRecord;
 use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::{Applied, Correlator, Policy};
+use pipewarden_engine::{Applied, Correlator, Policy, Topic};
 use serde_json::Value;
 use testkit::simulation;
 use testkit::world::{self, Seed};
@@ -76,7 +76,13 @@ fn told(applied: &[Applied]) -> BTreeMap<String, (Value, usize)> {
 
 fn recover(policy: &Arc<Policy>, before: &Correlator) -> Correlator {
     let metadata = before.checkpoint().to_string();
-    let recovery = Correlator::recover(Arc::clone(policy), before.position(), &metadata, 1).unwrap();
+    let recovery = Correlator::recover(
+        Arc::clone(policy),
+        Topic::Observations,
+        (before.position(), &metadata),
+        1,
+    )
+    .unwrap();
     assert!(recovery.problem.is_none());
     recovery.correlator
 }
@@ -86,7 +92,7 @@ fn an_alert_that_only_the_policy_before_had_published_is_withdrawn_when_its_acce
  {
     let hasty = policy(std::time::Duration::from_secs(4), "hasty");
     let patient = policy(std::time::Duration::from_secs(60), "patient");
-    let mut first = Correlator::fresh(Arc::clone(&hasty), 1);
+    let mut first = Correlator::fresh(Arc::clone(&hasty), Topic::Observations, 1);
     let published = told(&run(&mut first, 2));
     assert_eq!(published.len(), 1, "the pipe, of nobody");
 
@@ -105,7 +111,7 @@ fn an_alert_that_only_the_policy_before_had_published_is_withdrawn_when_its_acce
 fn whoever_takes_over_after_a_change_of_policy_writes_what_goes_on_without_a_crash_would_have() {
     let hasty = policy(std::time::Duration::from_secs(4), "hasty");
     let patient = policy(std::time::Duration::from_secs(60), "patient");
-    let mut first = Correlator::fresh(hasty, 1);
+    let mut first = Correlator::fresh(hasty, Topic::Observations, 1);
     run(&mut first, 2);
     let mut undisturbed = recover(&patient, &first);
     run(&mut undisturbed, 3);

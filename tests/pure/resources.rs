@@ -10,7 +10,9 @@ use pipewarden_core::detection::{Disposition, JoinSettings, RuleSet};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::{Applied, Correlator, LogRecord, ObservationRecord, Origin, Policy, Routed, Router};
+use pipewarden_engine::{
+    Applied, Correlator, LogRecord, ObservationRecord, Origin, Policy, Routed, Router, Topic,
+};
 use serde_json::Value;
 use testkit::size;
 use testkit::winlogbeat::{START, connection, pipe, share, with};
@@ -82,14 +84,8 @@ impl Service {
             });
         let [observation] = <[_; 1]>::try_from(observations).unwrap();
         let partition = |key: &str| xxh3_64(key.as_bytes()) % PARTITIONS;
-        let sighting = observation.sighting();
         let at_asset = partition(observation.key().as_str());
         self.apply(at_asset, START + 1_000, &observation.encode());
-        if let Some(sighting) = sighting {
-            let at_source = partition(&sighting.key());
-            let record = ObservationRecord::Sighting(sighting).encode();
-            self.apply(at_source, START + 1_000, &record);
-        }
     }
 
     fn apply(&mut self, partition: u64, now: i64, value: &[u8]) {
@@ -97,7 +93,7 @@ impl Service {
         let correlator = self
             .partitions
             .entry(partition)
-            .or_insert_with(|| Correlator::fresh(Arc::clone(policy), 12));
+            .or_insert_with(|| Correlator::fresh(Arc::clone(policy), Topic::Observations, 12));
         let applied: Applied = correlator.apply(LogRecord {
             offset: correlator.position(),
             append_time: AppendTime::from_millis(now),

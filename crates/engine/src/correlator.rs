@@ -1,6 +1,7 @@
 //! The correlator of one partition: records of the log in, whole alert documents out.
 //!
-//! It adds to the [join](pipewarden_core::detection::Join) what a replayable log requires. *Recovery*: the state is rebuilt
+//! It adds to the [join](pipewarden_core::detection::Join) of an observations partition, and to the
+//! [campaigns](pipewarden_core::detection::Campaigns) of a sightings partition, what a replayable log requires. *Recovery*: the state is rebuilt
 //! by replaying the log from the offset that the last commit's [`Checkpoint`] names; what a record below the
 //! committed offset causes has been published already and is not published again. *A changed policy*: where settings,
 //! rules or inventory are not those of the checkpoint, every alert that is open and published is published
@@ -9,79 +10,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use pipewarden_core::detection::{
-    AlertId, Attribution, ClockState, Confidence, Counters, Disposition, Exception, Explanation, Join,
-    Revision, SensorState, StateSize, Status,
-};
-use pipewarden_core::event::Kind;
+use pipewarden_core::detection::{AlertId, ClockState, Explanation, Revision, SensorState, StateSize};
 use pipewarden_core::log::{At, Offset};
-use pipewarden_core::time::{AppendTime, EventTime};
+use pipewarden_core::time::AppendTime;
 
+use super::applied::{AlertRecord, Applied, LogRecord};
 use super::checkpoint::Marks;
-use super::{Checkpoint, CheckpointError, ObservationRecord, Policy};
-
-/// One record of a partition that a correlator owns.
-#[derive(Clone, Copy, Debug)]
-pub struct LogRecord<'a> {
-    /// Its offset. Offsets rise, with gaps.
-    pub offset: Offset,
-    /// The broker's LogAppendTime.
-    pub append_time: AppendTime,
-    /// An [`ObservationRecord`], as JSON.
-    pub value: &'a [u8],
-}
-
-/// One revision for the alerts topics or the suppressed one, and what metrics count of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AlertRecord {
-    /// The Kafka key: the alert's id, so that a sink that upserts by key keeps one document per alert.
-    pub key: String,
-    /// The document in ECS, as JSON.
-    pub value: Vec<u8>,
-    /// The same revision as an OCSF finding, as JSON, where [`Policy::with_format`] asks for it.
-    pub finding: Option<Vec<u8>>,
-    /// The event time of the first access, which the document has as `event.start`.
-    pub start: EventTime,
-    /// The rule's id.
-    pub rule: Arc<str>,
-    /// How sure the alert is of its source.
-    pub confidence: Confidence,
-    /// How the source is known.
-    pub attribution: Attribution,
-    /// Whether the alert is active, superseded or suppressed.
-    pub status: Status,
-    /// Whether this is the first revision in which the alert is active.
-    pub is_first: bool,
-    /// The exception that covers it and did not cover its last revision.
-    pub hit: Option<Arc<Exception>>,
-    /// Whether it belongs on the alerts topic: the alert is active, or was when an earlier revision was published.
-    pub is_published: bool,
-}
-
-impl AlertRecord {
-    /// Whether it belongs on the suppressed topic: it is suppressed, or ends an alert that was only ever published there.
-    /// So every record belongs on one of the two topics, and one that ends the life of an alert on both.
-    pub fn is_suppressed(&self) -> bool {
-        self.status == Status::Suppressed || !self.is_published
-    }
-}
-
-/// The outcome of one record.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Applied {
-    /// Records to write, in order. Empty while the log is being replayed below the committed offset.
-    pub alerts: Vec<AlertRecord>,
-    /// How many of them repeat an alert because the policy changed.
-    pub reemitted: usize,
-    /// The kind of the observation, if it was one.
-    pub kind: Option<Kind>,
-    /// The disposition; `None` if its value could not be read.
-    pub disposition: Option<Disposition>,
-    /// What metrics count of it.
-    pub counters: Counters,
-    /// Why the value could not be read; such a record only lets time pass.
-    pub undecodable: Option<String>,
-}
+use super::state::{State, StateRecord};
+use super::{Checkpoint, CheckpointError, Policy, Topic};
 
 /// Where a partition's owner must start to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,24 +41,26 @@ pub struct Recovery {
     pub policy_changed: bool,
 }
 
-/// The observations topic does not have the number of partitions it had when the offset was committed.
+/// A topic does not have the number of partitions it had when the offset was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the observations topic has {now} partitions and had {before} when its offsets were committed: keys have moved \
-     between partitions; drain the old topic and switch to a new one"
+    "the {} topic has {now} partitions and had {before} when its offsets were committed: keys have moved between \
+     partitions; drain the old topic and switch to a new one", topic.as_str()
 )]
 pub struct PartitionsChanged {
+    /// Which topic.
+    pub topic: Topic,
     /// The number in the checkpoint.
     pub before: u32,
     /// The number now.
     pub now: u32,
 }
 
-/// The correlator of one observations partition.
+/// The correlator of one partition.
 #[derive(Debug)]
 pub struct Correlator {
     policy: Arc<Policy>,
-    join: Join,
+    state: State,
     marks: Marks,
     partitions: u32,
     /// What records below this offset cause has been published by an earlier owner.
@@ -141,17 +79,13 @@ pub struct Correlator {
 }
 
 impl Correlator {
-    /// For a partition that nobody has committed anything for: live from its first record.
-    pub fn fresh(policy: Arc<Policy>, partitions: u32) -> Self {
-        let join = Join::new(policy.rules.rules(), policy.join.clone())
-            .with_exceptions(Arc::clone(&policy.exceptions))
-            .with_inventory(Arc::clone(&policy.inventory));
-        let marks = Marks::new(policy.join.rewind());
+    /// For a partition of a topic with so many, that nobody has committed anything for: live from its first record.
+    pub fn fresh(policy: Arc<Policy>, topic: Topic, partitions: u32) -> Self {
         Self {
             decided_by: policy.checkpoint_id().to_owned(),
+            state: State::new(topic, &policy),
+            marks: Marks::new(State::rewind(topic, &policy)),
             policy,
-            join,
-            marks,
             partitions,
             committed: Offset::ZERO,
             position: Offset::ZERO,
@@ -169,8 +103,8 @@ impl Correlator {
     /// [`PartitionsChanged`] if the topic has another number of partitions than the checkpoint names.
     pub fn recover(
         policy: Arc<Policy>,
-        committed: Offset,
-        metadata: &str,
+        topic: Topic,
+        (committed, metadata): (Offset, &str),
         partitions: u32,
     ) -> Result<Recovery, PartitionsChanged> {
         let checkpoint: Result<Checkpoint, CheckpointError> = metadata.parse();
@@ -178,11 +112,12 @@ impl Correlator {
             && checkpoint.partitions != partitions
         {
             return Err(PartitionsChanged {
+                topic,
                 before: checkpoint.partitions,
                 now: partitions,
             });
         }
-        let mut correlator = Self::fresh(policy, partitions);
+        let mut correlator = Self::fresh(policy, topic, partitions);
         correlator.committed = committed;
         Ok(match checkpoint {
             Err(problem) => Recovery {
@@ -193,7 +128,7 @@ impl Correlator {
             },
             Ok(checkpoint) => {
                 correlator.position = checkpoint.rewind;
-                correlator.join.advance_to(checkpoint.before);
+                correlator.state.advance_to(checkpoint.before);
                 correlator.decided_by = checkpoint.policy;
                 correlator.decided_since = checkpoint.since;
                 correlator.is_change_ahead =
@@ -230,24 +165,22 @@ impl Correlator {
             now: record.append_time,
             offset: record.offset,
         };
-        match ObservationRecord::decode(record.value) {
+        let topic = self.state.topic();
+        match StateRecord::decode(topic, record.value) {
             Ok(record) => self.apply_decoded(at, record),
             Err(error) => Applied {
                 disposition: None,
                 undecodable: Some(error.to_string()),
-                ..self.apply_decoded(at, ObservationRecord::Tick {})
+                ..self.apply_decoded(at, StateRecord::tick(topic))
             },
         }
     }
 
     /// The same for a record that need not be read, because whoever made it has it.
-    pub fn apply_decoded(&mut self, at: At, record: ObservationRecord) -> Applied {
-        let offset = at.offset;
-        let kind = match &record {
-            ObservationRecord::Observation(observation) => Some(observation.kind()),
-            ObservationRecord::Sighting(_) | ObservationRecord::Tick {} => None,
-        };
-        let before = self.join.stream_time();
+    pub fn apply_decoded(&mut self, at: At, record: impl Into<StateRecord>) -> Applied {
+        let (offset, record) = (at.offset, record.into());
+        let kind = record.kind();
+        let before = self.state.stream_time();
         if self.must_reemit() && self.is_new(offset) {
             self.policy.checkpoint_id().clone_into(&mut self.decided_by);
             self.decided_since = offset;
@@ -256,12 +189,12 @@ impl Correlator {
         // Before the record closes what is open: what was due under the old settings may never have been written.
         let again = if self.is_change_ahead && offset >= self.decided_since {
             self.is_change_ahead = false;
-            self.join.publish_open(at)
+            self.state.publish_open(at)
         } else {
             Vec::new()
         };
-        let step = self.join.apply(at, record);
-        self.marks.pass(offset, before, self.join.stream_time());
+        let mut step = self.state.apply(at, record);
+        self.marks.pass(offset, before, self.state.stream_time());
         self.position = offset.next();
 
         let mut applied = Applied {
@@ -271,15 +204,10 @@ impl Correlator {
             ..Applied::default()
         };
         if self.is_new(offset) {
-            let revised: BTreeSet<AlertId> = step.revisions.iter().map(|revision| revision.id).collect();
-            let again = again.iter().filter(|revision| !revised.contains(&revision.id));
-            let again: Vec<AlertRecord> = again.map(|revision| self.alert_record(revision)).collect();
+            let again = instead_of(again, &mut step.revisions);
             applied.reemitted = again.len();
-            applied.alerts = again;
-            let revisions = step.revisions.iter();
-            applied
-                .alerts
-                .extend(revisions.map(|revision| self.alert_record(revision)));
+            let revisions = again.iter().chain(&step.revisions);
+            applied.alerts = revisions.map(|revision| self.alert_record(revision)).collect();
         }
         applied
     }
@@ -300,7 +228,7 @@ impl Correlator {
 
     /// The checkpoint to commit with [`Correlator::position`].
     pub fn checkpoint(&self) -> Checkpoint {
-        let (rewind, before) = self.marks.rewind(self.position, self.join.stream_time());
+        let (rewind, before) = self.marks.rewind(self.position, self.state.stream_time());
         Checkpoint {
             rewind,
             before,
@@ -312,48 +240,49 @@ impl Correlator {
 
     /// When the next revision is due, if one is pending: an idle partition needs a tick by then.
     pub fn next_deadline(&self) -> Option<AppendTime> {
-        self.join.next_deadline()
+        self.state.next_deadline()
     }
 
     /// The same, alerts about sensors aside.
     pub fn next_deadline_of_accesses(&self) -> Option<AppendTime> {
-        self.join.next_deadline_of_accesses()
+        self.state.next_deadline_of_accesses()
     }
 
     /// The greatest append time seen.
     pub fn stream_time(&self) -> AppendTime {
-        self.join.stream_time()
+        self.state.stream_time()
     }
 
     /// The sensors of the inventory's assets, as far as they are known.
     pub fn sensors(&self) -> impl Iterator<Item = SensorState> {
-        self.join.sensors()
+        self.state.sensors()
     }
 
     /// The clocks of the inventory's assets, as far as sessions show them.
     pub fn clocks(&self) -> impl Iterator<Item = ClockState> {
-        self.join.clocks()
+        self.state.clocks()
     }
 
     /// How much is in state.
     pub fn state_size(&self) -> StateSize {
-        self.join.state_size()
+        self.state.size()
     }
 
     /// Why the alert with this [key](AlertRecord::key) has its present content, by the present state. It is no part of the
     /// alert. `None` unless the alert is open and has accesses.
     pub fn explain(&self, key: &str) -> Option<Explanation> {
-        self.join.explain(AlertId(key.parse().ok()?))
+        self.state.explain(AlertId(key.parse().ok()?))
     }
 
     /// The same for every alert that closes with a record of this append time: afterwards their state is gone.
     pub fn explain_closing_by(&self, append_time: AppendTime) -> impl Iterator<Item = Explanation> {
-        let closing = self.join.closing_by(append_time);
-        closing.filter_map(|id| self.join.explain(id))
+        let closing = self.state.closing_by(append_time);
+        closing.filter_map(|id| self.state.explain(id))
     }
 
     fn alert_record(&self, revision: &Revision) -> AlertRecord {
         let (value, finding) = self.policy.documents(revision);
+        let sighting = self.policy.sighting(revision);
         AlertRecord {
             key: revision.id.to_string(),
             value,
@@ -366,6 +295,21 @@ impl Correlator {
             is_first: revision.is_first,
             hit: revision.newly_excepted_by().cloned(),
             is_published: revision.is_published,
+            sighting,
         }
     }
+}
+
+/// What is written once more, but for what the record revises anyway. That takes the sighting over.
+fn instead_of(mut again: Vec<Revision>, revised: &mut [Revision]) -> Vec<Revision> {
+    let ids: BTreeSet<AlertId> = revised.iter().map(|revision| revision.id).collect();
+    let repeated: BTreeSet<AlertId> = again.iter().map(|revision| revision.id).collect();
+    again.retain(|revision| !ids.contains(&revision.id));
+    for revision in revised
+        .iter_mut()
+        .filter(|revision| repeated.contains(&revision.id))
+    {
+        revision.repeat_sighting();
+    }
+    again
 }

@@ -1,8 +1,8 @@
 //! Routing and correlation of events on a log: all of Pipewarden between the domain in `pipewarden_core` and Kafka.
 //!
 //! Two processors do the work. A [`Router`] turns messages of the input topics into observations, keyed by the host that they
-//! are about. A [`Correlator`] turns the observations of one partition into alerts, and rebuilds its state by replaying the
-//! log. Both decide by a [`Policy`]: settings, rules, inventory and exceptions. Nothing here does I/O or knows Kafka's client.
+//! are about. A [`Correlator`] turns the observations of one partition into alerts, or what alerts say of their sources into
+//! campaigns, and rebuilds its state by replaying the log. Both decide by a [`Policy`]: settings, rules, inventory and exceptions. Nothing here does I/O or knows Kafka's client.
 //!
 //! | start here | for |
 //! |---|---|
@@ -57,6 +57,7 @@
 //! assert_eq!(rules, ["detect-8"]);
 //! ```
 
+mod applied;
 mod checkpoint;
 mod correlator;
 mod dead_letter;
@@ -64,12 +65,18 @@ mod input_shapes;
 pub mod local;
 mod policy;
 mod router;
+mod state;
+mod topic;
 pub mod worker;
 
+pub use applied::{AlertRecord, Applied, LogRecord, SightingMessage};
 pub use checkpoint::{CHECKPOINT_MAX_BYTES, Checkpoint, CheckpointError};
-pub use correlator::{AlertRecord, Applied, Correlator, LogRecord, PartitionsChanged, Recovery, Seek};
+pub use correlator::{Correlator, PartitionsChanged, Recovery, Seek};
 pub use dead_letter::{DEAD_LETTER_MAX_BYTES, DeadLetter, DeadLetterReason};
 pub use input_shapes::UnknownInput;
+pub use pipewarden_core::detection::SightingRecord;
 pub use pipewarden_core::event::ObservationRecord;
 pub use policy::Policy;
 pub use router::{NoEvent, OBSERVATION_MAX_BYTES, Origin, Reason, Routed, RoutedObservation, Router};
+pub use state::StateRecord;
+pub use topic::Topic;

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use pipewarden_core::alert::{self, AlertFormat, AssetFacts, Document};
-use pipewarden_core::detection::{Exceptions, JoinSettings, Revision, RuleSet};
+use pipewarden_core::detection::{
+    Body, Exceptions, JoinSettings, Revision, RuleSet, Sighting, SightingRecord,
+};
+use pipewarden_core::event::AssetId;
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+
+use super::applied::SightingMessage;
 
 /// Settings, rules, inventory and exceptions in force, validated and immutable.
 #[derive(Clone, Debug)]
@@ -104,13 +109,44 @@ impl Policy {
         (alert::encode(&ecs, self.max_bytes), finding)
     }
 
+    /// The record for the sightings topic that a revision causes.
+    pub(super) fn sighting(&self, revision: &Revision) -> Option<SightingMessage> {
+        if !self.join.campaign.enabled {
+            return None;
+        }
+        let ip = revision.source_ip()?.to_canonical();
+        let key = match self.inventory.by_address(ip) {
+            Some(asset) => asset.id.to_string(),
+            None => ip.to_string(),
+        };
+        let sighting = Sighting::of(revision, &key, &self.id)?;
+        let value = SightingRecord::Sighting(sighting).encode();
+        Some(SightingMessage { key, value })
+    }
+
     fn document(&self, revision: &Revision) -> Document {
-        let id = revision.asset();
-        let asset = self.inventory.asset(id);
-        let roles: Vec<&str> = match asset {
+        let mut document = self.document_of_one(revision);
+        if let (Body::Campaign(alert), Some(fields)) = (&revision.body, &mut document.pipewarden.campaign) {
+            for (asset, fields) in alert.assets.iter().zip(&mut fields.assets) {
+                let roles = self.roles(&asset.asset).into_iter();
+                fields.roles = roles.map(str::to_owned).collect();
+            }
+        }
+        document
+    }
+
+    fn roles(&self, id: &AssetId) -> Vec<&'static str> {
+        match self.inventory.asset(id) {
             Some(asset) => asset.roles.iter().map(|role| role.as_str()).collect(),
             None => vec!["unlisted"],
-        };
+        }
+    }
+
+    /// The document with the roles of the asset that it names.
+    fn document_of_one(&self, revision: &Revision) -> Document {
+        let id = revision.asset();
+        let asset = self.inventory.asset(id);
+        let roles = self.roles(id);
         let source = revision.source_ip().and_then(|ip| self.inventory.by_address(ip));
         let facts = AssetFacts {
             source: source.map(|source| source.id.as_str()),

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipewarden_core::event::{
-    self, AccountNames, AssetId, Decoder, Kind, Observation, Received, SessionEvents, Sighting, Skip,
-    TimeSource,
+    self, AccountNames, AssetId, Decoder, Kind, Observation, Received, SessionEvents, Skip, TimeSource,
 };
 use pipewarden_core::inventory::{BindingSettings, ResolvedBy, Resolver};
 use pipewarden_core::log::{Offset, Partition};
@@ -75,11 +74,6 @@ impl RoutedObservation {
     /// The Kafka key: the destination host.
     pub fn key(&self) -> &AssetId {
         &self.observation.asset
-    }
-
-    /// The record for the partition of its source, if it is an access that names one.
-    pub fn sighting(&self) -> Option<Sighting> {
-        Sighting::of(&self.observation)
     }
 
     /// The record's value.

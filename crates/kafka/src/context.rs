@@ -15,10 +15,3 @@ pub(super) struct WorkerContext {
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stop: Stop,
 }
-
-impl WorkerContext {
-    /// How many partitions the observations topic has, as checked at start.
-    pub(super) fn partitions(&self) -> u32 {
-        u32::from(self.settings.kafka.topics.partitions.get())
-    }
-}

@@ -10,20 +10,23 @@
 //! Every call is made on the thread that polls, so its answer is handed in before anything else can happen.
 
 mod execute;
+mod sightings;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::Origin;
-use pipewarden_engine::worker::{At, Fetched, Input, Machine, MachineSettings, PartitionId};
+use pipewarden_engine::worker::{At, Fetched, Input, Machine, MachineSettings, PartitionId, Topic};
 use rdkafka::consumer::{Consumer as _, ConsumerGroupMetadata};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tracing::warn;
 
+use self::sightings::SightingsQueues;
 use super::client::{self, Deliveries};
 use super::clock::wall_clock;
 use super::context::WorkerContext;
@@ -51,35 +54,27 @@ pub(super) fn run(context: &WorkerContext, name: &str, index: usize) -> Result<(
         client::consumer(kafka, name, &group, &context.settings.correlator.instance)
             .create_with_context(GroupContext::new(member, kafka))
             .map_err(DriverError::client(format!("consumer of group {group}")))?;
+    let topics = Topic::ALL.map(|topic| kafka.topics.of_state(topic).as_str());
     consumer
-        .subscribe(&[&kafka.topics.observations])
+        .subscribe(&topics)
         .map_err(DriverError::client(format!("consumer of group {group}")))?;
 
+    let (consumer, mut sightings) = (Arc::new(consumer), SightingsQueues::default());
     let group_context = Arc::clone(consumer.context());
     while !context.stop.is_set() && group_context.member().failure.is_none() {
         let wait = group_context.member().wait();
-        let polled = consumer.poll(wait);
+        let polled = consumer.poll(if sightings.have_more() {
+            Duration::ZERO
+        } else {
+            wait
+        });
         let mut member = group_context.member();
-        match polled {
-            Some(Ok(message)) => member.record(&message),
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                let partition = observations(partition);
-                member.hand_in(Input::EndOfPartition { partition });
-            }
-            Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
-                member.failure = Some(DriverError::Consumer {
-                    group: group.clone(),
-                    source: problem.into(),
-                });
-            }
-            Some(Err(problem)) => {
-                client::log_transient(problem.rdkafka_error_code(), &problem.to_string());
-                member.hand_in(Input::Timer);
-            }
-            None => member.hand_in(Input::Timer),
-        }
+        // What comes here of sightings was queued before their partitions had queues of their own, and is told apart by those.
+        member.take(polled, Topic::Observations);
         // Before anything else is handed in: a record may have made a batch due.
         member.execute_all(&consumer, None);
+        sightings.follow(&consumer, &mut member);
+        sightings.serve(&consumer, &mut member);
         if group_context.has_silently_none() {
             member.assigned(&consumer, &TopicPartitionList::new());
         }
@@ -88,7 +83,8 @@ pub(super) fn run(context: &WorkerContext, name: &str, index: usize) -> Result<(
     }
     group_context.member().hand_in(Input::Stop);
     group_context.member().execute_all(&consumer, None);
-    // Leaving the group calls `revoked`, which commits.
+    // Leaving the group calls `revoked`, which commits. The queues hold the consumer.
+    drop(sightings);
     drop(consumer);
     let failure = group_context.member().failure.take();
     failure.map_or(Ok(()), Err)
@@ -105,6 +101,10 @@ pub(super) struct CorrelatorMember {
     /// Where the machine's time begins.
     began: Instant,
     policy_checked: Instant,
+    /// Those from which the machine wants nothing to be fetched.
+    paused: BTreeSet<PartitionId>,
+    /// Partitions of the sightings topic that were assigned and have no queue of their own yet.
+    unqueued: Vec<PartitionId>,
     failure: Option<DriverError>,
 }
 
@@ -132,8 +132,9 @@ impl CorrelatorMember {
         };
         let machine = MachineSettings {
             observations: kafka.topics.observations.clone(),
-            sightings: String::new(),
-            partitions: context.partitions(),
+            sightings: kafka.topics.sightings.clone(),
+            partitions: settings.partitions_of(Topic::Observations),
+            sightings_partitions: settings.partitions_of(Topic::Sightings),
             commit_interval: settings.correlator.commit_interval,
             budget: client::budget(kafka),
             explanations: settings.explanations,
@@ -146,6 +147,8 @@ impl CorrelatorMember {
             ticker,
             began,
             policy_checked: began,
+            paused: BTreeSet::new(),
+            unqueued: Vec::new(),
             failure: None,
         }))
     }
@@ -170,7 +173,51 @@ impl CorrelatorMember {
         self.context.observer.worker(&self.name, fact);
     }
 
+    /// Hands in what was polled of a queue. The end of a partition bears no name of a topic, so it is of the queue's.
+    fn take(&mut self, polled: Option<KafkaResult<BorrowedMessage<'_>>>, queue: Topic) {
+        match polled {
+            Some(Ok(message)) => self.record(&message),
+            Some(Err(KafkaError::PartitionEOF(number))) => {
+                let number = group::number(number);
+                let partition = PartitionId { topic: queue, number };
+                self.hand_in(Input::EndOfPartition { partition });
+            }
+            Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
+                self.failure = Some(DriverError::Consumer {
+                    group: self.context.settings.kafka.correlator_group(),
+                    source: problem.into(),
+                });
+            }
+            Some(Err(problem)) => {
+                client::log_transient(problem.rdkafka_error_code(), &problem.to_string());
+                self.hand_in(Input::Timer);
+            }
+            None => self.hand_in(Input::Timer),
+        }
+    }
+
+    /// The worker can do nothing more; the first reason is told.
+    fn fail(&mut self, failure: DriverError) {
+        self.failure.get_or_insert(failure);
+    }
+
+    /// A partition by the name of its topic.
+    fn id(&self, topic: &str, partition: i32) -> Option<PartitionId> {
+        let topic = self.context.settings.kafka.topics.state_of(topic)?;
+        let number = group::number(partition);
+        Some(PartitionId { topic, number })
+    }
+
+    fn ids(&self, list: &TopicPartitionList) -> Vec<PartitionId> {
+        let elements = list.elements();
+        let ids = elements.iter().map(|one| self.id(one.topic(), one.partition()));
+        ids.flatten().collect()
+    }
+
     fn record(&mut self, message: &BorrowedMessage<'_>) {
+        let Some(partition) = self.id(message.topic(), message.partition()) else {
+            return;
+        };
         let append_time = match message.timestamp() {
             Timestamp::LogAppendTime(millis) => Some(AppendTime::from_millis(millis)),
             Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
@@ -182,7 +229,7 @@ impl CorrelatorMember {
         };
         let payload = message.payload().unwrap_or_default();
         self.hand_in(Input::Record {
-            partition: observations(message.partition()),
+            partition,
             record: Fetched {
                 offset: origin.offset,
                 append_time,
@@ -241,15 +288,19 @@ impl Member for CorrelatorMember {
     const COMMITS: bool = false;
 
     fn assigned(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = self.ids(list);
+        let sightings = partitions.iter().filter(|id| id.topic == Topic::Sightings);
+        self.unqueued.extend(sightings);
         let input = Input::Assigned {
-            partitions: ids(list),
+            partitions,
             membership: membership(consumer),
         };
         self.call_back(consumer, input, Some(list));
     }
 
     fn revoked(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList, lost: bool) {
-        let partitions = ids(list);
+        let partitions = self.ids(list);
+        self.unqueued.retain(|id| !partitions.contains(id));
         // With a consumer that has failed nothing can be committed.
         let input = if lost || self.failure.is_some() {
             Input::Lost { partitions }
@@ -263,8 +314,9 @@ impl Member for CorrelatorMember {
     }
 
     fn progress(&mut self, topic: &str, partition: i32, progress: Progress) {
-        let id = observations(partition);
-        if self.machine.partitions().any(|own| own == id) {
+        if let Some(id) = self.id(topic, partition)
+            && self.machine.partitions().any(|own| own == id)
+        {
             self.report(progress.fact(topic, id.number));
         }
     }
@@ -277,16 +329,4 @@ impl Member for CorrelatorMember {
 fn membership(consumer: &GroupConsumer<CorrelatorMember>) -> Membership {
     let membership = consumer.group_metadata();
     Arc::new(membership.expect("a consumer with a group.id has a membership"))
-}
-
-fn ids(list: &TopicPartitionList) -> Vec<PartitionId> {
-    let elements = list.elements();
-    elements
-        .iter()
-        .map(|element| observations(element.partition()))
-        .collect()
-}
-
-fn observations(partition: i32) -> PartitionId {
-    PartitionId::observations(group::number(partition))
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use pipewarden_engine::PartitionsChanged;
+use pipewarden_engine::worker::PartitionId;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
@@ -71,9 +72,9 @@ pub enum DriverError {
     /// There are only patterns of topics to write to.
     #[error("kafka.topics.input names no topic to write to, only patterns")]
     NoNamedInput,
-    /// The observations topic was made for another number of partitions.
+    /// A topic of state was made for another number of partitions.
     #[error(
-        "topic {topic} has {has} partitions and kafka.topics.partitions says {wants}; set it to {has}, or drain the topic \
+        "topic {topic} has {has} partitions and {setting} says {wants}; set it to {has}, or drain the topic \
          and switch to a new one"
     )]
     PartitionCount {
@@ -81,10 +82,12 @@ pub enum DriverError {
         topic: String,
         /// What it has.
         has: u32,
+        /// The setting.
+        setting: &'static str,
         /// What the settings say.
         wants: u32,
     },
-    /// Records of the observations topic carry the producer's time.
+    /// Records of a topic of state carry the producer's time.
     #[error(
         "topic {topic} holds records that are not stamped with the time of their append; set \
          message.timestamp.type=LogAppendTime on it (pipewarden topics check lists every wrong setting). Records that are \
@@ -93,6 +96,12 @@ pub enum DriverError {
     TimestampType {
         /// Its name.
         topic: String,
+    },
+    /// A partition of the sightings topic has no queue of its own, without which its end cannot be told from others.
+    #[error("librdkafka gives {partition} no queue of its own; restart the service")]
+    NoQueue {
+        /// Which.
+        partition: PartitionId,
     },
     /// Keys have moved between partitions.
     #[error(transparent)]

@@ -47,14 +47,13 @@
 //! Without a broker:
 //!
 //! ```
-//! use std::time::Duration;
-//!
 //! use pipewarden_core::alert::AlertFormat;
-//! use pipewarden_kafka::{AlertOutput, Topics, plans};
+//! use pipewarden_core::detection::JoinSettings;
+//! use pipewarden_kafka::{AlertOutput, StateSpans, Topics, plans};
 //!
-//! let horizon = Duration::from_secs(3_600);
+//! let spans = StateSpans::of(&JoinSettings::default());
 //! let alerts = AlertOutput { format: AlertFormat::Ecs, max_bytes: 256 << 10 };
-//! let planned = plans(&Topics::default(), alerts, horizon, false);
+//! let planned = plans(&Topics::default(), alerts, spans, false);
 //! assert_eq!(planned[0].name, "pipewarden.observations");
 //! assert_eq!(planned[0].partitions.get(), 12);
 //! ```
@@ -96,4 +95,4 @@ pub use partitioner::partition_of;
 pub use service::Service;
 pub use settings::{CorrelatorSettings, Kafka, RouterSettings, ServiceSettings, Topics};
 pub use stop::Stop;
-pub use topics::{AlertOutput, Setting, TopicAdmin, TopicPlan, TopicState, plans};
+pub use topics::{AlertOutput, Setting, StateSpans, TopicAdmin, TopicPlan, TopicState, plans};

@@ -70,6 +70,7 @@ fn own_topics(context: &WorkerContext) -> Vec<&String> {
     }
     if settings.correlator.enabled {
         all.push(&topics.suppressed);
+        all.push(&topics.sightings);
         all.extend(settings.alert_topics());
     }
     all

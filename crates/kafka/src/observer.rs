@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pipewarden_core::inventory::{BindingRecord, BindingRecordError, BindingsSize, Dropped};
 use pipewarden_engine::worker::{Fact, RejectionCause, RouterFact};
-use pipewarden_engine::{DeadLetterReason, Origin, Routed, UnknownInput};
+use pipewarden_engine::{DeadLetterReason, Origin, Routed, Topic, UnknownInput};
 use serde::{Deserialize, Serialize};
 
 use super::error::DriverError;
@@ -91,8 +91,8 @@ pub enum WorkerFact<'a> {
         topic: &'a str,
         /// Its number.
         partition: u32,
-        /// Whether it came with state, as the partitions of correlators do.
-        had_state: bool,
+        /// Which state it came with, as the partitions of correlators do.
+        state: Option<Topic>,
     },
     /// A batch could not be inflated: none of its records was read.
     BatchLost {

@@ -183,11 +183,6 @@ impl RouterMember {
             Routed::Skipped(_) => {}
             Routed::DeadLetter(letter) => self.queue.push(Outgoing::dead_letter(&letter)),
             Routed::Observation(observation) => {
-                if self.policy.join.sweep.enabled
-                    && let Some(sighting) = observation.sighting()
-                {
-                    self.queue.push(Outgoing::sighting(origin, sighting));
-                }
                 let record = self.observation_record(observation, origin, payload);
                 self.queue.push(record);
             }
@@ -303,7 +298,7 @@ impl RouterMember {
                         self.report(WorkerFact::Forgotten {
                             topic: &partition.topic,
                             partition: partition.number.get(),
-                            had_state: false,
+                            state: None,
                         });
                     }
                 }

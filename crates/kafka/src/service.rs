@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pipewarden_core::diagnostics::with_causes;
+use pipewarden_engine::Topic;
 use tracing::{debug, info, warn};
 
 use super::active_policy::ActivePolicy;
@@ -15,7 +16,7 @@ use super::metadata::Probe;
 use super::observer::{Observer, WorkerFact, WorkerRole};
 use super::settings::ServiceSettings;
 use super::stop::Stop;
-use super::topics::{AlertOutput, TopicAdmin, TopicState, plans};
+use super::topics::{AlertOutput, StateSpans, TopicAdmin, TopicState, plans};
 use super::{correlator, input, monitor, router};
 
 /// The pause before a request is repeated that no broker answered: doubled each time, up to the second.
@@ -199,8 +200,8 @@ fn await_topics(context: &WorkerContext) -> Result<Option<Probe>, DriverError> {
     Ok(None)
 }
 
-/// All topics must exist, but of several input topics one is enough; the one that holds the state must have the partitions
-/// that the settings say.
+/// All topics must exist, but of several input topics one is enough; those that hold the state must have the partitions that the
+/// settings say.
 fn check_topics(context: &WorkerContext, probe: &Probe) -> Result<(), DriverError> {
     let topics = &context.settings.kafka.topics;
     if context.settings.router.enabled {
@@ -215,20 +216,29 @@ fn check_topics(context: &WorkerContext, probe: &Probe) -> Result<(), DriverErro
     }
     // Only routers use it.
     let bindings = context.settings.router.enabled.then_some(&topics.bindings);
+    // Only correlators use it.
+    let sightings = context.settings.correlator.enabled.then_some(&topics.sightings);
     let own = [&topics.observations, &topics.suppressed, &topics.dead_letters];
     let own = own.into_iter().chain(context.settings.alert_topics());
-    for topic in own.chain(bindings) {
+    for topic in own.chain(bindings).chain(sightings) {
         let has = probe.topic(topic, REQUEST)?.partitions;
         if has == 0 {
             return Err(DriverError::MissingTopic { topic: topic.clone() });
         }
-        let wants = context.partitions();
-        if topic == &topics.observations && has != wants {
-            return Err(DriverError::PartitionCount {
-                topic: topic.clone(),
-                has,
-                wants,
-            });
+        if let Some(state) = topics.state_of(topic) {
+            let wants = context.settings.partitions_of(state);
+            if has != wants {
+                let setting = match state {
+                    Topic::Observations => "kafka.topics.partitions",
+                    Topic::Sightings => "kafka.topics.sightings_partitions",
+                };
+                return Err(DriverError::PartitionCount {
+                    topic: topic.clone(),
+                    has,
+                    setting,
+                    wants,
+                });
+            }
         }
     }
     info!(
@@ -259,7 +269,12 @@ fn warn_of_topics(context: &WorkerContext) -> Result<(), DriverError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    for plan in plans(&settings.kafka.topics, alerts, policy.join.horizon(), false) {
+    for plan in plans(
+        &settings.kafka.topics,
+        alerts,
+        StateSpans::of(&policy.join),
+        false,
+    ) {
         match runtime.block_on(admin.check(&plan)) {
             Ok(TopicState::Wrong(problems)) => warn!(
                 topic = plan.name,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 use pipewarden_core::alert::AlertFormat;
 use pipewarden_core::inventory::BindingSettings;
+use pipewarden_engine::Topic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,8 @@ pub struct Topics {
     pub input: Vec<String>,
     /// Where observations go. Default `pipewarden.observations`.
     pub observations: String,
+    /// Where goes what alerts say of their sources, from which campaigns are found. Default `pipewarden.sightings`.
+    pub sightings: String,
     /// Where alerts go in ECS. Default `pipewarden.alerts`.
     pub alerts: String,
     /// Where they go in OCSF: the same keys, but never the same topic, where one format would overwrite the other.
@@ -53,10 +56,12 @@ pub struct Topics {
     pub bindings: String,
     /// Partitions of the observations topic, fixed for its life. Default 12.
     pub partitions: NonZeroU16,
+    /// Partitions of the sightings topic, fixed for its life. Default 3.
+    pub sightings_partitions: NonZeroU16,
     /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
     pub replication_factor: NonZeroU16,
-    /// How long an outage may last without losing state: the observations topic keeps three horizons plus this.
-    /// Default 24 h.
+    /// How long an outage may last without losing state: the observations topic keeps three horizons plus this, the sightings
+    /// topic two of its own. Default 24 h.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub longest_outage: Duration,
@@ -125,6 +130,15 @@ impl Kafka {
 }
 
 impl ServiceSettings {
+    /// How many partitions a topic of state has, as checked at start.
+    pub(super) fn partitions_of(&self, topic: Topic) -> u32 {
+        let topics = &self.kafka.topics;
+        u32::from(match topic {
+            Topic::Observations => topics.partitions.get(),
+            Topic::Sightings => topics.sightings_partitions.get(),
+        })
+    }
+
     /// The topics that alerts are written to.
     pub(super) fn alert_topics(&self) -> impl Iterator<Item = &String> {
         self.kafka.topics.of_alerts(self.alert_format)
@@ -132,6 +146,19 @@ impl ServiceSettings {
 }
 
 impl Topics {
+    /// The name of a topic of state.
+    pub(super) fn of_state(&self, topic: Topic) -> &String {
+        match topic {
+            Topic::Observations => &self.observations,
+            Topic::Sightings => &self.sightings,
+        }
+    }
+
+    /// The topic of state that has this name.
+    pub(super) fn state_of(&self, name: &str) -> Option<Topic> {
+        Topic::ALL.into_iter().find(|topic| self.of_state(*topic) == name)
+    }
+
     /// Where alerts go that are written so.
     pub(super) fn of_alerts(&self, format: AlertFormat) -> impl Iterator<Item = &String> {
         let ecs = format.has_ecs().then_some(&self.alerts);
@@ -158,12 +185,14 @@ impl Default for Topics {
         Self {
             input: vec!["winlogbeat".to_owned()],
             observations: "pipewarden.observations".to_owned(),
+            sightings: "pipewarden.sightings".to_owned(),
             alerts: "pipewarden.alerts".to_owned(),
             alerts_ocsf: "pipewarden.alerts.ocsf".to_owned(),
             suppressed: "pipewarden.suppressed".to_owned(),
             dead_letters: "pipewarden.dead-letters".to_owned(),
             bindings: "pipewarden.bindings".to_owned(),
             partitions: const { NonZeroU16::new(12).unwrap() },
+            sightings_partitions: const { NonZeroU16::new(3).unwrap() },
             replication_factor: const { NonZeroU16::new(3).unwrap() },
             longest_outage: Duration::from_secs(24 * 60 * 60),
         }

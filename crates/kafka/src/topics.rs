@@ -5,7 +5,8 @@ mod plan;
 use std::fmt;
 use std::time::Duration;
 
-pub use plan::{AlertOutput, Setting, TopicPlan, plans};
+use pipewarden_engine::Topic;
+pub use plan::{AlertOutput, Setting, StateSpans, TopicPlan, plans};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -151,8 +152,12 @@ impl TopicAdmin {
         }
         let mut problems = Vec::new();
         if plan.is_partition_count_fixed && has != u32::from(plan.partitions.get()) {
+            let setting = match self.kafka.topics.state_of(&plan.name) {
+                Some(Topic::Sightings) => "kafka.topics.sightings_partitions",
+                _ => "kafka.topics.partitions",
+            };
             problems.push(format!(
-                "has {has} partitions, kafka.topics.partitions says {}",
+                "has {has} partitions, {setting} says {}",
                 plan.partitions
             ));
         }

@@ -6,7 +6,7 @@
 //! | [`size`] | how much a test runs: quick, CI, full |
 //! | [`winlogbeat`], [`shapes`], [`escape`] | documents as Winlogbeat sends them, in every shape and in every way of writing JSON |
 //! | [`world`] | small worlds of observations, by hand and at random, and deliveries of them |
-//! | [`reference`](mod@reference), [`reference_sweeps`] | the final alerts, computed slowly and obviously |
+//! | [`reference`](mod@reference), [`reference_campaigns`] | the final alerts, computed slowly and obviously |
 //! | [`bindings`] | the same for bindings of addresses to computers |
 //! | [`adversary`] | true accesses and forged documents, through the whole path, from a seed |
 //! | [`simulation`] | crashes, aborts, rebalances and zombies on the in-process log, from a seed |
@@ -22,9 +22,10 @@ pub mod detect;
 pub mod escape;
 pub mod estate;
 pub mod reference;
-pub mod reference_sweeps;
+pub mod reference_campaigns;
 pub mod schema;
 pub mod shapes;
+pub mod sightings;
 pub mod simulation;
 pub mod size;
 pub mod truth;

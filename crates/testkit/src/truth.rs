@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use pipewarden_core::detection::{Attribution, SWEEP};
+use pipewarden_core::detection::{Attribution, CAMPAIGN};
 use pipewarden_core::event::AssetId;
 use pipewarden_core::inventory::{Inventory, Role};
 use pipewarden_tools::generator::Truth;
@@ -60,7 +60,7 @@ pub fn reported(stdout: &[u8]) -> Vec<Finding> {
     let mut all = Vec::new();
     for alert in alerts.map(Result::unwrap) {
         // Single attacks are staged, and some of them happen to be of one source.
-        if alert["rule"]["id"] != SWEEP {
+        if alert["rule"]["id"] != CAMPAIGN {
             all.push(finding(&alert));
         }
     }

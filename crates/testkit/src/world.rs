@@ -359,10 +359,11 @@ pub fn scaled_down(by: u32) -> JoinSettings {
         &mut settings.settle.audited,
         &mut settings.settle.attributed,
         &mut settings.settle.none,
+        &mut settings.campaign.within,
+        &mut settings.campaign.longest,
     ] {
         *span /= by;
     }
     settings.sensors.min_span = Some(settings.sensors.min_span() / by);
-    settings.sweep.within = Some(settings.sweep.within() / by);
     settings
 }

@@ -6,7 +6,7 @@ use prometheus::{Histogram, IntCounterVec};
 
 use super::Metrics;
 use super::make::{Make, seconds_between};
-use crate::detection::{Confidence, Exception, SENSOR_BLIND, SWEEP, Status as AlertStatus};
+use crate::detection::{CAMPAIGN, Confidence, Exception, SENSOR_BLIND, Status as AlertStatus};
 use crate::engine::AlertRecord;
 use crate::time::AppendTime;
 
@@ -65,9 +65,9 @@ impl Metrics {
         self.init_finding_series(SENSOR_BLIND, AlertStatus::Resolved);
     }
 
-    /// The service is about to find sweeps.
-    pub fn init_sweep_series(&self) {
-        self.init_finding_series(SWEEP, AlertStatus::Superseded);
+    /// The service is about to find campaigns.
+    pub fn init_campaign_series(&self) {
+        self.init_finding_series(CAMPAIGN, AlertStatus::Superseded);
     }
 
     /// Findings of the join itself, which end with this status.
@@ -97,7 +97,7 @@ impl Metrics {
                 .with_label_values(&[&*alert.rule, alert.confidence.as_str()])
                 .inc();
             // Findings of the join itself are about hours.
-            if !matches!(&*alert.rule, SENSOR_BLIND | SWEEP) {
+            if !matches!(&*alert.rule, SENSOR_BLIND | CAMPAIGN) {
                 let began = AppendTime::at_event(alert.start);
                 self.alerts.end_to_end.observe(seconds_between(began, now));
             }

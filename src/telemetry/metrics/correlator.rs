@@ -12,8 +12,9 @@ use crate::worker::{AppliedRecord, RejectionCause, RenewalReason};
 const UNDECODABLE: &str = "undecodable";
 
 /// The topics that records go to, by their keys in `kafka.topics`.
-const TOPICS: [&str; 6] = [
+const TOPICS: [&str; 7] = [
     "observations",
+    "sightings",
     "alerts",
     "alerts_ocsf",
     "suppressed",
@@ -22,7 +23,7 @@ const TOPICS: [&str; 6] = [
 ];
 
 /// What bounds on state may drop.
-const DROPPED: [&str; 3] = ["session_evidence", "access", "overflow"];
+const DROPPED: [&str; 4] = ["session_evidence", "access", "overflow", "sighting"];
 
 /// The correlator: from an observation to a committed revision.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(super) struct Correlator {
     untimely: IntCounter,
     after_close: IntCounter,
     conflicting: IntCounter,
+    late_sightings: IntCounter,
     reemitted: IntCounter,
     ticks: IntCounter,
     transactions: IntCounterVec,
@@ -44,13 +46,13 @@ impl Correlator {
         let correlator = Self {
             applied: make.counters(
                 "observations_applied_total",
-                "Records of the observations topic, by what became of them.",
+                "Records of the observations and sightings topics, by what became of them.",
                 &["disposition"],
             ),
             dropped: make.counters(
                 "dropped_total",
                 "What bounds on state left no room for, by what it was: session evidence that was forgotten early, accesses \
-                 of which their alert keeps a summary, and accesses that an overflow alert counts.",
+                 of which their alert keeps a summary, accesses that an overflow alert counts, and sightings.",
                 &["what"],
             ),
             untimely: make.counter(
@@ -64,6 +66,10 @@ impl Correlator {
             conflicting: make.counter(
                 "observations_conflicting_total",
                 "Observations that bear the record id of another and say something else: one of them is forged, or a log was cleared.",
+            ),
+            late_sightings: make.counter(
+                "sightings_late_total",
+                "Sightings that came too late to count for a campaign, or before what they tell of.",
             ),
             reemitted: make.counter(
                 "reemitted_alerts_total",
@@ -114,14 +120,22 @@ impl Metrics {
             untimely,
             after_close,
             conflicting,
+            dropped_sightings,
+            late_sightings,
         } = applied.counters;
-        let dropped = [dropped_session_evidence, dropped_accesses, overflowed_accesses];
+        let dropped = [
+            dropped_session_evidence,
+            dropped_accesses,
+            overflowed_accesses,
+            dropped_sightings,
+        ];
         for (what, number) in DROPPED.into_iter().zip(dropped) {
             self.correlator.dropped.with_label_values(&[what]).inc_by(number);
         }
         self.correlator.untimely.inc_by(untimely);
         self.correlator.after_close.inc_by(after_close);
         self.correlator.conflicting.inc_by(conflicting);
+        self.correlator.late_sightings.inc_by(late_sightings);
         self.correlator.reemitted.inc_by(applied.reemitted as u64);
     }
 

@@ -7,7 +7,7 @@ use super::Metrics;
 use super::labels::RebalanceEvent;
 use super::make::{Make, at_zero};
 use crate::detection::StateSize;
-use crate::worker::Loss;
+use crate::worker::{Loss, Topic};
 
 /// Partitions: assignment, restoring, lag and state.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Partitions {
             ),
             state: make.gauges(
                 "state_entries",
-                "Entries in the state of a partition, by kind.",
+                "Entries in the state of a partition, by kind. Sightings, sources and campaigns are of the sightings topic, the others of the observations topic.",
                 &["partition", "kind"],
             ),
         };
@@ -92,7 +92,12 @@ impl Metrics {
         let partition = partition.to_string();
         // What was never set need not be removed.
         let _ = self.partitions.lag.remove_label_values(&[topic, &partition]);
-        for kind in ["session_evidence", "accesses", "alerts", "seen_events", "assets"] {
+    }
+
+    /// The state of a partition is no longer this process's.
+    pub fn forget_state(&self, topic: Topic, partition: u32) {
+        let partition = partition.to_string();
+        for (kind, _) in entries(topic, StateSize::default()) {
             let _ = self.partitions.state.remove_label_values(&[&*partition, kind]);
         }
     }
@@ -129,27 +134,41 @@ impl Metrics {
     }
 
     /// What a partition holds in state.
-    pub fn state(&self, partition: u32, size: StateSize) {
+    pub fn state(&self, topic: Topic, partition: u32, size: StateSize) {
         let partition = partition.to_string();
-        let StateSize {
-            session_evidence,
-            accesses,
-            alerts,
-            seen_events,
-            assets,
-        } = size;
-        for (kind, number) in [
-            ("session_evidence", session_evidence),
-            ("accesses", accesses),
-            ("alerts", alerts),
-            ("seen_events", seen_events),
-            ("assets", assets),
-        ] {
+        for (kind, number) in entries(topic, size) {
             let number = i64::try_from(number).unwrap_or(i64::MAX);
             self.partitions
                 .state
                 .with_label_values(&[&*partition, kind])
                 .set(number);
         }
+    }
+}
+
+/// The kinds of entries in the state of a topic's partitions; no kind is of both topics.
+fn entries(topic: Topic, size: StateSize) -> Vec<(&'static str, usize)> {
+    let StateSize {
+        session_evidence,
+        accesses,
+        alerts,
+        seen_events,
+        assets,
+        sightings,
+        sources,
+    } = size;
+    match topic {
+        Topic::Observations => vec![
+            ("session_evidence", session_evidence),
+            ("accesses", accesses),
+            ("alerts", alerts),
+            ("seen_events", seen_events),
+            ("assets", assets),
+        ],
+        Topic::Sightings => vec![
+            ("sightings", sightings),
+            ("sources", sources),
+            ("campaigns", alerts),
+        ],
     }
 }

@@ -11,7 +11,8 @@ use crate::telemetry::status::Worker;
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
 use crate::time::AppendTime;
 use crate::worker::{
-    AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, RenewalReason, Replacement, WorkerState,
+    AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, RenewalReason, Replacement, Topic,
+    WorkerState,
 };
 
 /// The log line about a record that the broker rejects for good.
@@ -182,8 +183,12 @@ impl Reported<'_> {
     }
 
     fn partition(&self, report: PartitionReport) {
-        let partition = report.partition.number.get();
-        self.metrics.state(partition, report.size);
+        let PartitionId { topic, number } = report.partition;
+        let partition = number.get();
+        self.metrics.state(topic, partition, report.size);
+        if topic == Topic::Sightings {
+            return;
+        }
         let readiness = Readiness {
             sensors: report.sensors,
             clocks: report.clocks,
@@ -218,9 +223,10 @@ impl Reported<'_> {
 
     fn loss(&self, partition: PartitionId, loss: &Loss) {
         self.metrics.loss(loss.as_str());
-        let partition = partition.number.get();
+        let (topic, partition) = (partition.topic.as_str(), partition.number.get());
         match loss {
             Loss::NoCommittedOffset { low, high } => warn!(
+                topic,
                 partition,
                 low = low.get(),
                 high = high.get(),
@@ -229,23 +235,25 @@ impl Reported<'_> {
             ),
             Loss::UnreadableCheckpoint { low, problem } => {
                 warn!(
+                    topic,
                     partition,
                     low = low.get(),
                     "the checkpoint cannot be read and the log is replayed from its start: {problem}"
                 );
             }
             Loss::LogTruncated { committed, high } => error!(
+                topic,
                 partition,
                 committed = committed.get(),
                 high = high.get(),
                 "the log ends before the committed offset: records were lost"
             ),
             Loss::RewindBelowLogStart { rewind, low } => error!(
+                topic,
                 partition,
                 rewind = rewind.get(),
                 low = low.get(),
-                "the log no longer reaches back three horizons: state is incomplete; raise retention.ms of the \
-                 observations topic"
+                "the log no longer reaches back to where the state begins, which is incomplete; raise retention.ms of the topic"
             ),
         }
     }
@@ -261,23 +269,28 @@ impl Reported<'_> {
 
     fn restored(&self, partition: PartitionId, offset: Offset, records: u64, seconds: f64) {
         self.metrics.restored(seconds);
-        let (partition, offset) = (partition.number.get(), offset.get());
-        info!(partition, offset, records, seconds, "a partition is restored");
+        let (topic, partition) = (partition.topic.as_str(), partition.number.get());
+        let offset = offset.get();
+        info!(
+            topic,
+            partition, offset, records, seconds, "a partition is restored"
+        );
     }
 }
 
 fn policy_differs(partition: PartitionId) {
     info!(
+        topic = partition.topic.as_str(),
         partition = partition.number.get(),
         "settings, rules or inventory have changed: open alerts are written once more"
     );
 }
 
 fn restoring(partition: PartitionId, from: Offset, to: Offset) {
-    let (partition, records) = (partition.number.get(), to.since(from));
-    let (from, to) = (from.get(), to.get());
+    let (topic, partition) = (partition.topic.as_str(), partition.number.get());
+    let (from, to, records) = (from.get(), to.get(), to.since(from));
     info!(
-        partition,
-        from, to, records, "a partition is restored from the log"
+        topic,
+        partition, from, to, records, "a partition is restored from the log"
     );
 }

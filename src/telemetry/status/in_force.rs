@@ -95,6 +95,7 @@ pub(in crate::telemetry) fn main_settings(settings: &Settings) -> Map<String, Va
         ("kafka.application_id", json!(settings.kafka.application_id)),
         ("kafka.topics.input", json!(topics.input)),
         ("kafka.topics.observations", json!(topics.observations)),
+        ("kafka.topics.sightings", json!(topics.sightings)),
         ("kafka.topics.alerts", json!(topics.alerts)),
     ] {
         all.insert(key.to_owned(), value);

@@ -37,6 +37,7 @@ impl Settings {
                 "topics": {
                     "input": [format!("{prefix}.winlogbeat")],
                     "observations": format!("{prefix}.observations"),
+                    "sightings": format!("{prefix}.sightings"),
                     "alerts": format!("{prefix}.alerts"),
                     "suppressed": format!("{prefix}.suppressed"),
                     "alerts_ocsf": format!("{prefix}.alerts.ocsf"),

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::grounds::{Candidate, Conflict, Evidence, Ground};
 pub use super::pipewarden::{
-    AssetFields, ExceptionFields, ManySourcesFields, NamedBy, OmittedFields, OverflowFields, OverflowSource,
-    PipewardenFields, Process, SensorFields, SourceFields, SourceName, SuppressedBy, SweepFields,
-    SweptAssetFields,
+    AssetFields, CampaignAssetFields, CampaignFields, CampaignGrounds, ExceptionFields, ManySourcesFields,
+    NamedBy, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, SensorFields,
+    SourceFields, SourceName, SuppressedBy,
 };
 use crate::time::EventTime;
 
@@ -73,7 +73,7 @@ pub struct Event {
     /// Always `info`.
     #[serde(rename = "type")]
     pub types: Vec<String>,
-    /// `named-pipe-access`; `campaign` of a sweep, `sensor-blind` of a sensor that is missing.
+    /// `named-pipe-access`; `campaign`, `sensor-blind` of a sensor that is missing.
     pub action: String,
     /// The alert's id.
     pub id: String,

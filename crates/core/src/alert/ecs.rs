@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::document as doc;
-use super::{Document, access, attack, crowd, sensor, sweep};
+use super::{Document, access, attack, campaign, crowd, sensor};
 use crate::detection::{Body, Confidence, Counts, Revision, Rule};
 use crate::event::Outcome;
 use crate::time::EventTime;
@@ -40,7 +40,7 @@ pub fn document(revision: &Revision, asset: &AssetFacts<'_>, policy: &str) -> Do
         Body::SensorBlind(alert) => sensor::document(alert, &frame(&sensor::sensor_rule())),
         Body::Overflow(alert) => crowd::overflow(alert, &frame(&alert.rule)),
         Body::ManySources(alert) => crowd::many_sources(alert, &frame(&alert.rule)),
-        Body::Sweep(alert) => sweep::document(alert, &frame(&sweep::sweep_rule(alert.doublings))),
+        Body::Campaign(alert) => campaign::document(alert, &frame(&campaign::campaign_rule(alert))),
     }
 }
 
@@ -148,7 +148,7 @@ impl Frame<'_> {
             who: None,
             superseded_by: Vec::new(),
             sensor: None,
-            sweep: None,
+            campaign: None,
             overflow: None,
             many_sources: None,
             dropped: None,

@@ -3,6 +3,7 @@
 mod access;
 mod attack;
 mod budget;
+mod campaign;
 mod crowd;
 mod document;
 mod ecs;
@@ -12,19 +13,18 @@ mod grounds;
 mod ocsf;
 mod pipewarden;
 mod sensor;
-mod sweep;
 mod title;
 
 pub use attack::attack_name;
 pub use budget::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, STUB_MAX_BYTES, encode, stub};
+pub use campaign::campaign_rule;
 pub use document::{
-    AssetFields, Candidate, Conflict, Destination, Document, Ecs, Event, Evidence, ExceptionFields, File,
-    Ground, Host, ManySourcesFields, NamedBy, Network, Observer, OmittedFields, OverflowFields,
-    OverflowSource, PipewardenFields, Process, Related, RuleInfo, SensorFields, Source, SourceFields,
-    SourceName, SuppressedBy, SweepFields, SweptAssetFields, Tactic, Technique, Threat, User,
+    AssetFields, CampaignAssetFields, CampaignFields, CampaignGrounds, Candidate, Conflict, Destination,
+    Document, Ecs, Event, Evidence, ExceptionFields, File, Ground, Host, ManySourcesFields, NamedBy, Network,
+    Observer, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, Related, RuleInfo,
+    SensorFields, Source, SourceFields, SourceName, SuppressedBy, Tactic, Technique, Threat, User,
 };
 pub use ecs::{AssetFacts, Weight, document, risk_score, severity};
 pub use format::AlertFormat;
 pub use ocsf::detection_finding;
 pub use sensor::sensor_name;
-pub use sweep::sweep_rule;

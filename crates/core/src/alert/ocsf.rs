@@ -75,7 +75,7 @@ pub fn detection_finding(revision: &Revision, ecs: &Document) -> impl Serialize 
     }
 }
 
-/// The protected host; of a sweep, all of them, of which only the first is known in full.
+/// The protected host; of a campaign, all of them, of which only the first is known in full.
 fn resources(ecs: &Document, device: &finding::Device) -> Vec<finding::Resource> {
     let fields = &ecs.pipewarden;
     let host = |name: &str| finding::Resource {
@@ -93,8 +93,9 @@ fn resources(ecs: &Document, device: &finding::Device) -> Vec<finding::Resource>
         labels: fields.asset.roles.clone(),
         ..host(&fields.asset.id)
     };
-    let swept = fields.sweep.iter().flat_map(|sweep| sweep.assets.iter().skip(1));
-    let others = swept.map(|asset| host(&asset.id));
+    let campaign = fields.campaign.iter();
+    let touched = campaign.flat_map(|campaign| campaign.assets.iter().skip(1));
+    let others = touched.map(|asset| host(&asset.id));
     std::iter::once(first).chain(others).collect()
 }
 

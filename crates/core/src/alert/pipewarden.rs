@@ -1,7 +1,10 @@
 //! The part of the document that is Pipewarden's own, field by field.
 
+mod campaign;
+
 use std::net::IpAddr;
 
+pub use campaign::{CampaignAssetFields, CampaignFields, CampaignGrounds};
 use serde::{Deserialize, Serialize};
 
 use super::grounds::{Candidate, Conflict, Evidence, Ground};
@@ -32,9 +35,9 @@ pub struct PipewardenFields {
     /// The sensor that is missing; absent from alerts about accesses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensor: Option<SensorFields>,
-    /// The hosts that one source touched; absent from all but sweeps.
+    /// The hosts that one source touched; absent from all but campaigns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sweep: Option<SweepFields>,
+    pub campaign: Option<CampaignFields>,
     /// The accesses whose own alerts would be too many; absent from all but such alerts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflow: Option<OverflowFields>,
@@ -153,32 +156,6 @@ pub struct SensorFields {
     /// Why the alert has ended: `seen` where the sensor is back, `quiet` where there are too few accesses to judge by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
-}
-
-/// `pipewarden.sweep.*`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SweepFields {
-    /// The width of the window.
-    pub within_seconds: u64,
-    /// The hosts, by first access.
-    pub assets: Vec<SweptAssetFields>,
-}
-
-/// `pipewarden.sweep.assets[]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SweptAssetFields {
-    /// Its canonical name.
-    pub id: String,
-    /// The first access in the window.
-    pub first: EventTime,
-    /// The last.
-    pub last: EventTime,
-    /// The pipes, as 5145 names them.
-    pub pipes: Vec<String>,
-    /// `DOMAIN\name`, each once.
-    pub accounts: Vec<String>,
-    /// The alerts about the accesses.
-    pub alert_ids: Vec<AlertId>,
 }
 
 /// `pipewarden.overflow.*`

@@ -298,6 +298,9 @@ pub struct AccessAlert {
     pub rule: Arc<Rule>,
     /// Whether an exception covers the alert that did not cover its last revision.
     pub is_excepted_anew: bool,
+    /// Whether the revision causes a [sighting](super::Sighting): campaigns read something else than of the last revision, or
+    /// it is written once more after a change of policy.
+    pub has_sighting: bool,
     /// What the alert is found to be.
     pub content: Content,
 }

@@ -51,16 +51,6 @@ pub(super) struct OneAccount {
     pub(super) names: BTreeSet<AccountName>,
 }
 
-impl OneAccount {
-    /// An account of which the text alone is known.
-    pub(super) fn of_text(text: &Arc<str>, domains: &Domains) -> Self {
-        Self {
-            shown: Arc::clone(text),
-            names: BTreeSet::from([AccountName::of_text(text, domains)]),
-        }
-    }
-}
-
 /// Accounts as documents write them.
 pub(super) fn shown(accounts: &BTreeSet<OneAccount>) -> BTreeSet<Arc<str>> {
     accounts

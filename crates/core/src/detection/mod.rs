@@ -5,6 +5,7 @@ mod access;
 mod accounts;
 mod aliases;
 mod builtin_rules;
+mod campaigns;
 mod crowd;
 mod exceptions;
 mod explanation;
@@ -18,13 +19,15 @@ mod rule_set;
 mod sensors;
 mod session_evidence;
 mod settings;
-mod sweeps;
 
 pub use access::{
     AccessAlert, AlertKey, Attribution, Candidate, Confidence, Conflict, ConflictKind, Content, Counts,
     Dropped, Evidence, EvidenceRole, Omitted, Strength, Who,
 };
 pub use builtin_rules::{BUILTIN_RULES, BuiltinRule};
+pub use campaigns::{
+    CAMPAIGN, Campaign, CampaignAsset, CampaignSettings, Campaigns, Sighting, SightingRecord,
+};
 pub use crowd::{MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
 pub use exceptions::{
     Action, Covering, Exception, Exceptions, Shortfall, json_schema as exceptions_json_schema,
@@ -41,5 +44,4 @@ pub use rule::{Attack, Pipes, Reference, Rule, UsedFrom, WatchedAccounts, Watche
 pub use rule_set::{ALL_RULES, DEFAULT_RULES, RuleError, RuleSet, parse as parse_rule};
 pub use sensors::{Resolution, SENSOR_BLIND, SensorBlind, SensorState};
 pub use session_evidence::{Keep, SessionEvidence};
-pub use settings::{JoinSettings, Limits, SensorSettings, Settle, SweepSettings};
-pub use sweeps::{SWEEP, Sweep, SweptAsset, WindowKey};
+pub use settings::{JoinSettings, Limits, SensorSettings, Settle};

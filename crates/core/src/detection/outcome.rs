@@ -7,13 +7,14 @@ use crate::detection::Revision;
 pub enum Disposition {
     /// It is in state.
     Applied,
-    /// The same event has been seen within the horizon: nothing changed.
+    /// The same event, or a sighting that says as much, has been seen within the horizon: nothing changed.
     Copy,
-    /// No rule in force watches its pipe.
+    /// No rule in force watches its pipe, or the rule of a sighting is not in force.
     Unwatched,
-    /// Its source, asset or partition has had too many accesses: a summary or a count has it, and no more is kept.
+    /// Its source, asset or partition has had too many accesses: a summary or a count has it, and no more is kept. Or a
+    /// sighting that came too late to count.
     Dropped,
-    /// It was a sighting: an access by a source of this partition to an asset of any.
+    /// It was a sighting, and counts for the campaigns of its source.
     Sighting,
     /// It was a tick: only time passed.
     Tick,
@@ -58,6 +59,10 @@ pub struct Counters {
     pub after_close: u64,
     /// Observations that bear the record id of one in state and say something else.
     pub conflicting: u64,
+    /// Sightings that a bound dropped from state.
+    pub dropped_sightings: u64,
+    /// Sightings whose accesses are too old to count for a campaign, or later than their arrival.
+    pub late_sightings: u64,
 }
 
 /// The output of one record.
@@ -84,4 +89,8 @@ pub struct StateSize {
     pub seen_events: usize,
     /// Assets with anything in state.
     pub assets: usize,
+    /// Sightings.
+    pub sightings: usize,
+    /// Sources with any.
+    pub sources: usize,
 }

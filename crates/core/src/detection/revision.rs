@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    AccessAlert, Attribution, Confidence, Evidence, Exception, ManySources, Overflow, SENSOR_BLIND, SWEEP,
-    SensorBlind, Sweep,
+    AccessAlert, Attribution, CAMPAIGN, Campaign, Confidence, Evidence, Exception, ManySources, Overflow,
+    SENSOR_BLIND, SensorBlind, Sighting,
 };
 use crate::event::AssetId;
 use crate::log::{At, Offset};
@@ -91,8 +91,8 @@ pub enum Body {
     Access(AccessAlert),
     /// A sensor of an asset that is missing.
     SensorBlind(SensorBlind),
-    /// A source that touches several assets.
-    Sweep(Sweep),
+    /// What one source did to several assets, or along a chain of rules.
+    Campaign(Campaign),
     /// Accesses whose own alerts would be too many.
     Overflow(Overflow),
     /// More sources of one asset than single hosts account for.
@@ -105,7 +105,7 @@ impl Revision {
         match &self.body {
             Body::Access(alert) => alert.content.status,
             Body::SensorBlind(sensor) => sensor.status(),
-            Body::Sweep(sweep) => sweep.status(),
+            Body::Campaign(campaign) => campaign.status(),
             Body::Overflow(_) => Status::Active,
             Body::ManySources(many) => many.status(),
         }
@@ -117,7 +117,7 @@ impl Revision {
         match &self.body {
             Body::Access(alert) => alert.content.first,
             Body::SensorBlind(sensor) => EventTime::on_log(sensor.first),
-            Body::Sweep(sweep) => sweep.first,
+            Body::Campaign(campaign) => campaign.first,
             Body::Overflow(overflow) => overflow.times.0,
             Body::ManySources(many) => many.times.0,
         }
@@ -128,18 +128,18 @@ impl Revision {
         match &self.body {
             Body::Access(alert) => Arc::clone(&alert.key.rule),
             Body::SensorBlind(_) => SENSOR_BLIND.into(),
-            Body::Sweep(_) => SWEEP.into(),
+            Body::Campaign(_) => CAMPAIGN.into(),
             Body::Overflow(overflow) => Arc::clone(&overflow.rule.id),
             Body::ManySources(many) => Arc::clone(&many.rule.id),
         }
     }
 
-    /// How the source is known: a sweep consists of audited accesses, and a sensor has no source.
+    /// How the source is known; a sensor has none.
     pub fn attribution(&self) -> Attribution {
         match &self.body {
             Body::Access(alert) => alert.content.attribution,
             Body::SensorBlind(_) | Body::Overflow(_) | Body::ManySources(_) => Attribution::None,
-            Body::Sweep(_) => Attribution::Audited,
+            Body::Campaign(campaign) => campaign.attribution(),
         }
     }
 
@@ -147,7 +147,8 @@ impl Revision {
     pub fn confidence(&self) -> Confidence {
         match &self.body {
             Body::Access(alert) => alert.content.confidence,
-            Body::SensorBlind(_) | Body::Sweep(_) => Confidence::High,
+            Body::Campaign(campaign) => campaign.confidence,
+            Body::SensorBlind(_) => Confidence::High,
             Body::Overflow(_) | Body::ManySources(_) => Confidence::Low,
         }
     }
@@ -156,7 +157,7 @@ impl Revision {
     pub fn source_ip(&self) -> Option<IpAddr> {
         match &self.body {
             Body::Access(alert) => alert.key.who.source(),
-            Body::Sweep(sweep) => Some(sweep.window.source),
+            Body::Campaign(campaign) => Some(campaign.source_ip),
             Body::SensorBlind(_) | Body::Overflow(_) | Body::ManySources(_) => None,
         }
     }
@@ -166,7 +167,7 @@ impl Revision {
         match &self.body {
             Body::Access(alert) => &alert.key.asset,
             Body::SensorBlind(sensor) => &sensor.asset,
-            Body::Sweep(sweep) => sweep.first_asset(),
+            Body::Campaign(campaign) => campaign.first_asset(),
             Body::Overflow(overflow) => &overflow.asset,
             Body::ManySources(many) => &many.asset,
         }
@@ -178,7 +179,7 @@ impl Revision {
             Body::Access(alert) => alert.key.story_id(),
             // A sensor has one alert, for ever.
             Body::SensorBlind(_) => self.id.0,
-            Body::Sweep(sweep) => sweep.window.story_id(),
+            Body::Campaign(campaign) => campaign.story_id(),
             Body::Overflow(overflow) => overflow.story_id(),
             Body::ManySources(many) => many.story_id(),
         }
@@ -194,11 +195,18 @@ impl Revision {
         }
     }
 
+    /// Makes the revision cause a sighting though campaigns read nothing new of it, where it may cause one at all.
+    pub fn repeat_sighting(&mut self) {
+        if let Body::Access(alert) = &mut self.body {
+            alert.has_sighting = Sighting::is_caused_by(&alert.key);
+        }
+    }
+
     /// The observations that the document lists.
     pub fn evidence(&self) -> &[Evidence] {
         match &self.body {
             Body::Access(alert) => &alert.content.evidence,
-            Body::SensorBlind(_) | Body::Sweep(_) | Body::Overflow(_) | Body::ManySources(_) => &[],
+            Body::SensorBlind(_) | Body::Campaign(_) | Body::Overflow(_) | Body::ManySources(_) => &[],
         }
     }
 }

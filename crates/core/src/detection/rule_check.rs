@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rule_set::{ALL_RULES, DEFAULT_RULES};
-use super::{Attack, Reference, Rule, SENSOR_BLIND, SWEEP, WatchedCallBack};
+use super::{Attack, CAMPAIGN, Reference, Rule, SENSOR_BLIND, WatchedCallBack};
 use crate::event::{WatchedShare, normalise_pipe};
 
 /// What is wrong with a rule, and what would be right: a value that cannot be, or what can never be met.
@@ -19,7 +19,7 @@ pub(super) fn problem(rule: &Rule) -> Option<String> {
         Some("an id is made of lower-case letters, digits, - and _".to_owned())
     } else if *rule.id == *DEFAULT_RULES || *rule.id == *ALL_RULES {
         Some("default and all are words of the setting rules.enabled; choose another id".to_owned())
-    } else if [SENSOR_BLIND, SWEEP].contains(&&*rule.id) {
+    } else if [SENSOR_BLIND, CAMPAIGN].contains(&&*rule.id) {
         Some("the id is kept for findings of the join itself; choose another".to_owned())
     } else if rule.name.trim().is_empty() {
         Some("the name is empty; it is what an analyst reads".to_owned())

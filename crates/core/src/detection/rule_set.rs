@@ -280,7 +280,7 @@ mod tests {
             ("id: detect-8", "id: Detect 8", "lower-case"),
             ("id: detect-8", "id: all", "rules.enabled"),
             ("id: detect-8", "id: sensor-blind", "kept for findings"),
-            ("id: detect-8", "id: sweep", "kept for findings"),
+            ("id: detect-8", "id: campaign", "kept for findings"),
             ("risk: 73", "risk: 101", "between 0 and 100"),
             ("TA0007", "TA7", "TA0007"),
             ("T1012", "1012", "T1012"),

@@ -6,7 +6,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::SessionEvidence;
+use super::{CampaignSettings, SessionEvidence};
 use crate::time::{AppendTime, EventTime};
 
 /// Settings of the join. Durations are written as people write them: `10s`, `15min`, `1h 30m`.
@@ -54,8 +54,8 @@ pub struct JoinSettings {
     pub session_evidence: SessionEvidence,
     /// When a sensor that is missing becomes a finding.
     pub sensors: SensorSettings,
-    /// When a source that touches several assets becomes a finding.
-    pub sweep: SweepSettings,
+    /// When what one source does to several assets, or along a chain of rules, becomes a finding.
+    pub campaign: CampaignSettings,
     /// What bounds state and documents.
     pub limits: Limits,
 }
@@ -93,36 +93,12 @@ pub struct SensorSettings {
     pub min_span: Option<Duration>,
 }
 
-/// When a source that touches several assets becomes a finding of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SweepSettings {
-    /// Whether sweeps are detected. Default true.
-    pub enabled: bool,
-    /// How many assets a source must touch. Default 3.
-    pub min_assets: u32,
-    /// Within which time; what takes half of it is found wherever it begins. Default 30 min, or what a shorter horizon
-    /// allows.
-    #[serde(serialize_with = "write_within", deserialize_with = "read_set")]
-    #[schemars(with = "String")]
-    pub within: Option<Duration>,
-}
-
 impl SensorSettings {
     const DEFAULT_MIN_SPAN: Duration = Duration::from_secs(30 * 60);
 
     /// The span that is set, or the default, which a short horizon may bound.
     pub fn min_span(&self) -> Duration {
         self.min_span.unwrap_or(Self::DEFAULT_MIN_SPAN)
-    }
-}
-
-impl SweepSettings {
-    const DEFAULT_WITHIN: Duration = Duration::from_secs(30 * 60);
-
-    /// The time that is set, or the default, which a short horizon may bound.
-    pub fn within(&self) -> Duration {
-        self.within.unwrap_or(Self::DEFAULT_WITHIN)
     }
 }
 
@@ -135,10 +111,6 @@ fn read_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
 
 fn write_min_span<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     friendly::serialize(&span.unwrap_or(SensorSettings::DEFAULT_MIN_SPAN), serializer)
-}
-
-fn write_within<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    friendly::serialize(&span.unwrap_or(SweepSettings::DEFAULT_WITHIN), serializer)
 }
 
 /// Bounds on state, per observations partition, and on documents. A flood may cost precision, never memory.
@@ -157,7 +129,7 @@ pub struct Limits {
     /// Default 8,192.
     pub accesses_per_asset: usize,
     /// Accesses of one partition within the horizon that are kept whole; of more their alert keeps a summary. All rules
-    /// below the highest risk may take a half. As many hosts of sources are remembered for sweeps. Default 32,768.
+    /// below the highest risk may take a half. Default 32,768.
     pub accesses_per_partition: usize,
     /// Alerts about one asset that accesses may open or add to within one bucket of arrival; further accesses are counted
     /// by an `overflow` alert. Default 256.
@@ -190,7 +162,7 @@ impl Default for JoinSettings {
             clock_skew: Duration::from_secs(5 * 60),
             session_evidence: SessionEvidence::default(),
             sensors: SensorSettings::default(),
-            sweep: SweepSettings::default(),
+            campaign: CampaignSettings::default(),
             limits: Limits::default(),
         }
     }
@@ -212,16 +184,6 @@ impl Default for SensorSettings {
             enabled: true,
             min_accesses: 5,
             min_span: None,
-        }
-    }
-}
-
-impl Default for SweepSettings {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            min_assets: 3,
-            within: None,
         }
     }
 }
@@ -288,6 +250,11 @@ mod tests {
         let settings = JoinSettings::default();
         assert_eq!(settings.join_span(), Duration::from_secs(50 * 60));
         assert_eq!(settings.horizon(), Duration::from_secs(115 * 60));
+        assert_eq!(settings.campaign_horizon(), Duration::from_secs(36 * 3_600));
+        assert_eq!(
+            settings.campaign_rewind(),
+            Duration::from_secs(72 * 3_600 + 40 * 60)
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! | `account_names` | accounts whose logons are read of every computer |
 //! | `identity` | what makes two messages copies of one event |
 //! | `shape` | what a message that is not read looks like |
-//! | `observation`, `access`, `session`, `account`, `observation_record`, `sighting` | what the router makes of an event, and records of the observations topic |
+//! | `observation`, `access`, `session`, `account`, `observation_record` | what the router makes of an event, and records of the observations topic |
 //! | `provenance` | who shipped an event, and where it lay |
 
 mod access;
@@ -39,7 +39,6 @@ mod record;
 mod session;
 mod session_events;
 mod shape;
-mod sighting;
 mod surrogates;
 
 pub use access::{Outcome, PipeConnected, ShareAccess};
@@ -60,4 +59,3 @@ pub use provenance::{Agent, Origin, Received};
 pub use session::{Logon, ShareSession};
 pub use session_events::{ReadOf, SessionEvents};
 pub use shape::Shape;
-pub use sighting::Sighting;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Observation, Sighting};
+use super::Observation;
 
 /// The value of a record on the observations topic: what a join applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,8 +14,6 @@ use super::{Observation, Sighting};
 pub enum ObservationRecord {
     /// A normalised, resolved event.
     Observation(Observation),
-    /// A share access, published once more to the partition of its source.
-    Sighting(Sighting),
     /// Nothing but the passing of time: appended by a partition's owner when the partition is idle and a
     /// deadline is pending, so that a replay of the log repeats every decision.
     Tick {},

@@ -13,6 +13,8 @@ pub struct Layout {
     pub partitions: u32,
     /// The sightings topic's name.
     pub sightings: String,
+    /// How many partitions it has.
+    pub sightings_partitions: u32,
     /// The alerts topic's name.
     pub alerts: String,
     /// The topic of suppressed alerts.
@@ -26,12 +28,13 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Topics with this many partitions.
+    /// Topics with this many partitions of observations, and one of sightings.
     pub fn new(partitions: u32) -> Self {
         Self {
             observations: "pipewarden.observations".to_owned(),
             partitions,
             sightings: "pipewarden.sightings".to_owned(),
+            sightings_partitions: 1,
             alerts: "pipewarden.alerts".to_owned(),
             suppressed: "pipewarden.suppressed".to_owned(),
             findings: "pipewarden.alerts.ocsf".to_owned(),
@@ -47,6 +50,19 @@ impl Layout {
             Topic::Sightings => &self.sightings,
         };
         TopicPartition::new(topic, partition.number)
+    }
+
+    /// The same, with so many partitions of sightings.
+    #[must_use]
+    pub fn with_sightings(mut self, partitions: u32) -> Self {
+        self.sightings_partitions = partitions;
+        self
+    }
+
+    /// The partition of the sightings of a source.
+    pub fn sightings_of(&self, source: &str) -> TopicPartition {
+        let sum: u32 = source.bytes().map(u32::from).sum();
+        TopicPartition::new(&self.sightings, Partition::new(sum % self.sightings_partitions))
     }
 
     /// The output partition of the alerts that an input partition causes: each has its own, so that tests see what caused

@@ -3,27 +3,31 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipewarden_core::detection::{ClockState, Explanation, SensorState, StateSize, Status};
-use pipewarden_core::event::{Observation, Sighting};
+use pipewarden_core::detection::{ClockState, Explanation, SensorState, SightingRecord, StateSize, Status};
+use pipewarden_core::event::Observation;
 use pipewarden_core::log::At;
 use pipewarden_core::time::AppendTime;
 
-use crate::{AlertRecord, Applied, Correlator, ObservationRecord, Policy};
+use crate::{AlertRecord, Applied, Correlator, ObservationRecord, Policy, StateRecord, Topic};
 
-/// Runs a correlator over one partition that is never interrupted, so that the log itself need not be kept. Nor are its
-/// records written and read: what a record is read as is what it was written from, as `tests/pure/hostile_input` holds.
+/// Runs the correlators of one partition of observations and one of sightings that are never interrupted, so that the logs
+/// themselves need not be kept. Nor are observations written and read: what a record is read as is what it was written from, as
+/// `tests/pure/hostile_input` holds.
 #[derive(Debug)]
 pub struct Replayer {
     correlator: Correlator,
+    /// Of what alerts say of their sources.
+    campaigns: Correlator,
     /// Of closed alerts, by Kafka key; `None` unless [asked for](Self::with_explanations).
     explanations: Option<BTreeMap<String, Explanation>>,
 }
 
 impl Replayer {
-    /// An empty log.
+    /// Two empty logs.
     pub fn new(policy: &Arc<Policy>) -> Self {
         Self {
-            correlator: Correlator::fresh(Arc::clone(policy), 1),
+            correlator: Correlator::fresh(Arc::clone(policy), Topic::Observations, 1),
+            campaigns: Correlator::fresh(Arc::clone(policy), Topic::Sightings, 1),
             explanations: None,
         }
     }
@@ -60,10 +64,17 @@ impl Replayer {
 
     /// The next deadline that is due by then passes at its time, as an idle partition's does; `None` where none is.
     pub fn tick(&mut self, now: AppendTime) -> Option<Applied> {
-        let deadline = self
-            .correlator
-            .next_deadline()
-            .filter(|deadline| *deadline <= now)?;
+        let of_accesses = self.correlator.next_deadline();
+        let of_campaigns = self.campaigns.next_deadline();
+        if let Some(deadline) = of_campaigns
+            && of_accesses.is_none_or(|accesses| deadline < accesses)
+        {
+            return (deadline <= now).then(|| Applied {
+                alerts: self.tick_campaigns(deadline),
+                ..Applied::default()
+            });
+        }
+        let deadline = of_accesses.filter(|deadline| *deadline <= now)?;
         Some(self.append(deadline, ObservationRecord::Tick {}))
     }
 
@@ -72,23 +83,37 @@ impl Replayer {
         self.correlator.state_size()
     }
 
-    /// Appends an observation, and its sighting where there is one, and applies them.
+    /// Appends an observation and the sightings that it causes, and applies them.
     pub fn observe(&mut self, append_time: AppendTime, observation: Observation) -> Applied {
-        let sighting = Sighting::of(&observation);
-        let mut applied = self.append(append_time, ObservationRecord::Observation(observation.shared()));
-        if let Some(sighting) = sighting {
-            let sighted = self.append(append_time, ObservationRecord::Sighting(sighting));
-            applied.alerts.extend(sighted.alerts);
+        let mut alerts = Vec::new();
+        while let Some(deadline) = self.campaigns.next_deadline()
+            && deadline <= append_time
+        {
+            alerts.extend(self.tick_campaigns(deadline));
         }
-        applied
+        let record = ObservationRecord::Observation(observation.shared());
+        let mut applied = self.append(append_time, record);
+        alerts.append(&mut applied.alerts);
+        Applied { alerts, ..applied }
     }
 
     /// Ends the input: every deadline of an alert about accesses passes at its time. Whether a sensor is back, nobody knows
     /// beyond the end.
     pub fn finish(&mut self) -> Applied {
         let mut alerts = Vec::new();
-        while let Some(deadline) = self.correlator.next_deadline_of_accesses() {
-            alerts.extend(self.append(deadline, ObservationRecord::Tick {}).alerts);
+        loop {
+            let of_accesses = self.correlator.next_deadline_of_accesses();
+            let of_campaigns = self.campaigns.next_deadline();
+            match (of_accesses, of_campaigns) {
+                (None, None) => break,
+                (accesses, Some(deadline)) if accesses.is_none_or(|accesses| deadline < accesses) => {
+                    alerts.extend(self.tick_campaigns(deadline));
+                }
+                (Some(deadline), _) => {
+                    alerts.extend(self.append(deadline, ObservationRecord::Tick {}).alerts);
+                }
+                (None, Some(_)) => unreachable!("the one deadline that there is comes first"),
+            }
         }
         let mut end = self.append(AppendTime::MAX, ObservationRecord::Tick {});
         alerts.append(&mut end.alerts);
@@ -104,7 +129,31 @@ impl Replayer {
             now: append_time,
             offset: self.correlator.position(),
         };
-        self.correlator.apply_decoded(at, record)
+        let mut applied = self.correlator.apply_decoded(at, record);
+        let sightings = applied.alerts.iter().filter_map(|alert| alert.sighting.as_ref());
+        let sightings: Vec<SightingRecord> = sightings
+            .map(|sighting| SightingRecord::decode(&sighting.value).expect("it was encoded just now"))
+            .collect();
+        for sighting in sightings {
+            applied.alerts.extend(self.append_sighting(append_time, sighting));
+        }
+        applied
+    }
+
+    fn tick_campaigns(&mut self, deadline: AppendTime) -> Vec<AlertRecord> {
+        self.append_sighting(deadline, SightingRecord::Tick {})
+    }
+
+    fn append_sighting(
+        &mut self,
+        append_time: AppendTime,
+        record: impl Into<StateRecord>,
+    ) -> Vec<AlertRecord> {
+        let at = At {
+            now: append_time,
+            offset: self.campaigns.position(),
+        };
+        self.campaigns.apply_decoded(at, record).alerts
     }
 }
 

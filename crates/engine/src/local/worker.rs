@@ -71,6 +71,7 @@ impl Worker {
             observations: layout.observations.clone(),
             sightings: layout.sightings.clone(),
             partitions: layout.partitions,
+            sightings_partitions: layout.sightings_partitions,
             commit_interval: COMMIT_INTERVAL,
             budget: Duration::from_secs(60),
             explanations: 0,

@@ -268,8 +268,9 @@ impl<M: Clone> Machine<M> {
         committed: Option<&CommittedOffset>,
         log: Log,
     ) -> Option<(Correlator, Offset)> {
-        let (policy, partitions) = (Arc::clone(&self.policy), self.settings.partitions);
         let Log { partition, low, high } = log;
+        let topic = partition.topic;
+        let (policy, partitions) = (Arc::clone(&self.policy), self.settings.partitions(topic));
         let Some(CommittedOffset {
             offset: next,
             metadata,
@@ -278,11 +279,11 @@ impl<M: Clone> Machine<M> {
             if high > low {
                 self.report_loss(partition, Loss::NoCommittedOffset { low, high });
             }
-            let mut correlator = Correlator::fresh(policy, partitions);
+            let mut correlator = Correlator::fresh(policy, topic, partitions);
             correlator.set_log_start(low);
             return Some((correlator, low));
         };
-        let recovery = match Correlator::recover(policy, *next, metadata, partitions) {
+        let recovery = match Correlator::recover(policy, topic, (*next, metadata), partitions) {
             Ok(recovery) => recovery,
             Err(changed) => {
                 self.end(End::PartitionsChanged(changed));

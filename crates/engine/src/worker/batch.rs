@@ -1,4 +1,4 @@
-//! What one transaction writes: alerts, dead letters and the offsets of the records that caused them.
+//! What one transaction writes: alerts, sightings, dead letters and the offsets of the records that caused them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,10 +106,10 @@ impl Part {
     fn records(&self) -> impl Iterator<Item = BatchRecord<'_>> {
         let alerts = self.alerts.iter().enumerate();
         let alerts = alerts.flat_map(move |(index, pending)| {
-            pending.documents().map(move |(destination, value)| BatchRecord {
-                id: self.record_id(destination, index),
-                key: Cow::Borrowed(&pending.alert.key),
-                value: Cow::Borrowed(value),
+            pending.documents().map(move |document| BatchRecord {
+                id: self.record_id(document.destination, index),
+                key: Cow::Borrowed(document.key),
+                value: Cow::Borrowed(document.value),
             })
         });
         let letters = self.dead_letters.iter().enumerate();
@@ -129,6 +129,13 @@ impl Part {
     }
 }
 
+/// One record of an alert that waits.
+pub(super) struct PendingDocument<'a> {
+    pub(super) destination: Destination,
+    pub(super) key: &'a str,
+    pub(super) value: &'a [u8],
+}
+
 impl Pending {
     pub(super) fn new(alert: AlertRecord, offset: Offset, appended: AppendTime) -> Self {
         Self {
@@ -140,26 +147,27 @@ impl Pending {
         }
     }
 
-    /// Its documents, each with the topic that it goes to.
-    pub(super) fn documents(&self) -> impl Iterator<Item = (Destination, &[u8])> {
+    /// Its documents and its sighting.
+    pub(super) fn documents(&self) -> impl Iterator<Item = PendingDocument<'_>> {
         let alert = &self.alert;
         let published = alert.is_published;
+        let finding = alert.finding.as_deref().filter(|_| published);
+        let document = |destination, value| PendingDocument {
+            destination,
+            key: &alert.key,
+            value,
+        };
         let all = [
-            (
-                Destination::Alerts,
-                Some(alert.value.as_slice()).filter(|_| published),
-            ),
-            (
-                Destination::Findings,
-                alert.finding.as_deref().filter(|_| published),
-            ),
-            (
-                Destination::Suppressed,
-                Some(alert.value.as_slice()).filter(|_| alert.is_suppressed()),
-            ),
+            published.then(|| document(Destination::Alerts, &*alert.value)),
+            finding.map(|finding| document(Destination::Findings, finding)),
+            (alert.is_suppressed()).then(|| document(Destination::Suppressed, &*alert.value)),
+            alert.sighting.as_ref().map(|sighting| PendingDocument {
+                destination: Destination::Sightings,
+                key: &sighting.key,
+                value: &sighting.value,
+            }),
         ];
-        all.into_iter()
-            .filter(|(destination, _)| !self.left_out.contains(destination))
-            .filter_map(|(destination, value)| Some((destination, value?)))
+        let all = all.into_iter().flatten();
+        all.filter(|document| !self.left_out.contains(&document.destination))
     }
 }

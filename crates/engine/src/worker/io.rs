@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::fact::Fact;
 use super::rejection::Rejection;
+pub use crate::Topic;
 use crate::{PartitionsChanged, Policy};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
@@ -18,20 +19,6 @@ pub struct At {
     pub monotonic: Duration,
     /// The host's clock, which may jump. Only ticks are decided by it.
     pub wall: AppendTime,
-}
-
-/// One of the two topics that hold durable state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    /// Events of protected hosts, keyed by host.
-    Observations,
-    /// Accesses once more, keyed by source.
-    Sightings,
-}
-
-impl Topic {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Observations, Self::Sightings];
 }
 
 /// A partition that a worker may own.
@@ -63,11 +50,7 @@ impl PartitionId {
 
 impl fmt::Display for PartitionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let topic = match self.topic {
-            Topic::Observations => "observations",
-            Topic::Sightings => "sightings",
-        };
-        write!(f, "{topic}-{}", self.number)
+        write!(f, "{}-{}", self.topic.as_str(), self.number)
     }
 }
 
@@ -345,7 +328,7 @@ pub enum Output<M> {
     /// Read the membership anew: by KIP-848 its epoch rises without a callback. First the membership is read and *then*
     /// whether the assignment is lost, so that a membership that is handed in covers the partitions of the last callback.
     AskMembership,
-    /// Append a [tick](crate::ObservationRecord::Tick) outside of any transaction.
+    /// Append a [tick](crate::StateRecord::tick) outside of any transaction.
     AppendTick {
         /// To this partition.
         partition: PartitionId,

@@ -21,6 +21,8 @@ pub struct MachineSettings {
     pub sightings: String,
     /// How many partitions the observations topic has, by its metadata. A checkpoint with another number ends the worker.
     pub partitions: u32,
+    /// The same of the sightings topic.
+    pub sightings_partitions: u32,
     /// The longest time between reading a record and the transaction that commits it.
     pub commit_interval: Duration,
     /// The time limit of a callback, and of a transaction between two polls. Must be well below `max.poll.interval.ms`,
@@ -36,6 +38,13 @@ impl MachineSettings {
         match topic {
             Topic::Observations => &self.observations,
             Topic::Sightings => &self.sightings,
+        }
+    }
+
+    pub(super) fn partitions(&self, topic: Topic) -> u32 {
+        match topic {
+            Topic::Observations => self.partitions,
+            Topic::Sightings => self.sightings_partitions,
         }
     }
 }

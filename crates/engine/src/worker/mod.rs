@@ -46,6 +46,7 @@
 //!     observations: "observations".to_owned(),
 //!     sightings: "sightings".to_owned(),
 //!     partitions: 1,
+//!     sightings_partitions: 1,
 //!     commit_interval: Duration::from_millis(100),
 //!     budget: Duration::from_secs(60),
 //!     explanations: 0,

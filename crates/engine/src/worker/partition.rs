@@ -169,7 +169,7 @@ impl Reader {
             self.committed
         );
         for alert in alerts {
-            self.pending_bytes += alert.value.len() + alert.finding.as_ref().map_or(0, Vec::len);
+            self.pending_bytes += alert.len();
             self.alerts.push(Pending::new(alert, offset, append_time));
         }
         if let Some(message) = undecodable

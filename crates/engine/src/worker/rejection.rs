@@ -21,13 +21,21 @@ pub enum Destination {
     Findings,
     /// Suppressed alerts.
     Suppressed,
+    /// Sightings.
+    Sightings,
     /// Dead letters.
     DeadLetters,
 }
 
 impl Destination {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Alerts, Self::Findings, Self::Suppressed, Self::DeadLetters];
+    pub const ALL: [Self; 5] = [
+        Self::Alerts,
+        Self::Findings,
+        Self::Suppressed,
+        Self::Sightings,
+        Self::DeadLetters,
+    ];
 
     /// The label in metrics: the key of `kafka.topics`.
     pub const fn as_str(self) -> &'static str {
@@ -35,6 +43,7 @@ impl Destination {
             Self::Alerts => "alerts",
             Self::Findings => "alerts_ocsf",
             Self::Suppressed => "suppressed",
+            Self::Sightings => "sightings",
             Self::DeadLetters => "dead_letters",
         }
     }
@@ -164,6 +173,8 @@ impl Batch {
         let part = self.parts().find(|part| part.partition == id.partition);
         part.is_some_and(|part| match id.destination {
             Destination::DeadLetters => part.dead_letters[id.index].payload.is_empty(),
+            // It is as short as one can be, so there is no stub of it.
+            Destination::Sightings => true,
             _ => part.alerts[id.index].is_stub,
         })
     }
@@ -191,13 +202,17 @@ impl Part {
         }
         let pending = &self.alerts[id.index];
         let key = pending.alert.key.clone();
-        if pending.is_stub {
+        if pending.is_stub && id.destination != Destination::Sightings {
             self.alerts[id.index].left_out.insert(id.destination);
             return (key, true);
         }
         let letter = self.letter_of(id, rejection, topic);
         self.dead_letters.push(letter);
         let pending = &mut self.alerts[id.index];
+        if id.destination == Destination::Sightings {
+            pending.left_out.insert(id.destination);
+            return (key, true);
+        }
         pending.is_stub = true;
         let cause = rejection.cause.as_str();
         let value = alert::stub(&pending.alert.value, cause);
@@ -229,16 +244,20 @@ impl Part {
         let element = (self.dead_letters.iter())
             .filter(|letter| letter.offset == pending.offset)
             .count();
+        let instead = match id.destination {
+            Destination::Sightings => "nothing takes its place, and campaigns do without it",
+            _ => "a stub takes its place",
+        };
         let message = format!(
-            "the broker rejects alert {} for {} ({}): a stub takes its place",
+            "the broker rejects alert {} for {} ({}): {instead}",
             pending.alert.key,
             id.destination.as_str(),
             rejection.cause.as_str()
         );
         let documents = pending.documents();
         let whole = documents
-            .filter(|(destination, _)| *destination == id.destination)
-            .map(|(_, value)| value)
+            .filter(|document| document.destination == id.destination)
+            .map(|document| document.value)
             .next();
         DeadLetter::of(
             DeadLetterReason::RecordRejected,
@@ -251,7 +270,7 @@ impl Part {
 }
 
 impl Pending {
-    /// Whether it is neither a stub nor left out anywhere.
+    /// Whether its documents are neither stubs nor left out anywhere.
     pub fn is_whole(&self) -> bool {
         !self.is_stub && self.left_out.is_empty()
     }

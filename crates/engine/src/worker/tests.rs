@@ -65,6 +65,7 @@ fn two_live_partitions() -> Machine<u64> {
         observations: "observations".to_owned(),
         sightings: "sightings".to_owned(),
         partitions: 2,
+        sightings_partitions: 1,
         commit_interval: Duration::from_millis(100),
         budget: Duration::from_secs(60),
         explanations: 0,

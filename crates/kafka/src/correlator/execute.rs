@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pipewarden_core::log;
-use pipewarden_engine::ObservationRecord;
+use pipewarden_engine::StateRecord;
 use pipewarden_engine::worker::{CommittedOffset, End, Input, Output, PartitionId, Topic};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
@@ -45,8 +45,14 @@ impl CorrelatorMember {
                     let to = SeekTarget { partition, offset };
                     self.seek(consumer, starts, to, within);
                 }
-                Output::Pause(partitions) => self.pause(consumer, &partitions, true),
-                Output::Resume(partitions) => self.pause(consumer, &partitions, false),
+                Output::Pause(partitions) => {
+                    self.paused.extend(&partitions);
+                    self.pause(consumer, &partitions, true);
+                }
+                Output::Resume(partitions) => {
+                    self.paused.retain(|paused| !partitions.contains(paused));
+                    self.pause(consumer, &partitions, false);
+                }
                 Output::Publish {
                     batch,
                     membership,
@@ -61,10 +67,11 @@ impl CorrelatorMember {
                 Output::AppendTick { partition } => self.append_tick(partition),
                 Output::Forget(partitions) => {
                     for partition in partitions {
+                        self.paused.remove(&partition);
                         self.report(WorkerFact::Forgotten {
                             topic: self.topic(partition.topic),
                             partition: partition.number.get(),
-                            had_state: true,
+                            state: Some(partition.topic),
                         });
                     }
                 }
@@ -140,7 +147,7 @@ impl CorrelatorMember {
         });
     }
 
-    fn pause(&self, consumer: &GroupConsumer<Self>, partitions: &[PartitionId], is_paused: bool) {
+    pub(super) fn pause(&self, consumer: &GroupConsumer<Self>, partitions: &[PartitionId], is_paused: bool) {
         group::pause(consumer, &self.list(partitions), is_paused);
     }
 
@@ -162,7 +169,7 @@ impl CorrelatorMember {
     }
 
     fn append_tick(&mut self, partition: PartitionId) {
-        let value = ObservationRecord::Tick {}.encode();
+        let value = StateRecord::tick(partition.topic).encode();
         let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(self.topic(partition.topic))
             .partition(number(partition))
             .payload(&value);
@@ -187,11 +194,8 @@ impl CorrelatorMember {
         self.failure.get_or_insert(failure);
     }
 
-    fn topic(&self, topic: Topic) -> &str {
-        match topic {
-            Topic::Observations => &self.context.settings.kafka.topics.observations,
-            Topic::Sightings => "",
-        }
+    pub(super) fn topic(&self, topic: Topic) -> &str {
+        self.context.settings.kafka.topics.of_state(topic)
     }
 
     fn list(&self, partitions: &[PartitionId]) -> TopicPartitionList {
@@ -203,7 +207,7 @@ impl CorrelatorMember {
     }
 }
 
-fn number(partition: PartitionId) -> i32 {
+pub(super) fn number(partition: PartitionId) -> i32 {
     signed(partition.number)
 }
 

@@ -2,11 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pipewarden_core::event::Sighting;
 use pipewarden_core::inventory::BindingRecord;
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_engine::worker::RejectionCause;
-use pipewarden_engine::{DeadLetter, DeadLetterReason, ObservationRecord, Origin};
+use pipewarden_engine::{DeadLetter, DeadLetterReason, Origin};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -68,11 +67,6 @@ impl Outgoing {
 
     pub(super) fn observation(origin: Origin<'_>, key: Vec<u8>, value: Vec<u8>) -> Self {
         Self::new(To::Observations, Some(origin), key, Some(value))
-    }
-
-    pub(super) fn sighting(origin: Origin<'_>, sighting: Sighting) -> Self {
-        let key = sighting.key().into_bytes();
-        Self::observation(origin, key, ObservationRecord::Sighting(sighting).encode())
     }
 
     pub(super) fn dead_letter(letter: &DeadLetter) -> Self {

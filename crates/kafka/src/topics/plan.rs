@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use pipewarden_core::alert::AlertFormat;
+use pipewarden_core::detection::JoinSettings;
 use pipewarden_core::inventory::BINDING_MAX_BYTES;
 use pipewarden_engine::OBSERVATION_MAX_BYTES;
 
@@ -96,9 +97,28 @@ pub struct AlertOutput {
     pub max_bytes: usize,
 }
 
-/// The plans for Pipewarden's own topics, where state lives for a `horizon`; and, with `with_input`, for those that Winlogbeat
-/// publishes to.
-pub fn plans(topics: &Topics, alerts: AlertOutput, horizon: Duration, with_input: bool) -> Vec<TopicPlan> {
+/// From how much of their logs states are rebuilt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StateSpans {
+    /// Of the observations topic.
+    pub observations: Duration,
+    /// Of the sightings topic.
+    pub sightings: Duration,
+}
+
+impl StateSpans {
+    /// By these settings.
+    pub fn of(settings: &JoinSettings) -> Self {
+        Self {
+            observations: settings.rewind(),
+            sightings: settings.campaign_rewind(),
+        }
+    }
+}
+
+/// The plans for Pipewarden's own topics, where states are rebuilt from so much of their logs; and, with `with_input`, for those
+/// that Winlogbeat publishes to.
+pub fn plans(topics: &Topics, alerts: AlertOutput, spans: StateSpans, with_input: bool) -> Vec<TopicPlan> {
     let plan = |name: &str, settings| TopicPlan {
         name: name.to_owned(),
         partitions: topics.partitions,
@@ -110,7 +130,15 @@ pub fn plans(topics: &Topics, alerts: AlertOutput, horizon: Duration, with_input
             is_partition_count_fixed: true,
             ..plan(
                 &topics.observations,
-                log_of_state(horizon * 3 + topics.longest_outage),
+                log_of_state(spans.observations + topics.longest_outage),
+            )
+        },
+        TopicPlan {
+            partitions: topics.sightings_partitions,
+            is_partition_count_fixed: true,
+            ..plan(
+                &topics.sightings,
+                log_of_state(spans.sightings + topics.longest_outage),
             )
         },
         plan(&topics.suppressed, documents(alerts.max_bytes)),
@@ -220,7 +248,7 @@ mod tests {
 
     #[test]
     fn each_topic_must_take_what_is_written_to_it_and_says_what_else_would_do() {
-        let plans = plans(&Topics::default(), WRITTEN, Duration::ZERO, false);
+        let plans = plans(&Topics::default(), WRITTEN, StateSpans::default(), false);
         let problem = |topic: &str, found: &str| {
             let plan = plans.iter().find(|plan| plan.name == topic).unwrap();
             let mut settings = plan.settings.iter();
@@ -237,25 +265,31 @@ mod tests {
             );
         }
         assert!(problem("pipewarden.dead-letters", "1048588").is_some());
-        for topic in ["pipewarden.observations", "pipewarden.bindings"] {
+        for topic in [
+            "pipewarden.observations",
+            "pipewarden.sightings",
+            "pipewarden.bindings",
+        ] {
             assert_eq!(problem(topic, "1048588"), None);
             assert!(problem(topic, "1000000").is_some());
         }
     }
 
     #[test]
-    fn the_observations_topic_keeps_three_horizons_and_the_longest_outage() {
-        let horizon = Duration::from_secs(3_600);
-        let plans = plans(&Topics::default(), WRITTEN, horizon, false);
-        let retention = plans[0]
-            .settings
-            .iter()
-            .find(|setting| setting.key == "retention.ms")
-            .unwrap();
-        let millis = 3 * 3_600_000 + 86_400_000;
-        assert_eq!(retention.value, millis.to_string());
-        assert!(retention.is_met_by("-1") && retention.is_met_by(&millis.to_string()));
-        assert!(!retention.is_met_by(&(millis - 1).to_string()) && !retention.is_met_by("unset"));
+    fn topics_of_state_keep_what_it_is_rebuilt_from_and_the_longest_outage() {
+        let spans = StateSpans::of(&JoinSettings::default());
+        let plans = plans(&Topics::default(), WRITTEN, spans, false);
+        let minutes = [3 * 115 + 24 * 60, 72 * 60 + 40 + 24 * 60];
+        let topics = ["pipewarden.observations", "pipewarden.sightings"];
+        for (topic, minutes) in topics.into_iter().zip(minutes) {
+            let plan = plans.iter().find(|plan| plan.name == topic).unwrap();
+            let mut settings = plan.settings.iter();
+            let retention = settings.find(|setting| setting.key == "retention.ms").unwrap();
+            let millis = minutes * 60_000;
+            assert_eq!(retention.value, millis.to_string());
+            assert!(retention.is_met_by("-1") && retention.is_met_by(&millis.to_string()));
+            assert!(!retention.is_met_by(&(millis - 1).to_string()) && !retention.is_met_by("unset"));
+        }
     }
 
     #[test]
@@ -269,7 +303,7 @@ mod tests {
             ),
         ] {
             let written = AlertOutput { format, ..WRITTEN };
-            let planned = plans(&Topics::default(), written, Duration::ZERO, false);
+            let planned = plans(&Topics::default(), written, StateSpans::default(), false);
             let names = planned.iter().map(|plan| plan.name.as_str());
             let names: Vec<&str> = names.filter(|name| name.contains("alerts")).collect();
             assert_eq!(names, expected);
@@ -287,7 +321,7 @@ mod tests {
                 format: AlertFormat::Both,
                 ..WRITTEN
             };
-            for plan in plans(&topics, both, Duration::ZERO, true) {
+            for plan in plans(&topics, both, StateSpans::default(), true) {
                 let own = plan
                     .settings
                     .iter()
@@ -305,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_bindings_topic_is_compacted() {
-        let plans = plans(&Topics::default(), WRITTEN, Duration::ZERO, false);
+        let plans = plans(&Topics::default(), WRITTEN, StateSpans::default(), false);
         let plan = plans.iter().find(|plan| plan.name == "pipewarden.bindings");
         let policy = plan
             .unwrap()
@@ -319,7 +353,7 @@ mod tests {
     #[test]
     fn input_topics_are_planned_only_when_asked_for() {
         for with_input in [false, true] {
-            let plans = plans(&Topics::default(), WRITTEN, Duration::ZERO, with_input);
+            let plans = plans(&Topics::default(), WRITTEN, StateSpans::default(), with_input);
             assert_eq!(plans.iter().any(|plan| plan.name == "winlogbeat"), with_input);
         }
     }

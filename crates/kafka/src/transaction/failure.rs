@@ -48,16 +48,17 @@ fn missing_acl(settings: &ServiceSettings, id: &str, code: RDKafkaErrorCode) -> 
         Code::GroupAuthorizationFailed => Some(format!("Read on group {}", kafka.correlator_group())),
         Code::TopicAuthorizationFailed => {
             let topics = &kafka.topics;
-            let written = [&topics.suppressed, &topics.dead_letters];
+            let written = [&topics.suppressed, &topics.sightings, &topics.dead_letters];
             let written: Vec<&str> = settings
                 .alert_topics()
                 .chain(written)
                 .map(String::as_str)
                 .collect();
             Some(format!(
-                "Write on topics {} and Read on topic {}",
+                "Write on topics {} and Read on topics {} and {}",
                 written.join(", "),
-                topics.observations
+                topics.observations,
+                topics.sightings
             ))
         }
         _ => None,

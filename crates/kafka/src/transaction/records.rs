@@ -75,6 +75,7 @@ fn topic(topics: &Topics, destination: Destination) -> &str {
         Destination::Alerts => &topics.alerts,
         Destination::Findings => &topics.alerts_ocsf,
         Destination::Suppressed => &topics.suppressed,
+        Destination::Sightings => &topics.sightings,
         Destination::DeadLetters => &topics.dead_letters,
     }
 }
@@ -83,7 +84,8 @@ fn topic(topics: &Topics, destination: Destination) -> &str {
 pub(super) fn offsets(batch: &Batch, topics: &Topics) -> TopicPartitionList {
     let mut offsets = TopicPartitionList::new();
     for part in batch.parts() {
-        let mut element = offsets.add_partition(&topics.observations, signed(part.partition.number));
+        let topic = topics.of_state(part.partition.topic);
+        let mut element = offsets.add_partition(topic, signed(part.partition.number));
         element
             .set_offset(Offset::Offset(part.offset.to_wire()))
             .expect("no log reaches the offsets that Kafka reserves");

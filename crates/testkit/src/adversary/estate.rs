@@ -193,7 +193,7 @@ impl Regime {
             join.limits.list_entries = 10_000;
         }
         join.sensors.enabled = false;
-        join.sweep.enabled = false;
+        join.campaign.enabled = false;
         let rules = RuleSet::new(world::rules()).unwrap();
         let id = format!("{self:?}").replace(|c: char| !c.is_ascii_alphanumeric(), "");
         let policy =

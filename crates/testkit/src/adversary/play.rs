@@ -233,6 +233,7 @@ impl Stage {
             alerts: most.alerts.max(now.alerts),
             seen_events: most.seen_events.max(now.seen_events),
             assets: most.assets.max(now.assets),
+            ..*most
         };
     }
 

@@ -109,7 +109,7 @@ impl<'a> Attacks<'a> {
         all
     }
 
-    /// One attacker, who is quick enough for a sweep.
+    /// One attacker, who is quick enough for a campaign.
     fn with_all_three(&mut self) {
         let begin = self.span.part(300);
         let client = self.client("3");

@@ -51,10 +51,10 @@ pub struct Judgement {
     pub local_told: usize,
     /// The same of hosts without 5145, where others connected at that moment.
     pub local_in_doubt: usize,
-    /// Active sweeps.
-    pub sweeps: usize,
+    /// Active campaigns.
+    pub campaigns: usize,
     /// Those by attackers.
-    pub sweeps_of_attackers: usize,
+    pub campaigns_of_attackers: usize,
     /// Sensors that are missing, and were found so.
     pub blind_sensors: usize,
     /// Sensors that are there, and were found missing.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use pipewarden_core::alert::Document;
-use pipewarden_core::detection::{Confidence, EvidenceRole, SENSOR_BLIND, SWEEP, Status};
+use pipewarden_core::detection::{CAMPAIGN, Confidence, EvidenceRole, SENSOR_BLIND, Status};
 use pipewarden_core::event::Kind;
 use pipewarden_engine::AlertRecord;
 
@@ -41,7 +41,7 @@ struct Alert {
 impl Alert {
     /// Whether it is about accesses, and stands on the alerts topic.
     fn is_told(&self) -> bool {
-        self.status == Status::Active && self.rule != SWEEP && self.rule != SENSOR_BLIND
+        self.status == Status::Active && self.rule != CAMPAIGN && self.rule != SENSOR_BLIND
     }
 
     /// An access of the host to itself, preferably one that the host's own audit shows.
@@ -125,11 +125,11 @@ fn count(alert: &Alert, judgement: &mut Judgement, traffic: &Traffic, attacks: &
     match alert.status {
         Status::Suppressed if alert.is_local => judgement.local_suppressed += 1,
         Status::Suppressed => judgement.suppressed += 1,
-        Status::Active if alert.rule == SWEEP => {
-            judgement.sweeps += 1;
+        Status::Active if alert.rule == CAMPAIGN => {
+            judgement.campaigns += 1;
             let sources = attackers(traffic, attacks);
             let is_attacker = alert.source.is_some_and(|source| sources.contains(&source));
-            judgement.sweeps_of_attackers += usize::from(is_attacker);
+            judgement.campaigns_of_attackers += usize::from(is_attacker);
         }
         _ => {}
     }

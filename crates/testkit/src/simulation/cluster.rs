@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipewarden_core::event::{Observation, Sighting};
+use pipewarden_core::event::Observation;
 use pipewarden_core::log::Partition;
 use pipewarden_core::time::AppendTime;
 use pipewarden_engine::local::{Broker, Layout, PollResult, TamperWith, Worker};
-use pipewarden_engine::worker::{Fact, PartitionId};
-use pipewarden_engine::{ObservationRecord, Policy};
+use pipewarden_engine::worker::{Fact, PartitionId, Topic};
+use pipewarden_engine::{ObservationRecord, Policy, StateRecord};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
@@ -28,8 +28,6 @@ const LONG: Duration = Duration::from_secs(12);
 /// The conditions of a world.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Conditions {
-    /// Sightings have a topic of their own, whose partitions are assigned to the workers, too.
-    pub has_sightings_topic: bool,
     /// Retention deletes what is still needed.
     pub retention_is_short: bool,
     /// A leader is elected that lacks the last records.
@@ -72,14 +70,12 @@ pub struct Cluster {
 impl Cluster {
     pub fn new(policies: Vec<Arc<Policy>>, conditions: Conditions) -> Self {
         let observations = (0..PARTITIONS).map(|number| PartitionId::observations(Partition::new(number)));
-        let sightings = (0..SIGHTINGS).filter(|_| conditions.has_sightings_topic);
-        let partitions: Vec<_> = observations
-            .chain(sightings.map(|number| PartitionId::sightings(Partition::new(number))))
-            .collect();
+        let sightings = (0..SIGHTINGS).map(|number| PartitionId::sightings(Partition::new(number)));
+        let partitions: Vec<_> = observations.chain(sightings).collect();
         let owners = partitions.iter().enumerate();
         let mut cluster = Self {
             broker: Broker::new(),
-            layout: Layout::new(PARTITIONS),
+            layout: Layout::new(PARTITIONS).with_sightings(SIGHTINGS),
             counts: Counts::default(),
             owners: owners
                 .map(|(index, partition)| (*partition, index % MEMBERS))
@@ -138,23 +134,15 @@ impl Cluster {
         }
         self.recover_ended();
         self.announce_generation();
-        let end = self.now.plus(Duration::from_secs(1 << 32));
-        for partition in self.partitions.clone() {
-            let input = self.layout.input(partition);
-            let tick = ObservationRecord::Tick {}.encode();
-            self.broker.append(&input, end, b"", &tick);
-        }
-        // More than once: what is read first may still belong to the time before a seek, and a worker whose producer was
-        // fenced by a zombie learns of it when it publishes.
-        for _ in 0..4 {
-            for partition in self.partitions.clone() {
-                self.read_to_end(partition);
-            }
-            for member in 0..MEMBERS {
-                self.with(member, |worker, broker| worker.advance(broker, LONG));
-            }
-            self.recover_ended();
-            (0..MEMBERS).for_each(|member| self.wake(member));
+        // Transactions that crashed members have left open would hide what was written after them.
+        self.broker.advance(LONG);
+        // All alerts close, and cause their last sightings while those before still count.
+        self.now = self.now.plus(self.policies[0].join.horizon() * 2);
+        self.pass(Topic::Observations, self.now);
+        self.drain();
+        for topic in Topic::ALL {
+            self.pass(topic, self.now.plus(Duration::from_secs(1 << 32)));
+            self.drain();
         }
         // Transactions that crashed members have left open would hide what was written after them.
         self.broker.advance(LONG);
@@ -174,25 +162,39 @@ impl Cluster {
         Ok(())
     }
 
-    /// Appends what a router writes: the observation by its asset, a sighting by its source.
+    /// Lets the partitions of a topic come to a time.
+    fn pass(&mut self, topic: Topic, time: AppendTime) {
+        for partition in self
+            .partitions
+            .iter()
+            .filter(|partition| partition.topic == topic)
+        {
+            let input = self.layout.input(*partition);
+            self.broker
+                .append(&input, time, b"", &StateRecord::tick(topic).encode());
+        }
+    }
+
+    /// Reads and commits everything. More than once: what is read first may still belong to the time before a seek, and a worker
+    /// whose producer was fenced by a zombie learns of it when it publishes.
+    fn drain(&mut self) {
+        for _ in 0..4 {
+            for partition in self.partitions.clone() {
+                self.read_to_end(partition);
+            }
+            for member in 0..MEMBERS {
+                self.with(member, |worker, broker| worker.advance(broker, LONG));
+            }
+            self.recover_ended();
+            (0..MEMBERS).for_each(|member| self.wake(member));
+        }
+    }
+
+    /// Appends what a router writes: the observation, by its asset.
     fn receive(&mut self, observation: &Observation, random: &mut StdRng) {
         let record = ObservationRecord::Observation(observation.clone());
         let partition = PartitionId::observations(number(observation.asset.as_str(), PARTITIONS));
         self.append(partition, observation.asset.as_str(), &record.encode(), random);
-        if let Some(sighting) = Sighting::of(observation) {
-            let key = sighting.key();
-            let partition = if self.conditions.has_sightings_topic {
-                PartitionId::sightings(number(&key, SIGHTINGS))
-            } else {
-                PartitionId::observations(number(&key, PARTITIONS))
-            };
-            self.append(
-                partition,
-                &key,
-                &ObservationRecord::Sighting(sighting).encode(),
-                random,
-            );
-        }
         if random.random_bool(0.02) {
             let partition = self.partitions[random.random_range(0..self.partitions.len())];
             self.append(partition, "", b"{no observation", random);

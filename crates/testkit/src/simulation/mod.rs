@@ -5,10 +5,15 @@
 //! those of one undisturbed run over the same log, and their final view is the reference's; a document that the broker rejects is in
 //! a dead letter, and a stub in its place. Where the settings changed
 //! between stop and start, the final view is still the reference's and no revision is there twice.
+//!
+//! Sightings are written by one partition and read by another, so there are two claims about the log: what each partition
+//! causes is a function of its own log, and the sightings that stand on theirs are exactly those that the observations cause,
+//! each once.
 
 mod arrivals;
 mod cluster;
 pub mod routing;
+mod sightings;
 mod stubs;
 mod verdict;
 
@@ -21,7 +26,7 @@ use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::Offset;
 use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Coverage, Faults, TamperWith};
-use pipewarden_engine::worker::Fact;
+use pipewarden_engine::worker::{Fact, Topic};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -66,12 +71,23 @@ impl Counts {
     fn note(&mut self, facts: &[Fact]) {
         for fact in facts {
             match fact {
-                Fact::Published(_) => self.add("commits", 1),
+                Fact::Published(batch) => {
+                    self.add("commits", 1);
+                    let has_both = Topic::ALL.iter().all(|&topic| {
+                        let mut parts = batch.parts();
+                        parts.any(|part| part.partition.topic == topic)
+                    });
+                    self.add("commits of both topics", u64::from(has_both));
+                }
                 Fact::Aborted { .. } => self.add("aborts", 1),
                 Fact::Recovered => self.add("recoveries", 1),
                 Fact::Ticked => self.add("ticks", 1),
                 Fact::Reloading { .. } => self.add("reloads", 1),
                 Fact::Restoring { from, .. } if *from > Offset::ZERO => self.add("rewinds moved", 1),
+                Fact::Restoring { partition, to, .. } if *to > Offset::ZERO => {
+                    let is_of_sightings = partition.topic == Topic::Sightings;
+                    self.add("sightings replayed", u64::from(is_of_sightings));
+                }
                 Fact::NotTakenOver(_) => self.add("not taken over", 1),
                 Fact::Loss { loss, .. } => self.add(loss.as_str(), 1),
                 _ => {}
@@ -127,8 +143,8 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
         settings.sensors.min_accesses = 2;
         settings.sensors.min_span = Some(settings.sensors.min_span() / 60);
     }
-    // Few hosts and few accesses: two hosts are a sweep here.
-    settings.sweep.min_assets = 2;
+    // Few hosts and few accesses: two hosts are a campaign here.
+    settings.campaign.min_assets = 2;
     let arrivals = Arrivals::random(&mut random, &settings, mute);
     let has_exceptions = random.random_bool(0.5);
     // Two documents of everything cost time, and one world in eight shows as well that they agree.
@@ -150,7 +166,6 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
         policies.push(policy_of(&impatient(&settings), "second"));
     }
     let conditions = Conditions {
-        has_sightings_topic: seed / 2 % 2 == 1,
         retention_is_short: seed % 32 == 7,
         log_is_truncated: seed % 32 == 19,
         ticks_together: seed % 8 == 5,
@@ -173,7 +188,8 @@ pub fn run_with(seed: u64, tamper: Option<TamperWith>) -> Result<Counts, String>
     let mut counts = cluster.counts;
     counts.add("alerts", verdict.revisions);
     counts.add("sensor findings", verdict.sensor_findings);
-    counts.add("sweeps", verdict.sweeps);
+    counts.add("campaigns", verdict.campaigns);
+    counts.add("sightings", verdict.sightings);
     counts.add("dead letters", verdict.dead_letters);
     counts.add("stubs", verdict.stubs);
     Ok(counts)

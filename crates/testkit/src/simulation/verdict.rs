@@ -1,22 +1,20 @@
 //! The checks of a world's output: against an undisturbed run, and against the reference.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use pipewarden_core::alert::AlertFormat;
-use pipewarden_core::detection::{Content, JoinSettings, SENSOR_BLIND, SWEEP, Who};
-use pipewarden_core::event::AssetId;
+use pipewarden_core::detection::{AlertKey, CAMPAIGN, Content, JoinSettings, SENSOR_BLIND, Sighting};
 use pipewarden_engine::Policy;
 use pipewarden_engine::local::{Broker, Layout, PollResult, TopicPartition, Worker};
-use pipewarden_engine::worker::PartitionId;
+use pipewarden_engine::worker::{PartitionId, Topic};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::arrivals::Arrivals;
 use super::cluster::Cluster;
-use super::stubs;
-use crate::{reference, reference_sweeps, schema, world};
+use super::{sightings, stubs};
+use crate::{reference, schema, world};
 
 /// How a world was set up, as far as its output depends on it.
 pub struct Setup<'a> {
@@ -35,8 +33,10 @@ pub struct Verdict {
     /// How many of them are findings about sensors. They are compared with the undisturbed run's like all others, but not
     /// with the reference: they depend on the order of arrival.
     pub sensor_findings: u64,
-    /// How many of them are sweeps.
-    pub sweeps: u64,
+    /// How many of them are campaigns.
+    pub campaigns: u64,
+    /// Sightings on their topic.
+    pub sightings: u64,
     /// Records that could not be read, kept once each.
     pub dead_letters: u64,
     /// Documents that the broker rejected, each with a stub and a dead letter in its place.
@@ -49,11 +49,12 @@ pub struct Verdict {
 /// The first difference.
 pub fn check(cluster: &Cluster, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<Verdict, String> {
     let mut published = Published::default();
+    let mut caused = Vec::new();
     for &partition in &cluster.partitions {
         let found = outputs(&cluster.broker, &cluster.layout, partition);
         let (found, stubs) = stubs::made_whole(found)?;
         published.counts.stubs += stubs;
-        compare_with_undisturbed(cluster, partition, &found)?;
+        caused.extend(compare_with_undisturbed(cluster, partition, &found)?);
         let [alerts, suppressed, letters] = &found;
         published.add_dead_letters(letters)?;
         if setup.format.has_ocsf() {
@@ -70,11 +71,24 @@ pub fn check(cluster: &Cluster, arrivals: &Arrivals, setup: &Setup<'_>) -> Resul
     }
     last.retain(|_, document| document["pipewarden"]["status"] != "superseded");
     last.retain(|_, document| document["rule"]["id"] != SENSOR_BLIND);
-    let (sweeps, alerts): (Documents, Documents) = last
+    let (campaigns, alerts): (Documents, Documents) = last
         .into_iter()
-        .partition(|(_, document)| document["rule"]["id"] == SWEEP);
-    check_sweeps(&sweeps, arrivals, setup)?;
-    check_alerts(&alerts, arrivals, setup)?;
+        .partition(|(_, document)| document["rule"]["id"] == CAMPAIGN);
+    let expected = expected(arrivals, setup);
+    check_alerts(&alerts, &expected)?;
+
+    let written = sightings::read(&cluster.broker, &cluster.layout);
+    published.counts.sightings += written.len() as u64;
+    sightings::check_each_is_there_once(&written)?;
+    if cluster.only_policy().is_some() {
+        sightings::check_caused(&written, &caused)?;
+    }
+    let standing = expected.values().map(|alert| {
+        let is_suppressed = alert.exception.is_some_and(|(_, action)| action == "suppress");
+        (&alert.key, &alert.content, is_suppressed)
+    });
+    sightings::check_standing(&written, standing)?;
+    sightings::check_campaigns(campaigns.values(), &written, setup)?;
     Ok(published.counts)
 }
 
@@ -116,7 +130,7 @@ impl Published {
             }
             self.counts.revisions += 1;
             self.counts.sensor_findings += u64::from(rule == SENSOR_BLIND);
-            self.counts.sweeps += u64::from(rule == SWEEP);
+            self.counts.campaigns += u64::from(rule == CAMPAIGN);
             let last = self.last.entry(key.clone()).or_default();
             if revision >= last.0 {
                 *last = (revision, value.clone());
@@ -156,34 +170,34 @@ struct SummaryFields<'a> {
     status: &'a str,
 }
 
-/// With one policy from start to end, the very records of an undisturbed run are there.
+/// With one policy from start to end, the very records of an undisturbed run are there. The sightings of that.
 fn compare_with_undisturbed(
     cluster: &Cluster,
     partition: PartitionId,
     found: &[Records; 3],
-) -> Result<(), String> {
+) -> Result<Vec<Sighting>, String> {
     let Some(policy) = cluster.only_policy() else {
-        return Ok(());
+        return Ok(Vec::new());
     };
-    let expected = undisturbed(cluster, partition, policy);
+    let (expected, sightings) = undisturbed(cluster, partition, policy);
     for (found, expected) in found.iter().zip(&expected) {
         if found != expected {
             return Err(difference(partition, found, expected));
         }
     }
-    Ok(())
+    Ok(sightings)
 }
 
 /// An alert as the reference has it: whose accesses, what it says, which exception covers it and what that does.
 #[derive(Clone, Debug)]
 struct Expected {
-    who: Who,
+    key: AlertKey,
     content: Content,
     exception: Option<(&'static str, &'static str)>,
 }
 
-/// The alerts that are active or suppressed in the end are the reference's.
-fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<(), String> {
+/// The reference's alerts, by the key of their record.
+fn expected(arrivals: &Arrivals, setup: &Setup<'_>) -> BTreeMap<Vec<u8>, Expected> {
     let mut expected: BTreeMap<Vec<u8>, Expected> = BTreeMap::new();
     for (key, content) in reference::final_alerts(&arrivals.observations, &world::rules(), setup.settings) {
         let exception = if setup.has_exceptions {
@@ -191,13 +205,19 @@ fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Re
         } else {
             None
         };
+        let id = key.id().to_string().into_bytes();
         let alert = Expected {
-            who: key.who,
+            key,
             content,
             exception,
         };
-        expected.insert(key.id().to_string().into_bytes(), alert);
+        expected.insert(id, alert);
     }
+    expected
+}
+
+/// The alerts that are active or suppressed in the end are the reference's.
+fn check_alerts(found: &Documents, expected: &BTreeMap<Vec<u8>, Expected>) -> Result<(), String> {
     if !found.keys().eq(expected.keys()) {
         let mut missing = expected.clone();
         missing.retain(|key, _| !found.contains_key(key));
@@ -209,7 +229,7 @@ fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Re
     }
     for (document, alert) in found.values().zip(expected.values()) {
         let Expected {
-            who,
+            key: AlertKey { who, .. },
             content,
             exception,
         } = alert;
@@ -231,42 +251,12 @@ fn check_alerts(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Re
     Ok(())
 }
 
-/// The sweeps that are active in the end are the reference's.
-fn check_sweeps(found: &Documents, arrivals: &Arrivals, setup: &Setup<'_>) -> Result<(), String> {
-    let is_covered = |source: IpAddr, asset: &AssetId, swept: &reference_sweeps::Swept, closes: i64| {
-        setup.has_exceptions && reference_sweeps::is_covered(source, asset, swept, closes)
-    };
-    let observations = &arrivals.observations;
-    let expected = reference_sweeps::final_sweeps(observations, &world::rules(), setup.settings, is_covered);
-    let found: BTreeSet<String> = found.values().map(sweep_found).collect();
-    let mut wanted: BTreeSet<String> = BTreeSet::new();
-    for ((source, _), assets) in &expected {
-        let first = assets.values().map(|swept| swept.first).min();
-        let last = assets.values().map(|swept| swept.last).max();
-        let names: Vec<&str> = assets.keys().map(AssetId::as_str).collect();
-        let source = Some(source.to_string());
-        wanted.insert(format!("{source:?} {names:?} {} {}", json!(first), json!(last)));
-    }
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(format!("the sweeps are {found:#?}, and should be {wanted:#?}"))
-    }
-}
-
-/// Source, assets, start and end of a sweep's document.
-fn sweep_found(document: &Value) -> String {
-    let assets = document["pipewarden"]["sweep"]["assets"].as_array();
-    let assets = assets.into_iter().flatten();
-    let mut names: Vec<&str> = assets.filter_map(|asset| asset["id"].as_str()).collect();
-    names.sort_unstable();
-    let source = document["source"]["ip"].as_str();
-    let event = &document["event"];
-    format!("{source:?} {names:?} {} {}", event["start"], event["end"])
-}
-
-/// The output of one worker that reads the same log from start to end without any fault.
-fn undisturbed(cluster: &Cluster, partition: PartitionId, policy: &Arc<Policy>) -> [Records; 3] {
+/// The output of one worker that reads the same log from start to end without any fault, and the sightings that it causes.
+fn undisturbed(
+    cluster: &Cluster,
+    partition: PartitionId,
+    policy: &Arc<Policy>,
+) -> ([Records; 3], Vec<Sighting>) {
     let (mut broker, layout) = (Broker::new(), &cluster.layout);
     let input = layout.input(partition);
     for record in cluster.broker.read_committed(&input) {
@@ -279,7 +269,11 @@ fn undisturbed(cluster: &Cluster, partition: PartitionId, policy: &Arc<Policy>) 
     worker.assign(&mut broker, &[partition], 0);
     while worker.poll(&mut broker, partition) == PollResult::Record {}
     worker.commit(&mut broker);
-    outputs(&broker, layout, partition)
+    let sightings = match partition.topic {
+        Topic::Observations => sightings::read(&broker, layout),
+        Topic::Sightings => Vec::new(),
+    };
+    (outputs(&broker, layout, partition), sightings)
 }
 
 /// Both formats hold the same revisions of the same alerts in the same order.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pipewarden_core::alert::Document;
-use pipewarden_core::detection::{JoinSettings, Rule, RuleSet, SWEEP};
+use pipewarden_core::detection::{CAMPAIGN, JoinSettings, Rule, RuleSet};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::text::plural;
@@ -144,8 +144,8 @@ fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String
     last.into_iter().for_each(|alert| view.upsert(alert));
     let mut alerts = view
         .active()
-        // A case is about the rule's alerts; three hosts in it may be a sweep besides.
-        .filter(|alert| *alert.rule != *SWEEP)
+        // A case is about the rule's alerts; three hosts in it may be a campaign besides.
+        .filter(|alert| *alert.rule != *CAMPAIGN)
         .map(|alert| serde_json::from_slice::<Document>(&alert.value).map_err(|error| error.to_string()))
         .collect::<Result<Vec<_>, _>>()?;
     alerts.sort_by_key(|alert| (alert.event.start, alert.pipewarden.alert_id));

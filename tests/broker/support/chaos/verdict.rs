@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pipewarden::config::Settings;
 use pipewarden_core::log::Offset;
 use pipewarden_core::time::AppendTime;
-use pipewarden_engine::{Correlator, LogRecord};
+use pipewarden_engine::{Correlator, LogRecord, Topic};
 use serde_json::Value;
 use testkit::schema;
 
@@ -40,10 +40,34 @@ impl Verdict {
         let in_force = Settings::load(Some(&own.file()), std::iter::empty()).unwrap();
         judge(
             &in_force,
-            &client.read_all(own.topic("observations")),
+            &Logs {
+                observations: client.read_all(own.topic("observations")),
+                sightings: client.read_all(own.topic("sightings")),
+            },
             &client.read_all(own.topic("alerts")),
             truth,
         )
+    }
+
+    /// The sightings on their topic are those that the observations cause, each once.
+    fn compare_sightings(&mut self, found: &[Read], caused: &[Value]) {
+        let found = found
+            .iter()
+            .map(|record| serde_json::from_slice::<Value>(&record.value).unwrap());
+        let found = found.filter(|record| record["tick"].is_null());
+        let mut found: Vec<String> = found.map(|record| record.to_string()).collect();
+        let mut caused: Vec<String> = caused.iter().map(Value::to_string).collect();
+        found.sort_unstable();
+        caused.sort_unstable();
+        if let Some(pair) = found.windows(2).find(|pair| pair[0] == pair[1]) {
+            self.duplicated.push(pair[0].clone());
+        }
+        let lacking = |of: &[String], others: &[String]| -> Vec<String> {
+            let lacking = of.iter().filter(|one| others.binary_search(one).is_err());
+            lacking.cloned().collect()
+        };
+        self.lost.extend(lacking(&caused, &found));
+        self.wrong.extend(lacking(&found, &caused));
     }
 
     /// Nothing lost, nothing twice, nothing wrong.
@@ -52,10 +76,16 @@ impl Verdict {
     }
 }
 
-/// Compares what was written with an undisturbed run over the same log.
-fn judge(settings: &Settings, log: &[Read], written: &[Read], truth: &Truth) -> Verdict {
+/// The logs that hold the state.
+struct Logs {
+    observations: Vec<Read>,
+    sightings: Vec<Read>,
+}
+
+/// Compares what was written with an undisturbed run over the same logs.
+fn judge(settings: &Settings, logs: &Logs, written: &[Read], truth: &Truth) -> Verdict {
     let mut verdict = Verdict {
-        observations: log.len(),
+        observations: logs.observations.len(),
         records: written.len(),
         ..Verdict::default()
     };
@@ -67,7 +97,11 @@ fn judge(settings: &Settings, log: &[Read], written: &[Read], truth: &Truth) -> 
             verdict.duplicated.push(format!("{key:?}"));
         }
     }
-    let expected = undisturbed(settings, log);
+    let mut caused = Vec::new();
+    let mut expected = undisturbed(settings, Topic::Observations, &logs.observations, &mut caused);
+    verdict.compare_sightings(&logs.sightings, &caused);
+    let campaigns = undisturbed(settings, Topic::Sightings, &logs.sightings, &mut Vec::new());
+    expected.extend(campaigns);
     for (key, document) in &expected {
         match found.get(key) {
             None => verdict.lost.push(format!("{key:?}")),
@@ -101,19 +135,22 @@ fn read(value: &[u8]) -> ((String, u64), Value) {
     )
 }
 
-fn undisturbed(settings: &Settings, log: &[Read]) -> Records {
+/// What one worker writes that reads a whole log, and the sightings that this causes.
+fn undisturbed(settings: &Settings, topic: Topic, log: &[Read], caused: &mut Vec<Value>) -> Records {
     let policy = Arc::new(settings.policy().unwrap());
     let mut partitions: BTreeMap<i32, Correlator> = BTreeMap::new();
     let mut records = Records::new();
     for record in log {
         let correlator = partitions
             .entry(record.partition)
-            .or_insert_with(|| Correlator::fresh(Arc::clone(&policy), 6));
+            .or_insert_with(|| Correlator::fresh(Arc::clone(&policy), topic, 6));
         let applied = correlator.apply(LogRecord {
             offset: Offset::from_wire(record.offset).expect("a record has an offset"),
             append_time: AppendTime::from_millis(record.append_time.unwrap()),
             value: &record.value,
         });
+        let sightings = applied.alerts.iter().filter_map(|alert| alert.sighting.as_ref());
+        caused.extend(sightings.map(|sighting| serde_json::from_slice::<Value>(&sighting.value).unwrap()));
         let found = applied.alerts.iter().filter(|alert| alert.is_published);
         records.extend(found.map(|alert| read(&alert.value)));
     }

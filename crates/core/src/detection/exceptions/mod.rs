@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::file::json_schema;
 pub use self::reach::Shortfall;
-pub(super) use self::subject::{NamedSource, SourceTouch, Subject};
+pub(super) use self::subject::{NamedSource, Subject};
 use super::accounts::{AccountName, OneAccount};
 use crate::diagnostics::FileError;
 use crate::event::AssetId;
@@ -177,12 +177,6 @@ impl Exceptions {
                 .filter(|name| self.inventory.asset(name).is_none())
                 .map(|name| (&**entry, name))
         })
-    }
-
-    /// Whether an entry covers everything that a source did to an asset: such an asset does not count for a sweep.
-    pub(super) fn cover_source(&self, touch: &SourceTouch<'_>, closes: AppendTime) -> bool {
-        let subject = Subject::of_touch(touch, self.inventory.domains());
-        self.covering(touch.asset, closes, &subject).is_some()
     }
 
     /// What the first entry that covers an alert about this asset, which closes at `closes`, does to it.

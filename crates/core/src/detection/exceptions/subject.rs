@@ -7,16 +7,7 @@ use std::sync::Arc;
 use super::{Action, Covering, Exception, Sources, are_of_one_site, has_role};
 use crate::detection::accounts::OneAccount;
 use crate::event::{AssetId, same_host};
-use crate::inventory::{Asset, Domains, Inventory};
-
-/// What a source did to an asset, as far as it is known. A source has an address here and no name.
-pub(in crate::detection) struct SourceTouch<'a> {
-    pub(in crate::detection) source: IpAddr,
-    pub(in crate::detection) asset: &'a AssetId,
-    pub(in crate::detection) accounts: &'a [Arc<str>],
-    pub(in crate::detection) pipes: &'a [Arc<str>],
-    pub(in crate::detection) is_truncated: bool,
-}
+use crate::inventory::{Asset, Inventory};
 
 /// An alert as selectors see it: whole, before the bounds of the document cut any list.
 #[derive(Debug, Default)]
@@ -40,25 +31,6 @@ pub(in crate::detection) struct Subject {
 pub(in crate::detection) struct NamedSource {
     pub(in crate::detection) ip: IpAddr,
     pub(in crate::detection) own_names: BTreeSet<Arc<str>>,
-}
-
-impl Subject {
-    pub(super) fn of_touch(touch: &SourceTouch<'_>, domains: &Domains) -> Self {
-        Self {
-            sources: vec![NamedSource {
-                ip: touch.source,
-                own_names: BTreeSet::new(),
-            }],
-            is_attributed: true,
-            is_certain: true,
-            accounts: (touch.accounts.iter())
-                .map(|account| OneAccount::of_text(account, domains))
-                .collect(),
-            pipes: touch.pipes.iter().cloned().collect(),
-            paths: BTreeSet::new(),
-            is_truncated: touch.is_truncated,
-        }
-    }
 }
 
 /// How well selectors hold.

@@ -71,12 +71,10 @@ use self::state::State;
 use self::stored::{Slot, Stored};
 use self::tallies::Tallies;
 use super::sensors::{Arrival, SensorState, Sensors};
-use super::sweeps::{SweepContext, Sweeps};
 use super::{
-    AlertId, AlertKey, Counters, Disposition, Exceptions, JoinOutput, JoinSettings, Revision, Rule,
-    StateSize, Who,
+    AlertId, Counters, Disposition, Exceptions, JoinOutput, JoinSettings, Revision, Rule, StateSize,
 };
-use crate::event::{AssetId, ObservationRecord, Outcome, Sighting};
+use crate::event::{AssetId, ObservationRecord, Outcome};
 use crate::inventory::Inventory;
 use crate::log::At;
 use crate::time::AppendTime;
@@ -93,7 +91,6 @@ pub struct Join {
     sources: Sources,
     tallies: Tallies,
     sensors: Sensors,
-    sweeps: Sweeps,
     alerts: HashMap<AlertId, OpenAlert>,
     deadlines: BTreeSet<(AppendTime, AlertId)>,
     closings: BTreeSet<(AppendTime, AlertId)>,
@@ -136,7 +133,6 @@ impl Join {
             sources: Sources::default(),
             tallies: Tallies::default(),
             sensors: Sensors::default(),
-            sweeps: Sweeps::default(),
             alerts: HashMap::new(),
             deadlines: BTreeSet::new(),
             closings: BTreeSet::new(),
@@ -187,8 +183,7 @@ impl Join {
     /// The same, alerts about sensors aside.
     pub fn next_deadline_of_accesses(&self) -> Option<AppendTime> {
         let alerts = self.deadlines.first().map(|&(deadline, _)| deadline);
-        let others = [self.sweeps.next_due(), self.tallies.next_due()];
-        alerts.into_iter().chain(others.into_iter().flatten()).min()
+        alerts.into_iter().chain(self.tallies.next_due()).min()
     }
 
     /// How much is in state.
@@ -199,6 +194,7 @@ impl Join {
             alerts: self.alerts.len() + self.tallies.len(),
             seen_events: self.seen_events.len(),
             assets: self.state.assets.len(),
+            ..StateSize::default()
         }
     }
 
@@ -227,7 +223,6 @@ impl Join {
                 let counted = self.tallies.settle(at, &self.state.settings);
                 output.revisions.extend(counted);
             }
-            ObservationRecord::Sighting(sighting) => self.take_sighting(&sighting, at, &mut output),
             ObservationRecord::Tick {} => {}
         }
         output
@@ -244,39 +239,10 @@ impl Join {
         output
             .revisions
             .extend(self.sensors.judge(at, &self.state.settings));
-        let context = SweepContext {
-            settings: &self.state.settings,
-            exceptions: &self.state.exceptions,
-        };
-        output.revisions.extend(self.sweeps.advance(at, context));
         output.revisions.extend(self.tallies.advance(at));
         self.close_alerts();
         self.expire_observations();
         output
-    }
-
-    /// Takes in that a source of this partition touched an asset of any.
-    fn take_sighting(&mut self, sighting: &Sighting, at: At, output: &mut JoinOutput) {
-        let rules = self.state.rules.watching_share(&sighting.pipe).iter();
-        let alerts: Vec<AlertId> = rules
-            .map(|&rule| {
-                let key = AlertKey {
-                    rule: Arc::clone(self.state.rules.id(rule)),
-                    asset: sighting.asset.clone(),
-                    who: Who::Source(sighting.source_ip),
-                    bucket: sighting.time.bucket(self.state.settings.group_by),
-                    arrival_bucket: None,
-                };
-                key.id()
-            })
-            .collect();
-        let context = SweepContext {
-            settings: &self.state.settings,
-            exceptions: &self.state.exceptions,
-        };
-        let (disposition, revisions) = self.sweeps.see(sighting, &alerts, at, context);
-        output.disposition = disposition;
-        output.revisions.extend(revisions);
     }
 
     /// Judges the sensors of an observation's asset. A copy, what a bound dropped, or what the asset did itself shows that

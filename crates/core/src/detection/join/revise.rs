@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Join;
 use super::open_alert::{Due, OpenAlert};
 use crate::detection::revision::{by_deadline, by_record, written_by_deadline};
-use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision, Rule, Status};
+use crate::detection::{AccessAlert, AlertId, Body, Content, JoinOutput, Revision, Rule, Sighting, Status};
 use crate::log::At;
 use crate::time::AppendTime;
 
@@ -14,8 +14,7 @@ use crate::time::AppendTime;
 type Stamp = (u64, AppendTime);
 
 impl Join {
-    /// Writes every open alert, and every active alert about sensors and active sweep, by alert id, numbered as a deadline at
-    /// this record would. That is what a change of policy asks for: which of them the policy before had published, and with
+    /// Writes every open alert, and every active alert about sensors, by alert id, numbered as a deadline at this record would. That is what a change of policy asks for: which of them the policy before had published, and with
     /// which content, does not follow from the log alone. So all count as published, those that still settle among them, or
     /// nobody would withdraw one that ends up empty; and what is superseded is written as well, since under that policy its
     /// last revision may have had to wait.
@@ -30,7 +29,6 @@ impl Join {
             .filter_map(|id| self.publish_again(id, at))
             .collect();
         revisions.extend(self.sensors.active(at));
-        revisions.extend(self.sweeps.active(at));
         revisions.extend(self.tallies.active(at));
         revisions.sort_by_key(|revision| revision.id);
         revisions
@@ -46,7 +44,9 @@ impl Join {
             if let Some(deadline) = alert.deadline.take() {
                 self.deadlines.remove(&(deadline, id));
             }
-            return Some(write(alert, id, rule, content, stamp));
+            let mut revision = write(alert, id, rule, content, stamp);
+            revision.repeat_sighting();
+            return Some(revision);
         };
         Some(Revision {
             id,
@@ -58,6 +58,7 @@ impl Join {
                 key: alert.key.clone(),
                 rule: Arc::clone(rule),
                 is_excepted_anew: false,
+                has_sighting: Sighting::is_caused_by(&alert.key),
                 content,
             }),
         })
@@ -187,6 +188,7 @@ fn write(
     let is_first = content.status == Status::Active && !alert.is_published;
     alert.is_published |= is_first;
     let before = alert.published(content.clone(), created);
+    let says_more = !Sighting::says_the_same(before.as_ref(), &content);
     let exception_before = before.and_then(|before| before.exception);
     let is_excepted_anew = content.exception.is_some() && exception_before != content.exception;
     Revision {
@@ -199,6 +201,7 @@ fn write(
             key: alert.key.clone(),
             rule: Arc::clone(rule),
             is_excepted_anew,
+            has_sighting: says_more && Sighting::is_caused_by(&alert.key),
             content,
         }),
     }

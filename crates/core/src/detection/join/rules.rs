@@ -83,11 +83,6 @@ impl Rules {
         self.is_two_sided[index]
     }
 
-    /// The rules that watch the pipe of a share access.
-    pub(super) fn watching_share(&self, pipe: &str) -> &[RuleIndex] {
-        self.share_access.get(pipe).map_or(&[], Vec::as_slice)
-    }
-
     /// The rules that watch what an observation shows was opened; none for session evidence, which serves all of them.
     pub(super) fn watching(&self, observation: &Observation) -> Vec<RuleIndex> {
         let rules = match &observation.event.detail {

@@ -37,7 +37,7 @@ fn number(body: &Body) -> u32 {
     match body {
         Body::Overflow(overflow) => overflow.accesses,
         Body::ManySources(many) => many.sources,
-        Body::Access(_) | Body::SensorBlind(_) | Body::Sweep(_) => 0,
+        Body::Access(_) | Body::SensorBlind(_) | Body::Campaign(_) => 0,
     }
 }
 

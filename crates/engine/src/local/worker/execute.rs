@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::Worker;
-use crate::ObservationRecord;
-use crate::local::broker::{Broker, BrokerError, Committed, Producer};
+use crate::StateRecord;
+use crate::local::broker::{Broker, BrokerError, Committed};
 use crate::local::faults::Fault;
-use crate::local::layout::Layout;
 use crate::worker::{
     Batch, BatchRecord, CommitCalls, CommittedOffset, Destination, Ended, Input, Output, PartitionId,
     RETRY_BACKOFF, RecordId, Rejection, RejectionCause, Renewed,
@@ -121,7 +120,7 @@ impl Worker {
             return Input::TickFailed { partition, problem };
         }
         if !self.faults.occurs(Fault::TickLost) {
-            let tick = ObservationRecord::Tick {}.encode();
+            let tick = StateRecord::tick(partition.topic).encode();
             broker.append(&self.layout.input(partition), self.at.wall, b"", &tick);
         }
         Input::Ticked { partition }
@@ -200,7 +199,7 @@ impl Worker {
     fn write(&mut self, batch: &Batch, generation: u64, broker: &mut Broker) -> Result<(), BrokerError> {
         broker.begin(&self.producer)?;
         for record in batch.records() {
-            append(batch, &record, &self.layout, &self.producer, broker)?;
+            self.append(batch, &record, broker)?;
         }
         if self.faults.occurs(Fault::QueueFull) {
             return Err(BrokerError::QueueFull);
@@ -230,34 +229,38 @@ impl Worker {
         }
         Ok(())
     }
-}
 
-fn append(
-    batch: &Batch,
-    record: &BatchRecord<'_>,
-    layout: &Layout,
-    producer: &Producer,
-    broker: &mut Broker,
-) -> Result<(), BrokerError> {
-    let partition = record.id.partition;
-    let place = match record.id.destination {
-        Destination::Alerts => layout.output(partition),
-        Destination::Findings => layout.findings(partition),
-        Destination::Suppressed => layout.suppressed_output(partition),
-        Destination::DeadLetters => layout.dead_letters(partition),
-    };
-    let part = batch.parts().find(|part| part.partition == partition);
-    let stream_time = part.map_or(AppendTime::MIN, |part| part.stream_time);
-    let key = record.key.as_bytes();
-    broker.append_in(producer, &place, stream_time, key, &record.value)?;
-    Ok(())
+    fn append(
+        &self,
+        batch: &Batch,
+        record: &BatchRecord<'_>,
+        broker: &mut Broker,
+    ) -> Result<(), BrokerError> {
+        let (partition, layout) = (record.id.partition, &self.layout);
+        let place = match record.id.destination {
+            Destination::Alerts => layout.output(partition),
+            Destination::Findings => layout.findings(partition),
+            Destination::Suppressed => layout.suppressed_output(partition),
+            Destination::Sightings => layout.sightings_of(&record.key),
+            Destination::DeadLetters => layout.dead_letters(partition),
+        };
+        let part = batch.parts().find(|part| part.partition == partition);
+        let stream_time = part.map_or(AppendTime::MIN, |part| part.stream_time);
+        let now = match record.id.destination {
+            // What is read again has a clock of its own.
+            Destination::Sightings => self.at.wall,
+            _ => stream_time,
+        };
+        broker.append_in(&self.producer, &place, now, record.key.as_bytes(), &record.value)?;
+        Ok(())
+    }
 }
 
 /// The first record that is neither a stub nor a dead letter.
 fn first_document(batch: &Batch) -> Option<RecordId> {
     let is_whole = |id: RecordId| {
         let part = batch.parts().find(|part| part.partition == id.partition);
-        id.destination != Destination::DeadLetters
+        !matches!(id.destination, Destination::DeadLetters | Destination::Sightings)
             && part.is_some_and(|part| part.alerts[id.index].is_whole())
     };
     batch.records().map(|record| record.id).find(|id| is_whole(*id))

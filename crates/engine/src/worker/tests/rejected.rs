@@ -80,10 +80,14 @@ fn a_rejected_alert_is_replaced_by_a_stub_and_a_dead_letter_that_holds_the_whole
     let replaced = after(&mut machine, Some(rejected.id), TOO_LARGE, &mut now);
     assert_eq!(
         destinations(&replaced),
-        [Destination::Alerts, Destination::DeadLetters]
+        [
+            Destination::Alerts,
+            Destination::Sightings,
+            Destination::DeadLetters
+        ]
     );
-    let mut records = replaced.records();
-    let (stub, letter) = (records.next().unwrap(), records.next().unwrap());
+    let records: Vec<_> = replaced.records().collect();
+    let (stub, letter) = (&records[0], &records[2]);
     assert_eq!(stub.key, rejected.key);
     assert_eq!(
         *stub.value,
@@ -122,20 +126,46 @@ fn what_is_rejected_again_is_left_out_and_the_offsets_are_committed_all_the_same
         seen.push(destinations(&batch));
         batch = after(&mut machine, Some(rejected), TOO_LARGE, &mut now);
     }
-    use Destination::{Alerts, DeadLetters};
-    let expected: [&[Destination]; 4] = [
-        &[Alerts],
-        &[Alerts, DeadLetters],
-        &[DeadLetters],
-        // Without its payload.
+    use Destination::{Alerts, DeadLetters, Sightings};
+    let expected: [&[Destination]; 6] = [
+        &[Alerts, Sightings],
+        &[Alerts, Sightings, DeadLetters],
+        &[Sightings, DeadLetters],
+        &[DeadLetters, DeadLetters],
+        // Without their payloads.
+        &[DeadLetters, DeadLetters],
         &[DeadLetters],
     ];
     assert_eq!(seen, expected);
-    assert_eq!(batch.replaced.len(), 4);
     assert!(batch.replaced[1].is_left_out && !batch.replaced[0].is_left_out);
     let offsets = |batch: &Batch| batch.parts().map(|part| part.offset).collect::<Vec<_>>();
     assert_eq!(offsets(&batch), offsets(&whole));
     assert!(!handle(&mut machine, Input::Ended(CLEAN), now + 1).is_empty());
+}
+
+#[test]
+fn a_rejected_sighting_is_left_out_and_kept_in_a_dead_letter_and_the_alert_stays_whole() {
+    let (mut machine, whole) = publishing(&[FIRST]);
+    let mut now = 300;
+    let alone = after(&mut machine, None, RejectionCause::Invalid, &mut now);
+    let records: Vec<_> = alone.records().collect();
+    let [alert, sighting] = &records[..] else {
+        panic!("{records:?}");
+    };
+    assert_eq!(
+        (&*sighting.key, sighting.id.destination),
+        ("10.1.0.101", Destination::Sightings)
+    );
+    let next = after(&mut machine, Some(sighting.id), RejectionCause::Invalid, &mut now);
+    let records: Vec<_> = next.records().collect();
+    assert_eq!(records[0].value, alert.value);
+    assert_eq!(
+        destinations(&next),
+        [Destination::Alerts, Destination::DeadLetters]
+    );
+    let letter = DeadLetter::decode(&records[1].value).unwrap();
+    assert_eq!(letter.original().unwrap(), *sighting.value);
+    assert!(next.replaced[0].is_left_out && whole.replaced.is_empty());
 }
 
 #[test]
@@ -144,7 +174,10 @@ fn what_is_as_large_is_replaced_with_it_and_a_rejection_for_another_reason_repla
         let (mut machine, _) = publishing(&[FIRST, SECOND]);
         let mut now = 300;
         let alone = after(&mut machine, None, cause, &mut now);
-        let alerts = alone.records().map(|record| (record.value.len(), record.id));
+        let alerts = alone
+            .records()
+            .filter(|record| record.id.destination == Destination::Alerts);
+        let alerts = alerts.map(|record| (record.value.len(), record.id));
         let (_, smallest) = alerts.min().unwrap();
         let next = after(&mut machine, Some(smallest), cause, &mut now);
         assert_eq!(next.replaced.len(), replaced, "{cause:?}");
