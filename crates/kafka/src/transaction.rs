@@ -199,17 +199,18 @@ impl TransactionalProducer {
         }
     }
 
-    /// The end of the producer. Where a record could not be delivered for good, that is the cause, and not what followed: an
-    /// abort fails where the broker knows of no partition of the transaction.
+    /// The end of the producer. Where a record could not be delivered for good, that is the cause, and not what followed.
     fn fatal(&mut self, problem: KafkaError, batch: &Batch, settings: &ServiceSettings) -> Ended {
         let records = self.producer.context().take();
         if let Some(Cause::Hopeless(record)) = records::cause(&records, batch, self.is_one_by_one) {
             return self.hopeless(undelivered(&self.id, record));
         }
-        match self.unknown_topic(&records) {
-            Some(topic) => self.hopeless(DriverError::MissingTopic { topic }),
-            None => self.hopeless(failure(settings, &self.id, problem)),
-        }
+        let gone = self.unknown_topic(&records);
+        let in_batch = || records::unknown_topic(self.producer.client(), batch, settings, REQUEST);
+        self.hopeless(match gone.or_else(in_batch) {
+            Some(topic) => DriverError::MissingTopic { topic },
+            None => failure(settings, &self.id, problem),
+        })
     }
 
     /// What can be done after an abort. What no repetition cures is not repeated.

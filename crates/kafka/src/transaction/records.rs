@@ -1,11 +1,16 @@
 //! The records of a batch, and which of them a broker rejects.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use pipewarden_engine::worker::{Batch, Destination, RecordId, Rejection};
 use rdkafka::Offset;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::super::group::signed;
+use super::super::metadata::partition_count;
 use super::super::rejected::{Undelivered, Verdict, verdict};
 use super::super::settings::{ServiceSettings, Topics};
 use super::Transaction;
@@ -68,6 +73,26 @@ pub(super) fn is_hopeless(problem: &KafkaError) -> bool {
 
 fn record_id(batch: &Batch, number: usize) -> Option<RecordId> {
     batch.records().nth(number).map(|record| record.id)
+}
+
+/// A topic of the batch that no broker knows. Where one of several is gone, the broker takes none of them into the transaction,
+/// whose end then fails before any record is given up.
+pub(super) fn unknown_topic<C: ClientContext>(
+    client: &Client<C>,
+    batch: &Batch,
+    settings: &ServiceSettings,
+    within: Duration,
+) -> Option<String> {
+    let is_written =
+        |destination: &Destination| *destination != Destination::Alerts || settings.alert_format.has_ecs();
+    let destinations = batch.records().map(|record| record.id.destination);
+    let topics: BTreeSet<&str> = destinations
+        .filter(is_written)
+        .map(|destination| topic(&settings.kafka.topics, destination))
+        .collect();
+    let mut topics = topics.into_iter();
+    let unknown = topics.find(|topic| matches!(partition_count(client, topic, within), Ok(0)));
+    unknown.map(str::to_owned)
 }
 
 fn topic(topics: &Topics, destination: Destination) -> &str {
