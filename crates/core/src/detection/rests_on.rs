@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::revision::words;
 use super::{Content, Evidence, EvidenceRole};
-use crate::event::{Agent, Detail, Log};
+use crate::event::{Agent, Detail, Log, Logon};
 
 /// One log that says one thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -88,6 +88,19 @@ impl Content {
         grounds.into_iter().collect()
     }
 
+    /// What a logon says, and how weakly: one that is an access as strongly as an audit does.
+    fn said_by_logon(&self, logon: &Logon, role: EvidenceRole) -> (Weakness, Vec<Says>) {
+        let mut says = vec![];
+        says.extend((self.source_ip == Some(logon.source_ip)).then_some(Says::Source));
+        says.extend(logon.account.is_some().then_some(Says::Account));
+        if role == EvidenceRole::Access {
+            says.push(Says::Time);
+            (Weakness::Audit, says)
+        } else {
+            (Weakness::Session, says)
+        }
+    }
+
     fn grounds_of(&self, evidence: &Evidence) -> impl Iterator<Item = Ground> {
         let event = &evidence.observation.event;
         let log = event.detail.log();
@@ -121,16 +134,7 @@ impl Content {
                 )
             }
             Detail::Logon(logon) => {
-                let mut says = vec![];
-                says.extend((self.source_ip == Some(logon.source_ip)).then_some(Says::Source));
-                says.extend(logon.account.is_some().then_some(Says::Account));
-                let is_access = evidence.role == EvidenceRole::Access;
-                says.extend(is_access.then_some(Says::Time));
-                let weakness = if is_access {
-                    Weakness::Audit
-                } else {
-                    Weakness::Session
-                };
+                let (weakness, says) = self.said_by_logon(logon, evidence.role);
                 ("4624", weakness, says)
             }
             Detail::ShareSession(session) => {
