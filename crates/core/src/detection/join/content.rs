@@ -95,13 +95,12 @@ impl<'a> Reader<'a, '_> {
         let (destination_ips, source_ip) = (destination_ips(&source), self.source_ip(&source));
         let subject = self.subject(&source, &candidates, &found);
         let counts = self.counts(&source);
-        let is_attributed = self.who != Who::Unattributed;
         let Client {
             hosts,
             users,
             processes,
             ..
-        } = if is_attributed {
+        } = if self.who != Who::Unattributed {
             source.client
         } else {
             Client::default()
