@@ -1,15 +1,19 @@
 //! The command line.
 
 mod choices;
+mod demo;
 mod generate;
 mod replay;
+mod ui;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+pub use demo::DemoArgs;
 pub use generate::{Compression, GenerateArgs};
 pub use replay::{Format, ReplayArgs};
+pub use ui::{BoundsArgs, ServerArgs, UiArgs};
 
 use crate::export::Target;
 use crate::inventory::Role;
@@ -33,6 +37,8 @@ Examples:
   pipewarden export --rule detect-8 --to sigma   the rule for another system
   pipewarden topics create --config pipewarden.yaml
   pipewarden run --config pipewarden.yaml        the service
+  pipewarden demo                                a made-up fleet that is attacked, in a browser
+  pipewarden ui --config pipewarden.yaml         alerts in a browser
   pipewarden generate --output events.ndjson --truth truth.ndjson
 
 Exit status: 0 done, 1 usage or configuration, 2 input that could not be read.";
@@ -56,6 +62,10 @@ pub enum Command {
     Export(ExportArgs),
     /// Ask a running service whether it is healthy
     Health(HealthArgs),
+    /// Show alerts in a browser
+    Ui(UiArgs),
+    /// Show the page of a made-up fleet that is attacked: neither Windows nor Kafka is needed
+    Demo(DemoArgs),
     /// Write made-up Winlogbeat documents with attacks of known truth among them
     Generate(GenerateArgs),
 }

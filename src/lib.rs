@@ -42,6 +42,8 @@ pub use pipewarden_tools::{export, generator, rule_tests};
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod http;
+pub mod page;
 mod reload;
 pub mod telemetry;
 

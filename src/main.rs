@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     };
     let outcome = match &cli.command {
         Command::Check(args) => commands::check::run(args),
+        Command::Demo(args) => commands::demo::run(args),
         Command::Export(args) => commands::export::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Health(args) => commands::health::run(args),
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(args),
         Command::Test(args) => commands::test::run(args),
         Command::Topics(args) => commands::topics::run(args),
+        Command::Ui(args) => commands::ui::run(args),
     };
     outcome.unwrap_or_else(|error| {
         // As `check | head` does: nobody is left to be told anything.

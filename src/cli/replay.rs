@@ -17,6 +17,7 @@ use crate::alert::AlertFormat;
   pipewarden replay --format ndjson --alerts ocsf samples/   OCSF Detection Findings instead of ECS
   zcat winlogbeat.json.gz | pipewarden replay -
   pipewarden replay --explain samples/             why each alert says what it says, and what nearly joined
+  pipewarden replay --html report.html samples/    the same as a page: one file, to look at and to pass on
   pipewarden replay --shuffle 7 --max-delay 45s samples/   the same alerts, delivered in another order
 
 Exit status: 0 done, 1 usage or configuration, 2 input that could not be read (with --strict, any bad line).")]
@@ -44,6 +45,9 @@ pub struct ReplayArgs {
     /// skipped events that could have mattered. In ndjson a line {"explanation": ..} follows the documents of its alert
     #[arg(long)]
     pub explain: bool,
+    /// Write the alerts with all their revisions, suppressed ones, and what nearly joined as a page, one file without requests
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Deliver the observations in another order, made from this seed; the final alerts must be the same
     #[arg(long, value_name = "SEED")]
     pub shuffle: Option<u64>,

@@ -1,6 +1,7 @@
 //! One command a file: arguments in, exit status out.
 
 pub mod check;
+pub mod demo;
 mod exception_hits;
 pub mod export;
 pub mod generate;
@@ -11,10 +12,12 @@ pub mod replay;
 pub mod run;
 pub mod test;
 pub mod topics;
+pub mod ui;
 
 use std::process::ExitCode;
 
 use pipewarden_kafka::client_problems;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::SettingsArgs;
 use crate::config::Settings;
@@ -72,4 +75,13 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(is_it))
+}
+
+/// The name of the next signal that asks to end.
+pub(crate) async fn signalled() -> std::io::Result<&'static str> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
 }

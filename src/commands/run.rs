@@ -7,10 +7,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use pipewarden_kafka::{ActivePolicy, CorrelatorSettings, RouterSettings, Service, ServiceSettings, Stop};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::settings;
+use super::{settings, signalled};
 use crate::cli::RunArgs;
 use crate::config::{Log, Settings, Watch};
 use crate::engine::Policy;
@@ -177,13 +176,4 @@ fn service_settings(settings: &Settings) -> ServiceSettings {
 /// The host's name, as the kernel has it.
 fn host_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
-}
-
-/// The name of the next signal that asks to end.
-async fn signalled() -> std::io::Result<&'static str> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
 }

@@ -1,6 +1,6 @@
 //! What operators see: metrics, logs, health and readiness.
 
-mod http;
+mod endpoints;
 mod logging;
 mod metrics;
 mod observer;
@@ -8,12 +8,13 @@ mod status;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use http::{Protection, serve};
+pub use endpoints::serve;
 pub use logging::init as init_logging;
 pub use metrics::{Consumed, Metrics};
 pub use observer::Reporter;
 pub use status::{EXPLANATIONS, InForce, Readiness, Status, WorkerStatus};
 
+pub use crate::http::Protection;
 use crate::time::AppendTime;
 
 /// Now, by this machine's clock. Only for latencies and what people see: no decision about an alert may depend on it.

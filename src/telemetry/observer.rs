@@ -18,7 +18,7 @@ use super::status::{InForce, main_settings};
 use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
-use crate::engine::{DeadLetterReason, Origin, Policy, Routed};
+use crate::engine::{AlertRecord, DeadLetterReason, Origin, Policy, Routed};
 use crate::time::AppendTime;
 use crate::worker::{Fact, RejectionCause, RouterFact, Topic};
 
@@ -63,6 +63,11 @@ impl Reporter {
         };
         reporter.set_policy(policy);
         reporter
+    }
+
+    /// Notes an alert where no worker publishes it: a record that was appended at `now` has caused it.
+    pub fn alerted(&self, alert: &AlertRecord, now: AppendTime) {
+        correlator::alerted(&self.metrics, &self.status, (alert, now), now);
     }
 
     fn set_policy(&self, policy: &Policy) {

@@ -27,6 +27,7 @@
 //! | `wire` | TLS, SCRAM and the privileges of docs/security.md |
 //! | `dashboard` | every panel has data; needs Prometheus |
 //! | `input_shapes` | input of unknown shapes, its age, and the time from event to alert |
+//! | `page` | what the page shows of the topics of alerts and of services |
 //! | `health` | what `pipewarden health` says of a service without a broker |
 //!
 //! # Sizes
@@ -63,6 +64,7 @@ mod input_shapes;
 mod kafka;
 mod late_requests;
 mod live_findings;
+mod page;
 mod poison;
 mod readiness;
 mod recovery;

@@ -81,7 +81,8 @@ fn pages() -> Vec<PathBuf> {
     pages.extend(
         std::fs::read_dir(root.join("docs"))
             .unwrap()
-            .map(|entry| entry.unwrap().path()),
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "md")),
     );
     pages
 }

@@ -19,6 +19,8 @@
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
 //! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
 //! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
+//! | `page`, `report` | the same of the page's server; what `replay --html` writes |
+//! | `demo` | the engine, fed by made-up documents, and the page in one process |
 //! | `errors` | what a command says that fails |
 //!
 //! # Sizes
@@ -47,6 +49,7 @@ mod campaigns;
 mod clocks;
 mod crash;
 mod day;
+mod demo;
 mod document;
 mod endpoints;
 mod errors;
@@ -64,11 +67,13 @@ mod local_access;
 mod named_cases;
 mod odd_documents;
 mod order_free;
+mod page;
 mod planted_bindings;
 mod policy_change;
 mod recordings;
 mod replay;
 mod replay_input;
+mod report;
 mod resources;
 mod rules;
 mod sensors;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pipewarden_core::event::{
-    DecodeError, Decoder, Detail, Event, Kind, NetworkConnection, PipeConnected, ShareAccess, Skip,
-    TimeSource, Watched,
+    DecodeError, Decoder, Detail, Event, Kind, NetworkConnection, Pattern, PipeConnected, ShareAccess, Skip,
+    TimeSource, Watched, WatchedShare,
 };
 use serde_json::{Value, json};
 use testkit::winlogbeat::{ATLAS, CLIENT, at};
@@ -135,6 +135,42 @@ fn a_share_access_is_the_same_in_every_shape() {
         assert_eq!(account.to_string(), "APERTURE\\TESTSUBJECT4", "{}", shape.name);
         assert_eq!(account.logon_id.as_deref(), Some("0x6cb896c6"), "{}", shape.name);
         assert_eq!(access_mask.as_deref(), Some("0x120089"), "{}", shape.name);
+    }
+}
+
+#[test]
+fn a_path_of_a_watched_share_is_the_same_in_every_shape_and_any_other_is_skipped() {
+    let watched = Watched {
+        shares: vec![WatchedShare {
+            share: Pattern::new("REMINST"),
+            path: Pattern::new("SMSTemp*"),
+        }],
+        ..Watched::default()
+    };
+    let decoder = Decoder::new(watched, Duration::from_secs(30 * 60));
+    for shape in shapes::all() {
+        let decoded = |share: &str, path: &str| {
+            let text = shape.share.to_string();
+            let text = text.replace("IPC$", share).replace("winreg", path);
+            decoder.decode(text.as_bytes()).unwrap().outcome
+        };
+        let Ok(Event {
+            detail: Detail::ShareAccess(access),
+            ..
+        }) = decoded("ReMinst", "SMSTemp")
+        else {
+            panic!("{}", shape.name)
+        };
+        let named = (access.share.as_deref(), &*access.path, access.pipe());
+        assert_eq!(named, (Some("reminst"), "smstemp", None), "{}", shape.name);
+        assert_eq!(access.source_ip.unwrap().to_string(), CLIENT, "{}", shape.name);
+        for (share, path, skip) in [
+            ("REMINST", "SMSImages", Skip::OtherShare),
+            ("REMINST2", "SMSTemp", Skip::OtherShare),
+            ("IPC$", "SMSTemp", Skip::OtherPipe),
+        ] {
+            assert_eq!(decoded(share, path), Err(skip), "{}: {share} {path}", shape.name);
+        }
     }
 }
 

@@ -25,7 +25,7 @@
 //! [`Observer`] gets.
 //!
 //! Start with [`Service::run`], [`Observer`], [`ActivePolicy`] and [`plans`], the settings that the topics need;
-//! [`TopicAdmin`] creates them and [`DocumentProducer`] publishes to the first.
+//! [`TopicAdmin`] creates them, [`DocumentProducer`] publishes to the first, and [`AlertReader`] reads what comes out.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -59,6 +59,7 @@
 //! ```
 
 mod active_policy;
+mod alert_reader;
 mod bindings;
 mod client;
 mod client_check;
@@ -85,6 +86,7 @@ mod topics;
 mod transaction;
 
 pub use active_policy::ActivePolicy;
+pub use alert_reader::AlertReader;
 pub use client_check::client_problems;
 pub use document_producer::DocumentProducer;
 pub use error::DriverError;

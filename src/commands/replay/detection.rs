@@ -10,6 +10,7 @@ use super::explain_text::{self, Unresolved};
 use super::kept::Kept;
 use super::lost::Lost;
 use super::noise;
+use super::page::Page;
 use super::sorted::Key;
 use super::summary::Summary;
 use crate::cli::ReplayArgs;
@@ -32,6 +33,7 @@ pub(super) struct Detection<'a> {
     /// Nothing, unless explanations are asked for.
     unresolved: Unresolved,
     lost: Lost,
+    page: Option<Page>,
 }
 
 impl<'a> Detection<'a> {
@@ -41,6 +43,7 @@ impl<'a> Detection<'a> {
         router: &'a Router,
         names: &'a [Arc<str>],
         summary: &'a mut Summary,
+        page: Option<Page>,
     ) -> Self {
         let replayer = Replayer::new(policy);
         let entries = policy.exceptions.entries().iter();
@@ -51,7 +54,7 @@ impl<'a> Detection<'a> {
             router,
             names,
             summary,
-            replayer: if args.explain {
+            replayer: if args.explain || page.is_some() {
                 replayer.with_explanations()
             } else {
                 replayer
@@ -59,7 +62,13 @@ impl<'a> Detection<'a> {
             view: FinalView::default(),
             unresolved: Unresolved::default(),
             lost: Lost::default(),
+            page,
         }
+    }
+
+    /// Whether somebody wants to know why.
+    fn explains(&self) -> bool {
+        self.args.explain || self.page.is_some()
     }
 
     /// Takes in the next event, as the sorter kept it.
@@ -78,8 +87,9 @@ impl<'a> Detection<'a> {
         };
         let append_time = AppendTime::from_millis(append_time);
         self.summary.local += u64::from(observation.is_local);
-        let to_explain =
-            (self.args.explain).then(|| (observation.asset.clone(), Seen::of(&observation.event)));
+        let to_explain = self
+            .explains()
+            .then(|| (observation.asset.clone(), Seen::of(&observation.event)));
         let applied = self.replayer.observe(append_time, observation);
         if let Some((asset, seen)) = to_explain {
             self.lost.note(asset, seen, applied.disposition);
@@ -93,7 +103,7 @@ impl<'a> Detection<'a> {
 
     /// Resolves an event by all bindings.
     fn resolve(&mut self, received: Received, file: &str, line: u64) -> Option<Observation> {
-        let to_explain = self.args.explain.then(|| received.event.clone());
+        let to_explain = self.explains().then(|| received.event.clone());
         match self.router.resolve(received) {
             Routed::Observation(routed) => {
                 *self.summary.observations.entry(routed.kind()).or_default() += 1;
@@ -118,7 +128,7 @@ impl<'a> Detection<'a> {
             return;
         }
         self.unresolved.note(event, file, line);
-        if self.summary.wants_example(reason.as_str()) {
+        if self.args.explain && self.summary.wants_example(reason.as_str()) {
             let description = explain_text::describe_skipped(event, reason);
             self.summary.example(reason.as_str(), file, line, &description);
         }
@@ -133,12 +143,20 @@ impl<'a> Detection<'a> {
                     .entry(exception.id.to_string())
                     .or_default() += 1;
             }
+            if let Some(page) = &mut self.page {
+                page.alert(&alert);
+            }
             if self.args.revisions && (alert.is_published || self.args.show_suppressed) {
-                printer.print(&alert, self.explain(&alert).as_ref())?;
+                printer.print(&alert, self.printed_explanation(&alert).as_ref())?;
             }
             self.view.upsert(alert);
         }
         Ok(())
+    }
+
+    /// The explanation that is printed with an alert.
+    fn printed_explanation(&self, alert: &AlertRecord) -> Option<Explanation> {
+        self.args.explain.then(|| self.explain(alert))?
     }
 
     fn explain(&self, alert: &AlertRecord) -> Option<Explanation> {
@@ -164,11 +182,25 @@ impl<'a> Detection<'a> {
         }
         if !self.args.revisions {
             for alert in self.shown() {
-                printer.print(alert, self.explain(alert).as_ref())?;
+                printer.print(alert, self.printed_explanation(alert).as_ref())?;
             }
         }
         printer.out.flush()?;
-        Ok(())
+        self.finish_page()
+    }
+
+    fn finish_page(&mut self) -> anyhow::Result<()> {
+        let Some(mut page) = self.page.take() else {
+            return Ok(());
+        };
+        let kept = self
+            .view
+            .active()
+            .chain(self.view.with_status(Status::Suppressed));
+        for explanation in kept.filter_map(|alert| self.explain(alert)) {
+            page.explanation(&explanation);
+        }
+        page.write()
     }
 
     /// The final alerts that are printed, in order.

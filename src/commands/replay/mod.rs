@@ -13,6 +13,7 @@ mod kept;
 mod lines;
 mod lost;
 mod noise;
+mod page;
 mod pretty;
 mod sensor;
 mod sorted;
@@ -81,7 +82,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let Replay { router, summary, .. } = &mut replay;
     let names: Vec<Arc<str>> = inputs.iter().map(|input| Arc::from(&*input.name)).collect();
-    let mut detection = Detection::new(args, &policy, router, &names, summary);
+    let page = args
+        .html
+        .as_deref()
+        .map(|file| page::Page::new(file, &names, &settings.detection));
+    let mut detection = Detection::new(args, &policy, router, &names, summary, page);
     let detected = sorter
         .finish(|key, kept| detection.deliver(key, *kept, &mut printer))
         .and_then(|()| detection.finish(&mut printer));

@@ -5,10 +5,11 @@ use std::time::Instant;
 use pipewarden_core::log::Offset;
 use tracing::{debug, error, info, warn};
 
-use crate::engine::{DeadLetter, DeadLetterReason};
+use crate::engine::{AlertRecord, DeadLetter, DeadLetterReason};
 use crate::telemetry::metrics::{RebalanceEvent, TransactionOutcome};
 use crate::telemetry::status::Worker;
 use crate::telemetry::{Metrics, Readiness, Status, wall_clock};
+use crate::time::AppendTime;
 use crate::worker::{
     AppliedRecord, Batch, Fact, Loss, PartitionId, PartitionReport, RenewalReason, Replacement, Topic,
     WorkerState,
@@ -98,10 +99,7 @@ impl Reported<'_> {
         }
         let now = wall_clock();
         for pending in batch.parts().flat_map(|part| &part.alerts) {
-            self.metrics.alert(&pending.alert, pending.appended, now);
-            if let Some(exception) = &pending.alert.hit {
-                self.status.hit(exception);
-            }
+            alerted(self.metrics, self.status, (&pending.alert, pending.appended), now);
         }
     }
 
@@ -154,6 +152,19 @@ impl Reported<'_> {
                 "a transaction was aborted as its partitions were revoked; their new owner repeats it: {problem}"
             );
         }
+    }
+}
+
+/// An alert is published that a record appended then has caused.
+pub(super) fn alerted(
+    metrics: &Metrics,
+    status: &Status,
+    (alert, appended): (&AlertRecord, AppendTime),
+    now: AppendTime,
+) {
+    metrics.alert(alert, appended, now);
+    if let Some(exception) = &alert.hit {
+        status.hit(exception);
     }
 }
 

@@ -117,9 +117,11 @@ mod tests {
         let exceptions = number(policy.exceptions.entries().len(), "exception");
         assert_eq!(
             in_force.summary,
-            format!("1 rule (detect-8) on 0 listed hosts and on all others; {exceptions}")
+            format!(
+                "4 rules (detect-1, detect-3, detect-7, detect-8) on 0 listed hosts and on all others; {exceptions}"
+            )
         );
-        assert_eq!(in_force.rules, ["detect-8"]);
+        assert_eq!(in_force.rules, ["detect-1", "detect-3", "detect-7", "detect-8"]);
         assert!(in_force.settings.contains_key("detection.attribution_window"));
         assert_eq!(in_force.settings["kafka.topics.input"], json!(["winlogbeat"]));
         let text = json!(in_force).to_string();

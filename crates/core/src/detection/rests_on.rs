@@ -88,10 +88,9 @@ impl Content {
         grounds.into_iter().collect()
     }
 
-    fn grounds_of(&self, evidence: &Evidence) -> impl Iterator<Item = Ground> {
-        let event = &evidence.observation.event;
-        let log = event.detail.log();
-        let (number, weakness, says) = match &event.detail {
+    /// The number of an event, how far it is from the asset's word about the access, and what it says.
+    fn said_by(&self, evidence: &Evidence) -> (&'static str, Weakness, Vec<Says>) {
+        match &evidence.observation.event.detail {
             Detail::ShareAccess(share) => {
                 let mut says = vec![Says::Time];
                 says.extend(share.pipe().map(|_| Says::Pipe));
@@ -112,7 +111,7 @@ impl Content {
                 };
                 let says = self.source_ip.map(|_| Says::Source);
                 (
-                    match log {
+                    match connection.reported_by {
                         Log::Sysmon => "3",
                         Log::Security => "5156",
                     },
@@ -139,9 +138,14 @@ impl Content {
                 says.extend(session.account.is_some().then_some(Says::Account));
                 ("5140", Weakness::Session, says)
             }
-        };
+        }
+    }
+
+    fn grounds_of(&self, evidence: &Evidence) -> impl Iterator<Item = Ground> {
+        let event = &evidence.observation.event;
+        let (number, weakness, says) = self.said_by(evidence);
         let (computer, agent) = (Arc::clone(&event.computer), evidence.observation.agent.clone());
-        let log = match log {
+        let log = match event.detail.log() {
             Log::Sysmon => GroundLog::Sysmon,
             Log::Security => GroundLog::Security,
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pipewarden_core::detection::{Explanation, SightingRecord, StateSize, Status};
+use pipewarden_core::detection::{ClockState, Explanation, SensorState, SightingRecord, StateSize, Status};
 use pipewarden_core::event::Observation;
 use pipewarden_core::log::At;
 use pipewarden_core::time::AppendTime;
@@ -45,6 +45,37 @@ impl Replayer {
     pub fn explain(&self, key: &str) -> Option<Explanation> {
         let closed = self.explanations.as_ref()?;
         self.correlator.explain(key).or_else(|| closed.get(key).cloned())
+    }
+
+    /// Why the alert with this key has its content by the present state: `None` once it has closed.
+    pub fn explain_open(&self, key: &str) -> Option<Explanation> {
+        self.correlator.explain(key)
+    }
+
+    /// What is known of the sensors of listed assets.
+    pub fn sensors(&self) -> impl Iterator<Item = SensorState> {
+        self.correlator.sensors()
+    }
+
+    /// The clocks of listed assets, as far as sessions show them.
+    pub fn clocks(&self) -> impl Iterator<Item = ClockState> {
+        self.correlator.clocks()
+    }
+
+    /// The next deadline that is due by then passes at its time, as an idle partition's does; `None` where none is.
+    pub fn tick(&mut self, now: AppendTime) -> Option<Applied> {
+        let of_accesses = self.correlator.next_deadline();
+        let of_campaigns = self.campaigns.next_deadline();
+        if let Some(deadline) = of_campaigns
+            && of_accesses.is_none_or(|accesses| deadline < accesses)
+        {
+            return (deadline <= now).then(|| Applied {
+                alerts: self.tick_campaigns(deadline),
+                ..Applied::default()
+            });
+        }
+        let deadline = of_accesses.filter(|deadline| *deadline <= now)?;
+        Some(self.append(deadline, ObservationRecord::Tick {}))
     }
 
     /// How much is in state.

@@ -95,13 +95,12 @@ impl<'a> Reader<'a, '_> {
         let (destination_ips, source_ip) = (destination_ips(&source), self.source_ip(&source));
         let subject = self.subject(&source, &candidates, &found);
         let counts = self.counts(&source);
-        let is_attributed = self.who != Who::Unattributed;
         let Client {
             hosts,
             users,
             processes,
             ..
-        } = if is_attributed {
+        } = if self.who != Who::Unattributed {
             source.client
         } else {
             Client::default()
@@ -161,8 +160,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// What bounds have dropped of the alert and of the session evidence near its accesses. The evidence of a share access
-    /// without any may have come long before it.
+    /// What bounds have dropped of it, and of session evidence near its accesses: that of a share access may be long before it.
     fn dropped(&self, times: (EventTime, EventTime)) -> Dropped {
         let opened = self.members.opened().unwrap_or(AppendTime::MIN);
         let dropped = &self.asset.connections.dropped;

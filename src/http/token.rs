@@ -1,4 +1,4 @@
-//! The token that `/metrics` and `/status` may ask for.
+//! The token that a server may ask for.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ const SHORTEST: usize = 16;
 pub(super) struct Token(Vec<u8>);
 
 impl Token {
-    /// Reads the token from a file; blanks around it do not count.
+    /// Reads the token from the file that `name` names; blanks around it do not count.
     ///
     /// # Errors
     /// No such file, or one that holds no token.
-    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
-        let about = || format!("http.token_file {}", file.display());
+    pub(super) fn read(name: &str, file: &Path) -> anyhow::Result<Self> {
+        let about = || format!("{name} {}", file.display());
         let text = std::fs::read_to_string(file).with_context(about)?;
         let token = text.trim();
         if token.len() < SHORTEST {
@@ -50,7 +50,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         std::fs::write(&file, " 0123456789abcdef\n").unwrap();
-        let token = Token::read(&file).unwrap();
+        let token = Token::read("http.token_file", &file).unwrap();
         assert!(token.is_in(b"Bearer 0123456789abcdef") && token.is_in(b"bearer 0123456789abcdef"));
         for wrong in [
             "Bearer 0123456789abcde",
@@ -67,7 +67,7 @@ mod tests {
     fn a_file_without_a_token_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
-        let problem = |file: &Path| format!("{:#}", Token::read(file).err().unwrap());
+        let problem = |file: &Path| format!("{:#}", Token::read("http.token_file", file).err().unwrap());
         assert!(problem(&file).starts_with("http.token_file "));
         for (text, word) in [
             ("short", "at least 16"),

@@ -1,4 +1,4 @@
-//! TLS before the endpoints.
+//! TLS before a server.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,18 +17,21 @@ use tracing::warn;
 /// How soon a renewed certificate is used.
 const READ_AGAIN: Duration = Duration::from_secs(60);
 
+/// Where a file was named, and the file.
+type Named<'a> = (&'static str, &'a Path);
+
 /// Speaks TLS 1.2 and 1.3 with a certificate and its key, PEM both.
 ///
 /// # Errors
-/// The setting, its file, and what is wrong with it.
-pub(super) fn acceptor(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
+/// Where it was named, the file, and what is wrong with it.
+pub(super) fn acceptor(certificate: Named<'_>, key: Named<'_>) -> anyhow::Result<TlsAcceptor> {
     let current = Current {
         key: read(certificate, key)?,
         read: Instant::now(),
     };
     let resolver = Renewed {
-        certificate: certificate.to_owned(),
-        key: key.to_owned(),
+        certificate: (certificate.0, certificate.1.to_owned()),
+        key: (key.0, key.1.to_owned()),
         current: Mutex::new(current),
     };
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -38,18 +41,18 @@ pub(super) fn acceptor(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcce
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn read(certificate: &Path, key: &Path) -> anyhow::Result<Arc<CertifiedKey>> {
-    let about = |setting: &str, file: &Path| format!("http.{setting} {}", file.display());
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
+fn read(certificate: Named<'_>, key: Named<'_>) -> anyhow::Result<Arc<CertifiedKey>> {
+    let about = |(name, file): Named<'_>| format!("{name} {}", file.display());
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate.1)
         .and_then(Iterator::collect)
-        .with_context(|| about("certificate_file", certificate))?;
+        .with_context(|| about(certificate))?;
     anyhow::ensure!(
         !chain.is_empty(),
         "{}: there is no certificate in it",
-        about("certificate_file", certificate)
+        about(certificate)
     );
-    let key_of = || about("key_file", key);
-    let private = PrivateKeyDer::from_pem_file(key).with_context(key_of)?;
+    let key_of = || about(key);
+    let private = PrivateKeyDer::from_pem_file(key.1).with_context(key_of)?;
     let signing = ring::sign::any_supported_type(&private).with_context(key_of)?;
     let certified = CertifiedKey::new(chain, signing);
     certified
@@ -61,8 +64,8 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<Arc<CertifiedKey>> {
 /// The certificate as its files have it: whoever renews it replaces them.
 #[derive(Debug)]
 struct Renewed {
-    certificate: PathBuf,
-    key: PathBuf,
+    certificate: (&'static str, PathBuf),
+    key: (&'static str, PathBuf),
     current: Mutex<Current>,
 }
 
@@ -79,9 +82,12 @@ impl Renewed {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_duration_since(current.read) >= READ_AGAIN {
             current.read = now;
-            match read(&self.certificate, &self.key) {
+            match read(
+                (self.certificate.0, &self.certificate.1),
+                (self.key.0, &self.key.1),
+            ) {
                 Ok(key) => current.key = key,
-                Err(problem) => warn!("the certificate of the endpoints stays as it was: {problem:#}"),
+                Err(problem) => warn!("the certificate stays as it was: {problem:#}"),
             }
         }
         Arc::clone(&current.key)
@@ -110,10 +116,10 @@ mod tests {
         };
         let (first, began) = (renew(), Instant::now());
         let resolver = Renewed {
-            certificate: certificate.clone(),
-            key: key.clone(),
+            certificate: ("certificate", certificate.clone()),
+            key: ("key", key.clone()),
             current: Mutex::new(Current {
-                key: read(&certificate, &key).unwrap(),
+                key: read(("certificate", &certificate), ("key", &key)).unwrap(),
                 read: began,
             }),
         };

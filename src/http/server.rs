@@ -1,5 +1,5 @@
-//! Connections to the endpoints, which may come from anyone who reaches them: each is for one request and has only so long
-//! for it, and there are only so many.
+//! Connections, which may come from anyone who reaches the server: each is for one request and has only so long for it, and
+//! there are only so many.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -20,17 +20,35 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
+use super::Protection;
+
 /// How many connections there may be; others wait in the system's queue.
 const MOST: usize = 64;
-
-/// How many one address may have, so that it cannot keep others out; further ones are closed at once.
-const MOST_OF_ONE: usize = 16;
 
 /// How long the handshake of TLS may take, and then the head of the request.
 const HEAD: Duration = Duration::from_secs(5);
 
-/// How long a connection may take as a whole: a reader that does not read ends here.
-const WHOLE: Duration = Duration::from_secs(30);
+/// What a server grants a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How long it may take as a whole: a reader that does not read ends here.
+    whole: Duration,
+    /// How many one address may have, so that it cannot keep others out; further ones are closed at once.
+    most_of_one: usize,
+}
+
+impl Limits {
+    /// For answers that are there at once.
+    pub(crate) const SHORT: Self = Self {
+        whole: Duration::from_secs(30),
+        most_of_one: 16,
+    };
+    /// For streams, whose readers begin again where they ended. A proxy before the page is one address, and all who look.
+    pub(crate) const STREAMS: Self = Self {
+        whole: Duration::from_secs(3600),
+        most_of_one: 48,
+    };
+}
 
 /// How long answers that are on their way may take once the service ends.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -39,9 +57,10 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const HEAD_BYTES: usize = 16 << 10;
 
 /// Answers connections until `until` is done.
-pub(super) async fn run(
+pub(crate) async fn run(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    protection: &Protection,
+    limits: Limits,
     app: Router,
     until: impl Future<Output = ()>,
 ) {
@@ -55,15 +74,15 @@ pub(super) async fn run(
             Some(_) = connections.join_next() => continue,
             Some(accepted) = accept(&listener, &room) => accepted,
         };
-        let Some(place) = peers.enter(peer.ip()) else {
-            debug!(%peer, "a connection is closed: its address has {MOST_OF_ONE} already");
+        let Some(place) = peers.enter(peer.ip(), limits.most_of_one) else {
+            debug!(%peer, "a connection is closed: its address has {} already", limits.most_of_one);
             continue;
         };
-        let (tls, app) = (tls.clone(), app.clone());
+        let (tls, app) = (protection.tls.clone(), app.clone());
         connections.spawn(async move {
-            let ended = timeout(WHOLE, answer(stream, tls, app)).await;
+            let ended = timeout(limits.whole, answer(stream, tls, app)).await;
             if !matches!(ended, Ok(Ok(()))) {
-                debug!(%peer, "a connection to the endpoints has failed: {ended:?}");
+                debug!(%peer, "a connection has failed: {ended:?}");
             }
             drop((place, permit));
         });
@@ -85,7 +104,7 @@ async fn accept(
             Ok((stream, peer)) => return Some((stream, peer, permit)),
             // A connection that is gone again, or no file descriptor for one.
             Err(problem) => {
-                warn!("a connection to the endpoints cannot be accepted: {problem}");
+                warn!("a connection cannot be accepted: {problem}");
                 sleep(Duration::from_secs(1)).await;
             }
         }
@@ -123,10 +142,10 @@ struct Peers(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
 
 impl Peers {
     /// A place for one more connection of this address, if it may have one.
-    fn enter(&self, address: IpAddr) -> Option<Place> {
+    fn enter(&self, address: IpAddr, most: usize) -> Option<Place> {
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = peers.entry(address).or_default();
-        if *own >= MOST_OF_ONE {
+        if *own >= most {
             return None;
         }
         *own += 1;

@@ -1,11 +1,6 @@
 //! `/metrics`, `/healthz`, `/readyz`, `/status`, and who may ask for which.
 
-mod server;
-mod tls;
-mod token;
-
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,52 +10,15 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
-use self::token::Token;
 use super::{Metrics, Status};
-use crate::config::Http;
-
-/// What protects the endpoints, as the settings ask for it.
-#[derive(Clone, Default)]
-pub struct Protection {
-    tls: Option<TlsAcceptor>,
-    token: Option<Arc<Token>>,
-}
-
-impl Protection {
-    /// Reads certificate, key and token.
-    ///
-    /// # Errors
-    /// The setting, its file, and what is wrong with it.
-    pub fn read(settings: &Http) -> anyhow::Result<Self> {
-        let tls = match (&settings.certificate_file, &settings.key_file) {
-            (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
-            _ => None,
-        };
-        let read = |file: &Path| Token::read(file).map(Arc::new);
-        Ok(Self {
-            tls,
-            token: settings.token_file.as_deref().map(read).transpose()?,
-        })
-    }
-
-    /// Whether the endpoints speak TLS.
-    pub fn has_tls(&self) -> bool {
-        self.tls.is_some()
-    }
-
-    /// Whether some of the endpoints ask for a token.
-    pub fn has_token(&self) -> bool {
-        self.token.is_some()
-    }
-}
+use crate::http::{self, Limits, Protection};
 
 #[derive(Clone)]
 struct Shared {
     metrics: Arc<Metrics>,
     status: Arc<Status>,
-    token: Option<Arc<Token>>,
+    protection: Protection,
     /// Nobody but this machine can ask.
     is_loopback: bool,
 }
@@ -76,7 +34,6 @@ pub async fn serve(
     status: Arc<Status>,
     until: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let Protection { tls, token } = protection;
     let app = Router::new()
         .route("/metrics", get(show_metrics))
         .route("/healthz", get(health))
@@ -85,15 +42,15 @@ pub async fn serve(
         .with_state(Shared {
             metrics,
             status,
-            token,
+            protection: protection.clone(),
             is_loopback: listener.local_addr()?.ip().is_loopback(),
         });
-    server::run(listener, tls, app, until).await;
+    http::run(listener, &protection, Limits::SHORT, app, until).await;
     Ok(())
 }
 
 async fn show_metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    if let Some(denial) = shared.deny(&headers) {
+    if let Some(denial) = shared.protection.deny(&headers) {
         return denial;
     }
     shared.metrics.status(&shared.status);
@@ -102,10 +59,10 @@ async fn show_metrics(State(shared): State<Shared>, headers: HeaderMap) -> Respo
 }
 
 async fn show_status(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    if let Some(denial) = shared.deny(&headers) {
+    if let Some(denial) = shared.protection.deny(&headers) {
         return denial;
     }
-    if shared.token.is_none() && !shared.is_loopback {
+    if !shared.protection.has_token() && !shared.is_loopback {
         let reason = "/status names hosts, addresses and accounts, so it is off where others than this machine may ask and \
                       there is no http.token_file\n";
         return (StatusCode::FORBIDDEN, reason).into_response();
@@ -119,19 +76,6 @@ async fn health(State(shared): State<Shared>) -> Response {
 
 async fn readiness(State(shared): State<Shared>) -> Response {
     answer(&shared.status.unready(), &shared.status)
-}
-
-impl Shared {
-    /// The answer to whoever has no right to what a token protects.
-    fn deny(&self, headers: &HeaderMap) -> Option<Response> {
-        let token = self.token.as_ref()?;
-        let own = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
-        if own.is_some_and(|own| token.is_in(own)) {
-            return None;
-        }
-        let asks = [(header::WWW_AUTHENTICATE, "Bearer")];
-        Some((StatusCode::UNAUTHORIZED, asks, "a bearer token is needed\n").into_response())
-    }
 }
 
 fn answer(reasons: &[String], status: &Status) -> Response {
