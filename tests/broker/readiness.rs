@@ -98,7 +98,10 @@ fn status_says_in_words_what_is_in_force_how_far_it_is_behind_and_what_was_never
     });
     let status = status();
     let summary = status["in_force"]["summary"].as_str().unwrap();
-    assert!(summary.starts_with("1 rule (detect-8) on "), "{summary}");
+    assert!(
+        summary.starts_with("4 rules (detect-1, detect-3, detect-7, detect-8) on "),
+        "{summary}"
+    );
     assert_eq!(status["in_force"]["id"], status["policy"]);
     let assets = status["assets"].as_object().unwrap();
     assert_eq!(

@@ -78,7 +78,9 @@ fn a_process_that_slept_while_another_took_its_name_ends_and_does_not_take_it_ba
     first.signal("STOP");
     let second = Service::start(&settings);
     second.await_message("waiting whether it is still there");
-    second.await_that("its partition", || owned(&second) == 1);
+    second.await_that("its partition, and those of sightings", || {
+        owned(&second) == 1 + 3
+    });
     second.await_ready();
     first.signal("CONT");
     let (status, _) = first.wait();
