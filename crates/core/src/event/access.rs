@@ -75,3 +75,15 @@ pub enum Outcome {
     /// The access was denied: a probe.
     Failure,
 }
+
+impl Outcome {
+    /// What is known of two together: success if either is known to have been granted, failure if both are known to have been
+    /// denied.
+    pub(crate) fn together(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(Self::Success), _) | (_, Some(Self::Success)) => Some(Self::Success),
+            (Some(Self::Failure), Some(Self::Failure)) => Some(Self::Failure),
+            _ => None,
+        }
+    }
+}

@@ -174,10 +174,6 @@ impl Campaign {
             .iter()
             .map(|touch| (touch.sighting.alert_id, touch.sighting))
             .collect();
-        let collected = |list: fn(&Sighting) -> &[Arc<str>]| -> Vec<Arc<str>> {
-            let texts: BTreeSet<&Arc<str>> = all.values().flat_map(|sighting| list(sighting)).collect();
-            texts.into_iter().cloned().collect()
-        };
         let mut campaign = Self {
             source: Arc::clone(source),
             source_ip: one.sighting.source_ip,
@@ -195,8 +191,8 @@ impl Campaign {
             denied: number(&assets, |asset| asset.is_denied),
             confidence: context.confidence(touches),
             outcome: outcome(all.values().copied()),
-            pipes: collected(|sighting| &sighting.pipes),
-            accounts: collected(|sighting| &sighting.accounts),
+            pipes: sorted(all.values().flat_map(|sighting| &sighting.pipes)),
+            accounts: sorted(all.values().flat_map(|sighting| &sighting.accounts)),
             hosts: assets.iter().map(|asset| asset.asset.clone()).collect(),
             assets,
             dropped: 0,
@@ -319,14 +315,8 @@ fn sorted<'a>(texts: impl Iterator<Item = &'a Arc<str>>) -> Vec<Arc<str>> {
 
 /// Success if any is, else failure if all are.
 fn outcome<'a>(sightings: impl Iterator<Item = &'a Sighting>) -> Option<Outcome> {
-    let outcomes: Vec<Option<Outcome>> = sightings.map(|sighting| sighting.outcome).collect();
-    if outcomes.contains(&Some(Outcome::Success)) {
-        Some(Outcome::Success)
-    } else if outcomes.contains(&None) {
-        None
-    } else {
-        Some(Outcome::Failure)
-    }
+    let outcomes = sightings.map(|sighting| sighting.outcome);
+    outcomes.reduce(Outcome::together).flatten()
 }
 
 fn number(assets: &[CampaignAsset], is_such: impl Fn(&CampaignAsset) -> bool) -> u32 {

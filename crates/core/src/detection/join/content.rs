@@ -165,7 +165,7 @@ impl<'a> Reader<'a, '_> {
         let opened = self.members.opened().unwrap_or(AppendTime::MIN);
         let dropped = &self.asset.connections.dropped;
         let lacks_any = |share: &Share| !links::has_evidence(&share.stored, self.asset, self.settings);
-        let window = if self.members.audited().any(lacks_any) {
+        let window = if !dropped.is_empty() && self.members.audited().any(lacks_any) {
             self.settings.tuple_window
         } else {
             self.settings.attribution_window

@@ -59,7 +59,7 @@ impl DroppedAccesses {
         self.untimely = self.untimely.saturating_add(later.untimely);
         let (first, last) = self.times;
         self.times = (first.min(later.times.0), last.max(later.times.1));
-        self.outcome = together(self.outcome, later.outcome);
+        self.outcome = Outcome::together(self.outcome, later.outcome);
         self.has_more_accounts |= later.has_more_accounts;
         for account in later.accounts {
             self.add_account(account);
@@ -89,15 +89,6 @@ fn add_name<T: Ord>(names: &mut BTreeSet<T>, name: T, bytes: usize) -> bool {
         true
     } else {
         names.contains(&name)
-    }
-}
-
-/// What is known of two outcomes together.
-pub(super) fn together(one: Option<Outcome>, other: Option<Outcome>) -> Option<Outcome> {
-    match (one, other) {
-        (Some(Outcome::Success), _) | (_, Some(Outcome::Success)) => Some(Outcome::Success),
-        (Some(Outcome::Failure), Some(Outcome::Failure)) => Some(Outcome::Failure),
-        _ => None,
     }
 }
 
@@ -150,6 +141,10 @@ impl DroppedEvidence {
             None => &mut self.beyond,
         };
         lost.add(evidence.arrival);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.beyond.number == 0
     }
 
     /// How much was lost that would have been near accesses between two times, of which the first arrived then.

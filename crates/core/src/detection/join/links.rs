@@ -60,8 +60,8 @@ pub(super) fn newly_linked(stored: &Stored, asset: &AssetState, settings: &JoinS
         .collect()
 }
 
-/// The session evidence of a share access, or of a logon that is an access, each once: of its address and port, and of its logon id and address. Where it
-/// names no address, of its logon id.
+/// The session evidence of a share access, or of a logon that is an access, each once: of its address and port, and of its logon
+/// id and address. Where it names no address, of its logon id.
 pub(super) fn evidence_of<'a>(
     share: &Stored,
     asset: &'a AssetState,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::accesses::{Accesses, Pipe, Share};
 use super::content::count;
-use super::dropped::{DroppedAccesses, together};
+use super::dropped::DroppedAccesses;
 use super::open_alert::OpenAlert;
 use super::standing::Standing;
 use super::stored::{Opened, Stored};
@@ -137,7 +137,7 @@ impl<'a> Members<'a> {
         let alone = self.alone.iter().map(|_| None);
         let outcomes = shares.chain(alone);
         let outcomes = outcomes.chain(self.dropped.map(|dropped| dropped.outcome));
-        outcomes.reduce(together).flatten()
+        outcomes.reduce(Outcome::together).flatten()
     }
 
     /// When the first of them arrived.
