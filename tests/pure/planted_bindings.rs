@@ -370,3 +370,22 @@ fn an_alert_says_where_nothing_but_a_binding_places_a_connection_at_its_host() {
     assert_eq!(is_placed(second_card(listed)), (true, true));
     assert_eq!(is_placed(at_listed), (true, false));
 }
+
+#[test]
+fn what_a_host_logs_itself_is_placed_by_no_binding_even_where_only_a_binding_has_its_full_name() {
+    let mut access = share(0, CLIENT, 49_839);
+    let full = with(
+        connection(-MINUTE, "atlas.aperture.local", ATLAS, 50_000),
+        "DestinationIp",
+        CLIENT.into(),
+    );
+    access["winlog"]["computer_name"] = "ATLAS".into();
+    let [alert] = Bench::watching_all().detect(&[full, access]).try_into().unwrap();
+    assert_eq!(alert["host"]["name"], "atlas.aperture.local", "{alert:#}");
+    let grounds = alert["pipewarden"]["rests_on"].as_array().unwrap();
+    let mut logs = grounds
+        .iter()
+        .filter(|ground| ground["event"] == "5145")
+        .map(|ground| &ground["log"]);
+    assert!(logs.all(|log| log == "security"), "{grounds:#?}");
+}

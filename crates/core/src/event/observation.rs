@@ -250,7 +250,7 @@ pub struct Observation {
     /// Whether it shows the asset at both ends, by the word of the asset's own log.
     #[serde(rename = "local", default, skip_serializing_if = "is_false")]
     pub is_local: bool,
-    /// Whether nothing but a binding of that time says that `asset` is the destination.
+    /// Whether a client logged it, and nothing but a binding of that time says that `asset` is the destination.
     #[serde(rename = "bound", default, skip_serializing_if = "is_false")]
     pub is_bound: bool,
     /// The event itself.

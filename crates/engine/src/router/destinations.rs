@@ -32,13 +32,17 @@ impl Destinations {
         if !self.session_evidence.keeps(&received.event.detail, roles) && !is_use(&asset) {
             return Routed::Skipped(Reason::NotKept);
         }
+        let names_its_destination = match &received.event.detail {
+            Detail::NetworkConnection(connection) => connection.initiated,
+            _ => false,
+        };
         let source_name = (!is_local)
             .then(|| self.resolver.source_name(&received.event))
             .flatten();
         Routed::Observation(RoutedObservation {
             observation: Observation::new(asset, received)
                 .local_where(is_local)
-                .bound_where(resolution.resolved_by == ResolvedBy::Binding)
+                .bound_where(names_its_destination && resolution.resolved_by == ResolvedBy::Binding)
                 .with_source_name(source_name),
             resolved_by: resolution.resolved_by,
             conflict: resolution.conflict,
