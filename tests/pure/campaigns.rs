@@ -147,11 +147,20 @@ fn a_campaign_by_downgraded_alerts_alone_is_downgraded_and_of_others_they_do_not
     let all = only(campaigns(downgraded(12, |_| true)));
     assert_eq!((all.is_downgraded, all.downgraded, risk_of(&all)), (true, 12, 25));
     let two_at_full_risk = only(campaigns(downgraded(12, |index| index > 1)));
-    assert_eq!((two_at_full_risk.is_downgraded, two_at_full_risk.downgraded), (true, 10));
+    assert_eq!(
+        (two_at_full_risk.is_downgraded, two_at_full_risk.downgraded),
+        (true, 10)
+    );
     let three = only(campaigns(downgraded(12, |index| index > 2)));
-    assert_eq!((three.is_downgraded, three.touched, risk_of(&three)), (false, 12, 47));
+    assert_eq!(
+        (three.is_downgraded, three.touched, risk_of(&three)),
+        (false, 12, 47)
+    );
     let none = only(campaigns(downgraded(12, |_| false)));
-    assert_eq!((none.is_downgraded, none.downgraded, risk_of(&none)), (false, 0, 99));
+    assert_eq!(
+        (none.is_downgraded, none.downgraded, risk_of(&none)),
+        (false, 0, 99)
+    );
 }
 
 #[test]
@@ -160,7 +169,10 @@ fn a_downgraded_campaign_is_written_at_full_risk_as_soon_as_it_is_one_without_do
     log.append_all(downgraded(3, |_| true));
     assert!(campaign(&log.revisions[0]).is_downgraded);
     log.append_all((3..6).map(|asset| sighting(asset, asset, 3 * MINUTE, 3 * MINUTE)));
-    let mut at_full_risk = log.revisions.iter().filter(|revision| !campaign(revision).is_downgraded);
+    let mut at_full_risk = log
+        .revisions
+        .iter()
+        .filter(|revision| !campaign(revision).is_downgraded);
     let first = at_full_risk.next().unwrap();
     assert_eq!(first.number % 2, 1, "by a record, and not by a deadline");
     assert_eq!(campaign(first).touched, 6);
