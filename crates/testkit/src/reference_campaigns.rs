@@ -74,7 +74,10 @@ pub fn final_campaigns(
             let is_downgraded = !reaches(&kept, rules, settings);
             for part in parts(run, settings) {
                 let first = part.iter().map(|(time, _)| *time).min().unwrap();
-                campaigns.insert((Arc::clone(&source), first), expected(&part, is_downgraded, rules, settings));
+                campaigns.insert(
+                    (Arc::clone(&source), first),
+                    expected(&part, is_downgraded, rules, settings),
+                );
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::campaign::{Basis, Campaign, Context, campaign_id, at_full_risk};
+use super::campaign::{Basis, Campaign, Context, at_full_risk, campaign_id};
 use super::parts::{Part, Touch, parts, touches};
 use super::store::Sightings;
 use crate::detection::{AlertId, Body, JoinSettings, Revision};
@@ -159,8 +159,8 @@ impl Publisher {
             .map(|published| &published.campaign)
             .filter(|campaign| is_incomplete && campaign.is_active());
         let run = &touches[part.run.clone()];
-        let is_at_full_risk = context.is_enough(&at_full_risk(run))
-            || before.is_some_and(|campaign| !campaign.is_downgraded);
+        let is_at_full_risk =
+            context.is_enough(&at_full_risk(run)) || before.is_some_and(|campaign| !campaign.is_downgraded);
         if is_at_full_risk && !at_full_risk(&touches[part.touches.clone()]).is_empty() {
             return Some(Basis::FullRisk);
         }
