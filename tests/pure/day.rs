@@ -38,7 +38,10 @@ fn each_attack_on_several_hosts_is_one_campaign_and_nobody_elses_routine_is() {
     // By one attacker each: the registry of four hosts, PXE boot media, a machine account, coercion.
     assert_eq!(after.campaigns_of_attackers, 4, "{after:?}");
     assert_eq!(after.campaigns_of_others, 0, "{after:?}");
-    assert!(after.campaigns > 4, "monitors are downgraded, and not silent: {after:?}");
+    assert!(
+        after.campaigns > 4,
+        "monitors are downgraded, and not silent: {after:?}"
+    );
 }
 
 #[test]

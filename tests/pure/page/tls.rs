@@ -53,7 +53,10 @@ fn over_tls_the_page_is_served_to_whoever_trusts_its_certificate_and_alerts_to_w
     let served = Served::start(Ipv4Addr::LOCALHOST, &http);
     let page = "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
     let answer = ask(&served, own.cert.der(), page).unwrap();
-    assert!(answer.starts_with("HTTP/1.0 200") && answer.contains("<!doctype html>"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.0 200") && answer.contains("<!doctype html>"),
+        "{answer}"
+    );
     assert!(ask(&served, other.cert.der(), page).is_err());
     let alerts = "GET /api/alerts HTTP/1.0\r\nHost: localhost\r\n";
     let refused = ask(&served, own.cert.der(), &format!("{alerts}\r\n")).unwrap();
