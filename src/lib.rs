@@ -1,5 +1,5 @@
-//! Pipewarden: a Kafka stream processor that finds remote use of sensitive named pipes on protected
-//! Windows hosts, and says who did it.
+//! Pipewarden: a Kafka stream processor that finds remote use of sensitive named pipes, shares and accounts on
+//! protected Windows hosts, and says who did it.
 //!
 //! ```text
 //!   winlogbeat topics          no key, random partition, any order, minutes late
