@@ -108,10 +108,8 @@ impl RuleSet {
     }
 
     fn hint(&self, id: &str) -> String {
-        let mut builtin = Self::builtin_rules().rules.into_iter();
-        if builtin.any(|rule| *rule.id == *id) {
-            return "it is a built-in rule, and a folder of rules replaces those: pipewarden rules --write gives a \
-                    folder with all of them"
+        if Self::builtin_rules().get(id).is_some() {
+            return "it is built in, and a folder of rules replaces those: pipewarden rules --write"
                 .to_owned();
         }
         did_you_mean(id, self.rules.iter().map(|rule| &*rule.id))
