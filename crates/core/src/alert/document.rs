@@ -1,4 +1,4 @@
-//! The document's shape, field by field. Names outside `pipewarden` are those of the Elastic Common Schema 8.17.
+//! The document's shape, field by field. Names outside `pipewarden` are those of the Elastic Common Schema.
 
 use std::net::IpAddr;
 

@@ -10,8 +10,8 @@ use crate::detection::{Body, Confidence, Counts, Revision, Rule};
 use crate::event::Outcome;
 use crate::time::EventTime;
 
-/// The version of the Elastic Common Schema that documents follow.
-const ECS_VERSION: &str = "8.17.0";
+/// The version of the Elastic Common Schema that documents follow: the one that `.ci/checks/ecs` holds them to.
+const ECS_VERSION: &str = "9.4.0";
 
 /// What the inventory knows of the protected host.
 #[derive(Clone, Copy, Debug)]
