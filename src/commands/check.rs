@@ -15,7 +15,7 @@ use super::topics::Topics;
 use super::{demand_sound_client, settings, several};
 use crate::cli::CheckArgs;
 use crate::config::{Settings, tested_rules};
-use crate::detection::{Rule, RuleSet};
+use crate::detection::{RiskBy, Rule, RuleSet};
 use crate::engine::Policy;
 use crate::telemetry;
 use crate::time::AppendTime;
@@ -194,6 +194,8 @@ fn never_met(rule: &Rule, policy: &Policy) -> Vec<String> {
             watched.purpose.as_str()
         ));
     }
+    let of_risk = rule.risk_by.iter();
+    problems.extend(of_risk.filter_map(|entry| risk_never_raised(entry, policy)));
     let is_off = |link: &&Arc<str>| policy.rules.get(link).is_none();
     if !rule.chain.is_empty() && rule.chain.iter().all(|link| is_off(&link)) {
         let chain: Vec<&str> = rule.chain.iter().map(|link| &**link).collect();
@@ -203,6 +205,28 @@ fn never_met(rule: &Rule, policy: &Policy) -> Vec<String> {
         ));
     }
     problems
+}
+
+/// Why circumstances that a rule names never hold under the policy.
+fn risk_never_raised(entry: &RiskBy, policy: &Policy) -> Option<String> {
+    let mut assets = policy.inventory.assets().iter();
+    let mut accounts = policy.inventory.accounts().iter();
+    let has_role = assets.any(|asset| asset.roles.iter().any(|role| entry.roles.contains(role)));
+    let has_purpose = accounts.any(|account| entry.purposes.contains(&account.purpose));
+    let words = |words: Vec<&str>| words.join(" or ");
+    let why = if !entry.roles.is_empty() && !has_role {
+        let roles = entry.roles.iter().map(|role| role.as_str());
+        format!(
+            "the inventory lists no host with the role {}",
+            words(roles.collect())
+        )
+    } else if !entry.purposes.is_empty() && !has_purpose {
+        let purposes = entry.purposes.iter().map(|purpose| purpose.as_str());
+        format!("the inventory has no {} account", words(purposes.collect()))
+    } else {
+        return None;
+    };
+    Some(format!("risk_by {} never holds: {why}", entry.by))
 }
 
 fn names(pipes: &BTreeSet<Arc<str>>) -> String {

@@ -8,7 +8,7 @@
 //! | `campaigns` | which sightings alerts cause, and which campaigns those make; the same for these |
 //! | `who`, `local_access` | whose an access is, by named cases |
 //! | `day` | what alerts are worth, by a small day in an estate |
-//! | `document` | what an alert document says, and on whose word |
+//! | `document`, `risk` | what an alert document says, and on whose word; what makes an alert worse |
 //! | `adversary` | what whoever may write to an input topic can never take away |
 //! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
 //! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
@@ -75,6 +75,7 @@ mod replay;
 mod replay_input;
 mod report;
 mod resources;
+mod risk;
 mod rules;
 mod sensors;
 mod session_shapes;
