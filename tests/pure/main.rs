@@ -17,7 +17,7 @@
 //! | `winlogbeat_shapes`, `session_shapes` | every shape of a document is the same event |
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
-//! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
+//! | `replay`, `pretty`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
 //! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
 //! | `page`, `report` | the same of the page's server; what `replay --html` writes |
 //! | `demo` | the engine, fed by made-up documents, and the page in one process |
@@ -70,6 +70,7 @@ mod order_free;
 mod page;
 mod planted_bindings;
 mod policy_change;
+mod pretty;
 mod recordings;
 mod replay;
 mod replay_input;
