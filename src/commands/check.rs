@@ -17,6 +17,7 @@ use crate::cli::CheckArgs;
 use crate::config::{Settings, tested_rules};
 use crate::detection::{RiskBy, Rule, RuleSet};
 use crate::engine::Policy;
+use crate::event::Outcome;
 use crate::telemetry;
 use crate::time::AppendTime;
 
@@ -171,7 +172,24 @@ fn watched(rule: &Rule) -> String {
         let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
         parts.push(format!("on {}", roles.join(" ")));
     }
+    if !rule.risk_by.is_empty() {
+        let entries: Vec<String> = rule.risk_by.iter().map(circumstances).collect();
+        parts.push(format!("worse {}", entries.join(" ")));
+    }
     parts.join("; ")
+}
+
+/// How much worse it gets, and when.
+fn circumstances(entry: &RiskBy) -> String {
+    let roles = entry.roles.iter().map(|role| role.as_str().to_owned());
+    let purposes = entry.purposes.iter().map(|purpose| purpose.as_str().to_owned());
+    let outcome = entry.outcome.iter().map(|outcome| match outcome {
+        Outcome::Success => "success".to_owned(),
+        Outcome::Failure => "failure".to_owned(),
+    });
+    let processes = entry.processes.iter().map(ToString::to_string);
+    let all: Vec<String> = roles.chain(purposes).chain(outcome).chain(processes).collect();
+    format!("by {} ({})", entry.by, all.join(" "))
 }
 
 /// What of a rule the policy leaves without an effect.

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use pipewarden_core::detection::{BUILTIN_RULES, JoinSettings, RuleSet, parse_rule};
+use pipewarden_core::alert::{Weight, risk_score};
+use pipewarden_core::detection::{BUILTIN_RULES, Confidence, JoinSettings, RuleSet, parse_rule};
 use serde_json::{Value, json};
 use testkit::detect::{Bench, INVENTORY};
 use testkit::winlogbeat::{CLIENT, connection, pipe, share, with};
@@ -105,6 +106,41 @@ fn doubt_and_denial_lower_the_risk_of_the_rule_and_not_what_raises_it() {
     assert_eq!(scored(by_role, &[denied]).0, 50, "73 x 0.7 x 0.8 + 9");
 }
 
+/// The formula of docs/alerts.md, in fractions: of a score that is rounded half up, twice the exact one lies from `2 x score - 1` to
+/// below `2 x score + 1`.
+#[test]
+fn every_score_is_the_exact_one_rounded_half_up() {
+    let confidences = [
+        (Confidence::High, 100),
+        (Confidence::Medium, 70),
+        (Confidence::Low, 35),
+    ];
+    for (risk, risk_by) in (0..=100u8).flat_map(|risk| [0, 1, 7, 20, 100, 255].map(|by| (risk, by))) {
+        for ((confidence, percent), (is_denied, tenths)) in confidences
+            .into_iter()
+            .flat_map(|confidence| [(false, 10), (true, 8)].map(|denied| (confidence, denied)))
+        {
+            for (is_excepted, parts) in [(false, 1), (true, 4)] {
+                let weight = Weight {
+                    is_denied,
+                    is_excepted,
+                    risk_by,
+                    ..Weight::default()
+                };
+                let score = i64::from(risk_score(risk, confidence, weight));
+                let raised = i64::from(risk) * percent * tenths + i64::from(risk_by) * 1_000;
+                // Of 1,000 times as many parts as there are.
+                let exact = raised.min(100_000);
+                let whole = 1_000 * parts;
+                assert!(
+                    (2 * score - 1) * whole <= 2 * exact && 2 * exact < (2 * score + 1) * whole,
+                    "{risk} {confidence} {weight:?}: {score}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_downgraded_alert_stands_at_a_quarter_of_what_it_is_raised_to_and_a_local_one_at_nothing() {
     let exceptions = "
@@ -189,4 +225,6 @@ fn check_names_roles_and_purposes_that_nothing_in_the_inventory_has() {
         assert!(text.contains(note), "{note}\n{text}");
     }
     assert!(!text.contains("risk_by 4"), "{text}");
+    let worse = "worse by 9 (cas) by 5 (network-access) by 4 (primary-site-server)";
+    assert!(text.contains(worse), "{text}");
 }
