@@ -6,7 +6,7 @@ use owo_colors::OwoColorize as _;
 
 use super::explain_text::write_explanation;
 use super::guide::{self, Guide};
-use super::{crowd, sensor};
+use super::{campaign, crowd, sensor};
 use crate::alert::{Candidate, Document, Evidence, ExceptionFields, NamedBy, PipewardenFields, Process};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
@@ -49,7 +49,10 @@ pub(super) fn write_alert(
     }
     if is_about_accesses {
         candidates(out, own)?;
-        timeline(out, alert)?;
+        match &own.campaign {
+            Some(fields) => campaign::write_hosts(out, alert, fields)?,
+            None => timeline(out, alert)?,
+        }
         if let Some(explanation) = explanation {
             write_explanation(out, explanation)?;
         }
@@ -113,7 +116,9 @@ pub(super) fn asset(own: &PipewardenFields) -> String {
 
 fn when(alert: &Document) -> String {
     let own = &alert.pipewarden;
-    if alert.event.start == alert.event.end {
+    if own.campaign.is_some() {
+        campaign::when(alert)
+    } else if alert.event.start == alert.event.end {
         alert.event.start.to_string()
     } else {
         format!(
@@ -307,7 +312,7 @@ fn describe_evidence(evidence: &Evidence) -> String {
     parts.join(", ")
 }
 
-fn joined(names: &[String]) -> String {
+pub(super) fn joined(names: &[String]) -> String {
     names
         .iter()
         .map(|name| clean(name))
@@ -315,7 +320,7 @@ fn joined(names: &[String]) -> String {
         .join(", ")
 }
 
-fn parenthesised(names: &[String]) -> String {
+pub(super) fn parenthesised(names: &[String]) -> String {
     if names.is_empty() {
         String::new()
     } else {
