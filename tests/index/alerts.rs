@@ -109,6 +109,12 @@ fn on(computer: &str, mut event: Value) -> Value {
     event
 }
 
+/// The event at another time by the clock of its host.
+fn at_time(time: &str, mut event: Value) -> Value {
+    event["@timestamp"] = time.into();
+    event
+}
+
 /// When each event arrives, in milliseconds after the start of the day, and the event.
 fn day() -> Vec<(i64, Value)> {
     [
@@ -268,7 +274,16 @@ fn last_hour(ms: i64) -> Vec<(i64, Value)> {
     let mut odd = with(share(ms, "10.2.0.17", 51_002), "ShareName", r"\\*\REMINST".into());
     odd = with(odd, "RelativeTargetName", path.into());
     odd["winlog"]["record_id"] = u64::MAX.into();
-    vec![(ms, late), (ms, denied), (ms, on("dp3.aperture.local", odd))]
+    // Clocks that show the first and the last moment that can be written.
+    let ancient = at_time("-009999-01-02T01:59:59Z", share(ms, "10.2.0.20", 51_003));
+    let future = at_time("9999-12-30T22:00:00.999Z", share(ms, "10.2.0.21", 51_004));
+    vec![
+        (ms, late),
+        (ms, denied),
+        (ms, on("dp3.aperture.local", odd)),
+        (ms, ancient),
+        (ms, future),
+    ]
 }
 
 #[test]
