@@ -4,6 +4,7 @@ mod choices;
 mod demo;
 mod generate;
 mod replay;
+mod rules;
 mod ui;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 pub use demo::DemoArgs;
 pub use generate::{Compression, GenerateArgs};
 pub use replay::{Format, ReplayArgs};
+pub use rules::RulesArgs;
 pub use ui::{BoundsArgs, ServerArgs, UiArgs};
 
 use crate::export::Target;
@@ -33,6 +35,7 @@ Examples:
   pipewarden replay --inventory hosts.yaml *.evtx
   pipewarden check --config pipewarden.yaml      what is in force, and what is wrong with it
   pipewarden test                                rules against their cases
+  pipewarden rules --write rules/                the built-in rules, to keep, change and add to
   pipewarden inventory import roles.csv > hosts.yaml
   pipewarden export --rule detect-8 --to sigma   the rule for another system
   pipewarden topics create --config pipewarden.yaml
@@ -56,6 +59,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Run rules against their cases: what must raise an alert and what must not
     Test(TestArgs),
+    /// List the built-in rules, or write them to a folder
+    Rules(RulesArgs),
     /// Make an inventory of the asset lists of other tools
     Inventory(InventoryArgs),
     /// Print a rule's logic for another system: Sigma, Elastic EQL, Splunk
@@ -80,7 +85,7 @@ pub struct SettingsArgs {
     /// nothing
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// Folder of rules, in place of the built-in ones
+    /// Folder of rules, in place of the built-in ones, which `pipewarden rules --write` gives
     #[arg(long, value_name = "DIR")]
     pub rules: Option<PathBuf>,
     /// File of exceptions (YAML): accesses that are known and answered for

@@ -18,6 +18,7 @@ use crate::config::{Settings, tested_rules};
 use crate::detection::{RiskBy, Rule, RuleSet};
 use crate::engine::Policy;
 use crate::event::Outcome;
+use crate::inventory::Inventory;
 use crate::telemetry;
 use crate::time::AppendTime;
 
@@ -126,7 +127,7 @@ fn rules(out: &mut impl Write, policy: &Policy, known: &RuleSet) -> io::Result<(
         )?;
     }
     for rule in policy.rules.rules() {
-        for problem in never_met(rule, policy) {
+        for problem in without_effect(rule, policy) {
             writeln!(out, "  {} {} {problem}", "note:".yellow(), rule.id)?;
         }
     }
@@ -193,25 +194,11 @@ fn circumstances(entry: &RiskBy) -> String {
 }
 
 /// What of a rule the policy leaves without an effect.
-fn never_met(rule: &Rule, policy: &Policy) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut assets = policy.inventory.assets().iter();
-    if !assets.any(|asset| rule.watches_roles(&asset.roles)) && !rule.roles.is_empty() {
-        let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
-        problems.push(format!(
-            "never fires: the inventory lists no host with the role {}",
-            roles.join(" or ")
-        ));
-    }
-    let mut accounts = policy.inventory.accounts().iter();
-    if let Some(watched) = rule.accounts
-        && !accounts.any(|account| account.purpose == watched.purpose)
-    {
-        problems.push(format!(
-            "never fires: the inventory has no {} account",
-            watched.purpose.as_str()
-        ));
-    }
+fn without_effect(rule: &Rule, policy: &Policy) -> Vec<String> {
+    let mut problems: Vec<String> = never_fires(rule, &policy.inventory)
+        .into_iter()
+        .map(|why| format!("never fires: {why}"))
+        .collect();
     let of_risk = rule.risk_by.iter();
     problems.extend(of_risk.filter_map(|entry| risk_never_raised(entry, policy)));
     let is_off = |link: &&Arc<str>| policy.rules.get(link).is_none();
@@ -245,6 +232,29 @@ fn risk_never_raised(entry: &RiskBy, policy: &Policy) -> Option<String> {
         return None;
     };
     Some(format!("risk_by {} never holds: {why}", entry.by))
+}
+
+/// Why a rule finds nothing, whatever happens: the inventory lists nothing that it is about.
+pub(super) fn never_fires(rule: &Rule, inventory: &Inventory) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut assets = inventory.assets().iter();
+    if !assets.any(|asset| rule.watches_roles(&asset.roles)) && !rule.roles.is_empty() {
+        let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+        problems.push(format!(
+            "the inventory lists no host with the role {}",
+            roles.join(" or ")
+        ));
+    }
+    let mut accounts = inventory.accounts().iter();
+    if let Some(watched) = rule.accounts
+        && !accounts.any(|account| account.purpose == watched.purpose)
+    {
+        problems.push(format!(
+            "the inventory has no {} account",
+            watched.purpose.as_str()
+        ));
+    }
+    problems
 }
 
 fn names(pipes: &BTreeSet<Arc<str>>) -> String {

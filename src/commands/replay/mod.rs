@@ -39,7 +39,7 @@ use self::summary::Summary;
 use super::{UNREADABLE, settings};
 use crate::cli::{Format, ReplayArgs};
 use crate::detection::Explanation;
-use crate::engine::{AlertRecord, NoEvent, Origin, Router};
+use crate::engine::{AlertRecord, NoEvent, Origin, Policy, Router};
 use crate::event::Skip;
 use crate::inventory::Tuples;
 use crate::time::{AppendTime, EventTime};
@@ -68,6 +68,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         window: policy.join.attribution_window,
         summary: Summary {
             files: inputs.len(),
+            idle: idle(&policy),
             ..Summary::default()
         },
         began: Instant::now(),
@@ -106,6 +107,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// The rules that find nothing by the inventory.
+fn idle(policy: &Policy) -> Vec<String> {
+    let rules = policy.rules.rules().iter();
+    let idle = rules.filter(|rule| !super::check::never_fires(rule, &policy.inventory).is_empty());
+    idle.map(|rule| rule.id.to_string()).collect()
 }
 
 struct Replay<'a> {
