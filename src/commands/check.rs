@@ -15,8 +15,9 @@ use super::topics::Topics;
 use super::{demand_sound_client, settings, several};
 use crate::cli::CheckArgs;
 use crate::config::{Settings, tested_rules};
-use crate::detection::{Rule, RuleSet};
+use crate::detection::{RiskBy, Rule, RuleSet};
 use crate::engine::Policy;
+use crate::event::Outcome;
 use crate::inventory::Inventory;
 use crate::telemetry;
 use crate::time::AppendTime;
@@ -172,7 +173,24 @@ fn watched(rule: &Rule) -> String {
         let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
         parts.push(format!("on {}", roles.join(" ")));
     }
+    if !rule.risk_by.is_empty() {
+        let entries: Vec<String> = rule.risk_by.iter().map(circumstances).collect();
+        parts.push(format!("worse {}", entries.join(" ")));
+    }
     parts.join("; ")
+}
+
+/// How much worse it gets, and when.
+fn circumstances(entry: &RiskBy) -> String {
+    let roles = entry.roles.iter().map(|role| role.as_str().to_owned());
+    let purposes = entry.purposes.iter().map(|purpose| purpose.as_str().to_owned());
+    let outcome = entry.outcome.iter().map(|outcome| match outcome {
+        Outcome::Success => "success".to_owned(),
+        Outcome::Failure => "failure".to_owned(),
+    });
+    let processes = entry.processes.iter().map(ToString::to_string);
+    let all: Vec<String> = roles.chain(purposes).chain(outcome).chain(processes).collect();
+    format!("by {} ({})", entry.by, all.join(" "))
 }
 
 /// What of a rule the policy leaves without an effect.
@@ -181,6 +199,8 @@ fn without_effect(rule: &Rule, policy: &Policy) -> Vec<String> {
         .into_iter()
         .map(|why| format!("never fires: {why}"))
         .collect();
+    let of_risk = rule.risk_by.iter();
+    problems.extend(of_risk.filter_map(|entry| risk_never_raised(entry, policy)));
     let is_off = |link: &&Arc<str>| policy.rules.get(link).is_none();
     if !rule.chain.is_empty() && rule.chain.iter().all(|link| is_off(&link)) {
         let chain: Vec<&str> = rule.chain.iter().map(|link| &**link).collect();
@@ -190,6 +210,28 @@ fn without_effect(rule: &Rule, policy: &Policy) -> Vec<String> {
         ));
     }
     problems
+}
+
+/// Why circumstances that a rule names never hold under the policy.
+fn risk_never_raised(entry: &RiskBy, policy: &Policy) -> Option<String> {
+    let mut assets = policy.inventory.assets().iter();
+    let mut accounts = policy.inventory.accounts().iter();
+    let has_role = assets.any(|asset| asset.roles.iter().any(|role| entry.roles.contains(role)));
+    let has_purpose = accounts.any(|account| entry.purposes.contains(&account.purpose));
+    let words = |words: Vec<&str>| words.join(" or ");
+    let why = if !entry.roles.is_empty() && !has_role {
+        let roles = entry.roles.iter().map(|role| role.as_str());
+        format!(
+            "the inventory lists no host with the role {}",
+            words(roles.collect())
+        )
+    } else if !entry.purposes.is_empty() && !has_purpose {
+        let purposes = entry.purposes.iter().map(|purpose| purpose.as_str());
+        format!("the inventory has no {} account", words(purposes.collect()))
+    } else {
+        return None;
+    };
+    Some(format!("risk_by {} never holds: {why}", entry.by))
 }
 
 /// Why a rule finds nothing, whatever happens: the inventory lists nothing that it is about.

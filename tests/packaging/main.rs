@@ -6,6 +6,7 @@
 //! | `docs` | the tables, examples, links and headings of the pages |
 //! | `toolchain` | which Rust builds what |
 //! | `schemas` | `schemas/`, equal to the types; `PIPEWARDEN_WRITE_SCHEMAS=1 cargo test --test packaging schemas::` writes them anew |
+//! | `index` | `schemas/index/`, equal to the schema of alerts; written anew in the same way |
 //! | `export` | exports to Sigma, EQL and SPL, equal to `golden/`; `PIPEWARDEN_WRITE_GOLDEN=1 cargo test --test packaging export::` writes them anew |
 
 // Helpers of tests, which `clippy.toml` does not recognise as such.
@@ -14,5 +15,6 @@
 mod chart;
 mod docs;
 mod export;
+mod index;
 mod schemas;
 mod toolchain;

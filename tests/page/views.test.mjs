@@ -192,3 +192,27 @@ test("a report is one file that shows the same and asks for nothing", async (t) 
   assert.deepEqual(requests.filter((request) => !request.startsWith("data:")), [`file://${file}`]);
   assert.deepEqual(await violations(page), []);
 });
+
+test("what raised the risk and what ran on a candidate are shown, as text", async (t) => {
+  const hostile = 'C:\\<img src=x onerror="window.hit=1">\u202e.exe';
+  const document = another(await audited(), (copy) => {
+    copy.pipewarden.attribution = "none";
+    copy.pipewarden.risk_by = [{ by: 20, call_backs: 2 }, { by: 9, role: "primary-site-server" }, { by: 5, purpose: "client-push", outcome: "success", process: hostile }];
+    copy.pipewarden.candidates = [{ ip: "10.2.0.7", local: false, strength: "weak", explains: 1, hosts: ["one"], users: ["APERTURE\\chell"], processes: [{ executable: hostile, pid: 7 }], connections: 1, nearest_ms: 5 }];
+  });
+  const file = path.join(await folder(t), "alerts.ndjson");
+  await writeFile(file, line(document));
+  const { url } = await ui(t, "--file", file, "--listen", "127.0.0.1:0");
+  const page = await open(t, url);
+  await page.locator("a.row").first().click();
+  const raised = page.locator("alert-page article header p", { hasText: "risk raised by" });
+  await raised.waitFor();
+  const shown = await raised.textContent();
+  for (const part of ["+20: the host connected back 2 times", "+9: the host is a primary-site-server", "+5: the account is for client-push, it was granted, the source ran"]) {
+    assert.ok(shown.includes(part), shown);
+  }
+  const candidate = await page.locator("alert-page [aria-label=candidates] tbody tr").first().textContent();
+  assert.ok(candidate.includes("<img src=x") && candidate.includes("APERTURE\\chell"), candidate);
+  assert.equal(await page.evaluate(() => window.hit), undefined);
+  assert.equal(await page.locator("alert-page img").count(), 0);
+});

@@ -72,6 +72,13 @@ fn a_replay_says_which_sensor_of_which_host_is_missing_since_when_and_what_to_lo
             "  since      2024-10-24T15:02:05.024Z at the latest, the first access without it; the last at \
          2024-10-24T15:52:05.024Z",
             "  next       does Sysmon's PipeEvent include the pipe, is Sysmon 18 shipped?",
+            "  means      Other sensors tell of accesses to the host, and this one tells of none of them: its log is not",
+            "             shipped, not switched on, or filtered. Alerts about the host are less sure of their source until it",
+            "             is back.",
+            "  check      1. Does the host's log have such events at all (Event Viewer), and does the audit policy or Sysmon's",
+            "                configuration ask for them?",
+            "             2. Does the shipper run on the host, and does its filter let them pass?",
+            "             3. Was the log cleared (Security 1102) or Sysmon stopped (System 7036, Sysmon 4 and 16)?",
         ]
     );
     let resolved = block(&printed, "RESOLVED  ");

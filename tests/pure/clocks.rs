@@ -177,3 +177,21 @@ fn a_listed_asset_is_behind_by_what_sessions_agree_on_whoever_their_clients_are(
     }
     assert_eq!(offsets(&join), [("atlas.aperture.local".to_owned(), -6.5)]);
 }
+
+#[test]
+fn an_access_whose_clock_is_at_an_end_of_the_calendar_is_told_and_its_record_is_read_as_it_was_written() {
+    for (shown, written) in [
+        ("9999-12-30T22:00:00.999999Z", "9999-12-30T22:00:00.999999Z"),
+        ("9999-12-30T22:00:00.001Z", "9999-12-30T22:00:00.001Z"),
+        ("-009999-01-02T01:59:59Z", "0000-01-01T00:00:00.000Z"),
+    ] {
+        let mut access = share(0, CLIENT, 49_839);
+        access["@timestamp"] = shown.into();
+        let alerts = bench().detect_arriving(&[(0, access.clone())]);
+        assert_eq!(alerts.len(), 1, "{shown}");
+        assert_eq!(alerts[0]["@timestamp"], written);
+        let [observation] = bench().observations(&[access]).try_into().unwrap();
+        let record = ObservationRecord::Observation(observation);
+        assert_eq!(ObservationRecord::decode(&record.encode()).unwrap(), record);
+    }
+}

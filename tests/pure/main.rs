@@ -8,7 +8,7 @@
 //! | `campaigns` | which sightings alerts cause, and which campaigns those make; the same for these |
 //! | `who`, `local_access` | whose an access is, by named cases |
 //! | `day` | what alerts are worth, by a small day in an estate |
-//! | `document` | what an alert document says, and on whose word |
+//! | `document`, `risk` | what an alert document says, and on whose word; what makes an alert worse |
 //! | `adversary` | what whoever may write to an input topic can never take away |
 //! | `named_cases`, `clocks`, `sensors` | what naive code gets wrong, each case by name |
 //! | `flood`, `resources` | bounds hold, are counted, and silence nothing |
@@ -17,7 +17,7 @@
 //! | `winlogbeat_shapes`, `session_shapes` | every shape of a document is the same event |
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
-//! | `replay`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
+//! | `replay`, `pretty`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
 //! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
 //! | `page`, `report` | the same of the page's server; what `replay --html` writes |
 //! | `demo` | the engine, fed by made-up documents, and the page in one process |
@@ -70,11 +70,13 @@ mod order_free;
 mod page;
 mod planted_bindings;
 mod policy_change;
+mod pretty;
 mod recordings;
 mod replay;
 mod replay_input;
 mod report;
 mod resources;
+mod risk;
 mod rules;
 mod sensors;
 mod session_shapes;

@@ -217,7 +217,7 @@ fn pretty_output_shows_who_what_from_where_and_why_without_colours_in_a_pipe() {
     let text = String::from_utf8(output.stdout).unwrap();
     for expected in [
         "HIGH  APERTURE\\TESTSUBJECT4 from 10.1.0.101 (sentry1.aperture.local) opened the winreg pipe",
-        "from       10.1.0.101 port 49839 (sentry1.aperture.local), <unknown process> (pid 6392)",
+        "from       10.1.0.101 port 49839, sentry1.aperture.local by its own log",
         "sure       audited: 5145 names the source, and a second log agrees",
         "-0.519 s  network_connection  from 10.1.0.101 port 49839",
     ] {

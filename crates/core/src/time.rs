@@ -68,6 +68,8 @@ impl EventTime {
     pub const MIN: Self = Self(i64::MIN);
     /// After every other moment.
     pub const MAX: Self = Self(i64::MAX);
+    /// 0000-01-01T00:00:00Z, the first that RFC 3339 can write.
+    const FIRST_WRITTEN: Self = Self(-62_167_219_200_000_000);
 
     /// From microseconds since the Unix epoch.
     pub const fn from_micros(micros: i64) -> Self {
@@ -132,18 +134,22 @@ impl EventTime {
         )
     }
 
-    /// The same moment as a calendar time. Times outside the calendar's range are held at its ends.
+    /// The same moment as a calendar time. Times outside those that can be written are held at the ends.
     pub fn timestamp(self) -> Timestamp {
         let clamped = self
             .0
-            .clamp(Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
-        Timestamp::from_microsecond(clamped).expect("the calendar holds what is clamped to it")
+            .clamp(Self::FIRST_WRITTEN.0, Timestamp::MAX.as_microsecond());
+        // Of microseconds alone the calendar takes none within its last second.
+        let nanos = i32::try_from(clamped.rem_euclid(1_000_000) * 1_000).expect("less than a second");
+        Timestamp::new(clamped.div_euclid(1_000_000), nanos)
+            .expect("the calendar holds what is clamped to it")
     }
 }
 
+/// What a clock shows before the year 0 is held there: an alert would bear a time that no reader of RFC 3339 takes.
 impl From<Timestamp> for EventTime {
     fn from(timestamp: Timestamp) -> Self {
-        Self(timestamp.as_microsecond())
+        Self(timestamp.as_microsecond()).max(Self::FIRST_WRITTEN)
     }
 }
 
@@ -201,6 +207,36 @@ mod tests {
     fn an_event_time_survives_json() {
         for micros in [0, -1, 1_729_782_125_024_001] {
             let time = EventTime::from_micros(micros);
+            let json = serde_json::to_string(&time).unwrap();
+            assert_eq!(serde_json::from_str::<EventTime>(&json).unwrap(), time);
+        }
+    }
+
+    #[test]
+    fn every_moment_can_be_written_and_one_beyond_the_calendar_is_held_at_its_end() {
+        for (micros, written) in [
+            (i64::MIN + 808, "0000-01-01T00:00:00.000Z"),
+            (-62_167_219_200_001_000, "0000-01-01T00:00:00.000Z"),
+            (-62_167_219_199_999_999, "0000-01-01T00:00:00.000001Z"),
+            (253_402_207_200_000_000, "9999-12-30T22:00:00.000Z"),
+            (253_402_207_200_000_001, "9999-12-30T22:00:00.000001Z"),
+            (253_402_207_200_999_999, "9999-12-30T22:00:00.999999Z"),
+            (i64::MAX, "9999-12-30T22:00:00.999999Z"),
+        ] {
+            assert_eq!(EventTime::from_micros(micros).to_string(), written);
+        }
+    }
+
+    #[test]
+    fn what_a_clock_shows_is_read_as_it_is_written_again_whatever_the_year() {
+        for (shown, written) in [
+            ("-009999-01-02T01:59:59Z", "0000-01-01T00:00:00.000Z"),
+            ("-000001-12-31T23:59:59.999Z", "0000-01-01T00:00:00.000Z"),
+            ("0000-01-01T00:00:00.001Z", "0000-01-01T00:00:00.001Z"),
+            ("9999-12-30T22:00:00.999999999Z", "9999-12-30T22:00:00.999999Z"),
+        ] {
+            let time = EventTime::from(shown.parse::<Timestamp>().unwrap());
+            assert_eq!(time.to_string(), written);
             let json = serde_json::to_string(&time).unwrap();
             assert_eq!(serde_json::from_str::<EventTime>(&json).unwrap(), time);
         }

@@ -1,5 +1,6 @@
 //! The policy: everything that decisions depend on, apart from the log itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pipewarden_core::alert::{self, AlertFormat, AssetFacts, Document};
@@ -7,7 +8,7 @@ use pipewarden_core::detection::{
     Body, Exceptions, JoinSettings, Revision, RuleSet, Sighting, SightingRecord,
 };
 use pipewarden_core::event::AssetId;
-use pipewarden_core::inventory::{Inventory, UnlistedHosts};
+use pipewarden_core::inventory::{Inventory, Purpose, UnlistedHosts};
 
 use super::applied::SightingMessage;
 
@@ -142,17 +143,30 @@ impl Policy {
         }
     }
 
+    /// What the accounts of an alert are for, where its rule asks.
+    fn purposes(&self, revision: &Revision) -> BTreeSet<Purpose> {
+        let Body::Access(alert) = &revision.body else {
+            return BTreeSet::new();
+        };
+        let asks = alert.rule.risk_by.iter().any(|entry| !entry.purposes.is_empty());
+        let accounts = alert.content.accounts.iter().filter(|_| asks);
+        let purposes = accounts.map(|account| self.inventory.purposes_of(account));
+        purposes.flatten().collect()
+    }
+
     /// The document with the roles of the asset that it names.
     fn document_of_one(&self, revision: &Revision) -> Document {
         let id = revision.asset();
         let asset = self.inventory.asset(id);
         let roles = self.roles(id);
         let source = revision.source_ip().and_then(|ip| self.inventory.by_address(ip));
+        let purposes = self.purposes(revision);
         let facts = AssetFacts {
             source: source.map(|source| source.id.as_str()),
             id: id.as_str(),
             addresses: asset.map_or(&[], |asset| asset.addresses.as_slice()),
             roles: &roles,
+            purposes: &purposes,
         };
         alert::document(revision, &facts, &self.id)
     }

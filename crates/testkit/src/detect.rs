@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pipewarden_core::alert::AlertFormat;
-use pipewarden_core::detection::{JoinSettings, RuleSet};
+use pipewarden_core::detection::{Exceptions, JoinSettings, RuleSet};
 use pipewarden_core::event::{Observation, Received};
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
@@ -29,6 +29,24 @@ impl Bench {
     pub fn new(inventory: &str, join: JoinSettings) -> Self {
         let inventory = Inventory::parse(inventory, "test").unwrap();
         Self::of(inventory, UnlistedHosts::Ignore, join)
+    }
+
+    /// The same with these rules.
+    pub fn with_rules(self, rules: RuleSet) -> Self {
+        let mut policy = Policy::clone(&self.policy);
+        policy.rules = rules;
+        Self {
+            policy: Arc::new(policy),
+        }
+    }
+
+    /// The same with these exceptions, as in their file.
+    pub fn with_exceptions(self, text: &str) -> Self {
+        let inventory = Arc::clone(&self.policy.inventory);
+        let exceptions = Exceptions::none_for(inventory).and(text, "test").unwrap();
+        Self {
+            policy: Arc::new(Policy::clone(&self.policy).with_exceptions(exceptions)),
+        }
     }
 
     /// No inventory: every host is watched.

@@ -56,6 +56,7 @@ pub fn assert_valid_finding(finding: &Value, alert: &Value) {
         (&finding["risk_score"], &alert["event"]["risk_score"]),
         (&finding["count"], &own["accesses"]),
         (&finding["unmapped"]["pipewarden"]["revision"], &own["revision"]),
+        (&finding["unmapped"]["pipewarden"]["risk_by"], &own["risk_by"]),
         (
             &finding["unmapped"]["pipewarden"]["candidates"],
             &own["candidates"],

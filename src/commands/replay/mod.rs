@@ -9,6 +9,7 @@ mod crowd;
 mod detection;
 mod documents;
 mod explain_text;
+mod guide;
 mod input;
 mod kept;
 mod lines;
@@ -81,6 +82,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         out: anstream::AutoStream::auto(std::io::stdout().lock()),
         is_pretty,
         has_ecs: settings.alerts.format.has_ecs(),
+        guide: guide::Guide::default(),
     };
     let Replay { router, summary, .. } = &mut replay;
     let names: Vec<Arc<str>> = inputs.iter().map(|input| Arc::from(&*input.name)).collect();
@@ -235,13 +237,14 @@ struct Printer<W: Write> {
     out: W,
     is_pretty: bool,
     has_ecs: bool,
+    guide: guide::Guide,
 }
 
 impl<W: Write> Printer<W> {
     fn print(&mut self, alert: &AlertRecord, explanation: Option<&Explanation>) -> anyhow::Result<()> {
         if self.is_pretty {
             let document = serde_json::from_slice(&alert.value)?;
-            pretty::write_alert(&mut self.out, &document, explanation)?;
+            pretty::write_alert(&mut self.out, &document, explanation, &mut self.guide)?;
             return Ok(());
         }
         let ecs = self.has_ecs.then_some(&alert.value);

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use owo_colors::OwoColorize as _;
 
 use super::explain_text::write_explanation;
+use super::guide::{self, Guide};
 use super::{campaign, crowd, sensor};
-use crate::alert::{Document, Evidence, ExceptionFields, PipewardenFields, Process};
+use crate::alert::{Candidate, Document, Evidence, ExceptionFields, NamedBy, PipewardenFields, Process};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
 use crate::text::plural;
@@ -17,6 +18,7 @@ pub(super) fn write_alert(
     out: &mut impl Write,
     alert: &Document,
     explanation: Option<&Explanation>,
+    guide: &mut Guide,
 ) -> io::Result<()> {
     let own = &alert.pipewarden;
     writeln!(out, "{}  {}", level(own), clean(&alert.message).bold())?;
@@ -28,15 +30,17 @@ pub(super) fn write_alert(
         _ => access_rows(alert),
     };
     let rule = format!(
-        "{} ({}), risk {}",
+        "{} ({}), risk {}{}",
         clean(&alert.rule.name),
         alert.rule.id,
-        alert.event.risk_score
+        alert.event.risk_score,
+        guide::raised(&own.risk_by)
     );
     let alert_id = own.alert_id.to_string();
     for (name, text) in [("rule", rule)]
         .into_iter()
         .chain(rows)
+        .chain(guide.rows(alert))
         .chain([("alert", alert_id)])
     {
         if !text.is_empty() {
@@ -74,6 +78,7 @@ fn access_rows(alert: &Document) -> Vec<(&'static str, String)> {
         ("when", when(alert)),
         ("who", joined(&own.accounts)),
         ("from", from(alert)),
+        ("with", with(own)),
         ("to", asset(own)),
         ("sure", why(own.attribution, own.confidence).to_owned()),
     ];
@@ -132,14 +137,34 @@ fn from(alert: &Document) -> String {
     if let Some(port) = source.port {
         text.push_str(&format!(" port {port}"));
     }
-    text.push_str(&parenthesised(&own.source.hosts));
-    for process in &own.source.processes {
-        text.push_str(&format!(", {}", describe(process)));
+    for named in &own.source.names {
+        let by = match named.from {
+            NamedBy::Inventory => "by the inventory",
+            NamedBy::Client => "by its own log",
+            NamedBy::Binding => "by a binding of that time",
+        };
+        text.push_str(&format!(", {} {by}", clean(&named.name)));
     }
-    if !own.source.users.is_empty() {
-        text.push_str(&format!(", user {}", joined(&own.source.users)));
+    if own.source.names.is_empty() {
+        text.push_str(&parenthesised(&own.source.hosts));
     }
     text
+}
+
+/// What ran on the source, and as whom.
+fn with(own: &PipewardenFields) -> String {
+    ran(&own.source.processes, &own.source.users)
+}
+
+/// Processes and the users that they ran as.
+fn ran(processes: &[Process], users: &[String]) -> String {
+    let processes: Vec<String> = processes.iter().map(describe).collect();
+    let text = processes.join(", ");
+    match (text.is_empty(), users) {
+        (_, []) => text,
+        (true, users) => format!("user {}", joined(users)),
+        (false, users) => format!("{text} as {}", joined(users)),
+    }
 }
 
 fn describe(process: &Process) -> String {
@@ -171,26 +196,43 @@ fn candidates(out: &mut impl Write, own: &PipewardenFields) -> io::Result<()> {
     }
     writeln!(out, "  {}", "candidates, likeliest first".dimmed())?;
     for (place, candidate) in (1..).zip(&own.candidates) {
-        let connections = plural(candidate.connections as usize, "connection");
-        let ip = candidate.ip.to_string();
-        let hosts = parenthesised(&candidate.hosts);
-        let clock = match candidate.clock_offset_ms {
-            Some(ahead @ 1..) => format!(", clock {ahead} ms ahead"),
-            Some(behind @ ..=-1) => format!(", clock {} ms behind", behind.unsigned_abs()),
-            Some(0) | None => String::new(),
-        };
         writeln!(
             out,
-            "    {place}. {ip}{hosts}, {}, {connections}, {} ms away{clock}",
-            if candidate.local {
-                "the host itself"
-            } else {
-                candidate.strength.as_str()
-            },
-            candidate.nearest_ms
+            "    {place}. {}",
+            describe_candidate(candidate, own.accesses)
         )?;
+        let mut ran = vec![ran(&candidate.processes, &candidate.users)];
+        if !candidate.accounts.is_empty() {
+            ran.push(format!("account {}", joined(&candidate.accounts)));
+        }
+        ran.retain(|part| !part.is_empty());
+        if !ran.is_empty() {
+            writeln!(out, "       {}", ran.join(", "))?;
+        }
     }
     Ok(())
+}
+
+fn describe_candidate(candidate: &Candidate, accesses: u32) -> String {
+    let clock = match candidate.clock_offset_ms {
+        Some(ahead @ 1..) => format!(", clock {ahead} ms ahead"),
+        Some(behind @ ..=-1) => format!(", clock {} ms behind", behind.unsigned_abs()),
+        Some(0) | None => String::new(),
+    };
+    format!(
+        "{}{}, {}, explains {} of {}, {}, {} ms away{clock}",
+        candidate.ip,
+        parenthesised(&candidate.hosts),
+        if candidate.local {
+            "the host itself"
+        } else {
+            candidate.strength.as_str()
+        },
+        candidate.explains,
+        plural(accesses as usize, "access"),
+        plural(candidate.connections as usize, "connection"),
+        candidate.nearest_ms
+    )
 }
 
 fn timeline(out: &mut impl Write, alert: &Document) -> io::Result<()> {

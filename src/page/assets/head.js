@@ -6,7 +6,7 @@ import { list, records } from "./facts.js";
 import { linkTo } from "./route.js";
 import { text } from "./text.js";
 import { stamp } from "./time.js";
-import { ATTRIBUTIONS, STATUSES, bars } from "./words.js";
+import { ATTRIBUTIONS, STATUSES, bars, count } from "./words.js";
 
 /** @returns {HTMLElement} */
 export function headOf(document, data) {
@@ -26,12 +26,33 @@ export function headOf(document, data) {
       h("span", { class: "number" }, `risk ${document.event?.risk_score ?? "?"}`),
       STATUSES[own.status] ? h("span", { class: "mark" }, STATUSES[own.status]) : null,
     ),
+    raisedBy(records(own.risk_by)),
     h("p", { class: "when" }, "first access ", stamp(document.event?.start, { beside: true }), lastOf(document), " · decided ", stamp(document.event?.created)),
     groundsOf(records(own.rests_on)),
     conflictsOf(records(own.conflicts)),
     coveredBy(own),
     replacedBy(own),
   );
+}
+
+/** What makes it worse than its rule says, each with how much. */
+function raisedBy(raised) {
+  if (raised.length === 0) {
+    return null;
+  }
+  const parts = raised.slice(0, 12).map((entry, index) => [index > 0 ? "; " : null, `+${Number(entry.by)}: `, because(entry)]);
+  return h("p", { class: "when" }, "risk raised by ", parts);
+}
+
+function because({ call_backs: callBacks, role, purpose, outcome, process }) {
+  const reasons = [
+    callBacks ? `the host connected back ${count(callBacks, "time")}` : null,
+    role ? `the host is a ${role}` : null,
+    purpose ? `the account is for ${purpose}` : null,
+    outcome ? (outcome === "failure" ? "it was denied" : "it was granted") : null,
+    process ? `the source ran ${process}` : null,
+  ];
+  return text(reasons.filter(Boolean).join(", "), { most: 160 });
 }
 
 function lastOf({ event }) {

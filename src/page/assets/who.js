@@ -110,7 +110,8 @@ const STRENGTHS = dictionary({
 function candidateOf(candidate, index, own) {
   const strength = STRENGTHS[candidate.strength];
   const offset = candidate.clock_offset_ms;
-  const names = [...list(candidate.hosts), ...list(candidate.accounts), ...list(candidate.users)].slice(0, 4);
+  const processes = records(candidate.processes).map(({ executable }) => executable).filter(Boolean);
+  const names = [...list(candidate.hosts), ...list(candidate.accounts), ...processes, ...list(candidate.users)].slice(0, 6);
   return h(
     "tr",
     {},

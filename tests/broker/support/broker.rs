@@ -21,7 +21,11 @@ use testcontainers::core::{ContainerPort, WaitFor};
 use testcontainers::runners::SyncRunner as _;
 use testcontainers::{GenericImage, ImageExt as _};
 
-use super::libraries::{VERSION, libraries};
+use super::libraries::libraries;
+
+/// Kafka's version, as the pom and the image name it.
+const VERSION: &str = "4.1.0";
+const POM: &str = "tests/broker/support/kafka/pom.xml";
 
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -231,7 +235,8 @@ impl Jdk {
             .replace("PLAINTEXT_PORT", &port.to_string())
             .replace("CONTROLLER_PORT", &controller.to_string());
         std::fs::write(&properties, text).map_err(|error| error.to_string())?;
-        let classpath = format!("{}/*", libraries()?.display());
+        let libraries = libraries(&format!("kafka-{VERSION}"), POM)?;
+        let classpath = format!("{}/*", libraries.display());
         let format = Command::new("java")
             .args([
                 "-Xmx256m",

@@ -20,6 +20,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let name = names.first().map(|named| named.name.as_str());
     let name = name.or_else(|| only(&content.hosts).map(|host| &**host));
     let related = related(content, frame.asset, &addresses, &names);
+    let raised = raised(alert, frame.asset);
     let mut document = frame.document(Outline {
         message: title::title(alert, name, frame.asset),
         action: action(alert),
@@ -31,9 +32,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
             is_denied: content.outcome == Some(Outcome::Failure),
             is_excepted: content.exception.is_some(),
             is_local: alert.key.who == Who::Local,
-            risk_by: (alert.rule.callback.as_ref())
-                .filter(|_| content.call_backs > 0)
-                .map_or(0, |watched| watched.risk_by),
+            risk_by: raised.iter().fold(0, |sum, raised| sum.saturating_add(raised.by)),
         },
         addresses,
         accesses: content.accesses,
@@ -65,6 +64,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     // Accesses are in one alert with those that are as timely.
     fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
     fields.call_backs = (content.call_backs > 0).then_some(content.call_backs);
+    fields.risk_by = raised;
     fields.rests_on = rests_on(content, &names);
     fields.conflicts = content.conflicts.iter().map(conflict).collect();
     fields.source = doc::SourceFields {
@@ -80,6 +80,35 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.evidence = content.evidence.iter().map(evidence).collect();
     fields.omitted = doc::OmittedFields::of(content.omitted);
     document
+}
+
+/// What makes the alert worse than the risk of its rule says: that the asset connected back, then what the rule names. Nothing does
+/// what the asset did itself.
+fn raised(alert: &AccessAlert, asset: &AssetFacts<'_>) -> Vec<doc::RiskByFields> {
+    let content = &alert.content;
+    if alert.key.who == Who::Local {
+        return Vec::new();
+    }
+    let called_back = alert.rule.callback.iter().filter(|_| content.call_backs > 0);
+    let called_back = called_back.map(|watched| doc::RiskByFields {
+        by: watched.risk_by,
+        role: None,
+        purpose: None,
+        outcome: None,
+        process: None,
+        call_backs: Some(content.call_backs),
+    });
+    let entries = alert.rule.risk_by.iter();
+    let raised = entries.filter_map(|entry| entry.holds(content, asset.roles, asset.purposes));
+    let raised = raised.map(|raised| doc::RiskByFields {
+        by: raised.by,
+        role: raised.role,
+        purpose: raised.purpose,
+        outcome: raised.outcome,
+        process: string(raised.process.as_ref()),
+        call_backs: None,
+    });
+    called_back.chain(raised).collect()
 }
 
 /// A pipe weighs more than a path: it is how hosts are administered.

@@ -1,4 +1,4 @@
-//! The document's shape, field by field. Names outside `pipewarden` are those of the Elastic Common Schema 8.17.
+//! The document's shape, field by field. Names outside `pipewarden` are those of the Elastic Common Schema.
 
 use std::net::IpAddr;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub use super::grounds::{Candidate, Conflict, Evidence, Ground};
 pub use super::pipewarden::{
     AssetFields, CampaignAssetFields, CampaignFields, CampaignGrounds, ExceptionFields, ManySourcesFields,
-    NamedBy, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, SensorFields,
-    SourceFields, SourceName, SuppressedBy,
+    NamedBy, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, RiskByFields,
+    SensorFields, SourceFields, SourceName, SuppressedBy,
 };
 use crate::time::EventTime;
 
@@ -89,7 +89,7 @@ pub struct Event {
     pub end: EventTime,
     /// When this revision was written, by Kafka's clock: the stream time of the record that wrote it.
     pub created: EventTime,
-    /// From 0 to 100: the rule's risk, lowered by doubt about the source.
+    /// From 0 to 100: the rule's risk, lowered by doubt about the source and raised by what makes it worse.
     pub risk_score: u8,
     /// The nearest to it of 21, 47, 73 and 99, as Elastic's own rules have them; of two the greater.
     pub severity: u8,

@@ -8,10 +8,11 @@ use super::document as doc;
 use super::{Document, access, attack, campaign, crowd, sensor};
 use crate::detection::{Body, Confidence, Counts, Revision, Rule};
 use crate::event::Outcome;
+use crate::inventory::Purpose;
 use crate::time::EventTime;
 
-/// The version of the Elastic Common Schema that documents follow.
-const ECS_VERSION: &str = "8.17.0";
+/// The version of the Elastic Common Schema that documents follow: the one that `.ci/checks/ecs` holds them to.
+const ECS_VERSION: &str = "9.4.0";
 
 /// What the inventory knows of the protected host.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,8 @@ pub struct AssetFacts<'a> {
     pub addresses: &'a [IpAddr],
     /// What it is for.
     pub roles: &'a [&'a str],
+    /// What the accounts of the alert are for, as far as its rule asks.
+    pub purposes: &'a BTreeSet<Purpose>,
     /// The asset that owns the address of the alert's source, where the inventory lists one.
     pub source: Option<&'a str>,
 }
@@ -156,6 +159,7 @@ impl Frame<'_> {
             next: self.rule.next.clone(),
             references: self.rule.references.clone(),
             policy: self.policy.to_owned(),
+            risk_by: Vec::new(),
             confidence: self.revision.confidence(),
             attribution: self.revision.attribution(),
             story_id: self.revision.story_id().to_string(),
@@ -227,7 +231,7 @@ pub struct Weight {
     pub is_excepted: bool,
     /// Whether the asset did it itself: nothing.
     pub is_local: bool,
-    /// What the rule adds, where the asset connected back.
+    /// What circumstances add that make it worse.
     pub risk_by: u8,
 }
 

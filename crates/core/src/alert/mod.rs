@@ -21,8 +21,9 @@ pub use campaign::campaign_rule;
 pub use document::{
     AssetFields, CampaignAssetFields, CampaignFields, CampaignGrounds, Candidate, Conflict, Destination,
     Document, Ecs, Event, Evidence, ExceptionFields, File, Ground, Host, ManySourcesFields, NamedBy, Network,
-    Observer, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, Related, RuleInfo,
-    SensorFields, Source, SourceFields, SourceName, SuppressedBy, Tactic, Technique, Threat, User,
+    Observer, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, Related,
+    RiskByFields, RuleInfo, SensorFields, Source, SourceFields, SourceName, SuppressedBy, Tactic, Technique,
+    Threat, User,
 };
 pub use ecs::{AssetFacts, Weight, document, risk_score, severity};
 pub use format::AlertFormat;

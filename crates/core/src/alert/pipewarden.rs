@@ -11,7 +11,8 @@ use super::grounds::{Candidate, Conflict, Evidence, Ground};
 use crate::detection::{
     Action, AlertId, Attribution, Confidence, Counts, Dropped, Omitted, Reference, Status,
 };
-use crate::event::Kind;
+use crate::event::{Kind, Outcome};
+use crate::inventory::{Purpose, Role};
 use crate::time::EventTime;
 
 /// `pipewarden.*`
@@ -55,6 +56,9 @@ pub struct PipewardenFields {
     pub references: Vec<Reference>,
     /// The id of the policy: settings, rules, inventory and exceptions in force when it was decided.
     pub policy: String,
+    /// What makes it worse than the risk of its rule says; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risk_by: Vec<RiskByFields>,
     /// How sure the source is.
     pub confidence: Confidence,
     /// How the source is known.
@@ -98,6 +102,28 @@ pub struct PipewardenFields {
     /// What the bounds of the document left out; absent where nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub omitted: Option<OmittedFields>,
+}
+
+/// `pipewarden.risk_by[]`: what raised the risk score together, and by how much.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RiskByFields {
+    /// By how much.
+    pub by: u8,
+    /// The role of the protected host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// The purpose of an account, by the inventory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// What Windows decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// A process on the source, as the source logged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
+    /// How often the host connected back to the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_backs: Option<u32>,
 }
 
 /// `pipewarden.omitted.*`

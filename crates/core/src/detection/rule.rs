@@ -8,6 +8,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
+use super::RiskBy;
 use crate::event::{Detail, WatchedShare};
 use crate::inventory::{Purpose, Role};
 
@@ -46,6 +47,9 @@ pub struct Rule {
     pub chain: Vec<Arc<str>>,
     /// Risk score from 0 to 100 of an alert of high confidence.
     pub risk: u8,
+    /// What makes an alert worse; all that holds is added up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub risk_by: Vec<RiskBy>,
     /// What to check next, for whoever reads an alert.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<String>,
@@ -90,6 +94,9 @@ struct File {
     /// Risk score from 0 to 100 of an alert of high confidence.
     #[schemars(range(max = 100))]
     risk: u8,
+    /// What makes an alert worse; all that holds is added up.
+    #[serde(default)]
+    risk_by: Vec<RiskBy>,
     /// What to check next, for whoever reads an alert; a sentence each.
     #[serde(default)]
     next: Vec<String>,
@@ -180,6 +187,7 @@ impl From<File> for Rule {
             roles: file.roles,
             chain: file.chain,
             risk: file.risk,
+            risk_by: file.risk_by,
             next: file.next,
             references: file.references.into_iter().map(Into::into).collect(),
             attack: file.attack,
@@ -202,6 +210,7 @@ impl Default for Rule {
             roles: BTreeSet::new(),
             chain: Vec::new(),
             risk: 0,
+            risk_by: Vec::new(),
             next: Vec::new(),
             references: Vec::new(),
             attack: Vec::new(),

@@ -44,9 +44,10 @@ pub(super) fn problem(rule: &Rule) -> Option<String> {
         Some("its chain names the rule itself; name rules whose alerts come first".to_owned())
     } else {
         let shares = rule.shares.iter().find_map(share_problem);
+        let risks = || rule.risk_by.iter().find_map(|entry| entry.problem(rule));
         let references = || rule.references.iter().find_map(reference_problem);
         let attacks = || rule.attack.iter().find_map(attack_problem);
-        shares.or_else(references).or_else(attacks)
+        shares.or_else(risks).or_else(references).or_else(attacks)
     }
 }
 

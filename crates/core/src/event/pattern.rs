@@ -30,9 +30,19 @@ impl Pattern {
         !self.0.iter().any(|c| matches!(c, '*' | '?'))
     }
 
+    /// Whether it is the text of nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this character is one of its own.
+    pub(crate) fn has(&self, character: char) -> bool {
+        self.0.contains(&character)
+    }
+
     /// Whether a text fits, which is in lower case. Of one that [`names::truncate`] cut, the beginning must fit: what follows may
     /// be anything.
-    fn fits(&self, text: &str) -> bool {
+    pub(crate) fn fits(&self, text: &str) -> bool {
         let (text, is_cut) = match text.strip_suffix("..") {
             Some(kept) if names::may_be_truncated(text) => (kept, true),
             _ => (text, false),

@@ -159,18 +159,39 @@ impl Inventory {
         accounts.map(ListedAccount::bare_name).collect()
     }
 
+    /// The purposes of an account, written `DOMAIN\\name` or bare; none of one that is not listed.
+    pub fn purposes_of(&self, account: &str) -> BTreeSet<Purpose> {
+        let (domain, name) = match account.split_once('\\') {
+            Some((domain, name)) => (Some(domain), name),
+            None => (None, account),
+        };
+        let account = Account {
+            name: name.into(),
+            domain: domain.map(Into::into),
+            sid: None,
+            logon_id: None,
+        };
+        let entries = self.entries_of(&account);
+        entries.into_iter().map(|entry| entry.purpose).collect()
+    }
+
+    /// The entries that list an account.
+    fn entries_of(&self, account: &Account) -> Vec<&ListedAccount> {
+        let named = self.accounts.by_name.get(&account.name.to_lowercase());
+        let entries = named
+            .into_iter()
+            .flatten()
+            .map(|&index| &self.accounts.all[index]);
+        entries.filter(|entry| entry.is(account, &self.domains)).collect()
+    }
+
     /// The purposes of an account that is used on `asset` from an address which none of its entries expects; none where one
     /// does, and none of an account that is not listed.
     pub fn used_elsewhere(&self, account: &Account, source: IpAddr, asset: &AssetId) -> BTreeSet<Purpose> {
-        let nobody = BTreeSet::new();
-        let Some(named) = self.accounts.by_name.get(&account.name.to_lowercase()) else {
-            return nobody;
-        };
-        let entries = named.iter().map(|&index| &self.accounts.all[index]);
-        let entries: Vec<&ListedAccount> = entries.filter(|entry| entry.is(account, &self.domains)).collect();
+        let entries = self.entries_of(account);
         let mut places = entries.iter().flat_map(|entry| &entry.expected_from);
         if places.any(|place| self.is_at(place, source, asset)) {
-            return nobody;
+            return BTreeSet::new();
         }
         entries.into_iter().map(|entry| entry.purpose).collect()
     }

@@ -72,7 +72,9 @@ pub(super) fn head(system: &str, rule: &Rule, settings: &JoinSettings, also_lost
             span(watched.within)
         )
     });
-    let of_rule = [by_role, by_chain, by_callback];
+    let by_risk = (!rule.risk_by.is_empty())
+        .then(|| "Roles, accounts, outcomes and processes make no hit worse.".to_owned());
+    let of_rule = [by_role, by_chain, by_callback, by_risk];
     let of_rule = of_rule.iter().flatten().map(String::as_str);
     let lost = LOST.iter().copied().chain([grouping.as_str(), lateness.as_str()]);
     for loss in lost.chain(of_rule).chain(also_lost.iter().copied()) {
