@@ -9,7 +9,7 @@ use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strin
 use super::evidence::{evidence, rests_on};
 use super::{Document, title};
 use crate::detection::{
-    AccessAlert, Candidate, Conflict, Content, Covering, Dropped, EvidenceRole, Status, Who,
+    AccessAlert, Candidate, Conflict, Content, Covering, Dropped, EvidenceRole, Status, Unexpected, Who,
 };
 use crate::event::{Account, Detail, Outcome, Process};
 
@@ -31,9 +31,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
             is_denied: content.outcome == Some(Outcome::Failure),
             is_excepted: content.exception.is_some(),
             is_local: alert.key.who == Who::Local,
-            risk_by: (alert.rule.callback.as_ref())
-                .filter(|_| content.call_backs > 0)
-                .map_or(0, |watched| watched.risk_by),
+            risk_by: risk_by(alert),
         },
         addresses,
         accesses: content.accesses,
@@ -61,6 +59,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.who = Some(alert.key.who.as_str().to_owned());
     fields.superseded_by.clone_from(&content.superseded_by);
     fields.exception = content.exception.as_ref().map(exception);
+    fields.unexpected = content.unexpected.as_ref().map(unexpected);
     fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
     // Accesses are in one alert with those that are as timely.
     fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
@@ -80,6 +79,15 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.evidence = content.evidence.iter().map(evidence).collect();
     fields.omitted = doc::OmittedFields::of(content.omitted);
     document
+}
+
+/// What else than the rule and the confidence counts, added up.
+fn risk_by(alert: &AccessAlert) -> u8 {
+    let content = &alert.content;
+    let watched = alert.rule.callback.as_ref().filter(|_| content.call_backs > 0);
+    let by_call_back = watched.map_or(0, |watched| watched.risk_by);
+    let by_account = content.unexpected.as_ref().map_or(0, |_| Unexpected::RISK_BY);
+    by_call_back.saturating_add(by_account)
 }
 
 /// A pipe weighs more than a path: it is how hosts are administered.
@@ -228,6 +236,16 @@ pub(super) fn exception(covering: &Covering) -> doc::ExceptionFields {
         id: entry.id.to_string(),
         action: covering.action,
         reason: entry.reason.to_string(),
+        owner: entry.owner.to_string(),
+    }
+}
+
+fn unexpected(unexpected: &Unexpected) -> doc::UnexpectedFields {
+    let entry = &unexpected.entry;
+    doc::UnexpectedFields {
+        accounts: strings(&unexpected.accounts),
+        only_from: entry.only_from().iter().map(ToString::to_string).collect(),
+        exception: entry.id.to_string(),
         owner: entry.owner.to_string(),
     }
 }

@@ -22,7 +22,8 @@ pub use document::{
     AssetFields, CampaignAssetFields, CampaignFields, CampaignGrounds, Candidate, Conflict, Destination,
     Document, Ecs, Event, Evidence, ExceptionFields, File, Ground, Host, ManySourcesFields, NamedBy, Network,
     Observer, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, Related, RuleInfo,
-    SensorFields, Source, SourceFields, SourceName, SuppressedBy, Tactic, Technique, Threat, User,
+    SensorFields, Source, SourceFields, SourceName, SuppressedBy, Tactic, Technique, Threat,
+    UnexpectedFields, User,
 };
 pub use ecs::{AssetFacts, Weight, document, risk_score, severity};
 pub use format::AlertFormat;

@@ -30,9 +30,14 @@ impl Pattern {
         !self.0.iter().any(|c| matches!(c, '*' | '?'))
     }
 
+    /// Whether it has this character.
+    pub(crate) fn has(&self, wanted: char) -> bool {
+        self.0.contains(&wanted)
+    }
+
     /// Whether a text fits, which is in lower case. Of one that [`names::truncate`] cut, the beginning must fit: what follows may
     /// be anything.
-    fn fits(&self, text: &str) -> bool {
+    pub(crate) fn fits(&self, text: &str) -> bool {
         let (text, is_cut) = match text.strip_suffix("..") {
             Some(kept) if names::may_be_truncated(text) => (kept, true),
             _ => (text, false),
