@@ -17,7 +17,7 @@ VERSIONS = ["1.27", "1.37"]
 
 # What the matrix must show, all together.
 KINDS = {
-    "ConfigMap", "HorizontalPodAutoscaler", "Job", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PrometheusRule",
+    "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Job", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PrometheusRule",
     "ScaledObject", "Service", "ServiceAccount", "ServiceMonitor", "StatefulSet",
 }
 

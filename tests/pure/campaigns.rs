@@ -6,7 +6,7 @@ mod order;
 
 use std::time::Duration;
 
-use pipewarden_core::alert::campaign_rule;
+use pipewarden_core::alert::{Weight, campaign_rule, risk_score};
 use pipewarden_core::detection::{
     Attribution, CAMPAIGN, Campaign, Confidence, Disposition, JoinSettings, Revision, Sighting, Status,
 };
@@ -123,6 +123,59 @@ fn an_alert_that_is_superseded_or_suppressed_takes_its_touches_back() {
         assert_eq!(output.disposition, Disposition::Copy);
         assert_eq!(log.active(), []);
     }
+}
+
+/// Alerts on so many assets, of which those with these numbers are downgraded.
+fn downgraded(number: u8, which: impl Fn(usize) -> bool) -> Vec<Sighting> {
+    let mut sightings = one_every(1, number);
+    for (index, sighting) in sightings.iter_mut().enumerate() {
+        sighting.downgraded = which(index);
+    }
+    sightings
+}
+
+fn risk_of(campaign: &Campaign) -> u8 {
+    let weight = Weight {
+        is_excepted: campaign.is_downgraded,
+        ..Weight::default()
+    };
+    risk_score(campaign_rule(campaign).risk, Confidence::High, weight)
+}
+
+#[test]
+fn a_campaign_by_downgraded_alerts_alone_is_downgraded_and_of_others_they_do_not_raise_the_risk() {
+    let all = only(campaigns(downgraded(12, |_| true)));
+    assert_eq!((all.is_downgraded, all.downgraded, risk_of(&all)), (true, 12, 25));
+    let two_at_full_risk = only(campaigns(downgraded(12, |index| index > 1)));
+    assert_eq!(
+        (two_at_full_risk.is_downgraded, two_at_full_risk.downgraded),
+        (true, 10)
+    );
+    let three = only(campaigns(downgraded(12, |index| index > 2)));
+    assert_eq!(
+        (three.is_downgraded, three.touched, risk_of(&three)),
+        (false, 12, 47)
+    );
+    let none = only(campaigns(downgraded(12, |_| false)));
+    assert_eq!(
+        (none.is_downgraded, none.downgraded, risk_of(&none)),
+        (false, 0, 99)
+    );
+}
+
+#[test]
+fn a_downgraded_campaign_is_written_at_full_risk_as_soon_as_it_is_one_without_downgraded_alerts() {
+    let mut log = log();
+    log.append_all(downgraded(3, |_| true));
+    assert!(campaign(&log.revisions[0]).is_downgraded);
+    log.append_all((3..6).map(|asset| sighting(asset, asset, 3 * MINUTE, 3 * MINUTE)));
+    let mut at_full_risk = log
+        .revisions
+        .iter()
+        .filter(|revision| !campaign(revision).is_downgraded);
+    let first = at_full_risk.next().unwrap();
+    assert_eq!(first.number % 2, 1, "by a record, and not by a deadline");
+    assert_eq!(campaign(first).touched, 6);
 }
 
 #[test]
@@ -258,7 +311,7 @@ fn a_campaign_is_a_valid_document_in_either_format_that_names_every_host() {
     let own = &document["pipewarden"]["campaign"];
     assert_eq!(
         own["rests_on"],
-        serde_json::json!({"audited": 3, "inferred": 0, "denied": 0})
+        serde_json::json!({"audited": 3, "inferred": 0, "denied": 0, "downgraded": 0})
     );
     assert_eq!(own["within_seconds"], 1_800);
     assert_eq!(

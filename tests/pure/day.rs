@@ -28,8 +28,20 @@ fn every_attack_is_told_and_exceptions_only_make_it_quieter() {
     assert!(after.risky < before.risky, "{after:?}");
     let named = |judgement: &testkit::estate::Judgement| judgement.with_outcome(AttackOutcome::Named);
     assert_eq!(named(&after), named(&before));
-    assert!(named(&after) >= 18, "{after:?}");
+    assert!(named(&after) >= 28, "{after:?}");
     assert_eq!(after.risky_of_others, 0, "{after:?}");
+}
+
+#[test]
+fn each_attack_on_several_hosts_is_one_campaign_and_nobody_elses_routine_is() {
+    let Figures { after, .. } = small(1);
+    // By one attacker each: the registry of four hosts, PXE boot media, a machine account, coercion.
+    assert_eq!(after.campaigns_of_attackers, 4, "{after:?}");
+    assert_eq!(after.campaigns_of_others, 0, "{after:?}");
+    assert!(
+        after.campaigns > 4,
+        "monitors are downgraded, and not silent: {after:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The page's server as whoever reaches it finds it: what is served to whom, and what each answer says to a browser.
 
+mod tls;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;

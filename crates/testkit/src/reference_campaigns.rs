@@ -12,6 +12,8 @@ use pipewarden_core::time::EventTime;
 pub struct Expected {
     pub last: EventTime,
     pub chain: Option<Arc<str>>,
+    pub is_downgraded: bool,
+    pub doublings: u32,
     pub assets: BTreeMap<AssetId, Touched>,
 }
 
@@ -25,6 +27,7 @@ pub struct Touched {
     pub alerts: BTreeSet<AlertId>,
     pub is_audited: bool,
     pub is_denied: bool,
+    pub is_downgraded: bool,
 }
 
 /// A source, and the first touch of one of its campaigns.
@@ -67,9 +70,14 @@ pub fn final_campaigns(
             if !reaches(&run, rules, settings) {
                 continue;
             }
+            let kept: Vec<Touch<'_>> = run.iter().copied().filter(|touch| !touch.1.downgraded).collect();
+            let is_downgraded = !reaches(&kept, rules, settings);
             for part in parts(run, settings) {
                 let first = part.iter().map(|(time, _)| *time).min().unwrap();
-                campaigns.insert((Arc::clone(&source), first), expected(&part, rules));
+                campaigns.insert(
+                    (Arc::clone(&source), first),
+                    expected(&part, is_downgraded, rules, settings),
+                );
             }
         }
     }
@@ -112,6 +120,17 @@ fn parts<'a>(run: Vec<Touch<'a>>, settings: &JoinSettings) -> Vec<Vec<Touch<'a>>
     parts.into_values().collect()
 }
 
+fn doublings(touches: &[Touch<'_>], settings: &JoinSettings) -> u32 {
+    let assets: BTreeSet<&AssetId> = touches.iter().map(|(_, sighting)| &sighting.asset).collect();
+    let mut doublings = 0;
+    let mut enough = 2 * settings.campaign.min_assets as usize;
+    while assets.len() >= enough {
+        doublings += 1;
+        enough *= 2;
+    }
+    doublings
+}
+
 fn reaches(run: &[Touch<'_>], rules: &[Rule], settings: &JoinSettings) -> bool {
     let assets: BTreeSet<&AssetId> = run.iter().map(|(_, sighting)| &sighting.asset).collect();
     assets.len() >= settings.campaign.min_assets as usize || chain(run, rules).is_some()
@@ -133,7 +152,17 @@ fn chain(touches: &[Touch<'_>], rules: &[Rule]) -> Option<Arc<str>> {
     completed.first().map(|rule| Arc::clone(&rule.id))
 }
 
-fn expected(part: &[Touch<'_>], rules: &[Rule]) -> Expected {
+fn expected(
+    part: &[Touch<'_>],
+    is_run_downgraded: bool,
+    rules: &[Rule],
+    settings: &JoinSettings,
+) -> Expected {
+    let is_downgraded = is_run_downgraded || part.iter().all(|touch| touch.1.downgraded);
+    let mut weighty = part.to_vec();
+    if !is_downgraded {
+        weighty.retain(|touch| !touch.1.downgraded);
+    }
     let mut assets: BTreeMap<AssetId, Touched> = BTreeMap::new();
     for (time, sighting) in part {
         let denied =
@@ -146,17 +175,21 @@ fn expected(part: &[Touch<'_>], rules: &[Rule]) -> Expected {
             alerts: BTreeSet::new(),
             is_audited: false,
             is_denied: part.iter().all(denied),
+            is_downgraded: true,
         });
         touched.first = touched.first.min(*time);
         touched.last = touched.last.max(*time);
         touched.rules.insert(Arc::clone(&sighting.rule));
         touched.accounts.extend(sighting.accounts.iter().cloned());
         touched.alerts.insert(sighting.alert_id);
+        touched.is_downgraded &= sighting.downgraded;
         touched.is_audited |= sighting.attribution == Attribution::Audited;
     }
     Expected {
         last: part.iter().map(|(time, _)| *time).max().unwrap(),
-        chain: chain(part, rules),
+        chain: chain(&weighty, rules),
+        is_downgraded,
+        doublings: doublings(&weighty, settings),
         assets,
     }
 }

@@ -53,6 +53,7 @@ pub fn sighting(alert: u8, asset: u8, first: i64, last: i64) -> Sighting {
         attribution: Attribution::Audited,
         confidence: Confidence::Medium,
         outcome: Some(Outcome::Success),
+        downgraded: false,
         pipes: vec!["winreg".into()],
         accounts: vec![r"APERTURE\user0".into()],
         omitted: 0,

@@ -203,3 +203,19 @@ envFrom:
 {{- end -}}
 {{- toYaml ($ports | uniq) -}}
 {{- end }}
+
+{{/* The endpoints of all pods of the service, by their stable names: as many as there always are. */}}
+{{- define "pipewarden.statusUrls" -}}
+{{- $root := . -}}
+{{- $urls := list -}}
+{{- range $component := include "pipewarden.components" . | fromYamlArray -}}
+{{- $pods := index $root.Values $component -}}
+{{- $number := ternary $pods.replicas $pods.autoscaling.minReplicas (eq $pods.autoscaling.kind "none") -}}
+{{- range $ordinal := until (int $number) -}}
+{{- $pod := printf "%s-%d" (include "pipewarden.componentName" (list $root $component)) $ordinal -}}
+{{- $host := printf "%s.%s.%s.svc" $pod (include "pipewarden.fullname" $root) $root.Release.Namespace -}}
+{{- $urls = append $urls (printf "%s://%s:9464" (include "pipewarden.httpScheme" $root | lower) $host) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $urls -}}
+{{- end }}

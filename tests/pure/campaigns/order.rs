@@ -45,6 +45,7 @@ fn sighting_of(said: &Said, revision: u64, burst: i64) -> Sighting {
         2 => sighting.attribution = Attribution::Inferred,
         3 => sighting.outcome = Some(Outcome::Failure),
         4 => sighting.outcome = None,
+        5 | 6 => sighting.downgraded = true,
         _ => {}
     }
     sighting
@@ -84,12 +85,15 @@ fn found(campaigns: Vec<Campaign>) -> BTreeMap<Key, Expected> {
                 alerts: touched.alerts.iter().copied().collect(),
                 is_audited: touched.attribution == Attribution::Audited,
                 is_denied: touched.is_denied,
+                is_downgraded: touched.is_downgraded,
             };
             (touched.asset.clone(), found)
         });
         let expected = Expected {
             last: campaign.last,
             chain: campaign.chain.as_ref().map(|rule| Arc::clone(&rule.id)),
+            is_downgraded: campaign.is_downgraded,
+            doublings: campaign.doublings,
             assets: assets.collect(),
         };
         (key, expected)

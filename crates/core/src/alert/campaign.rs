@@ -65,6 +65,7 @@ pub(super) fn document(campaign: &Campaign, frame: &Frame<'_>) -> Document {
         last: campaign.last,
         weight: Weight {
             is_denied: campaign.denied == campaign.touched,
+            is_excepted: campaign.is_downgraded,
             ..Weight::default()
         },
         addresses,
@@ -114,6 +115,7 @@ fn campaign_fields(campaign: &Campaign) -> doc::CampaignFields {
             audited: campaign.audited,
             inferred: campaign.inferred,
             denied: campaign.denied,
+            downgraded: campaign.downgraded,
         },
         assets: campaign.assets.iter().map(asset_fields).collect(),
     }
@@ -131,6 +133,7 @@ fn asset_fields(asset: &CampaignAsset) -> doc::CampaignAssetFields {
         alert_ids: asset.alerts.clone(),
         attribution: asset.attribution,
         denied: asset.is_denied,
+        downgraded: asset.is_downgraded,
     }
 }
 
@@ -183,6 +186,9 @@ fn title(campaign: &Campaign, source: Option<&str>) -> String {
         title.push_str(", and was denied");
     } else if campaign.denied > 0 {
         let _ = write!(title, ", and was denied on {}", campaign.denied);
+    }
+    if campaign.is_downgraded {
+        title.push_str(", a campaign only by alerts that exceptions downgrade");
     }
     title
 }

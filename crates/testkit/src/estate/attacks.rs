@@ -1,4 +1,4 @@
-//! Seven kinds of attack, four accesses of each.
+//! Ten kinds of attack, four accesses of each.
 
 use std::net::IpAddr;
 
@@ -27,11 +27,17 @@ pub enum AttackKind {
     DualStackOrNat,
     /// Over a session that was opened long before.
     ReusedSession,
+    /// On distribution points, from the registry to the PXE boot media.
+    BootMedia,
+    /// A logon with the account of a site server, and nothing that is watched after it.
+    MachineAccount,
+    /// By a pipe that makes the host connect to the attacker.
+    Coercion,
 }
 
 impl AttackKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::AllThree,
         Self::ConnectionAndPipe,
         Self::PipeOnly,
@@ -39,6 +45,9 @@ impl AttackKind {
         Self::Relay,
         Self::DualStackOrNat,
         Self::ReusedSession,
+        Self::BootMedia,
+        Self::MachineAccount,
+        Self::Coercion,
     ];
 
     /// As it is shown.
@@ -51,8 +60,22 @@ impl AttackKind {
             Self::Relay => "through a relay",
             Self::DualStackOrNat => "dual stack or NAT",
             Self::ReusedSession => "reused session",
+            Self::BootMedia => "PXE boot media",
+            Self::MachineAccount => "machine account",
+            Self::Coercion => "coercion",
         }
     }
+}
+
+/// What an attacker does in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Opens this pipe.
+    Open(&'static str),
+    /// Reads the variables of PXE boot media.
+    ReadBootMedia,
+    /// Nothing that is logged, but that it has logged on.
+    LogOn,
 }
 
 /// One access by an attacker.
@@ -60,9 +83,10 @@ impl AttackKind {
 pub(super) struct Attack {
     pub(super) kind: AttackKind,
     pub(super) wish: Wish,
+    pub(super) act: Act,
     /// When the session begins.
     pub(super) connects: Millis,
-    /// When winreg is opened.
+    /// When that is done in it.
     pub(super) opens: Millis,
 }
 
@@ -97,6 +121,7 @@ impl<'a> Attacks<'a> {
         attacks.through_relays();
         attacks.by_odd_addresses();
         attacks.over_reused_sessions();
+        attacks.against_several();
         let mut all = attacks.all;
         for attack in &mut all {
             let shift = rng.random_range(0..20_000);
@@ -198,6 +223,51 @@ impl<'a> Attacks<'a> {
         }
     }
 
+    /// Three attackers, each quick enough for a campaign. Who reads boot media has asked the registry of the first host for them.
+    fn against_several(&mut self) {
+        let begin = self.span.part(470);
+        let client = self.client("3");
+        let steps = [
+            ("dp01", Act::Open("winreg")),
+            ("dp01", Act::ReadBootMedia),
+            ("dp02", Act::ReadBootMedia),
+            ("dp06", Act::ReadBootMedia),
+        ];
+        for (number, (server, act)) in (0..).zip(steps) {
+            self.add(AttackKind::BootMedia, client, server, begin + number * 3 * MINUTE);
+            self.with(act);
+        }
+
+        let begin = self.span.part(615);
+        let client = self.client("");
+        let account = Account::of(self.hosts.host(self.hosts.named("cas01")));
+        for (number, server) in (0..).zip(["pri01", "pri02", "db00", "mp01"]) {
+            self.add(
+                AttackKind::MachineAccount,
+                client,
+                server,
+                begin + number * 3 * MINUTE,
+            );
+            let attack = self.with(Act::LogOn);
+            attack.wish.account = account.clone();
+            attack.wish.is_ntlm = true;
+        }
+
+        let begin = self.span.part(735);
+        let client = self.client("");
+        for (number, server) in (0..).zip(["pri01", "pri02", "cas01", "mp01"]) {
+            self.add(AttackKind::Coercion, client, server, begin + number * 3 * MINUTE);
+            self.with(Act::Open("efsrpc"));
+        }
+    }
+
+    /// Changes what the last attack does.
+    fn with(&mut self, act: Act) -> &mut Attack {
+        let attack = self.all.last_mut().expect("an attack was added before");
+        attack.act = act;
+        attack
+    }
+
     fn add(&mut self, kind: AttackKind, client: HostId, server: &str, at: Millis) {
         self.all.push(Attack {
             kind,
@@ -208,6 +278,7 @@ impl<'a> Attacks<'a> {
                 over_ipv6: false,
                 is_ntlm: false,
             },
+            act: Act::Open("winreg"),
             connects: at,
             opens: at + 600,
         });

@@ -53,8 +53,10 @@ pub struct Judgement {
     pub local_in_doubt: usize,
     /// Active campaigns.
     pub campaigns: usize,
-    /// Those by attackers.
+    /// Those of risk 47 or more, by attackers.
     pub campaigns_of_attackers: usize,
+    /// Those of risk 47 or more, by others.
+    pub campaigns_of_others: usize,
     /// Sensors that are missing, and were found so.
     pub blind_sensors: usize,
     /// Sensors that are there, and were found missing.

@@ -127,9 +127,12 @@ fn count(alert: &Alert, judgement: &mut Judgement, traffic: &Traffic, attacks: &
         Status::Suppressed => judgement.suppressed += 1,
         Status::Active if alert.rule == CAMPAIGN => {
             judgement.campaigns += 1;
-            let sources = attackers(traffic, attacks);
-            let is_attacker = alert.source.is_some_and(|source| sources.contains(&source));
-            judgement.campaigns_of_attackers += usize::from(is_attacker);
+            if alert.risk >= RISKY {
+                let sources = attackers(traffic, attacks);
+                let is_attacker = alert.source.is_some_and(|source| sources.contains(&source));
+                judgement.campaigns_of_attackers += usize::from(is_attacker);
+                judgement.campaigns_of_others += usize::from(!is_attacker);
+            }
         }
         _ => {}
     }
@@ -201,7 +204,7 @@ fn alert(record: &AlertRecord, document: &Document, traffic: &Traffic) -> Alert 
     let accesses = shown.filter_map(|evidence| {
         let log = match evidence.kind {
             Kind::PipeConnected => 0,
-            Kind::ShareAccess => 1,
+            Kind::ShareAccess | Kind::Logon => 1,
             _ => return None,
         };
         let host = traffic.hosts.asset(&evidence.computer)?;

@@ -34,7 +34,7 @@ impl fmt::Display for Figures {
         writeln!(f, "{documents} documents, {observations} observations")?;
         writeln!(
             f,
-            "winreg was opened {routine} times by those who may, {local} times by the host itself, {attacks} times by attackers\n"
+            "{routine} accesses by those who may, {local} by the host itself, {attacks} by attackers\n"
         )?;
         writeln!(f, "{:<46} {:>8} {:>8}", "", "before", "after")?;
         let [before, after] = [&self.before, &self.after].map(rows);
@@ -100,7 +100,11 @@ fn rows(judgement: &Judgement) -> Vec<(String, usize)> {
         ("alerts about what a host did itself", judgement.local_told),
         ("  that it may have done, without 5145", judgement.local_in_doubt),
         ("campaigns", judgement.campaigns),
-        ("  by attackers", judgement.campaigns_of_attackers),
+        (
+            "  of risk 47 or more, by attackers",
+            judgement.campaigns_of_attackers,
+        ),
+        ("  of risk 47 or more, by others", judgement.campaigns_of_others),
         ("missing sensors found", judgement.blind_sensors),
         (
             "sensors found missing that are there",
@@ -149,7 +153,11 @@ impl Judgement {
             "local_suppressed": self.local_suppressed,
             "local_told": self.local_told,
             "local_in_doubt": self.local_in_doubt,
-            "campaigns": {"all": self.campaigns, "of_attackers": self.campaigns_of_attackers},
+            "campaigns": {
+                "all": self.campaigns,
+                "risky_of_attackers": self.campaigns_of_attackers,
+                "risky_of_others": self.campaigns_of_others,
+            },
             "blind_sensors": self.blind_sensors,
             "blind_sensors_false": self.blind_sensors_false,
             "wrong": self.wrong,

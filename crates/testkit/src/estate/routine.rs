@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use rand::RngExt as _;
 
-use super::attacks::Attack;
+use super::attacks::{Act, Attack, AttackKind};
 use super::hosts::HostId;
 use super::sessions::{Account, Session, Wish};
 use super::traffic::Traffic;
@@ -34,6 +34,8 @@ enum Task {
     Report(HostId, HostId),
     /// A site server reads the registry of another, or of a site system.
     Manage(HostId, HostId),
+    /// A site server updates the boot images of a distribution point.
+    Distribute(HostId, HostId),
     /// A host opens its own pipe by its name.
     OpenOwn(HostId),
     /// The first monitor, over a session that it keeps for hours.
@@ -138,6 +140,15 @@ impl Routine {
         for (server, system) in managed.clone() {
             self.soon(Task::Report(system, server), 30 * MINUTE);
         }
+        let points = self.traffic.hosts.with_role("distribution-point", None);
+        for (number, (server, system)) in (0..).zip(managed.iter().copied()) {
+            if points.contains(&system) {
+                self.plan(
+                    self.span.part(620) + number * MINUTE,
+                    Task::Distribute(server, system),
+                );
+            }
+        }
         let primaries = self.traffic.hosts.with_role("primary-site-server", None);
         managed.extend(
             primaries
@@ -201,6 +212,11 @@ impl Routine {
                 let wish = self.as_itself(server, system);
                 self.read(at, &wish, 1);
                 self.again(at, task, HOUR);
+            }
+            Task::Distribute(server, system) => {
+                let wish = self.as_itself(server, system);
+                let session = self.traffic.connect(at, &wish);
+                self.traffic.read_boot_media(at + 400, &session, By::Routine);
             }
             Task::OpenOwn(host) => self.open_own(at, host),
             Task::Poll(server) => self.poll(at, server),
@@ -322,9 +338,19 @@ impl Routine {
     }
 
     fn open(&mut self, at: Millis, number: usize) {
-        let wish = &self.attacks[number].wish;
-        if let Some((session, _)) = self.kept.remove(&(wish.client, wish.server)) {
-            self.traffic.open(at, &session, By::Attack(number));
+        let Attack { kind, wish, act, .. } = self.attacks[number].clone();
+        let Some((session, _)) = self.kept.remove(&(wish.client, wish.server)) else {
+            return;
+        };
+        let by = By::Attack(number);
+        match act {
+            Act::Open(pipe) => self.traffic.open_pipe(at, &session, pipe, by),
+            Act::ReadBootMedia => self.traffic.read_boot_media(at, &session, by),
+            Act::LogOn => self.traffic.log_on_by(&session, by),
+        }
+        if kind == AttackKind::Coercion {
+            let back = self.as_itself(wish.server, wish.client);
+            self.traffic.connect(at + 1_500, &back);
         }
     }
 

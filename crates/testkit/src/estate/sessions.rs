@@ -47,6 +47,8 @@ pub(super) struct Session {
     pub(super) account: Account,
     pub(super) logon_id: u64,
     pub(super) is_ntlm: bool,
+    /// Of the server's 4624, where it logs one.
+    pub(super) logon_record: Option<u64>,
 }
 
 /// What a client wants of a server.

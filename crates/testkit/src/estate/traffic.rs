@@ -73,7 +73,7 @@ impl Traffic {
     fn connect_by(&mut self, at: Millis, wish: &Wish, ends: (IpAddr, IpAddr, IpAddr)) -> Session {
         let (from, seen, to) = ends;
         let port = self.rng.random_range(49_152..=65_535);
-        let session = Session {
+        let mut session = Session {
             client: wish.client,
             server: wish.server,
             from,
@@ -88,6 +88,7 @@ impl Traffic {
             account: wish.account.clone(),
             logon_id: self.rng.random_range(0x10_0000..0xffff_ffff),
             is_ntlm: wish.is_ntlm,
+            logon_record: None,
         };
         let (client, server) = (
             self.hosts.host(wish.client).logs,
@@ -104,7 +105,7 @@ impl Traffic {
         }
         if server.logons {
             let at = at + self.rng.random_range(20..150);
-            self.logon(at, &session);
+            session.logon_record = Some(self.logon(at, &session));
         }
         if server.share_sessions {
             let at = at + self.rng.random_range(150..250);
@@ -115,19 +116,25 @@ impl Traffic {
 
     /// Opens winreg in a session.
     pub(super) fn open(&mut self, at: Millis, session: &Session, by: By) {
+        self.open_pipe(at, session, "winreg", by);
+    }
+
+    /// Opens a pipe in a session.
+    pub(super) fn open_pipe(&mut self, at: Millis, session: &Session, pipe: &str, by: By) {
         let logs = self.hosts.host(session.server).logs;
         let access = self.truth.begin(by, session, &self.hosts);
         if logs.pipes {
             let time = at + self.rng.random_range(0..6);
-            self.pipe_connected(time, session.server, access);
+            self.pipe_connected(time, session.server, pipe, access);
         }
         if logs.share_accesses {
             let first = at + self.rng.random_range(0..6);
-            self.share_access(first, session, access, "success");
+            let opened = ("IPC$", pipe);
+            self.share_access(first, session, opened, (access, "success"));
             // One open is often logged twice.
             if self.rng.random_bool(0.25) {
                 let again = first + self.rng.random_range(0..57);
-                self.share_access(again, session, access, "success");
+                self.share_access(again, session, opened, (access, "success"));
             }
         }
     }
@@ -136,7 +143,25 @@ impl Traffic {
     pub(super) fn try_to_open(&mut self, at: Millis, session: &Session, by: By) {
         if self.hosts.host(session.server).logs.share_accesses {
             let access = self.truth.begin(by, session, &self.hosts);
-            self.share_access(at, session, access, "failure");
+            self.share_access(at, session, ("IPC$", "winreg"), (access, "failure"));
+        }
+    }
+
+    /// Reads the variables of PXE boot media from a distribution point.
+    pub(super) fn read_boot_media(&mut self, at: Millis, session: &Session, by: By) {
+        if self.hosts.host(session.server).logs.share_accesses {
+            let access = self.truth.begin(by, session, &self.hosts);
+            for (after, path) in (0..).zip(["SMSTemp", r"SMSTemp\2024.10.21.09.12.44.0001.{8D7C}.boot.var"]) {
+                self.share_access(at + after * 90, session, ("REMINST", path), (access, "success"));
+            }
+        }
+    }
+
+    /// Says by whom a session was opened that is an access by itself.
+    pub(super) fn log_on_by(&mut self, session: &Session, by: By) {
+        if let Some(record) = session.logon_record {
+            let access = self.truth.begin(by, session, &self.hosts);
+            self.truth.add_record(session.server, 1, record, access);
         }
     }
 
@@ -158,6 +183,7 @@ impl Traffic {
             account: wish.account.clone(),
             logon_id: self.rng.random_range(0x10_0000..0xffff_ffff),
             is_ntlm: false,
+            logon_record: None,
         };
         self.logon(at, &session);
     }
@@ -218,7 +244,7 @@ impl Traffic {
         self.log(at, session.server, &CONNECTION_PERMITTED, fields, Some("success"));
     }
 
-    fn logon(&mut self, at: Millis, session: &Session) {
+    fn logon(&mut self, at: Millis, session: &Session) -> u64 {
         let account = &session.account;
         let workstation = self.hosts.host(session.client).short().to_uppercase();
         let (package, version, workstation) = if session.is_ntlm {
@@ -243,7 +269,7 @@ impl Traffic {
             ("IpAddress", session.seen.to_string()),
             ("IpPort", session.seen_port.to_string()),
         ];
-        self.log(at, session.server, &LOGON, fields, Some("success"));
+        self.log(at, session.server, &LOGON, fields, Some("success"))
     }
 
     fn share_session(&mut self, at: Millis, session: &Session) {
@@ -253,22 +279,29 @@ impl Traffic {
         self.log(at, session.server, &SHARE_SESSION, fields, Some("success"));
     }
 
-    fn pipe_connected(&mut self, at: Millis, server: HostId, access: usize) {
+    fn pipe_connected(&mut self, at: Millis, server: HostId, pipe: &str, access: usize) {
         let fields = vec![
             ("EventType", "ConnectPipe".to_owned()),
             ("UtcTime", sysmon_time(at)),
             ("ProcessId", "4".to_owned()),
-            ("PipeName", "\\winreg".to_owned()),
+            ("PipeName", format!("\\{pipe}")),
             ("Image", "System".to_owned()),
         ];
         let record = self.log(at, server, &PIPE_CONNECTED, fields, None);
         self.truth.add_record(server, 0, record, access);
     }
 
-    fn share_access(&mut self, at: Millis, session: &Session, access: usize, outcome: &str) {
+    /// `opened` are share and path; an access and how it ended.
+    fn share_access(
+        &mut self,
+        at: Millis,
+        session: &Session,
+        (share, path): (&str, &str),
+        (access, outcome): (usize, &str),
+    ) {
         let mut fields = session.subject();
-        fields.push(("ShareName", "\\\\*\\IPC$".to_owned()));
-        fields.push(("RelativeTargetName", "winreg".to_owned()));
+        fields.push(("ShareName", format!(r"\\*\{share}")));
+        fields.push(("RelativeTargetName", path.to_owned()));
         fields.push(("AccessMask", "0x12019f".to_owned()));
         let record = self.log(at, session.server, &SHARE_ACCESS, fields, Some(outcome));
         self.truth.add_record(session.server, 1, record, access);

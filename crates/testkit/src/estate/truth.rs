@@ -1,4 +1,4 @@
-//! Who did what: every access to winreg, and the records that show it.
+//! Who did what: every access that is watched, and the records that show it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

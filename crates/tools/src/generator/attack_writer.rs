@@ -35,6 +35,8 @@ pub(super) struct AttackWriter<'a> {
     writer: &'a mut DocumentWriter,
     queue: &'a mut PublishQueue,
     documents: u64,
+    /// Whether any access was granted.
+    is_granted: bool,
     /// Access by access: when its first document of each kind is published.
     published: Vec<BTreeMap<Kind, Millis>>,
     /// The accesses, by the asset's clock.
@@ -61,6 +63,7 @@ impl<'a> AttackWriter<'a> {
             writer,
             queue,
             documents: 0,
+            is_granted: false,
             published: Vec::new(),
             accesses: Vec::new(),
             sources: Vec::new(),
@@ -90,6 +93,7 @@ impl<'a> AttackWriter<'a> {
             self.published.push(BTreeMap::new());
             // What Windows denies opens no pipe.
             let is_denied = attack.has_share && self.share_access(asset, attacker, port, time);
+            self.is_granted |= !is_denied;
             if attack.has_pipe && !is_denied {
                 self.pipe_connected(asset, time, !attack.has_share);
             }
@@ -132,6 +136,7 @@ impl<'a> AttackWriter<'a> {
             last_access: *self.accesses.last()?,
             sources: self.sources,
             complete_at: EventTime::from_micros(complete_at * 1_000),
+            denied: !self.is_granted,
             documents: self.documents,
         })
     }

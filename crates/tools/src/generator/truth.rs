@@ -30,6 +30,8 @@ pub struct Truth {
     /// When the document was published with which every kind that was logged had been seen of an access: a connection of
     /// another port is no evidence of it.
     pub complete_at: EventTime,
+    /// Whether Windows denied every access: then no pipe was opened.
+    pub denied: bool,
     /// The documents of the attack, copies aside.
     pub documents: u64,
 }

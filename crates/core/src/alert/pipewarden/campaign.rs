@@ -28,6 +28,8 @@ pub struct CampaignGrounds {
     pub inferred: u32,
     /// Hosts, of either kind, that denied every access.
     pub denied: u32,
+    /// Hosts, of either kind, of which exceptions downgrade every alert.
+    pub downgraded: u32,
 }
 
 /// `pipewarden.campaign.assets[]`
@@ -53,4 +55,6 @@ pub struct CampaignAssetFields {
     pub attribution: Attribution,
     /// Whether every access is known to have been denied.
     pub denied: bool,
+    /// Whether exceptions downgrade every alert.
+    pub downgraded: bool,
 }

@@ -33,19 +33,25 @@ pub struct Campaign {
     pub last: EventTime,
     /// How many assets were touched.
     pub touched: u32,
-    /// How often that number has doubled beyond the least that counts.
+    /// How often that number has doubled beyond the least that counts. Of a campaign that is not downgraded only assets whose
+    /// alerts are not count here.
     pub doublings: u32,
     /// The alerts that it consists of.
     pub alerts: u32,
-    /// The rule whose chain the source went along on one asset; of several the one with the highest risk.
+    /// The rule whose chain the source went along on one asset; of several the one with the highest risk. Downgraded alerts
+    /// make a chain of a downgraded campaign alone.
     pub chain: Option<Arc<Rule>>,
+    /// Whether it would be none without alerts that an exception downgrades.
+    pub is_downgraded: bool,
     /// Assets of which a log of their own names the source.
     pub audited: u32,
     /// Assets of which it is inferred.
     pub inferred: u32,
     /// Assets that denied every access.
     pub denied: u32,
-    /// That of the surest alerts that would be a campaign without the others.
+    /// Assets of which an exception downgrades every alert.
+    pub downgraded: u32,
+    /// That of the surest alerts that would be a campaign without the others; downgraded ones as for `doublings`.
     pub confidence: Confidence,
     /// Success if any access is known to have been granted, else failure if all are known to have been denied.
     pub outcome: Option<Outcome>,
@@ -84,6 +90,17 @@ pub struct CampaignAsset {
     pub attribution: Attribution,
     /// Whether every access is known to have been denied.
     pub is_denied: bool,
+    /// Whether an exception downgrades every alert.
+    pub is_downgraded: bool,
+}
+
+/// What touches are a campaign by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// Those of alerts that no exception downgrades.
+    FullRisk,
+    /// Downgraded ones as well.
+    All,
 }
 
 /// What campaigns are decided by, beside sightings.
@@ -96,8 +113,7 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// Whether touches are a campaign: by the number of their assets, or along a chain.
     pub(super) fn is_enough(&self, touches: &[Touch<'_>]) -> bool {
-        let assets: BTreeSet<&AssetId> = touches.iter().map(|touch| &touch.sighting.asset).collect();
-        assets.len() >= self.least() || self.chain(touches).is_some()
+        number_of_assets(touches) >= self.least() || self.chain(touches).is_some()
     }
 
     /// The rule whose chain touches go along: one of its alerts is not before one of a rule that the chain names, on the same
@@ -166,8 +182,13 @@ impl Campaign {
         source: &Arc<str>,
         touches: &[Touch<'_>],
         start: Option<EventTime>,
+        basis: Basis,
         context: Context<'_>,
     ) -> Self {
+        let weighty = match basis {
+            Basis::FullRisk => at_full_risk(touches),
+            Basis::All => touches.to_vec(),
+        };
         let (one, other) = (&touches[0], &touches[touches.len() - 1]);
         let assets = by_asset(touches);
         let all: BTreeMap<AlertId, &Sighting> = touches
@@ -183,13 +204,15 @@ impl Campaign {
             first: start.unwrap_or(one.time),
             last: other.time,
             touched: count(assets.len()),
-            doublings: context.doublings(assets.len()),
+            doublings: context.doublings(number_of_assets(&weighty)),
             alerts: count(all.len()),
-            chain: context.chain(touches).cloned(),
+            chain: context.chain(&weighty).cloned(),
+            is_downgraded: basis == Basis::All,
             audited: number(&assets, |asset| asset.attribution == Attribution::Audited),
             inferred: number(&assets, |asset| asset.attribution != Attribution::Audited),
             denied: number(&assets, |asset| asset.is_denied),
-            confidence: context.confidence(touches),
+            downgraded: number(&assets, |asset| asset.is_downgraded),
+            confidence: context.confidence(&weighty),
             outcome: outcome(all.values().copied()),
             pipes: sorted(all.values().flat_map(|sighting| &sighting.pipes)),
             accounts: sorted(all.values().flat_map(|sighting| &sighting.accounts)),
@@ -272,6 +295,17 @@ impl Campaign {
     }
 }
 
+fn number_of_assets(touches: &[Touch<'_>]) -> usize {
+    let assets: BTreeSet<&AssetId> = touches.iter().map(|touch| &touch.sighting.asset).collect();
+    assets.len()
+}
+
+/// The touches of alerts that no exception downgrades.
+pub(super) fn at_full_risk<'a>(touches: &[Touch<'a>]) -> Vec<Touch<'a>> {
+    let touches = touches.iter().copied();
+    touches.filter(|touch| !touch.sighting.downgraded).collect()
+}
+
 /// What was touched, by name.
 fn by_asset(touches: &[Touch<'_>]) -> Vec<CampaignAsset> {
     let mut assets: BTreeMap<&AssetId, (CampaignAsset, BTreeMap<AlertId, &Sighting>)> = BTreeMap::new();
@@ -287,6 +321,7 @@ fn by_asset(touches: &[Touch<'_>]) -> Vec<CampaignAsset> {
                 alerts: Vec::new(),
                 attribution: Attribution::Inferred,
                 is_denied: false,
+                is_downgraded: false,
             };
             (asset, BTreeMap::new())
         });
@@ -302,6 +337,7 @@ fn by_asset(touches: &[Touch<'_>]) -> Vec<CampaignAsset> {
         if sightings().any(|sighting| sighting.attribution == Attribution::Audited) {
             asset.attribution = Attribution::Audited;
         }
+        asset.is_downgraded = sightings().all(|sighting| sighting.downgraded);
         asset.is_denied = outcome(sightings().copied()) == Some(Outcome::Failure);
         asset
     });

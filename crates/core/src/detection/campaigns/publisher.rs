@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::campaign::{Campaign, Context, campaign_id};
+use super::campaign::{Basis, Campaign, Context, at_full_risk, campaign_id};
 use super::parts::{Part, Touch, parts, touches};
 use super::store::Sightings;
 use crate::detection::{AlertId, Body, JoinSettings, Revision};
@@ -134,8 +134,8 @@ impl Publisher {
                 let is_whole = part.touches == part.run && start.distance(last) <= settings.longest;
                 is_whole || start.bucket(settings.longest) == first.bucket(settings.longest)
             });
-            if self.is_campaign(source, &part, &touches, start.unwrap_or(first), context) {
-                let mut campaign = Campaign::of(source, own, start, context);
+            if let Some(basis) = self.basis(source, &part, &touches, start.unwrap_or(first), context) {
+                let mut campaign = Campaign::of(source, own, start, basis, context);
                 campaign.dropped = sightings.dropped_in(campaign.first, last, settings);
                 current.campaigns.push(campaign);
             }
@@ -143,22 +143,28 @@ impl Publisher {
         current
     }
 
-    /// Whether a part is a campaign: its run is enough by what is in state or, where touches of the run are forgotten or
-    /// dropped, it was by those.
-    fn is_campaign(
+    /// What a part is a campaign by, if it is one: its run is enough by what is in state or, where touches of the run are
+    /// forgotten or dropped, it was by those. A part with downgraded alerts alone is not more than they are.
+    fn basis(
         &self,
         source: &str,
         part: &Part,
         touches: &[Touch<'_>],
         start: EventTime,
         context: Context<'_>,
-    ) -> bool {
-        let is_published = || {
-            let published = self.campaigns.get(&campaign_id(source, start));
-            published.is_some_and(|published| published.campaign.is_active())
-        };
+    ) -> Option<Basis> {
         let is_incomplete = part.is_cut_off || start < touches[part.touches.start].time;
-        context.is_enough(&touches[part.run.clone()]) || is_incomplete && is_published()
+        let published = self.campaigns.get(&campaign_id(source, start));
+        let before = published
+            .map(|published| &published.campaign)
+            .filter(|campaign| is_incomplete && campaign.is_active());
+        let run = &touches[part.run.clone()];
+        let is_at_full_risk =
+            context.is_enough(&at_full_risk(run)) || before.is_some_and(|campaign| !campaign.is_downgraded);
+        if is_at_full_risk && !at_full_risk(&touches[part.touches.clone()]).is_empty() {
+            return Some(Basis::FullRisk);
+        }
+        (is_at_full_risk || before.is_some() || context.is_enough(run)).then_some(Basis::All)
     }
 
     /// The first touch of the campaign that a run continues which begins with `first`, where touches up to `until` were dropped.
@@ -225,6 +231,7 @@ impl Publisher {
             || before.is_active() != campaign.is_active()
             || before.doublings != campaign.doublings
             || before.chain != campaign.chain
+            || before.is_downgraded != campaign.is_downgraded
             || before.confidence != campaign.confidence;
         let since = *published.differs_since.get_or_insert(now);
         let soonest = published.at.plus(settings.revise_at_most_every);

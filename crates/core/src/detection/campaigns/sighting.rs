@@ -43,6 +43,9 @@ pub struct Sighting {
     /// Granted or, all of them, denied; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// Whether an exception downgrades the alert.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub downgraded: bool,
     /// The pipes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pipes: Vec<Arc<str>>,
@@ -117,6 +120,7 @@ impl Sighting {
             attribution: content.attribution,
             confidence: content.confidence,
             outcome: content.outcome,
+            downgraded: content.exception.is_some(),
             pipes: listed(&content.pipes),
             accounts: listed(&content.accounts),
             omitted: u32::try_from(omitted).unwrap_or(u32::MAX),
@@ -139,6 +143,7 @@ impl Sighting {
                 (before.first, before.last, before.attribution, before.confidence)
                     == (now.first, now.last, now.attribution, now.confidence)
                     && before.outcome == now.outcome
+                    && before.exception.is_some() == now.exception.is_some()
                     && before.pipes == now.pipes
                     && before.accounts == now.accounts
             }
