@@ -18,7 +18,7 @@ use pipewarden_tools::rule_tests::{self, Tested};
 use testkit::estate::{Day, Recording};
 use testkit::size;
 
-/// An hour in an estate with two monitors, a scanner, a backup, administrators and 28 attacks.
+/// An hour in an estate with two monitors, a scanner, a backup, administrators and attacks.
 fn hour(seed: u64) -> Recording {
     Day {
         seed,

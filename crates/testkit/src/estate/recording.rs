@@ -10,10 +10,13 @@ use pipewarden_core::event::Kind;
 use pipewarden_core::time::{AppendTime, EventTime};
 use pipewarden_tools::generator::Truth;
 
-use super::attacks::Attack;
+use super::attacks::{Act, Attack};
 use super::hosts::Hosts;
 use super::truth::By;
 use super::{Day, Millis};
+
+/// The number of Sysmon's log among the two of a host.
+const SYSMON: usize = 0;
 
 /// What a day leaves behind.
 #[derive(Debug)]
@@ -25,8 +28,8 @@ pub struct Recording {
     /// The attacks, as `pipewarden generate --truth` writes them: by whom, against what and when. How they can be known is not
     /// told.
     pub truths: Vec<Truth>,
-    /// The records that show an access of an attack: computer, kind, and number.
-    shown: BTreeSet<(String, Kind, u64)>,
+    /// The records that show an access of an attack: computer, whether they are Sysmon's, and number.
+    shown: BTreeSet<(String, bool, u64)>,
 }
 
 impl Day {
@@ -42,12 +45,8 @@ impl Day {
         let truths = attacks.map(|(number, attack)| truth(number, attack, &traffic.hosts));
         let records = traffic.truth.records(|by| matches!(by, By::Attack(_)));
         let shown = records.map(|(host, log, number)| {
-            let kind = if log == 0 {
-                Kind::PipeConnected
-            } else {
-                Kind::ShareAccess
-            };
-            (traffic.hosts.host(host).name.to_lowercase(), kind, number)
+            let name = traffic.hosts.host(host).name.to_lowercase();
+            (name, log == SYSMON, number)
         });
         Recording {
             inventory: traffic.hosts.inventory(),
@@ -65,7 +64,8 @@ impl Recording {
         let mut accesses =
             evidence.filter(|seen| matches!(seen.role, EvidenceRole::Access | EvidenceRole::Pair));
         accesses.any(|seen| {
-            let record = |number| (seen.computer.to_lowercase(), seen.kind, number);
+            let is_sysmon = seen.kind == Kind::PipeConnected;
+            let record = |number| (seen.computer.to_lowercase(), is_sysmon, number);
             seen.record_id
                 .is_some_and(|number| self.shown.contains(&record(number)))
         })
@@ -83,7 +83,10 @@ fn truth(attack: u64, by: &Attack, hosts: &Hosts) -> Truth {
     Truth {
         attack,
         asset: server.name.clone(),
-        pipe: "winreg".to_owned(),
+        pipe: match by.act {
+            Act::Open(pipe) => pipe.to_owned(),
+            Act::ReadBootMedia | Act::LogOn => String::new(),
+        },
         attacker: client.nat.unwrap_or(client.ip),
         attribution: Attribution::Audited,
         confidence: Confidence::High,
@@ -91,6 +94,7 @@ fn truth(attack: u64, by: &Attack, hosts: &Hosts) -> Truth {
         first_access: access,
         last_access: access,
         complete_at: access.plus(Duration::from_secs(60)),
+        denied: false,
         documents: 0,
     }
 }
