@@ -204,6 +204,28 @@ fn an_event_that_cannot_be_decoded_or_is_unlike_an_event_fails_its_case() {
         ("addresses: [10.1.0.50]", "adresses: [10.1.0.50]", "adresses"),
         ("name: another", "name: opened", "two cases are named"),
         ("alerts: []", "alert: []", "alert"),
+        (
+            "source: 10.1.0.101}",
+            "source: 10.1.0.101, exception: scanner}",
+            "exception: expected scanner, found none",
+        ),
+        (
+            "source: 10.1.0.101}",
+            "source: 10.1.0.101, unexpected: backup}",
+            "unexpected: expected backup, found none",
+        ),
+        (
+            "alerts: []",
+            "exceptions: [{id: a, reason: r, owner: o, expires: soon, action: suppress, broad: true, pipes: [winreg]}]\n    \
+             alerts: []",
+            "expires: \"soon\" is neither a day",
+        ),
+        (
+            "alerts: []",
+            "exceptions: [{id: a, reason: r, owner: o, expires: 2040-01-01, action: suppress, broad: true, pipes: [winreg]}]\n    \
+             alerts: []",
+            "has no case that must not raise an alert",
+        ),
     ] {
         let (_folder, path) = folder(&[
             ("browser.yaml", RULE),

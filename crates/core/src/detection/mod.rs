@@ -30,7 +30,7 @@ pub use campaigns::{
 };
 pub use crowd::{MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
 pub use exceptions::{
-    Action, Covering, Exception, Exceptions, Limit, PLACEHOLDER, Shortfall, Unexpected,
+    Action, Covering, Exception, ExceptionEntry, Exceptions, Limit, PLACEHOLDER, Shortfall, Unexpected,
     json_schema as exceptions_json_schema,
 };
 pub use explanation::{

@@ -32,7 +32,8 @@ impl fmt::Display for Failure {
 /// # Errors
 /// [`Failure`], with what was expected, what was found, and what became of each event.
 pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
-    let detected = detected(rule, file, case, None)?;
+    let own = serde_json::json!({ "exceptions": case.exceptions }).to_string();
+    let detected = detected(rule, file, case, &own)?;
     judge(&case.alerts, &detected.alerts).map_err(|Failure(mut lines)| {
         let fates = (1..).zip(&detected.fates);
         lines.extend(fates.map(|(number, disposition)| format!("event {number}: {disposition}")));
@@ -40,7 +41,8 @@ pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
     })
 }
 
-/// The ids of the exceptions, of this file's text, that cover an alert of a case: suppressed or downgraded.
+/// The ids of the exceptions, of this file's text and in place of its own, that cover an alert of a case: suppressed or
+/// downgraded.
 ///
 /// # Errors
 /// [`Failure`], with what keeps the case from being run.
@@ -50,19 +52,14 @@ pub fn covered(
     case: &Case,
     exceptions: &str,
 ) -> Result<BTreeSet<String>, Failure> {
-    let detected = detected(rule, file, case, Some(exceptions))?;
+    let detected = detected(rule, file, case, exceptions)?;
     let alerts = detected.alerts.into_iter().chain(detected.suppressed);
     let covering = alerts.filter_map(|alert| alert.pipewarden.exception);
     Ok(covering.map(|exception| exception.id).collect())
 }
 
 /// What comes of the events of a case, with no exceptions but these.
-fn detected(
-    rule: &Rule,
-    file: &TestFile,
-    case: &Case,
-    exceptions: Option<&str>,
-) -> Result<Detected, Failure> {
+fn detected(rule: &Rule, file: &TestFile, case: &Case, exceptions: &str) -> Result<Detected, Failure> {
     let stopped = |problem: String| Failure(vec![problem]);
     let assets = case.assets(file);
     let inventory = if assets.is_empty() {
@@ -78,13 +75,8 @@ fn detected(
     let rules = RuleSet::new(vec![rule.clone()]).map_err(|error| stopped(error.to_string()))?;
     let unlisted = UnlistedHosts::default_for(&inventory);
     let inventory = Arc::new(inventory);
-    let none = Exceptions::none_for(Arc::clone(&inventory));
-    let exceptions = match exceptions {
-        Some(text) => none
-            .and(text, "exceptions")
-            .map_err(|error| stopped(error.to_string()))?,
-        None => none,
-    };
+    let exceptions = Exceptions::none_for(Arc::clone(&inventory)).and(exceptions, "exceptions");
+    let exceptions = exceptions.map_err(|error| stopped(error.to_string()))?;
     // Nothing is ever restored here, so the policy's id is compared with no other.
     let policy = Policy::new(rules, inventory, unlisted, JoinSettings::default(), String::new());
     detect(&Arc::new(policy.with_exceptions(exceptions)), &messages).map_err(stopped)
@@ -260,6 +252,8 @@ impl fmt::Display for ExpectedAlert {
             ("accounts", list(self.accounts.as_deref())),
             ("pipes", list(self.pipes.as_deref())),
             ("paths", list(self.paths.as_deref())),
+            ("exception", self.exception.clone()),
+            ("unexpected", self.unexpected.clone()),
         ];
         let parts: Vec<String> = fields
             .into_iter()

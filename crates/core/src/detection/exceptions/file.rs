@@ -32,7 +32,9 @@ struct File {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ExceptionEntry {
+// Public for the schemas of other files that hold such entries.
+#[expect(missing_docs, reason = "the schema would show it as a description")]
+pub struct ExceptionEntry {
     /// Stable identifier: lower case letters, digits, `-`, `_`.
     #[schemars(with = "String", regex(pattern = "^[a-z0-9_-]+$"))]
     id: Spanned<String>,

@@ -30,7 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::expectation::Unexpected;
-pub use self::file::{PLACEHOLDER, json_schema};
+pub use self::file::{ExceptionEntry, PLACEHOLDER, json_schema};
 pub use self::reach::Shortfall;
 pub use self::subject::Limit;
 pub(super) use self::subject::{NamedSource, Subject};
