@@ -26,7 +26,7 @@ FROM ${RUNTIME_BASE}
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Pipewarden" \
-      org.opencontainers.image.description="Finds remote use of sensitive named pipes on protected Windows hosts" \
+      org.opencontainers.image.description="Finds remote use of sensitive named pipes, shares and accounts on protected Windows hosts" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.source="https://github.com/pipewarden/pipewarden" \
       org.opencontainers.image.version="${VERSION}" \

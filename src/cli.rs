@@ -20,7 +20,7 @@ pub use ui::{BoundsArgs, ServerArgs, UiArgs};
 use crate::export::Target;
 use crate::inventory::Role;
 
-/// Finds remote use of sensitive named pipes on protected Windows hosts, and says who did it.
+/// Finds remote use of sensitive named pipes, shares and accounts on protected Windows hosts, and says who did it.
 #[derive(Debug, Parser)]
 #[command(name = "pipewarden", version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
@@ -71,7 +71,7 @@ pub enum Command {
     Ui(UiArgs),
     /// Show the page of a made-up fleet that is attacked: neither Windows nor Kafka is needed
     Demo(DemoArgs),
-    /// Write made-up Winlogbeat documents with attacks of known truth among them
+    /// Write made-up Winlogbeat documents, among them attacks of known truth on the pipe winreg
     Generate(GenerateArgs),
 }
 
@@ -81,7 +81,8 @@ pub struct SettingsArgs {
     /// Settings file (YAML, TOML or JSON); the environment (PIPEWARDEN_SECTION__KEY) comes after it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Inventory of protected hosts (YAML); without one, every host is watched
+    /// Inventory of protected hosts (YAML); without one, every host is watched, and rules with roles or about accounts find
+    /// nothing
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
     /// Folder of rules, in place of the built-in ones

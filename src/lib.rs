@@ -1,17 +1,18 @@
-//! Pipewarden: a Kafka stream processor that finds remote use of sensitive named pipes on protected
-//! Windows hosts, and says who did it.
+//! Pipewarden: a Kafka stream processor that finds remote use of sensitive named pipes, shares and accounts on
+//! protected Windows hosts, and says who did it.
 //!
 //! ```text
 //!   winlogbeat topics          no key, random partition, any order, minutes late
 //!         |
 //!         |  router       prefilter bytes -> decode -> normalise -> resolve the destination host
 //!         v
-//!   pipewarden.observations    key = destination host; LogAppendTime; the only durable state
+//!   pipewarden.observations    key = destination host; LogAppendTime; with sightings the only durable state
 //!         |
 //!         |  correlator   per destination host: a windowed join state, rebuilt by rewinding
 //!         v
 //!   pipewarden.alerts          key = alert id; each record is a whole revision (upsert)
 //!
+//!   pipewarden.sightings       key = source; what an alert says of its source, from which campaigns are found
 //!   pipewarden.dead-letters    what gives no observation though it may have to: original bytes, reason, origin
 //! ```
 //!

@@ -16,7 +16,7 @@ use super::duration;
   pipewarden generate --config pipewarden.yaml --to-kafka --rate 10000 --duration 10min --truth truth.ndjson
   pipewarden generate --mix sysmon-3=50,sysmon-18=25,security-5145=25 --output smb.ndjson
 
-The same seed and options give the same bytes. What goes to Kafka bears the time at which it is written.")]
+Every attack opens the pipe winreg. The same seed and options give the same bytes. What goes to Kafka bears the time at which it is written.")]
 pub struct GenerateArgs {
     /// Settings file: the broker and kafka.topics.input (the first is written to), the inventory to attack
     #[arg(long, value_name = "FILE")]
@@ -58,7 +58,9 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
     /// How often each kind occurs, as sysmon-10=24,sysmon-3=2.5; kinds that are not named do not occur. Default: as in
-    /// recordings of Windows domains
+    /// recordings of Windows domains. Kinds: sysmon-1, sysmon-3, sysmon-7, sysmon-10, sysmon-11, sysmon-12, sysmon-13,
+    /// sysmon-18, security-4624, security-4634, security-4658, security-5140, security-5145, security-5156, powershell-800,
+    /// powershell-4103
     #[arg(long, value_name = "KIND=WEIGHT,..")]
     pub mix: Option<crate::generator::Mix>,
     /// Made-up hosts to protect, where there is no inventory

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use pipewarden_kafka::{ActivePolicy, CorrelatorSettings, RouterSettings, Service, ServiceSettings, Stop};
@@ -15,6 +16,10 @@ use crate::config::{Log, Settings, Watch};
 use crate::engine::Policy;
 use crate::reload::Reload;
 use crate::telemetry::{self, EXPLANATIONS, Metrics, Protection, Reporter, Status};
+
+/// How long workers have to end: a last commit may take 60 s, and Kubernetes kills what is there after 120 s. What hangs then hangs
+/// for good, as a client may that cannot leave its group.
+const FAREWELL: Duration = Duration::from_secs(90);
 
 /// Runs the service until a signal or a failure ends it. What is wrong goes to the log, which is read where the service runs.
 ///
@@ -97,6 +102,13 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
                         warn!("{} received again: ending at once; what is not committed will be repeated", signal?);
                         std::process::exit(130);
                     }
+                    () = tokio::time::sleep(FAREWELL) => {
+                        error!(
+                            "{FAREWELL:?} later {} still there: ending at once; what is not committed will be repeated",
+                            still_there(&status)
+                        );
+                        std::process::exit(1);
+                    }
                 }
             }
         };
@@ -110,6 +122,19 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
         info!("pipewarden has ended");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// What has not ended: workers, or what looks after them.
+fn still_there(status: &Status) -> String {
+    let workers = status.workers().into_iter();
+    let alive: Vec<String> = workers
+        .filter_map(|(name, worker)| worker.is_alive.then_some(name))
+        .collect();
+    match alive.as_slice() {
+        [] => "all workers have ended, and the service is".to_owned(),
+        [one] => format!("{one} is"),
+        all => format!("{} are", all.join(", ")),
+    }
 }
 
 /// Says where the endpoints are, and how they are protected.
@@ -176,4 +201,23 @@ fn service_settings(settings: &Settings) -> ServiceSettings {
 /// The host's name, as the kernel has it.
 fn host_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use pipewarden_kafka::WorkerRole;
+
+    use super::*;
+
+    #[test]
+    fn what_has_not_ended_is_named() {
+        let status = Status::default();
+        assert!(still_there(&status).contains("all workers have ended"));
+        for worker in ["correlator-0", "router-0"] {
+            status.start(worker, WorkerRole::Router);
+        }
+        assert_eq!(still_there(&status), "correlator-0, router-0 are");
+        status.update("router-0", |worker| worker.is_alive = false);
+        assert_eq!(still_there(&status), "correlator-0 is");
+    }
 }

@@ -106,7 +106,7 @@ pub struct Alerts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct InventorySource {
-    /// The inventory file. Without one, every host is watched.
+    /// The inventory file. Without one, every host is watched, and rules with `roles` or about accounts find nothing.
     pub file: Option<PathBuf>,
     /// What to do with hosts that it does not list. Default `ignore` with an inventory, `watch` without.
     pub unlisted_hosts: Option<UnlistedHosts>,

@@ -184,7 +184,10 @@ impl Observer for Reporter {
                 );
                 status.update(worker, |status| status.error = Some(failure));
             }
-            WorkerFact::Ended => status.update(worker, |status| status.is_alive = false),
+            WorkerFact::Ended => {
+                info!(worker, "the worker has ended");
+                status.update(worker, |status| status.is_alive = false);
+            }
             WorkerFact::Beat => status.note(worker, |worker| worker.beat(Instant::now())),
             WorkerFact::Lag {
                 topic,

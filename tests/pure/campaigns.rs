@@ -217,6 +217,16 @@ fn a_chain_on_one_asset_is_a_campaign_that_the_chaining_rule_names() {
 }
 
 #[test]
+fn a_campaign_names_the_paths_that_were_opened_and_on_which_host() {
+    let mut sightings = one_every(1, 3);
+    sightings[1].pipes.clear();
+    sightings[1].paths = vec![r"reminst\smstemp\a.boot.var".into()];
+    let found = only(campaigns(sightings));
+    let by_host: Vec<usize> = found.assets.iter().map(|asset| asset.paths.len()).collect();
+    assert_eq!((found.paths.len(), by_host), (1, vec![0, 1, 0]));
+}
+
+#[test]
 fn a_campaign_says_what_is_audited_what_is_inferred_and_what_was_denied() {
     let mut sightings = one_every(1, 5);
     sightings[0].attribution = Attribution::Inferred;

@@ -48,7 +48,8 @@ pub struct Topics {
     /// Where they go in OCSF: the same keys, but never the same topic, where one format would overwrite the other.
     /// Default `pipewarden.alerts.ocsf`.
     pub alerts_ocsf: String,
-    /// Where alerts go that an exception suppresses. Default `pipewarden.suppressed`.
+    /// Where alerts go that an exception suppresses, and those about what a host does itself. Default
+    /// `pipewarden.suppressed`.
     pub suppressed: String,
     /// Where undecodable messages go. Default `pipewarden.dead-letters`.
     pub dead_letters: String,

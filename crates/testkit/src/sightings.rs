@@ -55,6 +55,7 @@ pub fn sighting(alert: u8, asset: u8, first: i64, last: i64) -> Sighting {
         outcome: Some(Outcome::Success),
         downgraded: false,
         pipes: vec!["winreg".into()],
+        paths: Vec::new(),
         accounts: vec![r"APERTURE\user0".into()],
         omitted: 0,
         decided: arrival(last),

@@ -4,6 +4,7 @@
 //! have. The events of all inputs together are then resolved and delivered in order of event time, file and line, so
 //! that recordings of different hosts and channels join whatever their order on the command line.
 
+mod campaign;
 mod crowd;
 mod detection;
 mod documents;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use owo_colors::OwoColorize as _;
 
 use super::explain_text::write_explanation;
-use super::{crowd, sensor};
+use super::{campaign, crowd, sensor};
 use crate::alert::{Document, Evidence, ExceptionFields, PipewardenFields, Process, UnexpectedFields};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
@@ -45,7 +45,10 @@ pub(super) fn write_alert(
     }
     if is_about_accesses {
         candidates(out, own)?;
-        timeline(out, alert)?;
+        match &own.campaign {
+            Some(fields) => campaign::write_hosts(out, alert, fields)?,
+            None => timeline(out, alert)?,
+        }
         if let Some(explanation) = explanation {
             write_explanation(out, explanation)?;
         }
@@ -119,7 +122,9 @@ pub(super) fn asset(own: &PipewardenFields) -> String {
 
 fn when(alert: &Document) -> String {
     let own = &alert.pipewarden;
-    if alert.event.start == alert.event.end {
+    if own.campaign.is_some() {
+        campaign::when(alert)
+    } else if alert.event.start == alert.event.end {
         alert.event.start.to_string()
     } else {
         format!(
@@ -276,7 +281,7 @@ fn describe_evidence(evidence: &Evidence) -> String {
     parts.join(", ")
 }
 
-fn joined(names: &[String]) -> String {
+pub(super) fn joined(names: &[String]) -> String {
     names
         .iter()
         .map(|name| clean(name))
@@ -284,7 +289,7 @@ fn joined(names: &[String]) -> String {
         .join(", ")
 }
 
-fn parenthesised(names: &[String]) -> String {
+pub(super) fn parenthesised(names: &[String]) -> String {
     if names.is_empty() {
         String::new()
     } else {

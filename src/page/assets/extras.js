@@ -38,7 +38,7 @@ function campaignOf(campaign) {
       h("td", {}, text(asset.id, { most: 60 }), h("div", { class: "muted" }, list(asset.roles).slice(0, 4).map((role, index) => [index > 0 ? ", " : null, text(role)]))),
       h("td", {}, stamp(asset.first)),
       h("td", {}, stamp(asset.last)),
-      h("td", {}, [...list(asset.rules), ...list(asset.pipes)].slice(0, 8).map((name, index) => [index > 0 ? ", " : null, text(name, { most: 40 })])),
+      h("td", {}, [...list(asset.rules), ...list(asset.pipes), ...list(asset.paths)].slice(0, 8).map((name, index) => [index > 0 ? ", " : null, text(name, { most: 40 })])),
       h("td", {}, list(asset.accounts).slice(0, 8).map((name, index) => [index > 0 ? ", " : null, text(name, { most: 40 })])),
       h("td", {}, list(asset.alert_ids).slice(0, 8).map((id, index) => [index > 0 ? ", " : null, h("a", { href: linkTo({ alert: String(id), revision: "" }) }, `alert ${index + 1}`)])),
     ),
@@ -47,8 +47,8 @@ function campaignOf(campaign) {
   return part(
     `Campaign: ${count(assets.length, "host")}${campaign.chain ? `, chain ${campaign.chain}` : ""}`,
     "campaign",
-    rests ? h("p", { class: "muted" }, `rests on ${rests.audited ?? 0} audited, ${rests.inferred ?? 0} inferred, ${rests.denied ?? 0} denied`) : null,
-    table("hosts of the campaign", ["host", "first", "last", "rules and pipes", "accounts", "alerts"], rows),
+    rests ? h("p", { class: "muted" }, `rests on ${rests.audited ?? 0} audited, ${rests.inferred ?? 0} inferred, ${rests.denied ?? 0} denied, ${rests.downgraded ?? 0} downgraded`) : null,
+    table("hosts of the campaign", ["host", "first", "last", "rules and what was opened", "accounts", "alerts"], rows),
   );
 }
 

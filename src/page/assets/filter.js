@@ -1,5 +1,5 @@
 /**
- * The words of the filter box: `asset:atlas confidence:high source:10.1.0.0/24 -rule:sweep text "two words"`.
+ * The words of the filter box: `asset:atlas confidence:high source:10.1.0.0/24 -rule:campaign text "two words"`.
  * Words of one field are alternatives; all fields, and every word of text, must hold. A `-` before a word excludes.
  */
 

@@ -48,7 +48,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     let is_over_smb = alert.rule.accounts.is_none() || document.destination.port.is_some();
     document.network = content.source_ip.filter(|_| is_over_smb).map(network);
     document.user = only(&content.accounts).map(|account| user(account, content));
-    document.file = file(content);
+    document.file = file(&content.pipes, &content.paths);
     document.related = related;
 
     let fields = &mut document.pipewarden;
@@ -103,8 +103,8 @@ fn action(alert: &AccessAlert) -> &'static str {
 }
 
 /// What was opened, if that is one pipe or one path.
-fn file(content: &Content) -> Option<doc::File> {
-    match (content.pipes.as_slice(), content.paths.as_slice()) {
+pub(super) fn file(pipes: &[Arc<str>], paths: &[Arc<str>]) -> Option<doc::File> {
+    match (pipes, paths) {
         ([pipe], []) => Some(doc::File {
             name: pipe.to_string(),
             path: None,

@@ -79,16 +79,14 @@ pub(super) fn document(campaign: &Campaign, frame: &Frame<'_>) -> Document {
         domain: frame.asset.source.map(str::to_owned),
     });
     document.user = only(&campaign.accounts).map(|account| doc::User::named(account));
-    document.file = only(&campaign.pipes).map(|pipe| doc::File {
-        name: pipe.to_string(),
-        path: None,
-    });
+    document.file = super::access::file(&campaign.pipes, &campaign.paths);
     document.related = related;
 
     let fields = &mut document.pipewarden;
     fields.superseded_by = campaign.superseded_by.clone().unwrap_or_default();
     fields.accounts = strings(&campaign.accounts);
     fields.pipes = strings(&campaign.pipes);
+    fields.paths = strings(&campaign.paths);
     let listed = frame.asset.source.map(|name| doc::SourceName {
         name: name.to_owned(),
         from: doc::NamedBy::Inventory,
@@ -129,6 +127,7 @@ fn asset_fields(asset: &CampaignAsset) -> doc::CampaignAssetFields {
         last: asset.last,
         rules: strings(&asset.rules),
         pipes: strings(&asset.pipes),
+        paths: strings(&asset.paths),
         accounts: strings(&asset.accounts),
         alert_ids: asset.alerts.clone(),
         attribution: asset.attribution,
@@ -152,7 +151,8 @@ fn title(campaign: &Campaign, source: Option<&str>) -> String {
     if let Some(name) = source {
         let _ = write!(title, " ({name})");
     }
-    let (verb, tried) = if campaign.pipes.is_empty() {
+    let has_opened = !campaign.pipes.is_empty() || !campaign.paths.is_empty();
+    let (verb, tried) = if !has_opened {
         ("accessed", "access")
     } else {
         ("opened", "open")
@@ -162,8 +162,9 @@ fn title(campaign: &Campaign, source: Option<&str>) -> String {
         None if campaign.inferred == 0 => _ = write!(title, " {verb} or tried to {tried}"),
         Some(Outcome::Success) | None => _ = write!(title, " {verb}"),
     }
-    if !campaign.pipes.is_empty() {
-        let _ = write!(title, " {} on", title::pipes(&campaign.pipes));
+    if has_opened {
+        let opened = title::opened(&campaign.pipes, &campaign.paths);
+        let _ = write!(title, " {opened} on");
     }
     match campaign.touched {
         1 => _ = write!(title, " {}", campaign.first_asset()),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::ecs::AssetFacts;
-use crate::detection::{AccessAlert, Attribution, Content, Status, Who};
+use crate::detection::{AccessAlert, Attribution, Status, Who};
 use crate::event::Outcome;
 use crate::text::plural;
 
@@ -51,7 +51,7 @@ pub(super) fn title(alert: &AccessAlert, source: Option<&str>, asset: &AssetFact
             None if content.counts.pipe_connected == 0 => "opened or tried to open",
             Some(Outcome::Success) | None => "opened",
         };
-        let _ = write!(title, " {verb} {} on {}", opened(content), asset.id);
+        let _ = write!(title, " {verb} {} on {}", opened(&content.pipes, &content.paths), asset.id);
     }
     if !asset.roles.is_empty() {
         let _ = write!(title, " ({})", asset.roles.join(", "));
@@ -81,21 +81,21 @@ pub(super) fn accounts(accounts: &[Arc<str>], unknown: &str) -> String {
 }
 
 /// The pipe and the path, or how many of each.
-fn opened(content: &Content) -> String {
-    let paths = match content.paths.as_slice() {
-        [] => return pipes(&content.pipes),
+pub(super) fn opened(pipes: &[Arc<str>], paths: &[Arc<str>]) -> String {
+    let paths = match paths {
+        [] => return self::pipes(pipes),
         [only] => format!("the path {only}"),
         paths => plural(paths.len(), "path"),
     };
-    if content.pipes.is_empty() {
+    if pipes.is_empty() {
         paths
     } else {
-        format!("{} and {paths}", pipes(&content.pipes))
+        format!("{} and {paths}", self::pipes(pipes))
     }
 }
 
 /// The pipe, or how many.
-pub(super) fn pipes(pipes: &[Arc<str>]) -> String {
+fn pipes(pipes: &[Arc<str>]) -> String {
     match pipes {
         [only] => format!("the {only} pipe"),
         pipes => plural(pipes.len(), "pipe"),

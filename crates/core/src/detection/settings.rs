@@ -13,12 +13,13 @@ use crate::time::{AppendTime, EventTime};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JoinSettings {
-    /// How far apart a `pipe_connected` and a `network_connection` may be, either order. Default 10 s.
+    /// How long before a `pipe_connected` session evidence shows a candidate for it, and how long after it what the client
+    /// logged does. What the host logged does until 3 s after it, a logon or share session until 1 s. Default 10 s.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub attribution_window: Duration,
-    /// How far apart a `share_access` and a `network_connection` of the same source address and port may
-    /// be, either order: one session carries many pipes. Default 15 min.
+    /// How far apart a `share_access` and session evidence of the same source address and port, or of the same logon id and
+    /// address, may be, either order: one session carries many pipes. Default 15 min.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]
     pub tuple_window: Duration,

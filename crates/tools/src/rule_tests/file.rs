@@ -86,7 +86,7 @@ pub struct ExpectedAlert {
     pub accounts: Option<Vec<String>>,
     /// `pipewarden.pipes[]`, all of them in any order.
     pub pipes: Option<Vec<String>>,
-    /// `pipewarden.paths[]`, all of them in any order.
+    /// `pipewarden.paths[]`, all of them in any order, in lower case and with their share: `reminst\smstemp`.
     pub paths: Option<Vec<String>>,
     /// `pipewarden.exception.id`: the entry that downgrades it.
     pub exception: Option<String>,

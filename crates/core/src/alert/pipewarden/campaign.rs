@@ -47,6 +47,9 @@ pub struct CampaignAssetFields {
     pub rules: Vec<String>,
     /// The pipes.
     pub pipes: Vec<String>,
+    /// What else was opened, as `share\path` in lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// `DOMAIN\name`, each once.
     pub accounts: Vec<String>,
     /// The alerts about the accesses.

@@ -57,6 +57,8 @@ pub struct Campaign {
     pub outcome: Option<Outcome>,
     /// The pipes, sorted.
     pub pipes: Vec<Arc<str>>,
+    /// What else was opened, as `share\path`, sorted.
+    pub paths: Vec<Arc<str>>,
     /// `DOMAIN\name`, each once.
     pub accounts: Vec<Arc<str>>,
     /// All assets, by name.
@@ -82,6 +84,8 @@ pub struct CampaignAsset {
     pub rules: Vec<Arc<str>>,
     /// The pipes, sorted.
     pub pipes: Vec<Arc<str>>,
+    /// What else was opened, as `share\path`, sorted.
+    pub paths: Vec<Arc<str>>,
     /// `DOMAIN\name`, each once.
     pub accounts: Vec<Arc<str>>,
     /// The alerts, sorted.
@@ -215,6 +219,7 @@ impl Campaign {
             confidence: context.confidence(&weighty),
             outcome: outcome(all.values().copied()),
             pipes: sorted(all.values().flat_map(|sighting| &sighting.pipes)),
+            paths: sorted(all.values().flat_map(|sighting| &sighting.paths)),
             accounts: sorted(all.values().flat_map(|sighting| &sighting.accounts)),
             hosts: assets.iter().map(|asset| asset.asset.clone()).collect(),
             assets,
@@ -238,17 +243,27 @@ impl Campaign {
         let mut keep = |length: usize| left_out += length.saturating_sub(limit);
         keep(self.assets.len());
         keep(self.pipes.len());
+        keep(self.paths.len());
         keep(self.accounts.len());
         self.assets.truncate(limit);
         self.pipes.truncate(limit);
+        self.paths.truncate(limit);
         self.accounts.truncate(limit);
         for asset in &mut self.assets {
-            for length in [asset.alerts.len(), asset.accounts.len(), asset.pipes.len()] {
+            let CampaignAsset {
+                alerts,
+                accounts,
+                pipes,
+                paths,
+                ..
+            } = &asset;
+            for length in [alerts.len(), accounts.len(), pipes.len(), paths.len()] {
                 left_out += length.saturating_sub(limit);
             }
             asset.alerts.truncate(limit);
             asset.accounts.truncate(limit);
             asset.pipes.truncate(limit);
+            asset.paths.truncate(limit);
         }
         self.omitted = self.omitted.saturating_add(count(left_out));
     }
@@ -317,6 +332,7 @@ fn by_asset(touches: &[Touch<'_>]) -> Vec<CampaignAsset> {
                 last: *time,
                 rules: Vec::new(),
                 pipes: Vec::new(),
+                paths: Vec::new(),
                 accounts: Vec::new(),
                 alerts: Vec::new(),
                 attribution: Attribution::Inferred,
@@ -332,6 +348,7 @@ fn by_asset(touches: &[Touch<'_>]) -> Vec<CampaignAsset> {
         let sightings = || alerts.values();
         asset.rules = sorted(sightings().map(|sighting| &sighting.rule));
         asset.pipes = sorted(sightings().flat_map(|sighting| &sighting.pipes));
+        asset.paths = sorted(sightings().flat_map(|sighting| &sighting.paths));
         asset.accounts = sorted(sightings().flat_map(|sighting| &sighting.accounts));
         asset.alerts = alerts.keys().copied().collect();
         if sightings().any(|sighting| sighting.attribution == Attribution::Audited) {

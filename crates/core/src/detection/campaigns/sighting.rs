@@ -49,6 +49,9 @@ pub struct Sighting {
     /// The pipes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pipes: Vec<Arc<str>>,
+    /// What else was opened, as `share\path`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<Arc<str>>,
     /// `DOMAIN\name`, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Arc<str>>,
@@ -106,7 +109,7 @@ impl Sighting {
         };
         let listed = |texts: &[Arc<str>]| texts.iter().take(LISTED).cloned().collect();
         let left_out = |texts: &[Arc<str>]| texts.len().saturating_sub(LISTED);
-        let omitted = left_out(&content.pipes) + left_out(&content.accounts);
+        let omitted = left_out(&content.pipes) + left_out(&content.paths) + left_out(&content.accounts);
         Some(Self {
             source: source.into(),
             source_ip: key.who.source()?.to_canonical(),
@@ -122,6 +125,7 @@ impl Sighting {
             outcome: content.outcome,
             downgraded: content.exception.is_some(),
             pipes: listed(&content.pipes),
+            paths: listed(&content.paths),
             accounts: listed(&content.accounts),
             omitted: u32::try_from(omitted).unwrap_or(u32::MAX),
             decided: revision.created,
@@ -145,6 +149,7 @@ impl Sighting {
                     && before.outcome == now.outcome
                     && before.exception.is_some() == now.exception.is_some()
                     && before.pipes == now.pipes
+                    && before.paths == now.paths
                     && before.accounts == now.accounts
             }
             (None, Some(_)) | (Some(_), None) => false,
