@@ -5,6 +5,7 @@ mod demo;
 mod exceptions;
 mod generate;
 mod replay;
+mod rules;
 mod ui;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use demo::DemoArgs;
 pub use exceptions::{ExceptionsAction, ExceptionsArgs, ProposeArgs};
 pub use generate::{Compression, GenerateArgs};
 pub use replay::{Format, ReplayArgs};
+pub use rules::RulesArgs;
 pub use ui::{BoundsArgs, ServerArgs, UiArgs};
 
 use crate::export::Target;
@@ -35,6 +37,7 @@ Examples:
   pipewarden replay --inventory hosts.yaml *.evtx
   pipewarden check --config pipewarden.yaml      what is in force, and what is wrong with it
   pipewarden test                                rules against their cases
+  pipewarden rules --write rules/                the built-in rules, to keep, change and add to
   pipewarden inventory import roles.csv > hosts.yaml
   pipewarden exceptions propose recordings/      entries for what recurs, to fill in
   pipewarden export --rule detect-8 --to sigma   the rule for another system
@@ -59,6 +62,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Run rules against their cases: what must raise an alert and what must not
     Test(TestArgs),
+    /// List the built-in rules, or write them to a folder
+    Rules(RulesArgs),
     /// Make an inventory of the asset lists of other tools
     Inventory(InventoryArgs),
     /// Make exceptions of what recurs
@@ -85,7 +90,7 @@ pub struct SettingsArgs {
     /// nothing
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// Folder of rules, in place of the built-in ones
+    /// Folder of rules, in place of the built-in ones, which `pipewarden rules --write` gives
     #[arg(long, value_name = "DIR")]
     pub rules: Option<PathBuf>,
     /// File of exceptions (YAML): accesses that are known and answered for

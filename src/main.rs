@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Health(args) => commands::health::run(args),
         Command::Inventory(args) => commands::inventory::run(args),
         Command::Replay(args) => commands::replay::run(args),
+        Command::Rules(args) => commands::rules::run(args),
         Command::Run(args) => commands::run::run(args),
         Command::Test(args) => commands::test::run(args),
         Command::Topics(args) => commands::topics::run(args),

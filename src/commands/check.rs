@@ -17,6 +17,7 @@ use crate::cli::CheckArgs;
 use crate::config::{Settings, tested_rules};
 use crate::detection::{Rule, RuleSet};
 use crate::engine::Policy;
+use crate::inventory::Inventory;
 use crate::telemetry;
 use crate::time::AppendTime;
 
@@ -125,7 +126,7 @@ fn rules(out: &mut impl Write, policy: &Policy, known: &RuleSet) -> io::Result<(
         )?;
     }
     for rule in policy.rules.rules() {
-        for problem in never_met(rule, policy) {
+        for problem in without_effect(rule, policy) {
             writeln!(out, "  {} {} {problem}", "note:".yellow(), rule.id)?;
         }
     }
@@ -175,31 +176,40 @@ fn watched(rule: &Rule) -> String {
 }
 
 /// What of a rule the policy leaves without an effect.
-fn never_met(rule: &Rule, policy: &Policy) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut assets = policy.inventory.assets().iter();
-    if !assets.any(|asset| rule.watches_roles(&asset.roles)) && !rule.roles.is_empty() {
-        let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
-        problems.push(format!(
-            "never fires: the inventory lists no host with the role {}",
-            roles.join(" or ")
-        ));
-    }
-    let mut accounts = policy.inventory.accounts().iter();
-    if let Some(watched) = rule.accounts
-        && !accounts.any(|account| account.purpose == watched.purpose)
-    {
-        problems.push(format!(
-            "never fires: the inventory has no {} account",
-            watched.purpose.as_str()
-        ));
-    }
+fn without_effect(rule: &Rule, policy: &Policy) -> Vec<String> {
+    let mut problems: Vec<String> = never_fires(rule, &policy.inventory)
+        .into_iter()
+        .map(|why| format!("never fires: {why}"))
+        .collect();
     let is_off = |link: &&Arc<str>| policy.rules.get(link).is_none();
     if !rule.chain.is_empty() && rule.chain.iter().all(|link| is_off(&link)) {
         let chain: Vec<&str> = rule.chain.iter().map(|link| &**link).collect();
         problems.push(format!(
             "names no campaign: {}, which its chain names, is off",
             chain.join(" and ")
+        ));
+    }
+    problems
+}
+
+/// Why a rule finds nothing, whatever happens: the inventory lists nothing that it is about.
+pub(super) fn never_fires(rule: &Rule, inventory: &Inventory) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut assets = inventory.assets().iter();
+    if !assets.any(|asset| rule.watches_roles(&asset.roles)) && !rule.roles.is_empty() {
+        let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+        problems.push(format!(
+            "the inventory lists no host with the role {}",
+            roles.join(" or ")
+        ));
+    }
+    let mut accounts = inventory.accounts().iter();
+    if let Some(watched) = rule.accounts
+        && !accounts.any(|account| account.purpose == watched.purpose)
+    {
+        problems.push(format!(
+            "the inventory has no {} account",
+            watched.purpose.as_str()
         ));
     }
     problems

@@ -10,6 +10,7 @@ pub mod health;
 mod http_client;
 pub mod inventory;
 pub mod replay;
+pub mod rules;
 pub mod run;
 pub mod test;
 pub mod topics;

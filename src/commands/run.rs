@@ -98,17 +98,7 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
                 stop.set();
                 tokio::select! {
                     outcome = &mut ended => outcome,
-                    signal = signalled() => {
-                        warn!("{} received again: ending at once; what is not committed will be repeated", signal?);
-                        std::process::exit(130);
-                    }
-                    () = tokio::time::sleep(FAREWELL) => {
-                        error!(
-                            "{FAREWELL:?} later {} still there: ending at once; what is not committed will be repeated",
-                            still_there(&status)
-                        );
-                        std::process::exit(1);
-                    }
+                    exit = has_no_patience(&status) => std::process::exit(exit?),
                 }
             }
         };
@@ -122,6 +112,21 @@ fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
         info!("pipewarden has ended");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Returns with the exit code where the service is to end at once: at another signal, or when nothing ends.
+async fn has_no_patience(status: &Status) -> std::io::Result<i32> {
+    tokio::select! {
+        signal = signalled() => {
+            warn!("{} received again: ending at once; what is not committed will be repeated", signal?);
+            Ok(130)
+        }
+        () = tokio::time::sleep(FAREWELL) => {
+            let there = still_there(status);
+            error!("{FAREWELL:?} later {there} still there: ending at once; what is not committed will be repeated");
+            Ok(1)
+        }
+    }
 }
 
 /// What has not ended: workers, or what looks after them.

@@ -61,7 +61,7 @@ pub struct Topics {
     pub sightings_partitions: NonZeroU16,
     /// Replicas of every topic that `topics create` creates. Default 3; 1 suits a single broker.
     pub replication_factor: NonZeroU16,
-    /// How long an outage may last without losing state: the observations topic keeps three horizons plus this, the sightings
+    /// How long an outage may last without losing state: the observations topic keeps three horizons and a 64th plus this, the sightings
     /// topic two of its own. Default 24 h.
     #[serde(with = "friendly")]
     #[schemars(with = "String")]

@@ -15,7 +15,11 @@ pub(super) fn when(alert: &Document) -> String {
 }
 
 /// Writes the hosts, by first touch.
-pub(super) fn write_hosts(out: &mut impl Write, alert: &Document, campaign: &CampaignFields) -> io::Result<()> {
+pub(super) fn write_hosts(
+    out: &mut impl Write,
+    alert: &Document,
+    campaign: &CampaignFields,
+) -> io::Result<()> {
     writeln!(out, "  {}", "hosts".dimmed())?;
     for host in &campaign.assets {
         let after = alert.event.start.distance(host.first).as_secs();

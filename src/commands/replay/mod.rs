@@ -137,6 +137,7 @@ fn replay(
         window: policy.join.attribution_window,
         summary: Summary {
             files: inputs.len(),
+            idle: idle(policy),
             ..Summary::default()
         },
         began: Instant::now(),
@@ -159,6 +160,13 @@ fn replay(
     }
     replay.summary.elapsed = replay.began.elapsed();
     Ok(Some(replay.summary))
+}
+
+/// The rules that find nothing by the inventory.
+fn idle(policy: &Policy) -> Vec<String> {
+    let rules = policy.rules.rules().iter();
+    let idle = rules.filter(|rule| !super::check::never_fires(rule, &policy.inventory).is_empty());
+    idle.map(|rule| rule.id.to_string()).collect()
 }
 
 struct Replay<'a> {

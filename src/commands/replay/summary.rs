@@ -46,6 +46,8 @@ pub(super) struct Summary {
     /// Observations that a bound kept or pushed out of state.
     pub(super) dropped: u64,
     pub(super) alerts: BTreeMap<Confidence, u64>,
+    /// Rules in force that find nothing, whatever is read: the inventory lists nothing that they are about.
+    pub(super) idle: Vec<String>,
     /// Nobody, where there are few.
     pub(super) noise: Noise,
     pub(super) suppressed: usize,
@@ -168,6 +170,13 @@ impl Summary {
         let levels = [Confidence::High, Confidence::Medium, Confidence::Low];
         let alerts = levels.iter().map(|level| (level, count(&self.alerts, level)));
         writeln!(f, "alerts: {}", listed(alerts))?;
+        if !self.idle.is_empty() {
+            writeln!(
+                f,
+                "rules that the inventory gives nothing to find: {} (pipewarden check says why)",
+                self.idle.join(" ")
+            )?;
+        }
         write!(f, "{}", self.noise)?;
         if self.suppressed > 0 {
             writeln!(

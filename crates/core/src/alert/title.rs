@@ -51,7 +51,12 @@ pub(super) fn title(alert: &AccessAlert, source: Option<&str>, asset: &AssetFact
             None if content.counts.pipe_connected == 0 => "opened or tried to open",
             Some(Outcome::Success) | None => "opened",
         };
-        let _ = write!(title, " {verb} {} on {}", opened(&content.pipes, &content.paths), asset.id);
+        let _ = write!(
+            title,
+            " {verb} {} on {}",
+            opened(&content.pipes, &content.paths),
+            asset.id
+        );
     }
     if !asset.roles.is_empty() {
         let _ = write!(title, " ({})", asset.roles.join(", "));

@@ -108,6 +108,10 @@ impl RuleSet {
     }
 
     fn hint(&self, id: &str) -> String {
+        if Self::builtin_rules().get(id).is_some() {
+            return "it is built in, and a folder of rules replaces those: pipewarden rules --write"
+                .to_owned();
+        }
         did_you_mean(id, self.rules.iter().map(|rule| &*rule.id))
             .unwrap_or_else(|| format!("there are {}", self.ids()))
     }

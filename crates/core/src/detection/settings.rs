@@ -218,10 +218,15 @@ impl JoinSettings {
         self.join_span() + self.group_by + self.tuple_window + self.allowed_lateness + self.clock_skew * 2
     }
 
-    /// How much of the log a state is rebuilt from: a horizon for what is in state, one for what decides whether a bound
-    /// leaves room for it, and one for what decides which copy was the first.
+    /// How much of the log a state is rebuilt from: a horizon for what is in state, one and a slot of it for what decides whether a
+    /// bound leaves room for it, and one for what decides which copy was the first.
     pub fn rewind(&self) -> Duration {
-        self.horizon() * 3
+        self.horizon() * 3 + self.admission_slot()
+    }
+
+    /// How coarsely arrivals are counted for the bounds on accesses.
+    pub(in crate::detection) fn admission_slot(&self) -> Duration {
+        self.horizon() / 64
     }
 
     /// Whether an event of this time that arrives at this moment is neither too late nor too far ahead.

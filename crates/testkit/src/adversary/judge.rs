@@ -229,9 +229,11 @@ impl Judge<'_> {
     fn may_be_counted(&self, place: usize) -> bool {
         self.world.regime.is_tight
             && self.clean.seen.get(&place).is_some_and(|seen| {
+                // A claim may have given a short name to another asset.
+                let now = self.attacked.seen.get(&place).unwrap_or(seen);
                 self.attacked.told.iter().any(|told| {
                     let own = &told.pipewarden;
-                    let of_asset = own.asset.id == seen.asset;
+                    let of_asset = own.asset.id == seen.asset || own.asset.id == now.asset;
                     let cut = own.dropped.accesses > 0 || own.omitted.evidence > 0 || own.omitted.bytes > 0;
                     own.overflow.is_some() || (of_asset && cut)
                 })

@@ -7,9 +7,6 @@ use crate::detection::{JoinSettings, Who};
 use crate::event::AssetId;
 use crate::time::AppendTime;
 
-/// How many slots a horizon is divided into: the coarseness of forgetting.
-const SLOTS: u32 = 64;
-
 /// Whose accesses are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Share {
@@ -21,7 +18,7 @@ pub(super) struct Share {
     pub(super) who: Who,
 }
 
-/// Counts arrivals over the last horizon, dropped ones included and copies not: nobody silences a source by repeating what
+/// Counts arrivals over the last horizon and up to a slot before it, dropped ones included and copies not: nobody silences a source by repeating what
 /// it did.
 ///
 /// Since what is dropped counts, too, a decision is a function of one horizon of the log, and of the one before that by
@@ -105,9 +102,10 @@ impl Change {
 impl Admission {
     /// Counts one arrival. Whether all bounds leave room for it.
     pub(super) fn admits(&mut self, share: &Share, now: AppendTime, settings: &JoinSettings) -> bool {
-        let horizon = settings.horizon();
-        self.expire(now.minus(horizon), settings);
-        let slot = now.bucket(horizon / SLOTS);
+        let (horizon, slot) = (settings.horizon(), settings.admission_slot());
+        // A slot counts until the last that may be in it has left state, or there would be more in state than the bound.
+        self.expire(now.minus(horizon + slot), settings);
+        let slot = now.bucket(slot);
         if self.slots.back().is_none_or(|(start, _)| *start != slot) {
             self.slots.push_back((slot, HashMap::new()));
         }
@@ -225,14 +223,14 @@ mod tests {
         let mut admission = Admission::default();
         let horizon = settings.horizon();
         let start = AppendTime::from_millis;
-        let just_before = start(0).plus(horizon).minus(Duration::from_secs(1));
+        let slot = settings.admission_slot();
         let times = [
             start(0),
             start(1),
             start(2),
-            just_before,
             start(0).plus(horizon),
-            start(1).plus(horizon),
+            start(0).plus(horizon + slot),
+            start(1).plus(horizon + slot),
         ];
         let admitted = times.map(|now| admission.admits(&share("atlas", source(1)), now, &settings));
         assert_eq!(admitted, [true, true, false, false, true, false]);

@@ -165,8 +165,8 @@ impl<'a> Reader<'a, '_> {
     fn dropped(&self, times: (EventTime, EventTime)) -> Dropped {
         let opened = self.members.opened().unwrap_or(AppendTime::MIN);
         let dropped = &self.asset.connections.dropped;
-        let lacks_any = |share: &Share| !links::has_evidence(&share.stored, self.asset, self.settings);
-        let window = if !dropped.is_empty() && self.members.audited().any(lacks_any) {
+        let may_lack = |share: &&Share| links::may_lack_evidence(&share.stored, self.asset, self.settings);
+        let window = if !dropped.is_empty() && self.members.shares.iter().any(may_lack) {
             self.settings.tuple_window
         } else {
             self.settings.attribution_window

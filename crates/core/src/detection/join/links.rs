@@ -77,6 +77,12 @@ pub(super) fn has_evidence(share: &Stored, asset: &AssetState, settings: &JoinSe
     of_session(share, asset, settings).next().is_some()
 }
 
+/// Whether there may be more than that: there is none or, where the share access names no address, its logon id may be that of a
+/// session from another source as well.
+pub(super) fn may_lack_evidence(share: &Stored, asset: &AssetState, settings: &JoinSettings) -> bool {
+    share.named_source().is_none() || !has_evidence(share, asset, settings)
+}
+
 /// The same as [`evidence_of`]; what bears both the address and port and the logon id comes twice.
 fn of_session<'a>(
     share: &Stored,

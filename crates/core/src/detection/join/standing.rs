@@ -55,9 +55,15 @@ impl Standing {
     /// By all session evidence in state.
     pub(super) fn of(access: &Stored, asset: &AssetState, settings: &JoinSettings) -> Self {
         let times = (access.time(), access.time());
+        // The session whose logon id a share access bears may be long before it.
+        let window = if access.share().is_some() {
+            settings.tuple_window
+        } else {
+            settings.attribution_window
+        };
         let dropped = &asset.connections.dropped;
         let mut standing = Self {
-            is_incomplete: dropped.near(times, access.arrival, settings) > 0,
+            is_incomplete: dropped.within(window, times, access.arrival, settings) > 0,
             ..Self::default()
         };
         for evidence in nearby::evidence(access, &asset.connections, settings) {
