@@ -2,6 +2,7 @@
 
 mod choices;
 mod demo;
+mod exceptions;
 mod generate;
 mod replay;
 mod rules;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 pub use demo::DemoArgs;
+pub use exceptions::{ExceptionsAction, ExceptionsArgs, ProposeArgs};
 pub use generate::{Compression, GenerateArgs};
 pub use replay::{Format, ReplayArgs};
 pub use rules::RulesArgs;
@@ -37,6 +39,7 @@ Examples:
   pipewarden test                                rules against their cases
   pipewarden rules --write rules/                the built-in rules, to keep, change and add to
   pipewarden inventory import roles.csv > hosts.yaml
+  pipewarden exceptions propose recordings/      entries for what recurs, to fill in
   pipewarden export --rule detect-8 --to sigma   the rule for another system
   pipewarden topics create --config pipewarden.yaml
   pipewarden run --config pipewarden.yaml        the service
@@ -63,7 +66,9 @@ pub enum Command {
     Rules(RulesArgs),
     /// Make an inventory of the asset lists of other tools
     Inventory(InventoryArgs),
-    /// Print a rule's logic for another system: Sigma, Elastic EQL, Splunk
+    /// Make exceptions of what recurs
+    Exceptions(ExceptionsArgs),
+    /// Print a rule's logic for another system: Sigma, Elastic EQL, Splunk, KQL of Sentinel
     Export(ExportArgs),
     /// Ask a running service whether it is healthy
     Health(HealthArgs),
@@ -240,6 +245,7 @@ fn role(text: &str) -> Result<Role, String> {
   pipewarden export --rule detect-8 --to sigma > detect_8.yml
   pipewarden export --rule detect-8 --to eql --config pipewarden.yaml     with the windows of these settings
   pipewarden export --rule detect-8 --to splunk
+  pipewarden export --rule detect-3 --to kql --inventory hosts.yaml       with the accounts of this inventory
 
 The head of each export says what is lost on the way.")]
 pub struct ExportArgs {
@@ -277,8 +283,8 @@ pub struct HealthArgs {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| format!("{text:?} is not a duration; write 45s, 5min or 1h 30m"))?;
+    let span = text.parse::<jiff::Span>();
+    let span = span.and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()));
+    let span = span.map_err(|_| format!("{text:?} is not a duration; write 45s, 5min, 1h 30m or 7d"))?;
     Duration::try_from(span).map_err(|_| "a delay cannot be negative".to_owned())
 }

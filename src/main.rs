@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Check(args) => commands::check::run(args),
         Command::Demo(args) => commands::demo::run(args),
+        Command::Exceptions(args) => commands::exceptions::run(args),
         Command::Export(args) => commands::export::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Health(args) => commands::health::run(args),

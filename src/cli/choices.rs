@@ -36,6 +36,11 @@ pub(super) fn target() -> impl TypedValueParser<Value = Target> {
             "splunk",
             "Splunk searches (SPL), over events of Splunk's add-ons for Sysmon and Windows",
         ),
+        (
+            Target::Kql,
+            "kql",
+            "KQL of Microsoft Sentinel, over its tables SecurityEvent and Event",
+        ),
     ])
 }
 

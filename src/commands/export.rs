@@ -12,7 +12,7 @@ use crate::export;
 /// Prints the rule on stdout.
 ///
 /// # Errors
-/// Settings or rules that are wrong, a rule that there is not.
+/// Settings, rules or inventory that are wrong, a rule that there is not.
 pub fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.settings)?;
     let rules = settings.known_rules()?;
@@ -24,7 +24,8 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
             known.join(", ")
         )
     })?;
-    let text = export::export(args.to, rule, &settings.detection)?;
+    let inventory = settings.read_inventory()?;
+    let text = export::export(args.to, rule, &settings.detection, &inventory)?;
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

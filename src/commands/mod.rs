@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 mod exception_hits;
+pub mod exceptions;
 pub mod export;
 pub mod generate;
 pub mod health;

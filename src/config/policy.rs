@@ -41,6 +41,17 @@ impl Settings {
         }
     }
 
+    /// The inventory that the settings name, or one without hosts.
+    ///
+    /// # Errors
+    /// [`FileError`], which names the line and what to change.
+    pub fn read_inventory(&self) -> Result<Inventory, FileError> {
+        match &self.inventory.file {
+            Some(file) => files::inventory(file),
+            None => Ok(Inventory::empty()),
+        }
+    }
+
     /// Reads rules, inventory and exceptions, all of them or none.
     ///
     /// # Errors
@@ -48,11 +59,9 @@ impl Settings {
     pub fn policy(&self) -> Result<Policy, PolicyError> {
         let mut errors = Vec::new();
         let rules = self.selected_rules().map_err(|problems| errors.extend(problems));
-        let inventory = match &self.inventory.file {
-            Some(file) => files::inventory(file),
-            None => Ok(Inventory::empty()),
-        };
-        let inventory = inventory.map_err(|problem| errors.push(problem.into()));
+        let inventory = self
+            .read_inventory()
+            .map_err(|problem| errors.push(problem.into()));
         // Without one exceptions are read all the same, for what is wrong with them alone.
         let inventory = Arc::new(inventory.unwrap_or_else(|()| Inventory::empty()));
         let exceptions = self.exceptions(&inventory);

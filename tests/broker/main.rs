@@ -28,6 +28,7 @@
 //! | `dashboard` | every panel has data; needs Prometheus |
 //! | `input_shapes` | input of unknown shapes, its age, and the time from event to alert |
 //! | `page` | what the page shows of the topics of alerts and of services |
+//! | `propose` | exceptions of what is committed to the alerts topic |
 //! | `health` | what `pipewarden health` says of a service without a broker |
 //!
 //! # Sizes
@@ -66,6 +67,7 @@ mod late_requests;
 mod live_findings;
 mod page;
 mod poison;
+mod propose;
 mod readiness;
 mod recovery;
 mod reload;

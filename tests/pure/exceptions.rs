@@ -1,5 +1,8 @@
 //! Exceptions: what they cover, what they never cover, and what becomes of the alerts.
 
+mod expectations;
+mod selectors;
+
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;

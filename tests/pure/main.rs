@@ -17,6 +17,7 @@
 //! | `winlogbeat_shapes`, `session_shapes` | every shape of a document is the same event |
 //! | `bindings`, `sharing` | what the stream teaches of addresses, and how processes share it |
 //! | `inventory`, `inventory_import`, `exceptions`, `exception_hits`, `rules`, `settings` | what operators write |
+//! | `propose` | exceptions that are proposed cover what they say, and no attack |
 //! | `replay`, `pretty`, `replay_input`, `explain`, `blind`, `generate` | the commands, as users run them |
 //! | `endpoints` | who gets what from `/metrics` and `/status`, and who is cut off |
 //! | `page`, `report` | the same of the page's server; what `replay --html` writes |
@@ -71,6 +72,7 @@ mod page;
 mod planted_bindings;
 mod policy_change;
 mod pretty;
+mod propose;
 mod recordings;
 mod replay;
 mod replay_input;

@@ -69,11 +69,14 @@ fn check_exceptions(
         let covering = content.exception.as_ref();
         let covering = covering.map(|covering| (&*covering.entry.id, covering.action.as_str()));
         assert_eq!(covering, reference::exception(key, expected, settings));
+        let is_unexpected = content.unexpected.is_some();
+        assert_eq!(is_unexpected, reference::is_unexpected(key, expected));
         let is_suppressed = key.who == Who::Local || matches!(covering, Some((_, "suppress")));
         assert_eq!(content.status == Status::Suppressed, is_suppressed);
         let plain = Content {
             status: expected.status,
             exception: None,
+            unexpected: None,
             ..content.clone()
         };
         assert_eq!(plain, *expected);

@@ -1,6 +1,7 @@
 //! Rules against their cases: the built-in pack, `pipewarden test`, and what `check` requires.
 
 mod dumps;
+mod exceptions;
 mod folders;
 
 use std::collections::BTreeMap;

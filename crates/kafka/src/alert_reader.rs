@@ -31,22 +31,51 @@ pub struct AlertReader {
     assigned: BTreeMap<String, u32>,
 }
 
+/// What a call of [`AlertReader::poll`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// A record, which has been taken in.
+    Record,
+    /// The end of a partition: whatever was committed when it was asked has been taken in.
+    End(Partition),
+    /// Nothing within that time.
+    Nothing,
+}
+
 impl AlertReader {
     /// Reads alerts in ECS and what is suppressed, written at `since` or later. Nothing is connected before the first call.
     ///
     /// # Errors
     /// Properties that librdkafka rejects.
     pub fn new(kafka: &Kafka, since: AppendTime) -> Result<Self, DriverError> {
+        let topics = vec![kafka.topics.alerts.clone(), kafka.topics.suppressed.clone()];
+        Self::of(topics, kafka, since)
+    }
+
+    /// Reads alerts in ECS alone, so that an end is one of their topic.
+    ///
+    /// # Errors
+    /// Properties that librdkafka rejects.
+    pub fn without_suppressed(kafka: &Kafka, since: AppendTime) -> Result<Self, DriverError> {
+        Self::of(vec![kafka.topics.alerts.clone()], kafka, since)
+    }
+
+    fn of(topics: Vec<String>, kafka: &Kafka, since: AppendTime) -> Result<Self, DriverError> {
         let consumer = client::reader(kafka, "page")
             .create_with_context(LogOnly)
             .map_err(DriverError::client("consumer of the alert topics"))?;
         Ok(Self {
             consumer,
             probe: Probe::new(kafka, "page-metadata")?,
-            topics: vec![kafka.topics.alerts.clone(), kafka.topics.suppressed.clone()],
+            topics,
             since,
             assigned: BTreeMap::new(),
         })
+    }
+
+    /// How many partitions of all topics are read.
+    pub fn partitions(&self) -> u32 {
+        self.assigned.values().sum()
     }
 
     /// The topics.
@@ -97,7 +126,7 @@ impl AlertReader {
         &mut self,
         within: Duration,
         take: &mut impl FnMut(Origin<'_>, &[u8]),
-    ) -> Result<bool, DriverError> {
+    ) -> Result<Polled, DriverError> {
         match self.consumer.poll(within) {
             Some(Ok(message)) => {
                 let origin = Origin {
@@ -110,10 +139,11 @@ impl AlertReader {
                     Some(_) => take(origin, b"a batch that could not be inflated"),
                     None => {}
                 }
-                Ok(true)
+                Ok(Polled::Record)
             }
+            Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Polled::End(group::number(partition))),
             Some(Err(fatal @ KafkaError::MessageConsumptionFatal(_))) => Err(Self::failed(fatal)),
-            Some(Err(_)) | None => Ok(false),
+            Some(Err(_)) | None => Ok(Polled::Nothing),
         }
     }
 

@@ -86,7 +86,7 @@ mod topics;
 mod transaction;
 
 pub use active_policy::ActivePolicy;
-pub use alert_reader::AlertReader;
+pub use alert_reader::{AlertReader, Polled};
 pub use client_check::client_problems;
 pub use document_producer::DocumentProducer;
 pub use error::DriverError;

@@ -188,6 +188,9 @@ pub fn exception(
     let Who::Source(source) = key.who else {
         return None;
     };
+    if is_unexpected(key, content) {
+        return None;
+    }
     let asset = key.asset.as_str();
     let all = |texts: &[Arc<str>], allowed: &[&str]| {
         !texts.is_empty()
@@ -219,9 +222,32 @@ pub fn exception(
         Some(("passing", action))
     } else if all(&own_names, &["client2.aperture.local"]) && asset == "asset1.aperture.local" {
         Some(("known-host", "downgrade"))
+    } else if source.to_string() == "10.1.0.0" && names_pipes && is_at_hours(content) {
+        Some(("hours", action))
+    } else if source.to_string() == "10.1.0.1" && all(&content.accounts, &[r"aperture\user2"]) {
+        Some(("expected", "downgrade"))
     } else {
         None
     }
+}
+
+/// Whether the entry `expected` of `world::exceptions` expects an account of an alert elsewhere.
+pub fn is_unexpected(key: &AlertKey, content: &Content) -> bool {
+    let is_elsewhere = key.who.source().is_some_and(|ip| ip.to_string() != "10.1.0.1");
+    let mut accounts = content.accounts.iter();
+    is_elsewhere && accounts.any(|account| account.to_lowercase() == r"aperture\user2")
+}
+
+/// Whether every access is audited and at the hours of the entry `hours`.
+fn is_at_hours(content: &Content) -> bool {
+    let minute = |time: EventTime| time.as_micros().div_euclid(60_000_000).rem_euclid(24 * 60);
+    let is_then = |time| {
+        let minute = minute(time);
+        (15 * 60 + 4..15 * 60 + 8).contains(&minute) || (17 * 60 + 12..17 * 60 + 20).contains(&minute)
+    };
+    let accesses = (content.evidence.iter()).filter(|seen| seen.role == EvidenceRole::Access);
+    let mut times = accesses.map(|seen| seen.observation.event.time);
+    content.audited == content.accesses && times.all(is_then)
 }
 
 fn distance(a: &Observation, b: &Observation) -> Duration {

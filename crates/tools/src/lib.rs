@@ -3,7 +3,8 @@
 //! [`generator`] generates Winlogbeat documents, with attacks of known truth among them; start with
 //! [`generator::Generator`]. [`rule_tests`] runs the cases of rules; start with [`rule_tests::run`]. [`export`] writes a
 //! rule in the query languages of other systems; start with [`export::export`]. [`mod@import`] makes an inventory of asset
-//! lists; start with [`import::Import`]. [`winlogbeat`] builds the documents that the first two are about; start with
+//! lists; start with [`import::Import`]. [`propose`] makes exceptions of alerts that recur; start with
+//! [`propose::Proposer`]. [`winlogbeat`] builds the documents that the first two are about; start with
 //! [`winlogbeat::Event`]. All of it is pure: bytes in, bytes out.
 //!
 //! ```
@@ -30,5 +31,6 @@
 pub mod export;
 pub mod generator;
 pub mod import;
+pub mod propose;
 pub mod rule_tests;
 pub mod winlogbeat;

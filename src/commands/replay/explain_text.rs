@@ -23,6 +23,9 @@ pub(super) fn write_explanation(out: &mut impl Write, explanation: &Explanation)
     if let Some(exception) = &explanation.exception {
         writeln!(out, "    {}", clean(&exception.to_string()))?;
     }
+    if let Some(unexpected) = &explanation.unexpected {
+        writeln!(out, "    {}", clean(unexpected))?;
+    }
     for says in [Says::Source, Says::Account, Says::Time, Says::Pipe] {
         let grounds = explanation.rests_on.iter().filter(|ground| ground.says == says);
         let words: Vec<String> = grounds

@@ -22,6 +22,7 @@ mod sorted;
 mod summary;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +38,9 @@ pub(crate) use self::pretty::clean;
 use self::sorted::{Key, Sorter};
 use self::summary::Summary;
 use super::{UNREADABLE, settings};
-use crate::cli::{Format, ReplayArgs};
+use crate::alert::{AlertFormat, Document};
+use crate::cli::{Format, ReplayArgs, SettingsArgs};
+use crate::config::Settings;
 use crate::detection::Explanation;
 use crate::engine::{AlertRecord, NoEvent, Origin, Policy, Router};
 use crate::event::Skip;
@@ -54,26 +57,6 @@ const IN_MEMORY: usize = 32 << 20;
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut settings = settings(&args.settings)?;
     settings.alerts.format = args.alerts.unwrap_or(settings.alerts.format);
-    let policy = Arc::new(settings.policy()?);
-    let inputs = match input::find(&args.inputs) {
-        Ok(inputs) => inputs,
-        Err(error) => {
-            super::report(&error.into());
-            return Ok(ExitCode::from(UNREADABLE));
-        }
-    };
-    let mut replay = Replay {
-        args,
-        router: Router::new(&policy).with_bindings(settings.bindings),
-        window: policy.join.attribution_window,
-        summary: Summary {
-            files: inputs.len(),
-            idle: idle(&policy),
-            ..Summary::default()
-        },
-        began: Instant::now(),
-    };
-    let sorter = replay.read(&inputs)?;
     let is_pretty = match args.format {
         Some(format) => format == Format::Pretty,
         None => std::io::IsTerminal::is_terminal(&std::io::stdout()),
@@ -84,29 +67,102 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         has_ecs: settings.alerts.format.has_ecs(),
         guide: guide::Guide::default(),
     };
+    let policy = Arc::new(settings.policy()?);
+    let Some(summary) = replay(args, &settings, &policy, &mut printer)? else {
+        return Ok(ExitCode::from(UNREADABLE));
+    };
+    anstream::eprint!("{summary}");
+    let failed = summary.unreadable > 0 || (args.strict && summary.undecodable > 0);
+    Ok(if failed {
+        ExitCode::from(UNREADABLE)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// The active alerts in these inputs, and whether all of these could be read; `None` where they are not there, which has been
+/// reported.
+///
+/// # Errors
+/// Temporary files that cannot be written.
+pub(super) fn active_alerts(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    policy: &Policy,
+) -> anyhow::Result<Option<(Vec<Document>, bool)>> {
+    let policy = Arc::new(policy.clone().with_format(AlertFormat::Ecs));
+    let args = ReplayArgs {
+        inputs: inputs.to_vec(),
+        settings: SettingsArgs::default(),
+        format: Some(Format::Ndjson),
+        alerts: None,
+        revisions: false,
+        show_suppressed: false,
+        explain: false,
+        html: None,
+        shuffle: None,
+        max_delay: Duration::ZERO,
+        strict: false,
+    };
+    let mut printer = Printer {
+        out: Vec::new(),
+        is_pretty: false,
+        has_ecs: true,
+        guide: guide::Guide::default(),
+    };
+    let Some(summary) = replay(&args, settings, &policy, &mut printer)? else {
+        return Ok(None);
+    };
+    let documents = serde_json::Deserializer::from_slice(&printer.out).into_iter();
+    Ok(Some((
+        documents.collect::<Result<_, _>>()?,
+        summary.unreadable == 0,
+    )))
+}
+
+/// Replays all inputs; `None` where they are not there, which has been reported.
+fn replay(
+    args: &ReplayArgs,
+    settings: &Settings,
+    policy: &Arc<Policy>,
+    printer: &mut Printer<impl Write>,
+) -> anyhow::Result<Option<Summary>> {
+    let inputs = match input::find(&args.inputs) {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            super::report(&error.into());
+            return Ok(None);
+        }
+    };
+    let mut replay = Replay {
+        args,
+        router: Router::new(policy).with_bindings(settings.bindings.clone()),
+        window: policy.join.attribution_window,
+        summary: Summary {
+            files: inputs.len(),
+            idle: idle(policy),
+            ..Summary::default()
+        },
+        began: Instant::now(),
+    };
+    let sorter = replay.read(&inputs)?;
     let Replay { router, summary, .. } = &mut replay;
     let names: Vec<Arc<str>> = inputs.iter().map(|input| Arc::from(&*input.name)).collect();
     let page = args
         .html
         .as_deref()
         .map(|file| page::Page::new(file, &names, &settings.detection));
-    let mut detection = Detection::new(args, &policy, router, &names, summary, page);
+    let mut detection = Detection::new(args, policy, router, &names, summary, page);
     let detected = sorter
-        .finish(|key, kept| detection.deliver(key, *kept, &mut printer))
-        .and_then(|()| detection.finish(&mut printer));
+        .finish(|key, kept| detection.deliver(key, *kept, printer))
+        .and_then(|()| detection.finish(printer));
     match detected {
         // Whoever reads the alerts has seen enough, as `head` does.
         Err(error) if super::is_broken_pipe(&error) => {}
         other => other?,
     }
     replay.summary.elapsed = replay.began.elapsed();
-    anstream::eprint!("{}", replay.summary);
-    let failed = replay.summary.unreadable > 0 || (args.strict && replay.summary.undecodable > 0);
-    Ok(if failed {
-        ExitCode::from(UNREADABLE)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(Some(replay.summary))
 }
 
 /// The rules that find nothing by the inventory.

@@ -7,7 +7,9 @@ use owo_colors::OwoColorize as _;
 use super::explain_text::write_explanation;
 use super::guide::{self, Guide};
 use super::{campaign, crowd, sensor};
-use crate::alert::{Candidate, Document, Evidence, ExceptionFields, NamedBy, PipewardenFields, Process};
+use crate::alert::{
+    Candidate, Document, Evidence, ExceptionFields, NamedBy, PipewardenFields, Process, UnexpectedFields,
+};
 use crate::detection::{Action, Attribution, Confidence, Explanation, Status};
 use crate::event::{Kind, Outcome};
 use crate::text::plural;
@@ -101,6 +103,17 @@ fn access_rows(alert: &Document) -> Vec<(&'static str, String)> {
         } = exception;
         let text = format!("{action} by {id}: {} ({})", clean(reason), clean(owner));
         rows.push(("exception", text));
+    }
+    if let Some(unexpected) = &own.unexpected {
+        let UnexpectedFields {
+            accounts,
+            only_from,
+            exception,
+            owner,
+        } = unexpected;
+        let (accounts, places) = (joined(accounts), joined(only_from));
+        let text = format!("{accounts} only from {places}, by {exception} ({})", clean(owner));
+        rows.push(("expected", text));
     }
     if own.status == Status::Superseded {
         let ids: Vec<String> = own.superseded_by.iter().map(ToString::to_string).collect();

@@ -377,6 +377,7 @@ mod tests {
             attribution,
             confidence: Confidence::Low,
             exception: None,
+            unexpected: None,
             conflicts: Vec::new(),
             rests_on: Vec::new(),
             accesses: Vec::new(),

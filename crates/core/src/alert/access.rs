@@ -9,7 +9,7 @@ use super::ecs::{AssetFacts, Frame, Outline, Pivots, Weight, only, string, strin
 use super::evidence::{evidence, rests_on};
 use super::{Document, title};
 use crate::detection::{
-    AccessAlert, Candidate, Conflict, Content, Covering, Dropped, EvidenceRole, Status, Who,
+    AccessAlert, Candidate, Conflict, Content, Covering, Dropped, EvidenceRole, Status, Unexpected, Who,
 };
 use crate::event::{Account, Detail, Outcome, Process};
 
@@ -32,7 +32,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
             is_denied: content.outcome == Some(Outcome::Failure),
             is_excepted: content.exception.is_some(),
             is_local: alert.key.who == Who::Local,
-            risk_by: raised.iter().fold(0, |sum, raised| sum.saturating_add(raised.by)),
+            risk_by: risk_by(&raised, content),
         },
         addresses,
         accesses: content.accesses,
@@ -60,6 +60,7 @@ pub(super) fn document(alert: &AccessAlert, frame: &Frame<'_>) -> Document {
     fields.who = Some(alert.key.who.as_str().to_owned());
     fields.superseded_by.clone_from(&content.superseded_by);
     fields.exception = content.exception.as_ref().map(exception);
+    fields.unexpected = content.unexpected.as_ref().map(unexpected);
     fields.dropped = (content.dropped != Dropped::default()).then_some(content.dropped);
     // Accesses are in one alert with those that are as timely.
     fields.untimely = alert.key.arrival_bucket.map(|_| content.accesses);
@@ -109,6 +110,13 @@ fn raised(alert: &AccessAlert, asset: &AssetFacts<'_>) -> Vec<doc::RiskByFields>
         call_backs: None,
     });
     called_back.chain(raised).collect()
+}
+
+/// What else than the rule and the confidence counts, added up: an account that an exception expects elsewhere as well.
+fn risk_by(raised: &[doc::RiskByFields], content: &Content) -> u8 {
+    let by_account = content.unexpected.as_ref().map_or(0, |_| Unexpected::RISK_BY);
+    let raised = raised.iter().map(|raised| raised.by);
+    raised.fold(by_account, u8::saturating_add)
 }
 
 /// A pipe weighs more than a path: it is how hosts are administered.
@@ -257,6 +265,16 @@ pub(super) fn exception(covering: &Covering) -> doc::ExceptionFields {
         id: entry.id.to_string(),
         action: covering.action,
         reason: entry.reason.to_string(),
+        owner: entry.owner.to_string(),
+    }
+}
+
+fn unexpected(unexpected: &Unexpected) -> doc::UnexpectedFields {
+    let entry = &unexpected.entry;
+    doc::UnexpectedFields {
+        accounts: strings(&unexpected.accounts),
+        only_from: entry.only_from().iter().map(ToString::to_string).collect(),
+        exception: entry.id.to_string(),
         owner: entry.owner.to_string(),
     }
 }

@@ -8,7 +8,7 @@ pub use super::grounds::{Candidate, Conflict, Evidence, Ground};
 pub use super::pipewarden::{
     AssetFields, CampaignAssetFields, CampaignFields, CampaignGrounds, ExceptionFields, ManySourcesFields,
     NamedBy, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, RiskByFields,
-    SensorFields, SourceFields, SourceName, SuppressedBy,
+    SensorFields, SourceFields, SourceName, SuppressedBy, UnexpectedFields,
 };
 use crate::time::EventTime;
 

@@ -156,6 +156,7 @@ impl Frame<'_> {
             many_sources: None,
             dropped: None,
             exception: None,
+            unexpected: None,
             next: self.rule.next.clone(),
             references: self.rule.references.clone(),
             policy: self.policy.to_owned(),

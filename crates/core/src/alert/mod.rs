@@ -23,7 +23,7 @@ pub use document::{
     Document, Ecs, Event, Evidence, ExceptionFields, File, Ground, Host, ManySourcesFields, NamedBy, Network,
     Observer, OmittedFields, OverflowFields, OverflowSource, PipewardenFields, Process, Related,
     RiskByFields, RuleInfo, SensorFields, Source, SourceFields, SourceName, SuppressedBy, Tactic, Technique,
-    Threat, User,
+    Threat, UnexpectedFields, User,
 };
 pub use ecs::{AssetFacts, Weight, document, risk_score, severity};
 pub use format::AlertFormat;

@@ -48,6 +48,9 @@ pub struct PipewardenFields {
     /// The exception that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<ExceptionFields>,
+    /// Its accounts that an exception expects elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexpected: Option<UnexpectedFields>,
     /// What to check next, for an analyst.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<String>,
@@ -159,6 +162,19 @@ pub enum SuppressedBy {
     Exception,
     /// The asset did it itself.
     Local,
+}
+
+/// `pipewarden.unexpected.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnexpectedFields {
+    /// The accounts.
+    pub accounts: Vec<String>,
+    /// From where they are expected, as the exceptions file writes it.
+    pub only_from: Vec<String>,
+    /// The id of the entry that says so.
+    pub exception: String,
+    /// Who answers for it.
+    pub owner: String,
 }
 
 /// `pipewarden.exception.*`

@@ -67,7 +67,7 @@ pub(super) fn title(alert: &AccessAlert, source: Option<&str>, asset: &AssetFact
     if content.call_backs > 0 {
         title.push_str(", and the host connected back");
     }
-    if alert.rule.accounts.is_some() {
+    if alert.rule.accounts.is_some() || content.unexpected.is_some() {
         title.push_str(", and is not expected from there");
     }
     if content.outcome == Some(Outcome::Failure) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::revision::{NAMESPACE, words};
-use super::{AlertId, Covering, Rule, Status};
+use super::{AlertId, Covering, Rule, Status, Unexpected};
 use crate::event::{AssetId, Observation, Outcome, Process};
 use crate::time::{AppendTime, EventTime};
 
@@ -315,6 +315,8 @@ pub struct Content {
     pub superseded_by: Vec<AlertId>,
     /// The exception that covers it, and what that does to it.
     pub exception: Option<Covering>,
+    /// Its accounts that an exception expects elsewhere.
+    pub unexpected: Option<Unexpected>,
     /// How the source of its best access is known.
     pub attribution: Attribution,
     /// How sure that is.

@@ -49,6 +49,10 @@ pub(super) struct OneAccount {
     /// As documents write it: with its domain, in the short form where one was logged, and of several ways the least.
     pub(super) shown: Arc<str>,
     pub(super) names: BTreeSet<AccountName>,
+    /// Its SIDs in upper case, in so far as they are its own in every log.
+    pub(super) sids: BTreeSet<String>,
+    /// Whether something names it without such a SID.
+    pub(super) lacks_sid: bool,
 }
 
 /// Accounts as documents write them.
@@ -84,10 +88,16 @@ pub(super) fn distinct<'a>(
         let one = all.entry(first).or_insert_with(|| OneAccount {
             shown: Arc::from(""),
             names: BTreeSet::new(),
+            sids: BTreeSet::new(),
+            lacks_sid: false,
         });
         one.names.insert(name);
     }
     for (index, account) in written.iter().enumerate() {
+        if let Some(one) = all.get_mut(&groups.first(index)) {
+            one.sids.extend(account.sid.map(str::to_ascii_uppercase));
+            one.lacks_sid |= account.sid.is_none();
+        }
         if let Some(one) = all.get_mut(&index) {
             one.shown = account.text();
         }

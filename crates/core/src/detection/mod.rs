@@ -31,7 +31,8 @@ pub use campaigns::{
 };
 pub use crowd::{MANY_SOURCES, ManySources, OVERFLOW, Overflow, SeenSource};
 pub use exceptions::{
-    Action, Covering, Exception, Exceptions, Shortfall, json_schema as exceptions_json_schema,
+    Action, Covering, Exception, ExceptionEntry, Exceptions, Limit, PLACEHOLDER, Shortfall, Unexpected,
+    json_schema as exceptions_json_schema,
 };
 pub use explanation::{
     ExceptedBy, ExplainedAccess, Explanation, Finding, Reason, Seen, Window,

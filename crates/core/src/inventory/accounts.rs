@@ -197,7 +197,7 @@ impl Inventory {
     }
 
     /// Whether an address is that of a place. A link-local one is listed nowhere: used on an asset, it may be its own.
-    fn is_at(&self, place: &Place, source: IpAddr, asset: &AssetId) -> bool {
+    pub(crate) fn is_at(&self, place: &Place, source: IpAddr, asset: &AssetId) -> bool {
         let is_link_local = matches!(source, IpAddr::V6(ip) if ip.is_unicast_link_local());
         match place {
             Place::Role(role) => (self.by_address(source)).is_some_and(|owner| owner.roles.contains(role)),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 pub use self::accounts::AccountEntry;
+pub(crate) use self::accounts::place_named;
 use super::accounts::ListedAccount;
 use super::{Asset, Role};
 use crate::diagnostics::{FileError, Problems, nearest};

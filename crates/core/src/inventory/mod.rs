@@ -17,6 +17,7 @@ pub use bindings::{
     Seen, Span, json_schema as binding_json_schema,
 };
 pub use domains::Domains;
+pub(crate) use file::place_named;
 pub use file::{AccountEntry, Entry, json_schema};
 pub use lookup::Inventory;
 pub use resolver::{Outcome, Resolution, ResolvedBy, Resolver};

@@ -124,6 +124,8 @@ exceptions:
      accounts: ['APERTURE\svc-monitor'], pipes: [winreg, lsass, samr]}
   - {id: known-host, reason: test, owner: test, expires: 2040-01-01, action: suppress,
      sources: {hosts: [sentry3]}, pipes: [winreg, lsass, samr]}
+  - {id: any-process, reason: test, owner: test, expires: 2040-01-01, action: suppress,
+     processes: ['*'], pipes: [winreg, lsass, samr], attribution: [audited, inferred], times: {between: ['00:00-24:00']}}
 ";
 
 /// Under what a world is watched.

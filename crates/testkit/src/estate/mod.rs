@@ -11,6 +11,7 @@ mod attacks;
 mod figures;
 mod hosts;
 mod judge;
+mod recording;
 mod report;
 mod routine;
 mod sessions;
@@ -32,6 +33,7 @@ pub use self::attacks::AttackKind;
 pub use self::figures::{AttackOutcome, Figures, Judgement};
 use self::hosts::{HostId, Hosts};
 use self::judge::Judge;
+pub use self::recording::Recording;
 use self::routine::Routine;
 use self::traffic::Traffic;
 

@@ -59,6 +59,13 @@ impl Truth {
         &self.accesses[index]
     }
 
+    /// The records that show one of these: host, log and number.
+    pub(super) fn records(&self, is_one: impl Fn(By) -> bool) -> impl Iterator<Item = (HostId, usize, u64)> {
+        let all = self.by_record.iter();
+        let shown = all.filter(move |(_, access)| is_one(self.access(**access).by));
+        shown.map(|(&record, _)| record)
+    }
+
     /// How many there are of these.
     pub(super) fn count(&self, is_one: impl Fn(By) -> bool) -> usize {
         self.accesses.iter().filter(|access| is_one(access.by)).count()

@@ -45,6 +45,7 @@ pub(super) fn content(scene: &Scene<'_>, who: Who, members: &Members<'_>) -> Con
         },
         superseded_by: Vec::new(),
         exception: None,
+        unexpected: None,
         attribution,
         confidence,
         audited: audited.len() as u32,

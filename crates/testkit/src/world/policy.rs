@@ -57,6 +57,10 @@ exceptions:
      accounts: ['APERTURE\user0', 'aperture\USER1'], assets: {names: [asset0.aperture.local]}}
   - {id: known-host, reason: test, owner: test, expires: 2040-01-01, action: downgrade,
      sources: {hosts: [client2]}, assets: {names: [asset1.aperture.local]}}
+  - {id: hours, reason: test, owner: test, expires: 2040-01-01, action: suppress, sources: {addresses: [10.1.0.0]},
+     pipes: [winreg, lsass], attribution: [audited], times: {between: ['15:04-15:08', '17:12-17:20'], zone: UTC}}
+  - {id: expected, reason: test, owner: test, expires: 2040-01-01, action: downgrade, accounts: ['APERTURE\user2'],
+     only_from: [10.1.0.1]}
 ";
     let inventory = Arc::new(Inventory::empty());
     Arc::new(Exceptions::none_for(inventory).and(text, "world").unwrap())

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use pipewarden_core::detection::{JoinSettings, Rule};
+use ipnet::IpNet;
+use pipewarden_core::detection::Rule;
 
+use super::Exported;
 use super::head::{caption, head};
 use super::plan::{Key, Part, Shape, as_sysmon_writes, searches, span};
 use crate::winlogbeat::Provider;
@@ -17,7 +19,8 @@ const ALSO_LOST: &[&str] = &[
      as two queries. Of equal timestamps neither order may hold.",
 ];
 
-pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
+pub(super) fn export(exported: &Exported<'_>) -> String {
+    let (rule, settings) = (exported.rule, exported.settings);
     let mut text = String::new();
     for line in head("Elastic EQL", rule, settings, ALSO_LOST) {
         let _ = writeln!(text, "{}", format!("// {line}").trim_end());
@@ -25,19 +28,22 @@ pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
     for search in searches(rule, settings) {
         match search.shape {
             Shape::Alone(part) => {
-                let _ = write!(text, "\n// {}\n{}\n", caption(&search), event(part, rule));
+                let _ = write!(text, "\n// {}\n{}\n", caption(&search), event(part, exported));
             }
             Shape::Pair(one, other, key, within) => {
-                for (first, second) in [(one, other), (other, one)] {
+                // What was caused by an access does not come before it.
+                let orders = [(one, other), (other, one)];
+                let orders = &orders[..if key == Key::WayBack { 1 } else { 2 }];
+                for &(first, second) in orders {
                     let _ = write!(
                         text,
                         "\n// {} First {}.\nsequence with maxspan={}\n  [{}] by {}\n  [{}] by {}\n",
                         caption(&search),
                         first.as_str(),
                         span(within),
-                        event(first, rule),
+                        event(first, exported),
                         by(first, key),
-                        event(second, rule),
+                        event(second, exported),
                         by(second, key),
                     );
                 }
@@ -52,10 +58,13 @@ fn by(part: Part, key: Key) -> &'static str {
         (Key::SourceTuple, _) => "source.ip, source.port",
         (Key::DestinationName, Part::ConnectionSeenBySource) => "destination.domain",
         (Key::Computer | Key::DestinationName, _) => "winlog.computer_name",
+        (Key::WayBack, Part::CallBack) => "winlog.computer_name, destination.ip",
+        (Key::WayBack, _) => "winlog.computer_name, source.ip",
     }
 }
 
-fn event(part: Part, rule: &Rule) -> String {
+fn event(part: Part, exported: &Exported<'_>) -> String {
+    let rule = exported.rule;
     let sysmon = format!("winlog.provider_name == \"{}\"", Provider::SYSMON.name);
     let connection = format!(
         "any where {sysmon} and event.code == \"3\" and network.transport == \"tcp\" and destination.port in (445, 139)"
@@ -85,6 +94,21 @@ fn event(part: Part, rule: &Rule) -> String {
             Provider::SECURITY.name,
             list(names(&rule.pipes.share_access))
         ),
+        Part::CallBack => {
+            let ports = rule.callback.iter().flat_map(|watched| &watched.ports);
+            let ports: Vec<String> = ports.map(ToString::to_string).collect();
+            format!(
+                "any where {sysmon} and event.code == \"3\" and network.transport == \"tcp\" and destination.port in ({}) and \
+                 network.direction in (\"egress\", \"outbound\")",
+                ports.join(", ")
+            )
+        }
+        Part::AccountUse => format!(
+            "any where winlog.provider_name == \"{}\" and event.code == \"4624\" and winlog.event_data.LogonType == \"3\" and \
+             source.ip != null and source.ip != \"127.0.0.1\" and source.ip != \"::1\" and ({})",
+            Provider::SECURITY.name,
+            any_account(exported)
+        ),
         Part::PathAccess => format!(
             "any where winlog.provider_name == \"{}\" and event.code == \"5145\" and ({}) and source.ip != null and \
              source.ip != \"127.0.0.1\" and source.ip != \"::1\"",
@@ -92,6 +116,17 @@ fn event(part: Part, rule: &Rule) -> String {
             any_path(rule)
         ),
     }
+}
+
+fn any_account(exported: &Exported<'_>) -> String {
+    let accounts = exported.expected.iter().map(|(name, networks)| {
+        format!(
+            "(winlog.event_data.TargetUserName in~ ({}) and not cidrMatch(source.ip, {}))",
+            list([name.clone()].into_iter()),
+            list(networks.iter().map(IpNet::to_string))
+        )
+    });
+    accounts.collect::<Vec<_>>().join(" or ")
 }
 
 /// `*` and `?` mean in `like~` what they mean in a rule.

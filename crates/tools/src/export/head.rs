@@ -68,13 +68,19 @@ pub(super) fn head(system: &str, rule: &Rule, settings: &JoinSettings, also_lost
     });
     let by_callback = rule.callback.as_ref().map(|watched| {
         format!(
-            "A host that connects to the source within {} of an access makes no hit worse: look for such connections yourself.",
+            "A host that connects to the source within {} of an access is a hit of its own (called_back), and makes no other worse. \
+             A connection that is logged before the access is missed where the system knows one order only.",
             span(watched.within)
         )
     });
     let by_risk = (!rule.risk_by.is_empty())
         .then(|| "Roles, accounts, outcomes and processes make no hit worse.".to_owned());
-    let of_rule = [by_role, by_chain, by_callback, by_risk];
+    let by_account = rule.accounts.map(|_| {
+        "Accounts and addresses are those of the inventory when this was exported: export again when it changes. An account is \
+         known by its name alone, of whatever domain, and link-local addresses are left out."
+            .to_owned()
+    });
+    let of_rule = [by_role, by_chain, by_callback, by_account, by_risk];
     let of_rule = of_rule.iter().flatten().map(String::as_str);
     let lost = LOST.iter().copied().chain([grouping.as_str(), lateness.as_str()]);
     for loss in lost.chain(of_rule).chain(also_lost.iter().copied()) {

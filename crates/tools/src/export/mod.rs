@@ -2,16 +2,21 @@
 //!
 //! Every export is a set of searches, from the most to the least certain, and lists in its head what it loses:
 //! no other language can resolve hosts before it joins, amend an alert, or rank candidates. The text is a function
-//! of rule and settings alone.
+//! of rule, settings and, for rules about accounts, inventory alone.
 
 mod eql;
+mod expected;
 mod head;
+mod kql;
 mod plan;
 mod sigma;
 mod splunk;
 
 use pipewarden_core::detection::{JoinSettings, Rule};
+use pipewarden_core::inventory::Inventory;
 use thiserror::Error;
+
+use self::expected::{Expected, expected};
 
 /// Where a rule is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,27 +27,56 @@ pub enum Target {
     Eql,
     /// Splunk searches (SPL), over events of Splunk's add-ons for Sysmon and Windows
     Splunk,
+    /// KQL of Microsoft Sentinel, over its tables SecurityEvent and Event
+    Kql,
 }
 
 /// Why a rule cannot be exported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "rule {0} watches accounts where the inventory does not expect them, and no other language knows the inventory: search for \
-     logons of type 3 (4624) by these accounts from other addresses than theirs"
+    "rule {rule} watches {purpose} accounts where the inventory does not expect them, and this inventory has none: name one that has \
+     with --inventory"
 )]
-pub struct NotExportable(String);
+pub struct NotExportable {
+    rule: String,
+    purpose: &'static str,
+}
 
-/// The rule for that target, with the windows of these settings.
+/// What an export is made from.
+struct Exported<'a> {
+    rule: &'a Rule,
+    settings: &'a JoinSettings,
+    /// Where the accounts are expected that the rule watches.
+    expected: Expected,
+}
+
+/// The rule for that target, with the windows of these settings and the accounts of this inventory.
 ///
 /// # Errors
-/// [`NotExportable`] for a rule that watches accounts.
-pub fn export(target: Target, rule: &Rule, settings: &JoinSettings) -> Result<String, NotExportable> {
-    if rule.accounts.is_some() {
-        return Err(NotExportable(rule.id.to_string()));
+/// [`NotExportable`] for a rule that watches accounts of which the inventory has none.
+pub fn export(
+    target: Target,
+    rule: &Rule,
+    settings: &JoinSettings,
+    inventory: &Inventory,
+) -> Result<String, NotExportable> {
+    let exported = Exported {
+        rule,
+        settings,
+        expected: expected(rule, inventory),
+    };
+    if let Some(watched) = rule.accounts
+        && exported.expected.is_empty()
+    {
+        return Err(NotExportable {
+            rule: rule.id.to_string(),
+            purpose: watched.purpose.as_str(),
+        });
     }
     Ok(match target {
-        Target::Sigma => sigma::export(rule, settings),
-        Target::Eql => eql::export(rule, settings),
-        Target::Splunk => splunk::export(rule, settings),
+        Target::Sigma => sigma::export(&exported),
+        Target::Eql => eql::export(&exported),
+        Target::Splunk => splunk::export(&exported),
+        Target::Kql => kql::export(&exported),
     })
 }

@@ -19,6 +19,10 @@ pub(super) enum Part {
     ShareAccess,
     /// Security 5145 on a watched path of another share.
     PathAccess,
+    /// Sysmon 3 to a port that the rule watches call-backs to, logged by the host that connects.
+    CallBack,
+    /// Security 4624 over the network by a watched account, from where the inventory does not expect it.
+    AccountUse,
 }
 
 impl Part {
@@ -31,6 +35,8 @@ impl Part {
             Self::PipeConnected => "pipe_connected",
             Self::ShareAccess => "share_access",
             Self::PathAccess => "path_access",
+            Self::CallBack => "call_back",
+            Self::AccountUse => "account_use",
         }
     }
 }
@@ -44,6 +50,8 @@ pub(super) enum Key {
     Computer,
     /// The destination's name in one, the logging computer in the other.
     DestinationName,
+    /// The computer that logged both, and the source's address in one and the destination's in the other.
+    WayBack,
 }
 
 /// What is looked for.
@@ -69,6 +77,27 @@ pub(super) struct Search {
 
 /// The searches of a rule.
 pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
+    if rule.accounts.is_some() {
+        return vec![of_accounts()];
+    }
+    let of_paths = of_paths(settings).into_iter().filter(|_| !rule.shares.is_empty());
+    let way_back = rule.callback.as_ref();
+    let way_back = way_back.filter(|_| !rule.pipes.share_access.is_empty());
+    let way_back = way_back.map(|watched| Search {
+        name: "called_back",
+        meaning: "Windows audited the access, and the host connected to its source soon after it: what was opened made it do so.",
+        confidence: Confidence::High,
+        shape: Shape::Pair(Part::ShareAccess, Part::CallBack, Key::WayBack, watched.within),
+    });
+    of_pipes(rule, settings)
+        .into_iter()
+        .chain(of_paths)
+        .chain(way_back)
+        .collect()
+}
+
+/// Those of the pipes that it watches.
+fn of_pipes(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
     use Confidence::{High, Low, Medium};
     use Key::{Computer, DestinationName, SourceTuple};
     use Part::{Connection, ConnectionSeenByDestination, ConnectionSeenBySource, PipeConnected, ShareAccess};
@@ -128,15 +157,24 @@ pub(super) fn searches(rule: &Rule, settings: &JoinSettings) -> Vec<Search> {
             Shape::Alone(PipeConnected),
         ),
     ];
-    let of_pipes = all.into_iter().filter(|(is_possible, ..)| *is_possible);
-    let of_pipes = of_pipes.map(|(_, name, meaning, confidence, shape)| Search {
+    let possible = all.into_iter().filter(|(is_possible, ..)| *is_possible);
+    let searches = possible.map(|(_, name, meaning, confidence, shape)| Search {
         name,
         meaning,
         confidence,
         shape,
     });
-    let of_paths = of_paths(settings).into_iter().filter(|_| !rule.shares.is_empty());
-    of_pipes.chain(of_paths).collect()
+    searches.collect()
+}
+
+/// The search of a rule that watches accounts.
+const fn of_accounts() -> Search {
+    Search {
+        name: "account_elsewhere",
+        meaning: "An account of the inventory logged on over the network from where the inventory does not expect it.",
+        confidence: Confidence::Medium,
+        shape: Shape::Alone(Part::AccountUse),
+    }
 }
 
 /// The searches of a rule that watches paths.

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use ipnet::IpNet;
 use pipewarden_core::alert::{Weight, attack_name, risk_score};
-use pipewarden_core::detection::{JoinSettings, Rule};
+use pipewarden_core::detection::Rule;
 use pipewarden_core::event::WatchedShare;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::Exported;
 use super::head::{head, one_line};
 use super::plan::{Key, Part, Search, Shape, as_sysmon_writes, searches, span_of_seconds};
 
@@ -61,7 +63,32 @@ struct Detection {
     remote_unnamed: Fields,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     filter_sourceless: Fields,
-    condition: &'static str,
+    /// An account, and from where it is expected, under names with one number.
+    #[serde(flatten)]
+    accounts: BTreeMap<String, Fields>,
+    condition: String,
+}
+
+impl Detection {
+    /// With nothing beside its selection.
+    fn of(selection: Selection, condition: &str) -> Self {
+        Self {
+            selection,
+            remote_named: BTreeMap::new(),
+            remote_unnamed: BTreeMap::new(),
+            filter_sourceless: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            condition: condition.to_owned(),
+        }
+    }
+
+    /// Without what bears no source's address, or the host's own.
+    fn from_elsewhere(selection: Selection) -> Self {
+        Self {
+            filter_sourceless: sourceless(),
+            ..Self::of(selection, "selection and not filter_sourceless")
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -87,7 +114,8 @@ struct Correlation {
     aliases: BTreeMap<&'static str, BTreeMap<String, &'static str>>,
 }
 
-pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
+pub(super) fn export(exported: &Exported<'_>) -> String {
+    let (rule, settings) = (exported.rule, exported.settings);
     let mut text = String::new();
     for line in head("Sigma, correlation rules 2.1.0", rule, settings, ALSO_LOST) {
         let _ = writeln!(text, "{}", format!("# {line}").trim_end());
@@ -101,7 +129,7 @@ pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
         })
         .collect();
     let correlations = searches.iter().filter_map(|search| correlation(search, rule));
-    let events = parts.iter().map(|part| event(*part, rule, &searches));
+    let events = parts.iter().map(|part| event(*part, exported, &searches));
     for document in events.chain(correlations) {
         text.push_str("---\n");
         // A plain struct of texts has no way to fail.
@@ -134,6 +162,10 @@ fn correlation(search: &Search, rule: &Rule) -> Option<Document> {
             vec!["destination"],
             BTreeMap::from([field("destination", ["Computer", "DestinationHostname"])]),
         ),
+        Key::WayBack => (
+            vec!["Computer", "source_ip"],
+            BTreeMap::from([field("source_ip", ["IpAddress", "DestinationIp"])]),
+        ),
     };
     Some(Document {
         logsource: None,
@@ -150,7 +182,8 @@ fn correlation(search: &Search, rule: &Rule) -> Option<Document> {
     })
 }
 
-fn event(part: Part, rule: &Rule, searches: &[Search]) -> Document {
+fn event(part: Part, exported: &Exported<'_>, searches: &[Search]) -> Document {
+    let rule = exported.rule;
     let alone = searches.iter().find(|search| search.shape == Shape::Alone(part));
     let meaning = match (alone, part) {
         (Some(search), _) => search.meaning,
@@ -158,11 +191,12 @@ fn event(part: Part, rule: &Rule, searches: &[Search]) -> Document {
             "A connection to an SMB port, logged by its destination."
         }
         (None, Part::ConnectionSeenBySource) => "A connection to an SMB port, logged by its source.",
+        (None, Part::CallBack) => "A connection of the host to another, logged by the host.",
         (None, _) => "A connection to an SMB port.",
     };
     let mut event = Document {
         logsource: Some(log_source(part)),
-        detection: Some(detection(part, rule)),
+        detection: Some(detection(part, exported)),
         level: alone.map_or("informational", |search| level(search, rule)),
         ..document(rule, part.as_str(), meaning)
     };
@@ -198,7 +232,7 @@ fn document(rule: &Rule, name: &str, meaning: &str) -> Document {
 /// Sigma's own names: `network_connection` is Sysmon 3, `pipe_created` is Sysmon 17 and 18.
 fn log_source(part: Part) -> LogSource {
     let (category, service) = match part {
-        Part::ShareAccess | Part::PathAccess => (None, Some("security")),
+        Part::ShareAccess | Part::PathAccess | Part::AccountUse => (None, Some("security")),
         Part::PipeConnected => (Some("pipe_created"), None),
         _ => (Some("network_connection"), None),
     };
@@ -209,58 +243,73 @@ fn log_source(part: Part) -> LogSource {
     }
 }
 
-fn detection(part: Part, rule: &Rule) -> Detection {
-    let connection = |initiated: Option<&str>| {
-        let mut selection =
-            BTreeMap::from([("Protocol", json!("tcp")), ("DestinationPort", json!([445, 139]))]);
+fn detection(part: Part, exported: &Exported<'_>) -> Detection {
+    let rule = exported.rule;
+    let connection = |initiated: Option<&str>, ports: Value| {
+        let mut selection = BTreeMap::from([("Protocol", json!("tcp")), ("DestinationPort", ports)]);
         selection.extend(initiated.map(|flag| ("Initiated", json!(flag))));
-        Detection {
-            selection: Selection::One(selection),
-            remote_named: BTreeMap::new(),
-            remote_unnamed: BTreeMap::new(),
-            filter_sourceless: BTreeMap::new(),
-            condition: "selection",
-        }
+        Detection::of(Selection::One(selection), "selection")
     };
+    let smb = || json!([445, 139]);
     match part {
-        Part::Connection => connection(None),
-        Part::ConnectionSeenByDestination => connection(Some("false")),
-        Part::ConnectionSeenBySource => connection(Some("true")),
+        Part::Connection => connection(None, smb()),
+        Part::ConnectionSeenByDestination => connection(Some("false"), smb()),
+        Part::ConnectionSeenBySource => connection(Some("true"), smb()),
+        Part::CallBack => {
+            let ports = rule.callback.iter().flat_map(|watched| &watched.ports);
+            connection(Some("true"), ports.copied().collect::<Vec<u16>>().into())
+        }
         Part::PipeConnected => {
             let pipes = rule.pipes.pipe_connected.iter();
             let pipes: Vec<String> = pipes.flat_map(|pipe| as_sysmon_writes(&escaped(pipe))).collect();
+            let selection = Selection::One(BTreeMap::from([
+                ("EventID", json!(18)),
+                ("PipeName", json!(pipes)),
+            ]));
             Detection {
-                selection: Selection::One(BTreeMap::from([
-                    ("EventID", json!(18)),
-                    ("PipeName", json!(pipes)),
-                ])),
                 remote_named: BTreeMap::from([("Image", json!(["System", "<unknown process>", "-"]))]),
                 remote_unnamed: BTreeMap::from([("Image", Value::Null)]),
-                filter_sourceless: BTreeMap::new(),
-                condition: "selection and 1 of remote_*",
+                ..Detection::of(selection, "selection and 1 of remote_*")
             }
         }
         Part::ShareAccess => {
             let pipes: Vec<String> = rule.pipes.share_access.iter().map(|pipe| escaped(pipe)).collect();
-            Detection {
-                selection: Selection::One(BTreeMap::from([
-                    ("EventID", json!(5145)),
-                    ("ShareName|endswith", json!("\\IPC$")),
-                    ("RelativeTargetName", json!(pipes)),
-                ])),
-                remote_named: BTreeMap::new(),
-                remote_unnamed: BTreeMap::new(),
-                filter_sourceless: sourceless(),
-                condition: "selection and not filter_sourceless",
-            }
+            Detection::from_elsewhere(Selection::One(BTreeMap::from([
+                ("EventID", json!(5145)),
+                ("ShareName|endswith", json!("\\IPC$")),
+                ("RelativeTargetName", json!(pipes)),
+            ])))
         }
-        Part::PathAccess => Detection {
-            selection: Selection::Any(rule.shares.iter().map(of_path).collect()),
-            remote_named: BTreeMap::new(),
-            remote_unnamed: BTreeMap::new(),
-            filter_sourceless: sourceless(),
-            condition: "selection and not filter_sourceless",
-        },
+        Part::PathAccess => {
+            Detection::from_elsewhere(Selection::Any(rule.shares.iter().map(of_path).collect()))
+        }
+        Part::AccountUse => of_accounts(exported),
+    }
+}
+
+/// Each account with where it is expected.
+fn of_accounts(exported: &Exported<'_>) -> Detection {
+    let mut accounts = BTreeMap::new();
+    let mut elsewhere = Vec::new();
+    for (number, (name, networks)) in (1..).zip(&exported.expected) {
+        let networks: Vec<String> = networks.iter().map(IpNet::to_string).collect();
+        let named = BTreeMap::from([("TargetUserName", json!(escaped(name)))]);
+        accounts.insert(format!("account_{number}"), named);
+        let expected = BTreeMap::from([("IpAddress|cidr", json!(networks))]);
+        accounts.insert(format!("expected_{number}"), expected);
+        elsewhere.push(format!("(account_{number} and not expected_{number})"));
+    }
+    let selection = Selection::One(BTreeMap::from([
+        ("EventID", json!(4624)),
+        ("LogonType", json!(3)),
+    ]));
+    Detection {
+        accounts,
+        condition: format!(
+            "selection and not filter_sourceless and ({})",
+            elsewhere.join(" or ")
+        ),
+        ..Detection::from_elsewhere(selection)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use pipewarden_core::detection::{JoinSettings, Rule};
+use pipewarden_core::detection::Rule;
 use pipewarden_core::event::Pattern;
 
+use super::Exported;
 use super::eql::escaped;
 use super::head::{caption, head};
 use super::plan::{Key, Part, Shape, as_sysmon_writes, searches, span_of_seconds};
@@ -18,7 +19,8 @@ const ALSO_LOST: &[&str] = &[
     "A ? of a path, which stands for one character, is written as *, which stands for any number of them.",
 ];
 
-pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
+pub(super) fn export(exported: &Exported<'_>) -> String {
+    let (rule, settings) = (exported.rule, exported.settings);
     let mut text = String::from("```\n");
     for line in head("Splunk", rule, settings, ALSO_LOST) {
         let _ = writeln!(text, "{line}");
@@ -27,6 +29,15 @@ pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
     for search in searches(rule, settings) {
         let _ = write!(text, "\n``` {} ```\n", caption(&search));
         match search.shape {
+            Shape::Alone(Part::AccountUse) => {
+                let _ = writeln!(text, "{}", events(Part::AccountUse, rule));
+                let _ = writeln!(text, "| where {}", any_account(exported));
+                let _ = writeln!(
+                    text,
+                    "| table _time Computer TargetDomainName TargetUserName TargetUserSid IpAddress IpPort WorkstationName \
+                     AuthenticationPackageName"
+                );
+            }
             Shape::Alone(part) => {
                 let _ = writeln!(text, "{}", events(part, rule));
                 let _ = writeln!(
@@ -52,6 +63,10 @@ pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
                         );
                         "label"
                     }
+                    Key::WayBack => {
+                        text.push_str("| eval source_ip=if(EventCode=3, DestinationIp, IpAddress)\n");
+                        "Computer source_ip"
+                    }
                 };
                 let _ = writeln!(text, "| transaction {by} maxspan={}", span_of_seconds(within));
                 let _ = writeln!(text, "| search EventCode={} EventCode={}", code(one), code(other));
@@ -68,7 +83,11 @@ pub(super) fn export(rule: &Rule, settings: &JoinSettings) -> String {
 
 const fn code(part: Part) -> u16 {
     match part {
-        Part::Connection | Part::ConnectionSeenByDestination | Part::ConnectionSeenBySource => 3,
+        Part::Connection
+        | Part::ConnectionSeenByDestination
+        | Part::ConnectionSeenBySource
+        | Part::CallBack => 3,
+        Part::AccountUse => 4624,
         Part::PipeConnected => 18,
         Part::ShareAccess | Part::PathAccess => 5145,
     }
@@ -95,11 +114,38 @@ fn events(part: Part, rule: &Rule) -> String {
              IpAddress=* NOT IpAddress IN (\"-\", \"127.0.0.1\", \"::1\")",
             list(rule.pipes.share_access.iter().map(ToString::to_string))
         ),
+        Part::CallBack => {
+            let ports = rule.callback.iter().flat_map(|watched| &watched.ports);
+            let ports: Vec<String> = ports.map(ToString::to_string).collect();
+            format!(
+                "`sysmon` EventCode=3 Protocol=tcp Initiated=true DestinationPort IN ({})",
+                ports.join(", ")
+            )
+        }
+        Part::AccountUse => {
+            "`wineventlog_security` EventCode=4624 LogonType=3 IpAddress=* NOT IpAddress IN (\"-\", \
+                             \"127.0.0.1\", \"::1\")"
+                .to_owned()
+        }
         Part::PathAccess => format!(
             "`wineventlog_security` EventCode=5145 ({}) IpAddress=* NOT IpAddress IN (\"-\", \"127.0.0.1\", \"::1\")",
             any_path(rule)
         ),
     }
+}
+
+fn any_account(exported: &Exported<'_>) -> String {
+    let accounts = exported.expected.iter().map(|(name, networks)| {
+        let within = networks
+            .iter()
+            .map(|network| format!("cidrmatch(\"{network}\", IpAddress)"));
+        format!(
+            "(lower(TargetUserName)=\"{}\" AND NOT ({}))",
+            escaped(name),
+            within.collect::<Vec<_>>().join(" OR ")
+        )
+    });
+    accounts.collect::<Vec<_>>().join(" OR ")
 }
 
 /// SPL knows no sign for one character.

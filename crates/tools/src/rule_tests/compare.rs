@@ -10,68 +10,97 @@ use super::ExpectedAlert;
 
 /// What differs, field by field; nothing where the alert is the expected one.
 pub(super) fn differences(expected: &ExpectedAlert, found: &Document) -> Vec<String> {
+    let mut all = said(expected, found);
+    all.extend(judged(expected, found));
+    all.into_iter()
+        .filter_map(|(field, expected, found)| {
+            let expected = expected.filter(|expected| *expected != found)?;
+            Some(format!("{field}: expected {expected}, found {found}"))
+        })
+        .collect()
+}
+
+/// A field, what is expected of it, and what is found.
+type Field = (&'static str, Option<String>, String);
+
+/// What an alert says of accesses.
+fn said(expected: &ExpectedAlert, found: &Document) -> Vec<Field> {
     let own = &found.pipewarden;
-    let mut differences = Vec::new();
-    let mut compare = |field: &str, expected: Option<String>, found: String| {
-        if let Some(expected) = expected
-            && expected != found
-        {
-            differences.push(format!("{field}: expected {expected}, found {found}"));
-        }
-    };
-    compare(
-        "asset",
-        expected.asset.as_ref().map(|asset| asset.to_ascii_lowercase()),
-        own.asset.id.clone(),
-    );
-    let source = found.source.as_ref();
-    compare(
-        "source",
-        expected.source.map(|ip| ip.to_canonical().to_string()),
-        source.map_or_else(|| "none".to_owned(), |source| source.ip.to_string()),
-    );
-    compare(
-        "attribution",
-        expected.attribution.map(|how| how.to_string()),
-        own.attribution.to_string(),
-    );
-    compare(
-        "confidence",
-        expected.confidence.map(|how| how.to_string()),
-        own.confidence.to_string(),
-    );
-    compare(
-        "accounts",
-        expected.accounts.as_deref().map(list),
-        list(&own.accounts),
-    );
-    compare("pipes", expected.pipes.as_deref().map(list), list(&own.pipes));
-    compare("paths", expected.paths.as_deref().map(list), list(&own.paths));
-    compare(
-        "risk_score",
-        expected.risk_score.map(|score| score.to_string()),
-        found.event.risk_score.to_string(),
-    );
-    compare(
-        "accesses",
-        expected.accesses.map(|number| number.to_string()),
-        own.accesses.to_string(),
-    );
-    compare(
-        "outcome",
-        expected.outcome.map(|outcome| match outcome {
-            Outcome::Success => "success".to_owned(),
-            Outcome::Failure => "failure".to_owned(),
-        }),
-        found.event.outcome.clone(),
-    );
     let candidates: Vec<IpAddr> = own.candidates.iter().map(|candidate| candidate.ip).collect();
-    compare(
-        "candidates",
-        expected.candidates.as_deref().map(list),
-        list(&candidates),
-    );
-    differences
+    vec![
+        (
+            "asset",
+            expected.asset.as_ref().map(|asset| asset.to_ascii_lowercase()),
+            own.asset.id.clone(),
+        ),
+        (
+            "source",
+            expected.source.map(|ip| ip.to_canonical().to_string()),
+            or_none(found.source.as_ref().map(|source| source.ip.to_string())),
+        ),
+        (
+            "accounts",
+            expected.accounts.as_deref().map(list),
+            list(&own.accounts),
+        ),
+        ("pipes", expected.pipes.as_deref().map(list), list(&own.pipes)),
+        ("paths", expected.paths.as_deref().map(list), list(&own.paths)),
+        (
+            "accesses",
+            expected.accesses.map(|number| number.to_string()),
+            own.accesses.to_string(),
+        ),
+        (
+            "outcome",
+            expected.outcome.map(|outcome| match outcome {
+                Outcome::Success => "success".to_owned(),
+                Outcome::Failure => "failure".to_owned(),
+            }),
+            found.event.outcome.clone(),
+        ),
+        (
+            "candidates",
+            expected.candidates.as_deref().map(list),
+            list(&candidates),
+        ),
+    ]
+}
+
+/// How sure and how bad it is.
+fn judged(expected: &ExpectedAlert, found: &Document) -> [Field; 5] {
+    let own = &found.pipewarden;
+    let (exception, unexpected) = (own.exception.as_ref(), own.unexpected.as_ref());
+    [
+        (
+            "attribution",
+            expected.attribution.map(|how| how.to_string()),
+            own.attribution.to_string(),
+        ),
+        (
+            "confidence",
+            expected.confidence.map(|how| how.to_string()),
+            own.confidence.to_string(),
+        ),
+        (
+            "exception",
+            expected.exception.clone(),
+            or_none(exception.map(|exception| exception.id.clone())),
+        ),
+        (
+            "unexpected",
+            expected.unexpected.clone(),
+            or_none(unexpected.map(|unexpected| unexpected.exception.clone())),
+        ),
+        (
+            "risk_score",
+            expected.risk_score.map(|score| score.to_string()),
+            found.event.risk_score.to_string(),
+        ),
+    ]
+}
+
+fn or_none(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "none".to_owned())
 }
 
 fn list(items: &[impl Display]) -> String {

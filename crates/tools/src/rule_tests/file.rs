@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use pipewarden_core::detection::{Attribution, Confidence};
+use pipewarden_core::detection::{Attribution, Confidence, ExceptionEntry};
 use pipewarden_core::event::Outcome;
 use pipewarden_core::inventory;
 use schemars::{JsonSchema, Schema};
@@ -40,6 +40,10 @@ pub struct Case {
     /// The accounts of this case, in place of the file's.
     #[schemars(with = "Option<Vec<inventory::AccountEntry>>")]
     pub accounts: Option<Vec<Value>>,
+    /// The exceptions that are in force in this case; none where it names none.
+    #[serde(default)]
+    #[schemars(with = "Vec<ExceptionEntry>")]
+    pub exceptions: Vec<Value>,
     /// What Winlogbeat publishes.
     #[schemars(length(min = 1))]
     pub events: Vec<EventSpec>,
@@ -84,6 +88,10 @@ pub struct ExpectedAlert {
     pub pipes: Option<Vec<String>>,
     /// `pipewarden.paths[]`, all of them in any order, in lower case and with their share: `reminst\smstemp`.
     pub paths: Option<Vec<String>>,
+    /// `pipewarden.exception.id`: the entry that downgrades it.
+    pub exception: Option<String>,
+    /// `pipewarden.unexpected.exception`: the entry that expects its accounts elsewhere.
+    pub unexpected: Option<String>,
     /// `event.risk_score`
     pub risk_score: Option<u8>,
     /// `pipewarden.accesses`
@@ -128,8 +136,9 @@ impl TestFile {
         self.cases.iter().any(|case| !case.alerts.is_empty())
     }
 
-    /// Whether a case of the file must not raise any.
+    /// Whether a case of the file must not raise any, by what it shows and not by an exception.
     pub fn must_not_fire(&self) -> bool {
-        self.cases.iter().any(|case| case.alerts.is_empty())
+        let mut cases = self.cases.iter();
+        cases.any(|case| case.alerts.is_empty() && case.exceptions.is_empty())
     }
 }

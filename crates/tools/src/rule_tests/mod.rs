@@ -11,5 +11,5 @@ mod run;
 mod source;
 
 pub use file::{Case, EventSpec, ExpectedAlert, TestFile, json_schema};
-pub use run::{Failure, judge, run};
+pub use run::{Failure, covered, judge, run};
 pub use source::{Tested, TestsError, Untested, builtin, parse as parse_tests};

@@ -1,10 +1,11 @@
 //! Running a case: router and correlator over its events, and the final alerts against the expected ones.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use pipewarden_core::alert::Document;
-use pipewarden_core::detection::{CAMPAIGN, JoinSettings, Rule, RuleSet};
+use pipewarden_core::detection::{CAMPAIGN, Exceptions, JoinSettings, Rule, RuleSet, Status};
 use pipewarden_core::event::AssetId;
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
@@ -32,6 +33,34 @@ impl fmt::Display for Failure {
 /// # Errors
 /// [`Failure`], with what was expected, what was found, and what became of each event.
 pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
+    let own = serde_json::json!({ "exceptions": case.exceptions }).to_string();
+    let detected = detected(rule, file, case, &own)?;
+    judge(&case.alerts, &detected.alerts).map_err(|Failure(mut lines)| {
+        let fates = (1..).zip(&detected.fates);
+        lines.extend(fates.map(|(number, disposition)| format!("event {number}: {disposition}")));
+        Failure(lines)
+    })
+}
+
+/// The ids of the exceptions, of this file's text and in place of its own, that cover an alert of a case: suppressed or
+/// downgraded.
+///
+/// # Errors
+/// [`Failure`], with what keeps the case from being run.
+pub fn covered(
+    rule: &Rule,
+    file: &TestFile,
+    case: &Case,
+    exceptions: &str,
+) -> Result<BTreeSet<String>, Failure> {
+    let detected = detected(rule, file, case, exceptions)?;
+    let alerts = detected.alerts.into_iter().chain(detected.suppressed);
+    let covering = alerts.filter_map(|alert| alert.pipewarden.exception);
+    Ok(covering.map(|exception| exception.id).collect())
+}
+
+/// What comes of the events of a case, with no exceptions but these.
+fn detected(rule: &Rule, file: &TestFile, case: &Case, exceptions: &str) -> Result<Detected, Failure> {
     let stopped = |problem: String| Failure(vec![problem]);
     let assets = case.assets(file);
     let inventory = if assets.is_empty() {
@@ -46,20 +75,12 @@ pub fn run(rule: &Rule, file: &TestFile, case: &Case) -> Result<(), Failure> {
         .collect();
     let rules = RuleSet::new(vec![rule.clone()]).map_err(|error| stopped(error.to_string()))?;
     let unlisted = UnlistedHosts::default_for(&inventory);
+    let inventory = Arc::new(inventory);
+    let exceptions = Exceptions::none_for(Arc::clone(&inventory)).and(exceptions, "exceptions");
+    let exceptions = exceptions.map_err(|error| stopped(error.to_string()))?;
     // Nothing is ever restored here, so the policy's id is compared with no other.
-    let policy = Policy::new(
-        rules,
-        Arc::new(inventory),
-        unlisted,
-        JoinSettings::default(),
-        String::new(),
-    );
-    let detected = detect(&Arc::new(policy), &messages).map_err(stopped)?;
-    judge(&case.alerts, &detected.alerts).map_err(|Failure(mut lines)| {
-        let fates = (1..).zip(&detected.fates);
-        lines.extend(fates.map(|(number, disposition)| format!("event {number}: {disposition}")));
-        Failure(lines)
-    })
+    let policy = Policy::new(rules, inventory, unlisted, JoinSettings::default(), String::new());
+    detect(&Arc::new(policy.with_exceptions(exceptions)), &messages).map_err(stopped)
 }
 
 impl Case {
@@ -95,6 +116,8 @@ struct Detected {
     fates: Vec<String>,
     /// The active alerts, by first access.
     alerts: Vec<Document>,
+    /// The suppressed ones, in no order.
+    suppressed: Vec<Document>,
 }
 
 /// What `replay` does: all bindings are read before anything is resolved; delivery in order of event time.
@@ -144,14 +167,21 @@ fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String
     }
     last.extend(replayer.finish().alerts);
     last.into_iter().for_each(|alert| view.upsert(alert));
-    let mut alerts = view
-        .active()
+    let documents = |status| {
+        let alerts = view.with_status(status);
         // A case is about the rule's alerts; three hosts in it may be a campaign besides.
-        .filter(|alert| *alert.rule != *CAMPAIGN)
-        .map(|alert| serde_json::from_slice::<Document>(&alert.value).map_err(|error| error.to_string()))
-        .collect::<Result<Vec<_>, _>>()?;
+        let alerts = alerts.filter(|alert| *alert.rule != *CAMPAIGN);
+        let documents = alerts
+            .map(|alert| serde_json::from_slice::<Document>(&alert.value).map_err(|error| error.to_string()));
+        documents.collect::<Result<Vec<_>, _>>()
+    };
+    let (mut alerts, suppressed) = (documents(Status::Active)?, documents(Status::Suppressed)?);
     alerts.sort_by_key(|alert| (alert.event.start, alert.pipewarden.alert_id));
-    Ok(Detected { fates, alerts })
+    Ok(Detected {
+        fates,
+        alerts,
+        suppressed,
+    })
 }
 
 /// That the rule is not for the roles of an asset, if so.
@@ -241,6 +271,8 @@ impl fmt::Display for ExpectedAlert {
             ("accounts", list(self.accounts.as_deref())),
             ("pipes", list(self.pipes.as_deref())),
             ("paths", list(self.paths.as_deref())),
+            ("exception", self.exception.clone()),
+            ("unexpected", self.unexpected.clone()),
         ];
         let parts: Vec<String> = fields
             .into_iter()

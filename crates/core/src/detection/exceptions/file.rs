@@ -1,9 +1,9 @@
 //! The exceptions file: YAML with one entry per exception.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+mod selectors;
 
-use ipnet::IpNet;
+use std::collections::BTreeSet;
+
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -11,12 +11,16 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Action, Assets, Exception, Sources};
-use crate::detection::accounts::AccountName;
-use crate::diagnostics::{FileError, Problems, nearest};
-use crate::event::{AssetId, normalise_pipe};
-use crate::inventory::{Inventory, Role};
+use self::selectors::{AssetEntry, SourceEntry, TimesEntry};
+use super::{Action, Exception};
+use crate::detection::Attribution;
+use crate::diagnostics::{FileError, Problems};
+use crate::event::normalise_pipe;
+use crate::inventory::Inventory;
 use crate::time::AppendTime;
+
+/// What stands in a proposed entry for what only people know. No entry is accepted with it.
+pub const PLACEHOLDER: &str = "FILL-IN";
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +32,9 @@ struct File {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ExceptionEntry {
+// Public for the schemas of other files that hold such entries.
+#[expect(missing_docs, reason = "the schema would show it as a description")]
+pub struct ExceptionEntry {
     /// Stable identifier: lower case letters, digits, `-`, `_`.
     #[schemars(with = "String", regex(pattern = "^[a-z0-9_-]+$"))]
     id: Spanned<String>,
@@ -55,6 +61,21 @@ struct ExceptionEntry {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     accounts: Vec<Spanned<String>>,
+    /// SIDs of accounts, any of these, as `S-1-5-21-1004336348-1177238915-682003330-1105`: every access must log one.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", inner(regex(pattern = "^[Ss]-1-5-21(-[0-9]+)+$")))]
+    sids: Vec<Spanned<String>>,
+    /// Programs that connect, any of these: a whole path, or the name of a file; `*` stands for any characters, `?` for one. By
+    /// the client's own log, so that such an entry only downgrades.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", inner(length(min = 1)))]
+    processes: Vec<Spanned<String>>,
+    /// Where the accounts of the entry are expected from, any of these: `role:` and a role, the name of an asset, an address, or
+    /// a network. The entry covers alerts from there; the use of the same accounts from elsewhere is covered by no entry, and
+    /// raises the risk by 20.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    only_from: Vec<Spanned<String>>,
     /// Where accesses go to: any of these.
     #[serde(default)]
     assets: AssetEntry,
@@ -62,31 +83,12 @@ struct ExceptionEntry {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pipes: Vec<Spanned<String>>,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct SourceEntry {
-    /// Addresses (`10.1.9.7`) and networks (`10.1.9.0/24`).
-    #[schemars(with = "Vec<String>")]
-    addresses: Vec<Spanned<String>>,
-    /// Names of hosts: of the inventory or, which only downgrades, those that a host gives itself in its own log.
-    #[schemars(with = "Vec<String>")]
-    hosts: Vec<Spanned<String>>,
-    /// Roles of assets in the inventory.
-    #[schemars(with = "Vec<Role>")]
-    roles: Vec<Spanned<String>>,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct AssetEntry {
-    /// Names of assets.
-    #[schemars(with = "Vec<String>")]
-    names: Vec<Spanned<String>>,
-    /// Roles of assets.
-    #[schemars(with = "Vec<Role>")]
-    roles: Vec<Spanned<String>>,
+    /// When accesses are, by the clock of the destination. All of an alert must be then.
+    times: Option<TimesEntry>,
+    /// How the source of every access is known: any of these. `ambiguous` and `none` need `broad: true`.
+    #[serde(default)]
+    #[schemars(with = "Vec<Attribution>")]
+    attribution: Vec<Spanned<String>>,
 }
 
 /// The JSON Schema of an exceptions file.
@@ -143,35 +145,35 @@ impl Check<'_> {
         } else if !self.ids.insert(id.value.clone()) {
             self.complain(id, format!("another exception has the id {}", id.value));
         }
-        for (name, text) in [("reason", &entry.reason), ("owner", &entry.owner)] {
-            if text.value.trim().is_empty() {
+        for (name, text, wanted) in [
+            ("reason", &entry.reason, "say why it is no attack"),
+            ("owner", &entry.owner, "name who answers for it"),
+        ] {
+            let given = text.value.trim();
+            if given.is_empty() {
                 self.complain(text, format!("the {name} of {} is empty", id.value));
+            } else if given == PLACEHOLDER {
+                self.complain(
+                    text,
+                    format!("the {name} of {} is still {PLACEHOLDER}: {wanted}", id.value),
+                );
             }
         }
-        let kinds = [
-            !entry.sources.is_empty(),
-            !entry.accounts.is_empty(),
-            !entry.assets.is_empty(),
-            !entry.pipes.is_empty(),
-        ];
-        let kinds = kinds.into_iter().filter(|is_given| *is_given).count();
-        if kinds < 2 && !(entry.broad && kinds == 1) {
-            let problem = format!(
-                "{} names {kinds} kind(s) of selector and needs two of sources, accounts, assets, pipes; with `broad: \
-                 true` one is enough",
-                id.value
-            );
-            self.complain(id, problem);
-        }
+        self.demand_selectors(entry);
         Exception {
             id: id.value.as_str().into(),
             reason: entry.reason.value.as_str().into(),
             owner: entry.owner.value.as_str().into(),
-            expires: self.expiry(&entry.expires),
+            expires: self.expiry(&entry.expires, &id.value),
             action: entry.action,
             is_broad: entry.broad,
             sources: (!entry.sources.is_empty()).then(|| self.sources(&entry.sources)),
             accounts: (!entry.accounts.is_empty()).then(|| self.accounts(&entry.accounts)),
+            sids: (!entry.sids.is_empty()).then(|| self.sids(&entry.sids)),
+            processes: (!entry.processes.is_empty()).then(|| self.processes(&entry.processes)),
+            only_from: (!entry.only_from.is_empty()).then(|| self.places(&entry.only_from, &id.value)),
+            times: entry.times.as_ref().map(|times| self.times(times)),
+            attribution: (!entry.attribution.is_empty()).then(|| self.attribution(&entry.attribution)),
             assets: (!entry.assets.is_empty()).then(|| self.assets(&entry.assets)),
             pipes: (!entry.pipes.is_empty()).then(|| {
                 let names = entry.pipes.iter().map(|pipe| normalise_pipe(&pipe.value));
@@ -182,7 +184,7 @@ impl Check<'_> {
     }
 
     /// The first moment at which the entry no longer holds.
-    fn expiry(&mut self, text: &Spanned<String>) -> Option<AppendTime> {
+    fn expiry(&mut self, text: &Spanned<String>, id: &str) -> Option<AppendTime> {
         let day_after = |date: Date| {
             let day = date.checked_add(1.day()).ok()?;
             TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight())).ok()
@@ -192,102 +194,20 @@ impl Check<'_> {
             Err(_) => text.value.parse().ok().and_then(day_after),
         };
         if moment.is_none() {
-            let problem = format!(
-                "expires: {:?} is neither a day (2027-06-30) nor a moment (2027-06-30T12:00:00Z)",
-                text.value
-            );
+            let problem = if text.value.trim() == PLACEHOLDER {
+                format!("the expiry of {id} is still {PLACEHOLDER}: say until when it holds, as 2027-06-30")
+            } else {
+                format!(
+                    "expires: {:?} is neither a day (2027-06-30) nor a moment (2027-06-30T12:00:00Z)",
+                    text.value
+                )
+            };
             self.complain(text, problem);
         }
         moment.map(|moment| AppendTime::from_millis(moment.as_millisecond()))
     }
 
-    fn sources(&mut self, entry: &SourceEntry) -> Sources {
-        let networks = entry.addresses.iter().filter_map(|text| self.network(text));
-        Sources {
-            networks: networks.collect(),
-            hosts: entry.hosts.iter().map(|host| host.value.clone()).collect(),
-            roles: self.roles(&entry.roles),
-        }
-    }
-
-    fn network(&mut self, text: &Spanned<String>) -> Option<IpNet> {
-        let written = text.value.trim();
-        let address = written.parse::<IpAddr>();
-        let network = match address {
-            Ok(address) => Ok(IpNet::from(address.to_canonical())),
-            Err(_) => written.parse::<IpNet>(),
-        };
-        if network.is_err() {
-            let problem = format!(
-                "{:?} is neither an address nor a network like 10.1.9.0/24",
-                text.value
-            );
-            self.complain(text, problem);
-        }
-        network.ok().map(|network| network.trunc())
-    }
-
-    fn accounts(&mut self, accounts: &[Spanned<String>]) -> BTreeSet<AccountName> {
-        for account in accounts {
-            if !account.value.contains('\\') {
-                let problem = format!("the account {:?} must be written as DOMAIN\\name", account.value);
-                self.complain(account, problem);
-            }
-        }
-        accounts
-            .iter()
-            .map(|account| AccountName::of_text(&account.value, self.inventory.domains()))
-            .collect()
-    }
-
-    /// By any name the inventory knows them by; a host that it does not list, by its own.
-    fn assets(&mut self, entry: &AssetEntry) -> Assets {
-        let inventory = self.inventory;
-        let id = |name: &Spanned<String>| {
-            let listed = inventory
-                .by_full_name(&name.value)
-                .or_else(|| inventory.by_short_name(&name.value));
-            listed.map_or_else(|| AssetId::new(&name.value), |asset| asset.id.clone())
-        };
-        Assets {
-            names: entry.names.iter().map(id).collect(),
-            roles: self.roles(&entry.roles),
-        }
-    }
-
-    fn roles(&mut self, roles: &[Spanned<String>]) -> BTreeSet<&'static str> {
-        let words = || Role::ALL.iter().map(|role| role.as_str());
-        let mut known = BTreeSet::new();
-        for role in roles {
-            match words().find(|word| *word == role.value) {
-                Some(word) => {
-                    known.insert(word);
-                }
-                None => {
-                    let meant = nearest(&role.value, words()).expect("there are roles");
-                    self.complain(
-                        role,
-                        format!("unknown role {:?}; did you mean {meant}?", role.value),
-                    );
-                }
-            }
-        }
-        known
-    }
-
     fn complain(&mut self, at: &Spanned<String>, problem: String) {
         self.problems.note(at.referenced.line(), problem);
-    }
-}
-
-impl SourceEntry {
-    fn is_empty(&self) -> bool {
-        self.addresses.is_empty() && self.hosts.is_empty() && self.roles.is_empty()
-    }
-}
-
-impl AssetEntry {
-    fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.roles.is_empty()
     }
 }

@@ -9,13 +9,18 @@
 //! contradicted, or matched by a name that only the source gives itself is at most downgraded, and an alert without a
 //! known source only by an entry that says `broad`.
 //!
+//! An entry may state where accounts are expected from. Then their use from elsewhere makes an alert worse, and no entry
+//! covers it.
+//!
 //! Expiry is judged by the log's clock: an alert is covered only if it closes, by its key, before the entry expires.
 //! So from the moment at which stream time reaches the expiry nothing is covered, no host's own clock can stretch an
 //! exception, and no alert has to be judged a second time.
 
+mod expectation;
 mod file;
 mod reach;
 mod subject;
+mod times;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,13 +29,17 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::file::json_schema;
+pub use self::expectation::Unexpected;
+pub use self::file::{ExceptionEntry, PLACEHOLDER, json_schema};
 pub use self::reach::Shortfall;
+pub use self::subject::Limit;
 pub(super) use self::subject::{NamedSource, Subject};
+use self::times::Times;
+use super::Attribution;
 use super::accounts::{AccountName, OneAccount};
 use crate::diagnostics::FileError;
-use crate::event::AssetId;
-use crate::inventory::{Asset, Domains, Inventory, Role};
+use crate::event::{AssetId, Pattern};
+use crate::inventory::{Asset, Domains, Inventory, Place, Role};
 use crate::time::AppendTime;
 
 /// What an exception does to the alerts that it covers.
@@ -55,13 +64,29 @@ impl Action {
 
 /// The entry that covers an alert, and what it does to it: one that suppresses only downgrades an alert that does not
 /// rest on the asset's own word alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Covering {
     /// The entry.
     pub entry: Arc<Exception>,
     /// What it does to this alert.
     pub action: Action,
+    /// Why that is less than it says.
+    pub limit: Option<Limit>,
 }
+
+/// By what the alert shows of it: why an entry does no more is told to those who ask, and is no reason for a revision.
+impl PartialEq for Covering {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            entry,
+            action,
+            limit: _,
+        } = self;
+        *entry == other.entry && *action == other.action
+    }
+}
+
+impl Eq for Covering {}
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +107,21 @@ pub struct Exception {
     sources: Option<Sources>,
     /// In whatever way they are written.
     accounts: Option<BTreeSet<AccountName>>,
+    /// SIDs of accounts, in upper case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sids: Option<BTreeSet<String>>,
+    /// Programs of the source: whole paths, or names of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<BTreeSet<Pattern>>,
+    /// When accesses are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<Times>,
+    /// How the source of each access is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution: Option<BTreeSet<Attribution>>,
+    /// Where its accounts are expected from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    only_from: Option<Vec<Place>>,
     /// Where accesses go to.
     assets: Option<Assets>,
     /// Pipes, normalised.
@@ -104,6 +144,8 @@ struct Sources {
 struct Assets {
     names: BTreeSet<AssetId>,
     roles: BTreeSet<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<IpNet>,
 }
 
 /// The entries in force, in order: the first that covers an alert decides.
@@ -136,6 +178,11 @@ impl Exceptions {
             is_broad: false,
             sources: None,
             accounts: None,
+            sids: None,
+            processes: None,
+            times: None,
+            attribution: None,
+            only_from: None,
             assets: None,
             pipes: None,
             own_site: true,
@@ -182,9 +229,14 @@ impl Exceptions {
     /// What the first entry that covers an alert about this asset, which closes at `closes`, does to it.
     pub(super) fn covering(&self, id: &AssetId, closes: AppendTime, subject: &Subject) -> Option<Covering> {
         let asset = self.inventory.asset(id);
-        let in_force = |entry: &&Arc<Exception>| entry.expires.is_none_or(|expires| closes < expires);
-        let mut entries = self.entries.iter().filter(in_force);
+        let mut entries = self.in_force(closes);
         entries.find_map(|entry| entry.covering(id, asset, subject, &self.inventory))
+    }
+
+    /// The entries that hold for an alert which closes at `closes`, in order.
+    fn in_force(&self, closes: AppendTime) -> impl Iterator<Item = &Arc<Exception>> {
+        let entries = self.entries.iter();
+        entries.filter(move |entry| entry.expires.is_none_or(|expires| closes < expires))
     }
 }
 

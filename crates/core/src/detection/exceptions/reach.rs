@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::{Action, Exception, Exceptions, has_role};
-use crate::detection::Rule;
+use crate::detection::{Attribution, Rule};
 use crate::event::same_host;
-use crate::inventory::Asset;
+use crate::inventory::{Asset, Place};
 
 /// Why an entry does less than it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,16 @@ pub enum Shortfall {
     NamesOnly,
     /// No 5145 bears a pipe that it names, and nothing else suppresses.
     NotAudited,
+    /// It names processes, which only the client's own log shows.
+    ByProcess,
+    /// It leaves out alerts whose every access is audited, or asks that some is not.
+    NeverAudited,
+    /// It names nothing but attributions without a known source, and does not say `broad`.
+    NeedsBroad,
+    /// It asks that all accesses are audited, and no 5145 bears a pipe that it names.
+    AuditedAtNoPipe,
+    /// No address is both where its sources and where its accounts are expected.
+    NowhereBoth,
     /// The inventory gives no address to a host with a role that it names as a source.
     NoSource,
     /// No rule watches a pipe that it names.
@@ -24,7 +36,14 @@ pub enum Shortfall {
 impl Shortfall {
     /// Whether it covers nothing at all, where others only downgrade.
     const fn is_whole(self) -> bool {
-        matches!(self, Self::NoSource | Self::NotWatched)
+        match self {
+            Self::NamesOnly | Self::NotAudited | Self::ByProcess | Self::NeverAudited => false,
+            Self::NeedsBroad
+            | Self::AuditedAtNoPipe
+            | Self::NowhereBoth
+            | Self::NoSource
+            | Self::NotWatched => true,
+        }
     }
 }
 
@@ -39,6 +58,21 @@ impl fmt::Display for Shortfall {
                 "never suppresses, it only downgrades: no rule watches its pipes under a name of 5145, and only alerts whose \
                  every access 5145 names the source of are suppressed"
             }
+            Self::ByProcess => {
+                "never suppresses, it only downgrades: which processes connected is known by the client's own log alone"
+            }
+            Self::NeverAudited => {
+                "never suppresses, it only downgrades: only alerts whose every access is audited are suppressed, and its \
+                 attribution leaves audited out"
+            }
+            Self::NeedsBroad => {
+                "covers nothing: its attribution names only alerts without a known source, which no entry covers that does not say \
+                 `broad: true`"
+            }
+            Self::AuditedAtNoPipe => {
+                "covers nothing: its attribution asks for audited accesses, and no rule watches its pipes under a name of 5145"
+            }
+            Self::NowhereBoth => "covers nothing: no address of its sources is one of its only_from",
             Self::NoSource => {
                 "covers nothing: the inventory gives an address to no host that its sources.roles name"
             }
@@ -56,7 +90,13 @@ impl Exceptions {
     }
 
     fn shortfall(&self, entry: &Exception, rules: &[Rule]) -> Option<Shortfall> {
-        let reasons = [entry.pipes_fall_short(rules), self.sources_fall_short(entry)];
+        let reasons = [
+            entry.pipes_fall_short(rules),
+            self.sources_fall_short(entry),
+            entry.processes.as_ref().map(|_| Shortfall::ByProcess),
+            entry.attribution_falls_short(rules),
+            entry.places_fall_short(),
+        ];
         let reasons = reasons.into_iter().flatten();
         let felt = reasons.filter(|reason| reason.is_whole() || entry.action == Action::Suppress);
         felt.max_by_key(|reason| reason.is_whole())
@@ -84,13 +124,47 @@ impl Exceptions {
 }
 
 impl Exception {
+    /// Whether a rule watches one of its pipes under a name of 5145, or it names none.
+    fn has_audited_pipe(&self, rules: &[Rule]) -> bool {
+        self.pipes.as_ref().is_none_or(|pipes| {
+            let is_named = |pipe: &Arc<str>| pipes.contains(&**pipe);
+            let mut rules = rules.iter();
+            rules.any(|rule| rule.pipes.share_access.iter().any(is_named))
+        })
+    }
+
+    fn attribution_falls_short(&self, rules: &[Rule]) -> Option<Shortfall> {
+        let known = self.attribution.as_ref()?;
+        let has_source = known.contains(&Attribution::Audited) || known.contains(&Attribution::Inferred);
+        if !has_source && !self.is_broad {
+            Some(Shortfall::NeedsBroad)
+        } else if !known.contains(&Attribution::Audited) {
+            Some(Shortfall::NeverAudited)
+        } else if known.len() == 1 && !self.has_audited_pipe(rules) {
+            Some(Shortfall::AuditedAtNoPipe)
+        } else {
+            None
+        }
+    }
+
+    /// Of networks alone: who has a role, or a name, is at addresses that change.
+    fn places_fall_short(&self) -> Option<Shortfall> {
+        let (places, sources) = (self.only_from.as_ref()?, self.sources.as_ref()?);
+        let meets = |network: &IpNet| {
+            places.iter().any(|place| match place {
+                Place::Network(place) => place.contains(network) || network.contains(place),
+                Place::Role(_) | Place::Asset(_) => true,
+            })
+        };
+        let is_apart =
+            sources.hosts.is_empty() && sources.roles.is_empty() && !sources.networks.iter().any(meets);
+        is_apart.then_some(Shortfall::NowhereBoth)
+    }
+
     fn pipes_fall_short(&self, rules: &[Rule]) -> Option<Shortfall> {
         let pipes = self.pipes.as_ref()?;
         let is_named = |pipe: &Arc<str>| pipes.contains(&**pipe);
-        if rules
-            .iter()
-            .any(|rule| rule.pipes.share_access.iter().any(is_named))
-        {
+        if self.has_audited_pipe(rules) {
             None
         } else if rules
             .iter()
@@ -123,19 +197,71 @@ mod tests {
         }
     }
 
+    /// Of an entry with these selectors, beside a rule that watches `ntsvcs` of Sysmon 18 and `svcctl` of 5145.
+    fn shortfall(action: &str, selectors: &str) -> Option<Shortfall> {
+        let text = format!(
+            "exceptions: [{{id: one, reason: r, owner: o, expires: 2040-01-01, action: {action}, {selectors}}}]"
+        );
+        let exceptions = Exceptions::none_for(Arc::new(Inventory::empty()))
+            .and(&text, "test")
+            .unwrap();
+        let found = exceptions.shortfalls(&[rule(&["ntsvcs"], &["svcctl"])]);
+        found.first().map(|(_, shortfall)| *shortfall)
+    }
+
+    #[test]
+    fn what_can_never_suppress_or_never_hold_is_known_by_its_selectors() {
+        for (selectors, expected) in [
+            (
+                "processes: [mon.exe], accounts: ['A\\x']",
+                Some(Shortfall::ByProcess),
+            ),
+            (
+                "accounts: ['A\\x'], pipes: [svcctl], attribution: [inferred]",
+                Some(Shortfall::NeverAudited),
+            ),
+            (
+                "accounts: ['A\\x'], pipes: [svcctl], attribution: [ambiguous, none]",
+                Some(Shortfall::NeedsBroad),
+            ),
+            (
+                "broad: true, pipes: [svcctl], attribution: [ambiguous]",
+                Some(Shortfall::NeverAudited),
+            ),
+            (
+                "accounts: ['A\\x'], pipes: [ntsvcs], attribution: [audited]",
+                Some(Shortfall::AuditedAtNoPipe),
+            ),
+            (
+                "accounts: ['A\\x'], only_from: [10.1.0.0/16], sources: {addresses: [10.2.0.1]}",
+                Some(Shortfall::NowhereBoth),
+            ),
+            (
+                "accounts: ['A\\x'], only_from: [10.1.0.7], sources: {addresses: [10.1.0.0/16]}",
+                None,
+            ),
+            (
+                "accounts: ['A\\x'], pipes: [svcctl], attribution: [audited, inferred], times: {between: ['22:00-04:00']}",
+                None,
+            ),
+        ] {
+            assert_eq!(shortfall("suppress", selectors), expected, "{selectors}");
+        }
+        for selectors in [
+            "processes: [mon.exe], accounts: ['A\\x']",
+            "accounts: ['A\\x'], pipes: [svcctl], attribution: [inferred]",
+        ] {
+            assert_eq!(
+                shortfall("downgrade", selectors),
+                None,
+                "it says no more than that"
+            );
+        }
+    }
+
     #[test]
     fn a_pipe_by_its_name_of_sysmon_alone_is_never_audited() {
-        let short = |action: &str, pipe: &str| {
-            let text = format!(
-                "exceptions: [{{id: one, reason: r, owner: o, expires: 2040-01-01, action: {action}, broad: true, pipes: \
-                 [{pipe}]}}]"
-            );
-            let exceptions = Exceptions::none_for(Arc::new(Inventory::empty()))
-                .and(&text, "test")
-                .unwrap();
-            let found = exceptions.shortfalls(&[rule(&["ntsvcs"], &["svcctl"])]);
-            found.first().map(|(_, shortfall)| *shortfall)
-        };
+        let short = |action: &str, pipe: &str| shortfall(action, &format!("broad: true, pipes: [{pipe}]"));
         assert_eq!(short("suppress", "ntsvcs"), Some(Shortfall::NotAudited));
         assert_eq!(short("downgrade", "ntsvcs"), None);
         assert_eq!(

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::reason::Span;
 pub use self::reason::{Reason, Window};
-use super::{Action, AlertId, Attribution, Confidence, Ground};
+use super::{Action, AlertId, Attribution, Confidence, Ground, Limit};
 use crate::event::{AssetId, Detail, Event, Kind};
 use crate::time::EventTime;
 
@@ -49,6 +49,9 @@ pub struct Explanation {
     /// The exception that covers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception: Option<ExceptedBy>,
+    /// Which accounts are used from where no exception about them expects them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unexpected: Option<String>,
     /// What contradicts it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
@@ -70,6 +73,9 @@ pub struct ExceptedBy {
     pub id: Arc<str>,
     /// What it does to the alert.
     pub action: Action,
+    /// Why it only downgrades the alert though it is one that suppresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
 }
 
 impl fmt::Display for ExceptedBy {
@@ -78,7 +84,11 @@ impl fmt::Display for ExceptedBy {
             Action::Suppress => "suppressed",
             Action::Downgrade => "downgraded",
         };
-        write!(f, "excepted by {}: {done}", self.id)
+        write!(f, "excepted by {}: {done}", self.id)?;
+        match self.limit {
+            Some(limit) => write!(f, ", not suppressed: {limit}"),
+            None => Ok(()),
+        }
     }
 }
 

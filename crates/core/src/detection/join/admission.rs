@@ -175,7 +175,6 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
-    use std::time::Duration;
 
     use super::*;
     use crate::detection::Limits;

@@ -149,11 +149,8 @@ impl<'a> Candidates<'a> {
 
     /// All of them, with the names that they gave themselves.
     pub(super) fn names(&self) -> Vec<NamedSource> {
-        let named = self.by_origin.values().map(|shown| NamedSource {
-            ip: shown.ip(),
-            own_names: shown.client().own_names,
-        });
-        named.collect()
+        let all = self.by_origin.values();
+        all.map(|shown| shown.client().named(shown.ip())).collect()
     }
 
     /// The list of the document.

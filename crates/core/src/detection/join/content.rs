@@ -15,7 +15,7 @@ use super::standing::Standing;
 use super::stored::{Origin, Slot, Stored};
 use super::{call_backs, conflicts, links};
 use crate::detection::accounts::{OneAccount, shown};
-use crate::detection::exceptions::{NamedSource, Subject};
+use crate::detection::exceptions::Subject;
 use crate::detection::{
     Attribution, Confidence, Conflict, Content, Counts, Dropped, JoinSettings, Limits, Omitted, Status,
     WatchedCallBack, Who,
@@ -109,6 +109,7 @@ impl<'a> Reader<'a, '_> {
             status: Status::Active,
             superseded_by: Vec::new(),
             exception: None,
+            unexpected: None,
             attribution: found.attribution,
             confidence: found.confidence,
             audited: members.number_audited(self.who),
@@ -340,26 +341,13 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn subject(&self, source: &Source<'_>, candidates: &Candidates<'_>, found: &Found) -> Subject {
-        let members = self.members;
         let sources = match self.who {
-            Who::Source(ip) => vec![NamedSource {
-                ip,
-                own_names: source.client.own_names.clone(),
-            }],
+            Who::Source(ip) => vec![source.client.named(ip)],
             Who::Unattributed | Who::Local => candidates.names(),
         };
-        let (pipes, paths) = members.names_opened();
-        Subject {
-            sources,
-            is_attributed: self.who != Who::Unattributed,
-            is_certain: members.number_audited(self.who) == members.number()
-                && members.name_their_source()
-                && found.conflicts.is_empty(),
-            accounts: self.accounts(candidates),
-            pipes,
-            paths,
-            is_truncated: members.dropped.is_some_and(|dropped| dropped.has_more_accounts),
-        }
+        let accounts = self.accounts(candidates);
+        self.members
+            .subject(self.who, sources, accounts, !found.conflicts.is_empty())
     }
 }
 

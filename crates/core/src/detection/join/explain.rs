@@ -75,7 +75,9 @@ impl Join {
             exception: content.exception.map(|covering| ExceptedBy {
                 id: covering.entry.id.clone(),
                 action: covering.action,
+                limit: covering.limit,
             }),
+            unexpected: content.unexpected.map(|unexpected| unexpected.to_string()),
             conflicts: content
                 .conflicts
                 .into_iter()

@@ -1,6 +1,6 @@
 //! Whether the sources of one rule and asset are more than single hosts account for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -122,7 +122,7 @@ impl Join {
         }
         let closes = later.deadline_after(settings.group_by + settings.closing_delay());
         let subject = Subject {
-            sources: sources.keys().map(|&ip| named(ip)).collect(),
+            sources: sources.keys().map(|&ip| NamedSource::silent(ip)).collect(),
             is_truncated: true,
             ..Subject::default()
         };
@@ -144,13 +144,6 @@ impl Join {
             }
         }
         many.times = times.unwrap_or(many.times);
-    }
-}
-
-fn named(ip: IpAddr) -> NamedSource {
-    NamedSource {
-        ip,
-        own_names: BTreeSet::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::accesses::{Accesses, Pipe, Share};
 use super::content::count;
@@ -9,8 +10,9 @@ use super::dropped::DroppedAccesses;
 use super::open_alert::OpenAlert;
 use super::standing::Standing;
 use super::stored::{Opened, Stored};
-use crate::detection::Who;
 use crate::detection::accounts::{OneAccount, Written, distinct};
+use crate::detection::exceptions::{NamedSource, Subject};
+use crate::detection::{Attribution, Who};
 use crate::event::{Account, Outcome};
 use crate::inventory::Domains;
 use crate::time::{AppendTime, EventTime};
@@ -138,6 +140,56 @@ impl<'a> Members<'a> {
         let outcomes = shares.chain(alone);
         let outcomes = outcomes.chain(self.dropped.map(|dropped| dropped.outcome));
         outcomes.reduce(Outcome::together).flatten()
+    }
+
+    /// How the source of each access is known, in an alert about these accesses.
+    fn attributions(&self, who: Who) -> BTreeSet<Attribution> {
+        let known = |standing: &Option<Standing>, without| {
+            let verdict = standing.as_ref().map(Standing::verdict);
+            verdict.map_or(without, |verdict| verdict.attribution)
+        };
+        let shares = self.shares.iter();
+        let shares = shares.map(|share| known(&share.standing, Attribution::Audited));
+        let alone = self.alone.iter();
+        let alone = alone.map(|pipe| known(&pipe.standing, Attribution::None));
+        let dropped: &[Attribution] = match (self.dropped, who) {
+            (None, _) => &[],
+            (Some(_), Who::Source(_) | Who::Local) => &[Attribution::Audited],
+            // Whose each was is not told any more.
+            (Some(_), Who::Unattributed) => &[Attribution::Ambiguous, Attribution::None],
+        };
+        shares.chain(alone).chain(dropped.iter().copied()).collect()
+    }
+
+    /// Spans that hold the times of all accesses. Within a minute one stands for all: exceptions know none shorter.
+    fn spans(&self) -> BTreeSet<(EventTime, EventTime)> {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let minutes = self.accesses().map(|(access, _)| access.time().bucket(MINUTE));
+        let kept = minutes.map(|minute| (minute, minute));
+        kept.chain(self.dropped.map(|dropped| dropped.times)).collect()
+    }
+
+    /// What exceptions are compared with: the accesses of an alert about `who`, who is one of these sources, by these accounts.
+    pub(super) fn subject(
+        &self,
+        who: Who,
+        sources: Vec<NamedSource>,
+        accounts: BTreeSet<OneAccount>,
+        is_contradicted: bool,
+    ) -> Subject {
+        let (pipes, paths) = self.names_opened();
+        Subject {
+            sources,
+            is_attributed: who != Who::Unattributed,
+            is_audited: self.number_audited(who) == self.number() && self.name_their_source(),
+            is_contradicted,
+            attributions: self.attributions(who),
+            times: self.spans(),
+            accounts,
+            pipes,
+            paths,
+            is_truncated: self.dropped.is_some_and(|dropped| dropped.has_more_accounts),
+        }
     }
 
     /// When the first of them arrived.

@@ -194,6 +194,7 @@ fn is_urgent(last_published: &Content, content: &Content) -> bool {
         || last_published.attribution != content.attribution
         || last_published.status != content.status
         || last_published.exception != content.exception
+        || last_published.unexpected != content.unexpected
         || last_published.accounts != content.accounts
         || sources(last_published) != sources(content)
         || last_published.accesses.checked_ilog2() < content.accesses.checked_ilog2()

@@ -1,6 +1,6 @@
 //! What becomes of an access that the bounds leave no room for: a place in a summary, or in a count.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::Join;
 use super::admission::Share;
@@ -198,12 +198,7 @@ fn subject(overflow: &Overflow) -> Subject {
     let listed = overflow.first.iter().chain(&overflow.last);
     let sources = listed.filter(|_| overflow.is_complete && !overflow.is_of_partition);
     Subject {
-        sources: sources
-            .map(|seen| NamedSource {
-                ip: seen.ip,
-                own_names: BTreeSet::new(),
-            })
-            .collect(),
+        sources: sources.map(|seen| NamedSource::silent(seen.ip)).collect(),
         is_truncated: true,
         ..Subject::default()
     }

@@ -8,6 +8,7 @@ use super::accesses::{Accesses, Share, tuple};
 use super::asset::AssetState;
 use super::stored::{Origin, Slot, Stored};
 use super::{links, nearby};
+use crate::detection::exceptions::NamedSource;
 use crate::detection::{Confidence, JoinSettings, Strength};
 use crate::event::Process;
 use crate::time::EventTime;
@@ -163,6 +164,15 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// As exceptions see it, at this address.
+    pub(super) fn named(&self, ip: IpAddr) -> NamedSource {
+        NamedSource {
+            ip,
+            own_names: self.own_names.clone(),
+            processes: self.processes.clone(),
+        }
+    }
+
     pub(super) fn of<'a>(evidence: impl Iterator<Item = &'a Stored>) -> Self {
         let mut client = Self::default();
         for stored in evidence {

@@ -104,7 +104,14 @@ impl State {
                 ..content
             };
         }
-        let exception = self.exceptions.covering(&alert.key.asset, alert.closes, &subject);
+        let (asset, closes) = (&alert.key.asset, alert.closes);
+        let unexpected = self.exceptions.unexpected(asset, closes, &subject);
+        // Whoever uses an account from where nobody expects it is not who answers for it.
+        let exception = if unexpected.is_none() {
+            self.exceptions.covering(asset, closes, &subject)
+        } else {
+            None
+        };
         let status = match &exception {
             Some(covering) if covering.action == Action::Suppress => Status::Suppressed,
             _ => content.status,
@@ -112,6 +119,7 @@ impl State {
         Content {
             status,
             exception,
+            unexpected,
             ..content
         }
     }

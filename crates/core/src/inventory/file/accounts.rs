@@ -84,41 +84,47 @@ impl Check {
 
     /// A place. One whose addresses nobody lists would make every use one from elsewhere.
     fn place(&mut self, text: &Spanned<String>, owner: &str, assets: &[Asset]) -> Option<Place> {
-        let written = text.value.trim();
-        if let Ok(address) = written.parse::<IpAddr>() {
-            return Some(Place::Network(IpNet::from(address.to_canonical())));
-        }
-        if let Ok(network) = written.parse::<IpNet>() {
-            return Some(Place::Network(network));
-        }
-        let found = match written.strip_prefix("role:") {
-            Some(role) => role_named(role.trim()).map(Place::Role).map_err(|nearest| {
-                format!("unknown role {role:?} of the account {owner}; did you mean {nearest}?")
-            }),
-            None => asset_named(written, assets)
-                .map(|asset| Place::Asset(asset.id.clone()))
-                .ok_or_else(|| {
-                    format!(
-                        "{written:?}, where the account {owner} is expected from, is no asset, address or network; a role is \
-                         written role:tier0"
-                    )
-                }),
-        };
-        let place = found.map_err(|problem| self.complain(text, problem)).ok()?;
-        let is_meant = |asset: &&Asset| match &place {
-            Place::Role(role) => asset.roles.contains(role),
-            Place::Asset(id) => asset.id == *id,
-            Place::Network(_) => false,
-        };
-        let mut meant = assets.iter().filter(is_meant);
-        if let Some(unknown) = meant.find(|asset| asset.addresses.is_empty()) {
-            let problem = format!(
-                "the account {owner} is expected from {written}, and no address of {} is listed; list them, or name networks",
-                unknown.id
-            );
-            self.complain(text, problem);
-        }
-        Some(place)
+        let place = place_named(&text.value, &format!("the account {owner}"), assets);
+        place.map_err(|problem| self.complain(text, problem)).ok()
+    }
+}
+
+/// The place that files call so, from where `owner` is expected.
+///
+/// # Errors
+/// There is no such place, or nobody could be at it: no address of an asset that it means is listed.
+pub(crate) fn place_named(written: &str, owner: &str, assets: &[Asset]) -> Result<Place, String> {
+    let written = written.trim();
+    if let Ok(address) = written.parse::<IpAddr>() {
+        return Ok(Place::Network(IpNet::from(address.to_canonical())));
+    }
+    if let Ok(network) = written.parse::<IpNet>() {
+        return Ok(Place::Network(network));
+    }
+    let place = match written.strip_prefix("role:") {
+        Some(role) => role_named(role.trim())
+            .map(Place::Role)
+            .map_err(|nearest| format!("unknown role {role:?} of {owner}; did you mean {nearest}?"))?,
+        None => asset_named(written, assets)
+            .map(|asset| Place::Asset(asset.id.clone()))
+            .ok_or_else(|| {
+                format!(
+                    "{written:?}, from where {owner} is expected, is no asset, address or network; a role is written role:tier0"
+                )
+            })?,
+    };
+    let is_meant = |asset: &&Asset| match &place {
+        Place::Role(role) => asset.roles.contains(role),
+        Place::Asset(id) => asset.id == *id,
+        Place::Network(_) => false,
+    };
+    let mut meant = assets.iter().filter(is_meant);
+    match meant.find(|asset| asset.addresses.is_empty()) {
+        Some(unknown) => Err(format!(
+            "{owner} is expected from {written}, and no address of {} is listed; list them, or name networks",
+            unknown.id
+        )),
+        None => Ok(place),
     }
 }
 
