@@ -67,19 +67,22 @@ pub(crate) fn run(
 
 type TakeTurns<'a> = dyn FnMut(&str, &mut dyn FnMut(&Path) -> Costs) + 'a;
 
-/// What topics of the settings are called in builds that do not know the name of now.
-const OLD_TOPIC_NAMES: [(&str, &str); 1] = [("bindings", "identities")];
+/// What topics of the settings are called in builds that do not know the name of now; some have none.
+const OLD_TOPIC_NAMES: [(&str, Option<&str>); 2] = [("bindings", Some("identities")), ("sightings", None)];
 
 /// Makes the settings those of another build, in the words that it knows.
 pub(crate) fn hand_to(build: &Path, settings: &mut Settings) {
     build.clone_into(&mut settings.program);
-    let stderr = settings.command(&["check"]).stderr;
-    let refusal = String::from_utf8_lossy(&stderr).into_owned();
-    for (name, old) in OLD_TOPIC_NAMES {
-        if refusal.contains(&format!("kafka.topics.{name}")) {
-            let topics = settings.value["kafka"]["topics"].as_object_mut().unwrap();
-            let topic = topics.remove(name).unwrap();
-            topics.insert(old.to_owned(), topic);
+    // A build names one key that it does not know.
+    for _ in OLD_TOPIC_NAMES {
+        let stderr = settings.command(&["check"]).stderr;
+        let refusal = String::from_utf8_lossy(&stderr).into_owned();
+        for (name, old) in OLD_TOPIC_NAMES {
+            if refusal.contains(&format!("kafka.topics.{name}")) {
+                let topics = settings.value["kafka"]["topics"].as_object_mut().unwrap();
+                let topic = topics.remove(name).unwrap();
+                topics.extend(old.map(|old| (old.to_owned(), topic)));
+            }
         }
     }
 }

@@ -137,6 +137,7 @@ fn every_kind_of_selector_must_hold_and_holds_by_any_of_its_entries() {
         (r"aperture\testsubject4", r"aperture\testsubject5"),
         (r"aperture\testsubject4", r"other\testsubject4"),
         ("accounts:", "pipes: [svcctl]\n    accounts:"),
+        ("accounts:", "rules: [detect-7, samr]\n    accounts:"),
         (
             "accounts:",
             "assets: {names: [glados.aperture.local]}\n    accounts:",
@@ -155,6 +156,7 @@ fn every_kind_of_selector_must_hold_and_holds_by_any_of_its_entries() {
         ("addresses: [10.1.0.96/28]", "hosts: [SENTRY1]"),
         ("[10.1.0.96/28]", "[10.9.0.1], hosts: [sentry1.aperture.local]"),
         ("accounts:", "pipes: ['\\WinReg']\n    accounts:"),
+        ("accounts:", "rules: [detect-7, detect-8]\n    accounts:"),
         (r"aperture\testsubject4", r"Aperture.Local\TestSubject4"),
         ("accounts:", "assets: {names: [ATLAS]}\n    accounts:"),
         (

@@ -95,6 +95,7 @@ fn entry(out: &mut impl fmt::Write, entry: &Entry, fill: &str) -> fmt::Result {
         assets.push(format!("names: [{}]", quoted(entry.hosts.iter().cloned())));
     }
     writeln!(out, "    assets: {{{}}}", assets.join(", "))?;
+    writeln!(out, "    rules: [{}]", clean(&entry.rule))?;
     writeln!(out, "    pipes: [{}]", quoted(entry.pipes.iter().cloned()))?;
     if let Some(times) = &entry.times {
         writeln!(out, "    times: {{between: ['{times}'], zone: UTC}}")?;

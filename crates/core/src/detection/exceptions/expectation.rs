@@ -68,7 +68,10 @@ impl Exceptions {
         if !subject.is_attributed {
             return None;
         }
-        let expecting = || self.in_force(closes).filter(|entry| entry.only_from.is_some());
+        let expecting = || {
+            let entries = self.in_force(closes);
+            entries.filter(|entry| entry.only_from.is_some() && entry.names_rule(subject))
+        };
         let is_expected = |account: &OneAccount| {
             let mut places = expecting()
                 .filter(|entry| entry.is_about(account))

@@ -79,6 +79,10 @@ pub struct ExceptionEntry {
     /// Where accesses go to: any of these.
     #[serde(default)]
     assets: AssetEntry,
+    /// Rules, by id: any of these. Without them it covers alerts of every rule.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    rules: Vec<Spanned<String>>,
     /// Pipes, as the destination names them: any of these.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -175,6 +179,10 @@ impl Check<'_> {
             times: entry.times.as_ref().map(|times| self.times(times)),
             attribution: (!entry.attribution.is_empty()).then(|| self.attribution(&entry.attribution)),
             assets: (!entry.assets.is_empty()).then(|| self.assets(&entry.assets)),
+            rules: (!entry.rules.is_empty()).then(|| {
+                let ids = entry.rules.iter().map(|rule| rule.value.clone());
+                ids.collect()
+            }),
             pipes: (!entry.pipes.is_empty()).then(|| {
                 let names = entry.pipes.iter().map(|pipe| normalise_pipe(&pipe.value));
                 names.collect()

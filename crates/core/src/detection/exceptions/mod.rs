@@ -124,6 +124,9 @@ pub struct Exception {
     only_from: Option<Vec<Place>>,
     /// Where accesses go to.
     assets: Option<Assets>,
+    /// Rules, by id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<BTreeSet<String>>,
     /// Pipes, normalised.
     pipes: Option<BTreeSet<String>>,
     /// Source and asset are systems of one site by the inventory, and every account that is known is the source's own
@@ -184,6 +187,7 @@ impl Exceptions {
             attribution: None,
             only_from: None,
             assets: None,
+            rules: None,
             pipes: None,
             own_site: true,
         };

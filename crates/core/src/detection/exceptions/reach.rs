@@ -31,6 +31,8 @@ pub enum Shortfall {
     NoSource,
     /// No rule watches a pipe that it names.
     NotWatched,
+    /// No rule that it names is on.
+    NoRule,
 }
 
 impl Shortfall {
@@ -42,7 +44,8 @@ impl Shortfall {
             | Self::AuditedAtNoPipe
             | Self::NowhereBoth
             | Self::NoSource
-            | Self::NotWatched => true,
+            | Self::NotWatched
+            | Self::NoRule => true,
         }
     }
 }
@@ -77,6 +80,7 @@ impl fmt::Display for Shortfall {
                 "covers nothing: the inventory gives an address to no host that its sources.roles name"
             }
             Self::NotWatched => "covers nothing: no rule that is on watches any of its pipes",
+            Self::NoRule => "covers nothing: none of its rules is on",
         })
     }
 }
@@ -96,6 +100,7 @@ impl Exceptions {
             entry.processes.as_ref().map(|_| Shortfall::ByProcess),
             entry.attribution_falls_short(rules),
             entry.places_fall_short(),
+            entry.rules_fall_short(rules),
         ];
         let reasons = reasons.into_iter().flatten();
         let felt = reasons.filter(|reason| reason.is_whole() || entry.action == Action::Suppress);
@@ -145,6 +150,12 @@ impl Exception {
         } else {
             None
         }
+    }
+
+    fn rules_fall_short(&self, rules: &[Rule]) -> Option<Shortfall> {
+        let ids = self.rules.as_ref()?;
+        let is_any_on = rules.iter().any(|rule| ids.contains(&*rule.id));
+        (!is_any_on).then_some(Shortfall::NoRule)
     }
 
     /// Of networks alone: who has a role, or a name, is at addresses that change.
@@ -240,6 +251,11 @@ mod tests {
                 "accounts: ['A\\x'], only_from: [10.1.0.7], sources: {addresses: [10.1.0.0/16]}",
                 None,
             ),
+            (
+                "accounts: ['A\\x'], pipes: [svcctl], rules: [samr]",
+                Some(Shortfall::NoRule),
+            ),
+            ("accounts: ['A\\x'], pipes: [svcctl], rules: [samr, svcctl]", None),
             (
                 "accounts: ['A\\x'], pipes: [svcctl], attribution: [audited, inferred], times: {between: ['22:00-04:00']}",
                 None,

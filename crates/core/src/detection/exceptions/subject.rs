@@ -18,6 +18,8 @@ use crate::time::EventTime;
 /// An alert as selectors see it: whole, before the bounds of the document cut any list.
 #[derive(Debug, Default)]
 pub(in crate::detection) struct Subject {
+    /// Its rule.
+    pub(in crate::detection) rule: Arc<str>,
     /// The source or, where it is not known, every candidate.
     pub(in crate::detection) sources: Vec<NamedSource>,
     /// Whether the source is known.
@@ -120,6 +122,7 @@ impl Exception {
                 self.names_accounts(subject) && self.names_sids(subject) && self.names_pipes(subject),
             ),
             Held::surely(self.holds_then(subject) && self.holds_so_known(subject)),
+            Held::surely(self.names_rule(subject)),
             Held::surely(self.names_asset(id, asset) && self.is_within_site(asset, subject, inventory)),
         ];
         let limit = match Held::all(held.into_iter()) {
@@ -203,6 +206,13 @@ impl Exception {
             let is_named = |account: &OneAccount| account.names.iter().any(|name| accounts.contains(name));
             !subject.is_truncated && !subject.accounts.is_empty() && subject.accounts.iter().all(is_named)
         })
+    }
+
+    /// Whether it is about the rule of the alert.
+    pub(super) fn names_rule(&self, subject: &Subject) -> bool {
+        self.rules
+            .as_ref()
+            .is_none_or(|rules| rules.contains(&*subject.rule))
     }
 
     fn names_pipes(&self, subject: &Subject) -> bool {

@@ -122,6 +122,7 @@ impl Join {
         }
         let closes = later.deadline_after(settings.group_by + settings.closing_delay());
         let subject = Subject {
+            rule: Arc::clone(&many.rule.id),
             sources: sources.keys().map(|&ip| NamedSource::silent(ip)).collect(),
             is_truncated: true,
             ..Subject::default()

@@ -19,6 +19,8 @@ use crate::time::{AppendTime, EventTime};
 
 /// What an alert consists of, apart from session evidence.
 pub(super) struct Members<'a> {
+    /// The alert's rule.
+    rule: &'a Arc<str>,
     pub(super) shares: Vec<&'a Share>,
     /// Pipe connections that are the same access as one of these.
     pub(super) paired: Vec<&'a Pipe>,
@@ -34,6 +36,7 @@ impl<'a> Members<'a> {
         let pipes = alert.pipes.iter().filter_map(|slot| accesses.pipes.get(slot));
         let (paired, alone) = pipes.partition(|pipe| accesses.is_evidence(pipe));
         Self {
+            rule: &alert.key.rule,
             shares: shares.collect(),
             paired,
             alone,
@@ -179,6 +182,7 @@ impl<'a> Members<'a> {
     ) -> Subject {
         let (pipes, paths) = self.names_opened();
         Subject {
+            rule: Arc::clone(self.rule),
             sources,
             is_attributed: who != Who::Unattributed,
             is_audited: self.number_audited(who) == self.number() && self.name_their_source(),

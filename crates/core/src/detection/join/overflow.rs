@@ -1,6 +1,7 @@
 //! What becomes of an access that the bounds leave no room for: a place in a summary, or in a count.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Join;
 use super::admission::Share;
@@ -198,6 +199,7 @@ fn subject(overflow: &Overflow) -> Subject {
     let listed = overflow.first.iter().chain(&overflow.last);
     let sources = listed.filter(|_| overflow.is_complete && !overflow.is_of_partition);
     Subject {
+        rule: Arc::clone(&overflow.rule.id),
         sources: sources.map(|seen| NamedSource::silent(seen.ip)).collect(),
         is_truncated: true,
         ..Subject::default()
