@@ -135,23 +135,26 @@ fn day() -> Vec<(i64, Value)> {
     .concat()
 }
 
-/// An access that is known better and better, and goes on.
+/// An access that is known better and better, goes on, and is joined by another account: an alert of many revisions.
 fn accesses_of_atlas() -> Vec<(i64, Value)> {
     let [connected, opened, named] = detect_8();
-    let again = share(90 * SECOND, "10.1.0.101", 49_840);
     let by_another = with(
-        share(4 * MINUTE, "10.1.0.101", 49_841),
+        share(4 * MINUTE, "10.1.0.101", 49_900),
         "SubjectUserName",
         "CHELL".into(),
     );
     let by_another = with(by_another, "SubjectUserSid", "S-1-5-21-1-2-3-1106".into());
-    vec![
+    let mut arrivals = vec![
         (0, opened),
         (0, named),
         (40 * SECOND, connected),
-        (90 * SECOND, again),
         (4 * MINUTE, by_another),
-    ]
+    ];
+    arrivals.extend((1..18u16).map(|number| {
+        let at = i64::from(number) * 20 * SECOND;
+        (at, share(at, "10.1.0.101", 49_840 + number))
+    }));
+    arrivals
 }
 
 /// A tool asks the registry of a distribution point, then reads its boot media: the chain of CRED-1.
