@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use pipewarden_core::alert::Document;
 use pipewarden_core::detection::{CAMPAIGN, Exceptions, JoinSettings, Rule, RuleSet, Status};
+use pipewarden_core::event::AssetId;
 use pipewarden_core::inventory::{Inventory, UnlistedHosts};
 use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::text::plural;
@@ -141,7 +142,8 @@ fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String
         let routed = event.map_or_else(Routed::from, |event| router.resolve(event));
         fates.push(match routed {
             Routed::Observation(routed) => {
-                let disposition = format!("{} on {}", routed.kind(), routed.observation.asset);
+                let asset = &routed.observation.asset;
+                let disposition = format!("{} on {asset}{}", routed.kind(), not_for(policy, asset));
                 observations.push(routed.observation);
                 disposition
             }
@@ -180,6 +182,23 @@ fn detect(policy: &Arc<Policy>, messages: &[Vec<u8>]) -> Result<Detected, String
         alerts,
         suppressed,
     })
+}
+
+/// That the rule is not for the roles of an asset, if so.
+fn not_for(policy: &Policy, asset: &AssetId) -> String {
+    let asset = policy.inventory.asset(asset);
+    let roles = asset.map(|asset| asset.roles.as_slice()).unwrap_or_default();
+    let rule = policy.rules.rules().first();
+    match rule.filter(|rule| !rule.watches_roles(roles)) {
+        Some(rule) => {
+            let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+            format!(
+                ", which has not the role {} that the rule asks for",
+                roles.join(" or ")
+            )
+        }
+        None => String::new(),
+    }
 }
 
 /// Compares the active alerts with the expected ones.
