@@ -72,6 +72,10 @@ const fn is_zero(number: &u32) -> bool {
 /// The value of a record on the sightings topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are sightings, and none is kept as a record"
+)]
 pub enum SightingRecord {
     /// What an alert says of its source.
     Sighting(Sighting),
