@@ -35,6 +35,7 @@ function poisoned(value, text) {
       next: [text],
       references: [{ id: text, url: `javascript:window.pwned=1//${text}` }, { id: text, url: "https://example.org/" }],
       exception: { id: text, action: "downgrade", reason: text, owner: text },
+      unexpected: { accounts: [text], only_from: [text], exception: text, owner: text },
       candidates: [1, 2].map(() => ({ ip: text, hosts: [text], users: [text], accounts: [text], strength: text, local: false, explains: 1, nearest_ms: 3 })),
       superseded_by: [text],
       evidence: own.evidence.map((entry) => ({ ...entry, computer: text, account: text, pipe: text, image: text, origin: { topic: text, partition: 0, offset: 1 }, agent: { name: text } })),

@@ -58,6 +58,7 @@ export function exceptionOf(document, now) {
     list(own.accounts).length > 0 ? `    accounts: [${list(own.accounts).slice(0, MOST).map(yaml).join(", ")}]` : null,
     `    assets: {names: [${yaml(document.host?.name)}]}`,
   ].filter(Boolean);
+  const rule = document.rule?.id;
   return [
     "exceptions:",
     `  - id: alert-${String(own.alert_id).toLowerCase().replace(/[^0-9a-f]/g, "").slice(0, 8)}`,
@@ -66,6 +67,7 @@ export function exceptionOf(document, now) {
     `    expires: ${new Date(now + 90 * DAY).toISOString().slice(0, 10)}`,
     `    action: ${isSure ? "suppress" : "downgrade"}`,
     ...selectors,
+    ...(rule ? [`    rules: [${yaml(rule)}]`] : []),
     ...(document.source?.ip && selectors.length > 1 ? [] : ["    broad: true"]),
     "",
   ].join("\n");

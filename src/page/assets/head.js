@@ -27,6 +27,7 @@ export function headOf(document, data) {
       STATUSES[own.status] ? h("span", { class: "mark" }, STATUSES[own.status]) : null,
     ),
     raisedBy(records(own.risk_by)),
+    unexpectedOf(own.unexpected),
     h("p", { class: "when" }, "first access ", stamp(document.event?.start, { beside: true }), lastOf(document), " · decided ", stamp(document.event?.created)),
     groundsOf(records(own.rests_on)),
     conflictsOf(records(own.conflicts)),
@@ -42,6 +43,16 @@ function raisedBy(raised) {
   }
   const parts = raised.slice(0, 12).map((entry, index) => [index > 0 ? "; " : null, `+${Number(entry.by)}: `, because(entry)]);
   return h("p", { class: "when" }, "risk raised by ", parts);
+}
+
+/** Accounts that an exception expects elsewhere. */
+function unexpectedOf(unexpected) {
+  if (!unexpected) {
+    return null;
+  }
+  const [accounts, places] = [list(unexpected.accounts), list(unexpected.only_from)].map((all) => all.slice(0, 8).join(", "));
+  const says = text(`${accounts} is expected only from ${places}`, { most: 240 });
+  return h("p", { class: "when" }, says, ", says the exception ", text(unexpected.exception, { most: 60 }), " of ", text(unexpected.owner, { most: 60 }));
 }
 
 function because({ call_backs: callBacks, role, purpose, outcome, process }) {
