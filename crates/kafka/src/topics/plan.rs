@@ -279,13 +279,15 @@ mod tests {
     fn topics_of_state_keep_what_it_is_rebuilt_from_and_the_longest_outage() {
         let spans = StateSpans::of(&JoinSettings::default());
         let plans = plans(&Topics::default(), WRITTEN, spans, false);
-        let minutes = [3 * 115 + 24 * 60, 72 * 60 + 40 + 24 * 60];
+        // Three horizons of 115 minutes and a 64th of one.
+        let observations = 3 * 115 * 60_000 + 115 * 60_000 / 64;
+        let sightings = (72 * 60 + 40) * 60_000;
         let topics = ["pipewarden.observations", "pipewarden.sightings"];
-        for (topic, minutes) in topics.into_iter().zip(minutes) {
+        for (topic, millis) in topics.into_iter().zip([observations, sightings]) {
             let plan = plans.iter().find(|plan| plan.name == topic).unwrap();
             let mut settings = plan.settings.iter();
             let retention = settings.find(|setting| setting.key == "retention.ms").unwrap();
-            let millis = minutes * 60_000;
+            let millis = millis + 24 * 60 * 60_000;
             assert_eq!(retention.value, millis.to_string());
             assert!(retention.is_met_by("-1") && retention.is_met_by(&millis.to_string()));
             assert!(!retention.is_met_by(&(millis - 1).to_string()) && !retention.is_met_by("unset"));
