@@ -159,8 +159,9 @@ fn appended(broker: &Broker, input: &str, truths: &[&Truth]) -> BTreeMap<Found, 
         for truth in wanted.get(time).into_iter().flatten() {
             let attacker = truth.attacker.to_string();
             let is_about = |text: &str| memchr::memmem::find(record, text.as_bytes()).is_some();
-            if (is_about(&truth.asset) || is_about(&attacker)) && (is_about("winreg") || is_about(&attacker))
-            {
+            // As the generator writes it, now and then.
+            let is_of_pipe = || ["winreg", "WINREG", "WinReg"].into_iter().any(is_about);
+            if (is_about(&truth.asset) || is_about(&attacker)) && (is_of_pipe() || is_about(&attacker)) {
                 let first = found.entry(key(truth)).or_insert(append_time);
                 *first = append_time.min(*first);
             }
