@@ -6,14 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pipewarden_core::time::AppendTime;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 
 use crate::support::broker::{Broker, broker};
 use crate::support::service::{Service, Settings, get};
+use crate::support::transactions::Transactions;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const CALL: Duration = Duration::from_secs(30);
 
 /// A running page. Killed when dropped.
 struct Page {
@@ -94,27 +93,15 @@ fn alert(id: &str, revision: u64) -> Vec<u8> {
 
 /// One transaction after the other: records of `alerts` or `suppressed`, written so long ago, and whether it is committed.
 fn publish(broker: &Broker, settings: &Settings, transactions: &[(&str, &str, u64, Duration, bool)]) {
-    let producer: BaseProducer = broker
-        .client()
-        .set("transactional.id", settings.topic("alerts"))
-        .create()
-        .unwrap();
-    producer.init_transactions(CALL).unwrap();
+    let producer = Transactions::of(broker, settings.topic("alerts"));
     for (topic, id, revision, ago, is_committed) in transactions {
-        producer.begin_transaction().unwrap();
-        let written = now().minus(*ago).as_millis();
         let value = alert(id, *revision);
-        let record = BaseRecord::to(settings.topic(topic))
-            .key(*id)
-            .payload(&value)
-            .timestamp(written);
-        producer.send(record).map_err(|(problem, _)| problem).unwrap();
-        producer.flush(CALL).unwrap();
-        if *is_committed {
-            producer.commit_transaction(CALL).unwrap();
-        } else {
-            producer.abort_transaction(CALL).unwrap();
-        }
+        producer.publish(
+            settings.topic(topic),
+            [(*id, &*value)],
+            now().minus(*ago),
+            *is_committed,
+        );
     }
 }
 

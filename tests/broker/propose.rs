@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use pipewarden_core::time::AppendTime;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::Value;
 
 use crate::support::broker::{Broker, broker};
 use crate::support::service::Settings;
+use crate::support::transactions::Transactions;
 
-const CALL: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// The alert of the sample, so many intervals of ten minutes later, under an id of its own.
@@ -36,28 +34,14 @@ fn alert(settings: &Settings, number: i64) -> Value {
 
 /// One transaction with all of these, written so long ago.
 fn publish(broker: &Broker, settings: &Settings, alerts: &[Value], ago: Duration, is_committed: bool) {
-    let producer: BaseProducer = broker
-        .client()
-        .set("transactional.id", settings.topic("alerts"))
-        .create()
-        .unwrap();
-    producer.init_transactions(CALL).unwrap();
-    producer.begin_transaction().unwrap();
+    let records: Vec<(String, String)> = alerts
+        .iter()
+        .map(|alert| (alert["event"]["id"].to_string(), alert.to_string()))
+        .collect();
+    let records = records.iter().map(|(key, value)| (&**key, value.as_bytes()));
+    let topic = settings.topic("alerts");
     let written = pipewarden::telemetry::wall_clock().minus(ago);
-    for alert in alerts {
-        let (key, value) = (alert["event"]["id"].to_string(), alert.to_string());
-        let record = BaseRecord::to(settings.topic("alerts"))
-            .key(&key)
-            .payload(&value)
-            .timestamp(AppendTime::as_millis(written));
-        producer.send(record).map_err(|(problem, _)| problem).unwrap();
-    }
-    producer.flush(CALL).unwrap();
-    if is_committed {
-        producer.commit_transaction(CALL).unwrap();
-    } else {
-        producer.abort_transaction(CALL).unwrap();
-    }
+    Transactions::of(broker, topic).publish(topic, records, written, is_committed);
 }
 
 #[test]

@@ -9,3 +9,4 @@ pub mod proxied;
 pub mod proxy;
 pub mod service;
 pub mod topics;
+pub mod transactions;
