@@ -47,10 +47,10 @@ fn write(folder: &Path) -> anyhow::Result<()> {
     let files: Vec<(String, &str)> = BUILTIN_RULES
         .iter()
         .flat_map(|builtin| {
-            let name = builtin.file.rsplit('/').next().unwrap_or(builtin.file);
-            let tests = name.replace(".yaml", ".tests.yaml");
-            [(name.to_owned(), builtin.rule), (tests, builtin.tests)]
+            let (rule, tests) = (builtin.file.to_owned(), builtin.tests_file());
+            [(rule, builtin.rule), (tests, builtin.tests)]
         })
+        .map(|(file, text)| (file.trim_start_matches("rules/").to_owned(), text))
         .collect();
     let mut paths = files.iter().map(|(name, _)| folder.join(name));
     if let Some(there) = paths.find(|path| path.exists()) {

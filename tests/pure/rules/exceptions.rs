@@ -1,6 +1,6 @@
 //! Cases with exceptions of their own.
 
-use super::{CASES, RULE, assert_contains, folder, pipewarden, stdout};
+use super::assert_fails;
 
 #[test]
 fn a_case_expects_which_of_its_exceptions_covers_an_alert_and_what_one_suppresses_proves_no_silence() {
@@ -28,12 +28,6 @@ fn a_case_expects_which_of_its_exceptions_covers_an_alert_and_what_one_suppresse
             "has no case that must not raise an alert",
         ),
     ] {
-        let (_folder, path) = folder(&[
-            ("browser.yaml", RULE),
-            ("browser.tests.yaml", &CASES.replace(from, to)),
-        ]);
-        let output = pipewarden(&["test", &path]);
-        assert_eq!(output.status.code(), Some(1), "{to}");
-        assert_contains(&stdout(&output), &["FAILED", expected]);
+        assert_fails(from, to, expected);
     }
 }

@@ -11,6 +11,13 @@ pub struct BuiltinRule {
     pub tests: &'static str,
 }
 
+impl BuiltinRule {
+    /// The test file's name, from the root of the project.
+    pub fn tests_file(&self) -> String {
+        self.file.replace(".yaml", ".tests.yaml")
+    }
+}
+
 macro_rules! pack {
     ($($name:literal),+ $(,)?) => {
         &[$(BuiltinRule {

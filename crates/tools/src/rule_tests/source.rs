@@ -72,7 +72,7 @@ pub fn builtin() -> Vec<Tested> {
         .map(|packed| Tested {
             rule: parse_rule(packed.rule, packed.file)
                 .expect("the built-in rules are sound, as their tests show"),
-            tests: parse(packed.tests, packed.file.replace(".yaml", ".tests.yaml")),
+            tests: parse(packed.tests, packed.tests_file()),
         })
         .collect()
 }
