@@ -161,7 +161,8 @@ impl Publisher {
         let run = &touches[part.run.clone()];
         let is_at_full_risk =
             context.is_enough(&at_full_risk(run)) || before.is_some_and(|campaign| !campaign.is_downgraded);
-        if is_at_full_risk && !at_full_risk(&touches[part.touches.clone()]).is_empty() {
+        let mut own = touches[part.touches.clone()].iter();
+        if is_at_full_risk && own.any(|touch| !touch.sighting.downgraded) {
             return Some(Basis::FullRisk);
         }
         (is_at_full_risk || before.is_some() || context.is_enough(run)).then_some(Basis::All)

@@ -18,10 +18,10 @@ pub(super) struct Share {
     pub(super) who: Who,
 }
 
-/// Counts arrivals over the last horizon and up to a slot before it, dropped ones included and copies not: nobody silences a source by repeating what
-/// it did.
+/// Counts arrivals over the last horizon and up to a slot before it, dropped ones included and copies not: nobody silences a source
+/// by repeating what it did.
 ///
-/// Since what is dropped counts, too, a decision is a function of one horizon of the log, and of the one before that by
+/// Since what is dropped counts, too, a decision is a function of one horizon of the log and a slot, and of the one before that by
 /// which copies are known. If only admitted observations counted, each decision would depend on all earlier ones, and no
 /// bounded rewind could rebuild it.
 ///
