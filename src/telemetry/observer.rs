@@ -251,6 +251,7 @@ mod tests {
     use super::*;
     use crate::engine::Reason;
     use crate::event::Skip;
+    use crate::worker::{Fact, RenewalReason};
 
     fn reporter() -> Reporter {
         let settings = Settings::default();
@@ -322,6 +323,25 @@ mod tests {
             },
         );
         assert!(!shows(&reporter, line));
+    }
+
+    /// A group that has forgotten its members aborts some transactions within a second, and then all is well again.
+    #[test]
+    fn commits_that_are_slow_make_a_correlator_unready_and_aborts_that_end_do_not() {
+        let reporter = reporter();
+        let report = |fact| reporter.correlator("correlator-0", fact);
+        reporter.worker("correlator-0", WorkerFact::Started(WorkerRole::Correlator));
+        reporter
+            .status
+            .update("correlator-0", |status| status.is_assigned = true);
+        for (reason, is_ready) in [
+            (RenewalReason::Aborted, true),
+            (RenewalReason::Rejected, true),
+            (RenewalReason::Slow, false),
+        ] {
+            (0..4).for_each(|_| report(Fact::ProducerReplaced(reason)));
+            assert_eq!(reporter.status.unready().is_empty(), is_ready, "{reason:?}");
+        }
     }
 
     #[test]

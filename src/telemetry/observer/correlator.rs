@@ -115,9 +115,11 @@ impl Reported<'_> {
 
     fn producer_replaced(&self, reason: RenewalReason) {
         self.metrics.producer_replaced(reason);
-        self.status
-            .note(self.worker, |worker| worker.producer_replaced(Instant::now()));
+        // What is aborted counts in a row, and what is rejected stands in the log on its own: a group that forgot its members
+        // aborts some transactions within a second, and all is well again.
         if matches!(reason, RenewalReason::Slow | RenewalReason::Repeated) {
+            self.status
+                .note(self.worker, |worker| worker.commit_was_slow(Instant::now()));
             let (worker, reason) = (self.worker, reason.as_str());
             warn!(
                 worker,

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use pipewarden_kafka::WorkerRole;
 use serde::Serialize;
 
-/// A worker that replaces more transactional producers than this within [`REPLACED_WITHIN`] is not ready: the cluster is too
-/// slow for it, or requests get lost.
-const MOST_REPLACED: usize = 3;
-pub(super) const REPLACED_WITHIN: Duration = Duration::from_secs(60);
+/// A worker of which more commits than this are slow or repeated within [`SLOW_WITHIN`] is not ready: the cluster is too slow
+/// for it, or requests get lost. Each costs a transactional producer.
+const MOST_SLOW: usize = 3;
+pub(super) const SLOW_WITHIN: Duration = Duration::from_secs(60);
 
 /// A worker of which nothing was heard for so long is stuck: not ready, and by the second not healthy either. It calls
 /// librdkafka for no longer than a third of `max.poll.interval.ms` at once, and after that whole time it is no member of its
@@ -80,8 +80,8 @@ pub(in crate::telemetry) struct Worker {
     aborts: Option<Aborts>,
     /// By topic and partition.
     places: BTreeMap<(String, u32), Place>,
-    /// When its transactional producer was replaced, the latest at the end.
-    replaced: VecDeque<Instant>,
+    /// When its commits were slow or repeated, the latest at the end.
+    slow: VecDeque<Instant>,
 }
 
 impl Worker {
@@ -103,7 +103,7 @@ impl Worker {
             paused: None,
             aborts: None,
             places: BTreeMap::new(),
-            replaced: VecDeque::new(),
+            slow: VecDeque::new(),
         }
     }
 
@@ -137,11 +137,11 @@ impl Worker {
         self.aborts = None;
     }
 
-    /// The transactional producer is replaced.
-    pub(in crate::telemetry) fn producer_replaced(&mut self, now: Instant) {
-        self.replaced.push_back(now);
-        if self.replaced.len() > MOST_REPLACED + 1 {
-            self.replaced.pop_front();
+    /// A commit took long, or a call of it was repeated.
+    pub(in crate::telemetry) fn commit_was_slow(&mut self, now: Instant) {
+        self.slow.push_back(now);
+        if self.slow.len() > MOST_SLOW + 1 {
+            self.slow.pop_front();
         }
     }
 
@@ -269,12 +269,10 @@ impl Worker {
     }
 
     fn not_clean(&self, name: &str, now: Instant) -> Option<String> {
-        let is_recent = |time: &&Instant| now.saturating_duration_since(**time) < REPLACED_WITHIN;
-        let lately = self.replaced.iter().filter(is_recent).count();
-        (lately > MOST_REPLACED).then(|| {
-            format!(
-                "{name} has replaced its transactional producer more than {MOST_REPLACED} times within a minute"
-            )
+        let is_recent = |time: &&Instant| now.saturating_duration_since(**time) < SLOW_WITHIN;
+        let lately = self.slow.iter().filter(is_recent).count();
+        (lately > MOST_SLOW).then(|| {
+            format!("{name} has had more than {MOST_SLOW} commits within a minute that were slow or repeated")
         })
     }
 }
@@ -298,16 +296,16 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_replaces_more_than_three_producers_within_a_minute_is_not_ready() {
+    fn a_worker_of_which_more_than_three_commits_are_slow_within_a_minute_is_not_ready() {
         let (mut worker, began) = (worker(), Instant::now());
         for _ in 0..4 {
-            worker.producer_replaced(began);
+            worker.commit_was_slow(began);
         }
-        let reason = "correlator-0 has replaced its transactional producer more than 3 times within a minute";
+        let reason = "correlator-0 has had more than 3 commits within a minute that were slow or repeated";
         assert_eq!(worker.unready(NAME, began), [reason]);
-        assert!(worker.unready(NAME, began + REPLACED_WITHIN).is_empty());
-        worker.producer_replaced(began + REPLACED_WITHIN);
-        assert!(worker.unready(NAME, began + REPLACED_WITHIN).is_empty());
+        assert!(worker.unready(NAME, began + SLOW_WITHIN).is_empty());
+        worker.commit_was_slow(began + SLOW_WITHIN);
+        assert!(worker.unready(NAME, began + SLOW_WITHIN).is_empty());
     }
 
     #[test]
