@@ -182,18 +182,18 @@ impl CorrelatorMember {
                 let partition = PartitionId { topic: queue, number };
                 self.hand_in(Input::EndOfPartition { partition });
             }
-            Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
-                self.failure = Some(DriverError::Consumer {
-                    group: self.context.settings.kafka.correlator_group(),
-                    source: problem.into(),
-                });
-            }
+            Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => self.consumer_failed(problem),
             Some(Err(problem)) => {
                 client::log_transient(problem.rdkafka_error_code(), &problem.to_string());
                 self.hand_in(Input::Timer);
             }
             None => self.hand_in(Input::Timer),
         }
+    }
+
+    fn consumer_failed(&mut self, problem: KafkaError) {
+        let group = self.context.settings.kafka.correlator_group();
+        self.fail(DriverError::consumer(group, problem));
     }
 
     /// The worker can do nothing more; the first reason is told.
@@ -311,6 +311,10 @@ impl Member for CorrelatorMember {
             }
         };
         self.call_back(consumer, input, None);
+    }
+
+    fn rebalance_failed(&mut self, problem: KafkaError) {
+        self.consumer_failed(problem);
     }
 
     fn progress(&mut self, topic: &str, partition: i32, progress: Progress) {

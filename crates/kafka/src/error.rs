@@ -193,6 +193,14 @@ impl DriverError {
         }
     }
 
+    /// A member of a group that can go on no more.
+    pub(super) fn consumer(group: String, problem: KafkaError) -> Self {
+        Self::Consumer {
+            group,
+            source: problem.into(),
+        }
+    }
+
     /// A request that failed.
     pub(super) fn admin(what: impl Into<String>) -> impl FnOnce(KafkaError) -> Self {
         let what = what.into();

@@ -7,11 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pipewarden_core::log::{Offset, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::{Broker, Partition as Figures, Statistics};
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
-use tracing::{error, warn};
+use rdkafka::types::RDKafkaRespErr;
+use tracing::warn;
 
 use super::observer::WorkerFact;
 use super::settings::Kafka;
@@ -33,6 +34,9 @@ pub(super) trait Member: Sized + Send {
     /// These partitions are being taken away. If they are `lost`, others may own them already: nothing may be
     /// committed for them.
     fn revoked(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList, lost: bool);
+
+    /// librdkafka has not taken the change over: this consumer is of no more use.
+    fn rebalance_failed(&mut self, problem: KafkaError);
 
     /// How far the reading of a partition has come.
     fn progress(&mut self, topic: &str, partition: i32, progress: Progress);
@@ -197,17 +201,29 @@ impl<M: Member> ClientContext for GroupContext<M> {
 }
 
 impl<M: Member> ConsumerContext for GroupContext<M> {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    /// In place of rdkafka's own, which does not look at what librdkafka answers: until librdkafka has taken a change over it
+    /// takes no part in the group, and the whole group waits for it.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
         self.silence.has_called_back.store(true, Ordering::Relaxed);
-        match rebalance {
-            Rebalance::Assign(list) => {
-                self.member().assigned(consumer, list);
+        let is_cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let taken_over = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.member().assigned(consumer, list);
+            if is_cooperative {
+                consumer.incremental_assign(list)
+            } else {
+                consumer.assign(list)
             }
-            Rebalance::Revoke(list) => {
-                let lost = consumer.assignment_lost();
-                self.member().revoked(consumer, list, lost);
+        } else {
+            let lost = consumer.assignment_lost();
+            self.member().revoked(consumer, list, lost);
+            if is_cooperative {
+                consumer.incremental_unassign(list)
+            } else {
+                consumer.unassign()
             }
-            Rebalance::Error(problem) => error!("a rebalance has failed: {problem}"),
+        };
+        if let Err(problem) = taken_over {
+            self.member().rebalance_failed(problem);
         }
     }
 }

@@ -72,10 +72,7 @@ pub(super) fn run(context: &WorkerContext, name: &str) -> Result<(), DriverError
                 }
             }
             Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
-                member.failure = Some(DriverError::Consumer {
-                    group: group.clone(),
-                    source: problem.into(),
-                });
+                member.consumer_failed(problem);
             }
             // The watch of the input topics says which.
             Some(Err(problem)) if input::is_missing_topic(&problem) => {}
@@ -272,6 +269,12 @@ impl RouterMember {
         }
     }
 
+    /// The consumer is of no more use; the first reason is told.
+    fn consumer_failed(&mut self, problem: KafkaError) {
+        let group = self.context.settings.kafka.router_group();
+        self.failure.get_or_insert(DriverError::consumer(group, problem));
+    }
+
     fn report(&self, fact: WorkerFact<'_>) {
         self.context.observer.worker(&self.name, fact);
     }
@@ -342,6 +345,10 @@ impl Member for RouterMember {
             RouterInput::Revoked(partitions)
         });
         self.execute_all(consumer);
+    }
+
+    fn rebalance_failed(&mut self, problem: KafkaError) {
+        self.consumer_failed(problem);
     }
 
     fn progress(&mut self, topic: &str, partition: i32, progress: Progress) {
