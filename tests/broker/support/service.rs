@@ -139,11 +139,15 @@ impl Service {
             .spawn()
             .unwrap();
         let stderr = child.stderr.take().unwrap();
+        let mut copy = copy_of_log(child.id());
         let log = Log::default();
         let shared = Arc::clone(&log);
         let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines() {
                 let Ok(line) = line else { break };
+                if let Some(copy) = &mut copy {
+                    writeln!(copy, "{line}").unwrap();
+                }
                 let entry = serde_json::from_str(&line).unwrap_or_else(|_| json!({ "message": line }));
                 shared.0.lock().unwrap().0.push(entry);
                 shared.1.notify_all();
@@ -258,14 +262,25 @@ impl Service {
         }
     }
 
-    /// Whether it answers that it is ready; false where it does not answer at all.
+    /// Whether it answers that it is ready.
     pub fn is_ready(&self) -> bool {
+        self.unready().is_some_and(|reasons| reasons.is_empty())
+    }
+
+    /// Why it is not ready, by its own answer; `None` where it does not answer at all.
+    pub fn unready(&self) -> Option<Vec<String>> {
+        let (_, answer) = self.ask("/readyz")?;
+        let answer: Value = serde_json::from_str(&answer).ok()?;
+        serde_json::from_value(answer["reasons"].clone()).ok()
+    }
+
+    /// Status and body of an endpoint, if it answers.
+    pub fn ask(&self, path: &str) -> Option<(u16, String)> {
         let address = self
             .log()
             .iter()
             .find_map(|entry| entry["address"].as_str()?.parse().ok());
-        address
-            .is_some_and(|address: SocketAddr| get(address, "/readyz").is_ok_and(|(status, _)| status == 200))
+        get(address?, path).ok()
     }
 
     /// Whether the process has ended.
@@ -302,6 +317,13 @@ impl Service {
         self.reader.take().unwrap().join().unwrap();
         (status, self.log())
     }
+}
+
+/// A file for what a process logs, where `PIPEWARDEN_TEST_LOGS` names a folder for them.
+fn copy_of_log(process: u32) -> Option<std::fs::File> {
+    let folder = PathBuf::from(std::env::var_os("PIPEWARDEN_TEST_LOGS")?);
+    std::fs::create_dir_all(&folder).unwrap();
+    Some(std::fs::File::create(folder.join(format!("{process}.log"))).unwrap())
 }
 
 impl Drop for Service {
