@@ -5,6 +5,7 @@ mod logging;
 mod metrics;
 mod observer;
 mod status;
+mod unready;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -4,7 +4,7 @@ mod bindings;
 mod correlator;
 mod router;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use pipewarden_kafka::gzip::BatchLossReason;
@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 use self::correlator::REJECTED;
 use super::metrics::ReloadOutcome;
 use super::status::{InForce, main_settings};
+use super::unready::UnreadyLog;
 use super::{Consumed, Metrics, Status, wall_clock};
 use crate::config::{PolicyError, Settings};
 use crate::diagnostics::with_causes;
@@ -27,6 +28,7 @@ pub struct Reporter {
     metrics: Arc<Metrics>,
     status: Arc<Status>,
     consumed: Consumed,
+    unready: Mutex<UnreadyLog>,
     is_correlating: bool,
     /// As `/status` shows them.
     main_settings: Map<String, Value>,
@@ -57,6 +59,7 @@ impl Reporter {
             metrics,
             status,
             consumed,
+            unready: Mutex::default(),
             is_correlating,
             main_settings: main_settings(settings),
             partitions: u32::from(topics.partitions.get()),
@@ -241,6 +244,8 @@ impl Observer for Reporter {
 
     fn cluster(&self, problems: &[String]) {
         self.status.cluster(problems);
+        let mut log = self.unready.lock().unwrap_or_else(PoisonError::into_inner);
+        log.note(&self.status.unready(), Instant::now());
     }
 }
 

@@ -47,8 +47,14 @@ fn without_brokers_a_service_is_not_ready_and_says_why_and_with_them_it_is_ready
             && message.contains("nothing listens there")
     });
     assert!(entry["worker"].is_null(), "one line for all clients: {entry}");
+    let told = service.await_message("the process is not ready");
+    assert!(
+        told["reasons"].as_str().unwrap().contains("no broker answers"),
+        "{told}"
+    );
     own.launch().unwrap();
     service.await_ready();
+    service.await_message("the process is ready again");
     let share = as_if_now(vec![winlogbeat::share(0, winlogbeat::CLIENT, 49_839)]).remove(0);
     plain.produce(settings.topic("input"), &[(0, share.to_string().into_bytes())]);
     service.await_that("an alert", || {
