@@ -1,6 +1,7 @@
 //! The processes under attack, and the ways to hurt them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
@@ -264,7 +265,7 @@ impl Cluster {
             self.restart_ended();
             assert!(
                 Instant::now() < deadline,
-                "process {process} is not ready within {PATIENCE:?}: {}",
+                "process {process} is not ready within {PATIENCE:?}\n{}",
                 self.tell()
             );
             std::thread::sleep(Duration::from_millis(50));
@@ -289,19 +290,21 @@ impl Cluster {
             .map(|(process, _)| *process)
     }
 
-    /// What each process says of itself, and what it logged last: a line each, since who reads it may have no more than a
-    /// part.
+    /// Why each process is not ready, and then its state and what it logged last, a line each: who reads it may have no more
+    /// than the beginning and the end.
     fn tell(&self) -> String {
-        let processes = self.processes.iter().map(|(process, service)| {
-            let status = service
-                .ask("/status")
-                .map_or_else(|| "no answer".to_owned(), |(_, body)| body);
+        let mut text = String::new();
+        for (process, service) in &self.processes {
+            writeln!(text, "process {process}: {:?}", service.unready()).unwrap();
+        }
+        for (process, service) in &self.processes {
+            writeln!(text, "== process {process}: {:?}", service.ask("/status")).unwrap();
             let log = service.log();
-            let latest = log.iter().skip(log.len().saturating_sub(LATEST));
-            let lines: Vec<String> = latest.map(ToString::to_string).collect();
-            format!("\n== process {process}\n{status}\n{}", lines.join("\n"))
-        });
-        processes.collect()
+            for entry in log.iter().skip(log.len().saturating_sub(LATEST)) {
+                writeln!(text, "{entry}").unwrap();
+            }
+        }
+        text
     }
 
     /// How often a kind of fault was done.
