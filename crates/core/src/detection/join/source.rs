@@ -1,5 +1,6 @@
 //! Who accessed an asset, how that is known, and how sure it is.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -41,7 +42,11 @@ pub(super) fn is_to_itself(connection: &Stored) -> bool {
 
 /// Sources but one that were connected to an asset by its own log, in order of time.
 pub(super) struct Others<'a> {
-    strong: Vec<&'a Stored>,
+    own: Option<Origin>,
+    /// Both included.
+    times: (EventTime, EventTime),
+    /// Gathered when it is first asked for: most sources have evidence of their own, and nobody asks then.
+    strong: OnceCell<Vec<&'a Stored>>,
     asset: &'a AssetState,
     settings: &'a JoinSettings,
 }
@@ -50,21 +55,30 @@ impl<'a> Others<'a> {
     /// Those that were connected within the attribution window of something between two times.
     pub(super) fn than(
         own: Option<Origin>,
-        (first, last): (EventTime, EventTime),
+        times: (EventTime, EventTime),
         asset: &'a AssetState,
         settings: &'a JoinSettings,
     ) -> Self {
-        let window = settings.attribution_window + settings.pair_window;
-        let strong = asset
-            .connections
-            .between(first.minus(window), last.plus(window))
-            .filter(|evidence| evidence.origin() != own)
-            .filter(|evidence| nearby::shows(evidence, asset, settings) == Strength::Strong);
         Self {
-            strong: strong.collect(),
+            own,
+            times,
+            strong: OnceCell::new(),
             asset,
             settings,
         }
+    }
+
+    fn strong(&self) -> &[&'a Stored] {
+        self.strong.get_or_init(|| {
+            let window = self.settings.attribution_window + self.settings.pair_window;
+            let (first, last) = self.times;
+            let connections = &self.asset.connections;
+            connections
+                .between(first.minus(window), last.plus(window))
+                .filter(|evidence| evidence.origin() != self.own)
+                .filter(|evidence| nearby::shows(evidence, self.asset, self.settings) == Strength::Strong)
+                .collect()
+        })
     }
 
     /// How sure the source of a share access is, without what contradicts it.
@@ -112,9 +126,10 @@ impl<'a> Others<'a> {
     fn near<'b>(&'b self, pipe: &'b Stored) -> impl Iterator<Item = Origin> + use<'a, 'b> {
         let window = self.settings.attribution_window;
         let (from, to) = (pipe.time().minus(window), pipe.time().plus(window));
-        let start = self.strong.partition_point(|connection| connection.time() < from);
+        let strong = self.strong();
+        let start = strong.partition_point(|connection| connection.time() < from);
         let mut explained = BTreeSet::new();
-        self.strong[start..]
+        strong[start..]
             .iter()
             .take_while(move |connection| connection.time() <= to)
             .filter(|connection| connection.within_span(pipe, self.settings.join_span()))
