@@ -143,9 +143,9 @@ impl Correlator {
         })
     }
 
-    /// Sets the start of the log: an offset below it can neither be read nor be committed.
-    pub fn set_log_start(&mut self, offset: Offset) {
-        self.position = self.position.max(offset);
+    /// Sets the offset from which the log is read: one below it can neither be read nor be committed.
+    pub fn begin_at(&mut self, offset: Offset) {
+        self.position = offset;
     }
 
     /// Notes that the log ends at [`Correlator::position`]. Whatever was committed beyond it is gone, so the next

@@ -280,7 +280,52 @@ pub(super) fn offset(raw: i64) -> Offset {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::ClientConfig;
+
     use super::*;
+
+    /// A member that notes what it is told.
+    #[derive(Debug, Default)]
+    struct Noted(Vec<&'static str>);
+
+    impl Member for Noted {
+        const COMMITS: bool = false;
+
+        fn assigned(&mut self, _: &GroupConsumer<Self>, _: &TopicPartitionList) {
+            self.0.push("assigned");
+        }
+
+        fn revoked(&mut self, _: &GroupConsumer<Self>, _: &TopicPartitionList, _: bool) {
+            self.0.push("revoked");
+        }
+
+        fn rebalance_failed(&mut self, _: KafkaError) {
+            self.0.push("failed");
+        }
+
+        fn progress(&mut self, _: &str, _: i32, _: Progress) {}
+
+        fn unconnected(&mut self, _: usize) {}
+    }
+
+    #[test]
+    fn a_share_that_librdkafka_does_not_take_over_is_told_to_the_member() {
+        let mut config = ClientConfig::new();
+        config.set("group.id", "group");
+        let context = GroupContext::new(Noted::default(), &Kafka::default());
+        let consumer: GroupConsumer<Noted> = config.create_with_context(context).unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition("observations", 0);
+        let assign = |list: &mut TopicPartitionList| {
+            let event = RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+            consumer.context().rebalance(&consumer, event, list);
+            std::mem::take(&mut consumer.context().member().0)
+        };
+        assert_eq!(assign(&mut list), ["assigned"]);
+        // It takes no list that names a partition twice.
+        list.add_partition("observations", 0);
+        assert_eq!(assign(&mut list), ["assigned", "failed"]);
+    }
 
     #[test]
     fn the_lag_of_a_member_whose_producer_commits_is_from_its_position_to_the_end() {

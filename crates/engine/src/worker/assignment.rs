@@ -180,7 +180,8 @@ impl<M: Clone> Machine<M> {
         let Some((correlator, offset)) = self.correlator_for(committed.as_ref(), log) else {
             return;
         };
-        let committed = committed.map_or(Offset::ZERO, |committed| committed.offset);
+        // What was committed beyond the end is gone with its records: what comes there is new.
+        let committed = committed.map_or(Offset::ZERO, |committed| committed.offset.min(high));
         let seeking = Seeking {
             reader: Box::new(Reader::new(correlator, committed, at)),
             offset,
@@ -280,10 +281,11 @@ impl<M: Clone> Machine<M> {
                 self.report_loss(partition, Loss::NoCommittedOffset { low, high });
             }
             let mut correlator = Correlator::fresh(policy, topic, partitions);
-            correlator.set_log_start(low);
+            correlator.begin_at(low);
             return Some((correlator, low));
         };
-        let recovery = match Correlator::recover(policy, topic, (*next, metadata), partitions) {
+        let kept = (*next).min(high);
+        let recovery = match Correlator::recover(policy, topic, (kept, metadata), partitions) {
             Ok(recovery) => recovery,
             Err(changed) => {
                 self.end(End::PartitionsChanged(changed));
@@ -311,15 +313,16 @@ impl<M: Clone> Machine<M> {
                 self.report_loss(partition, Loss::RewindBelowLogStart { rewind, low });
                 low
             }
-            Seek::Offset(rewind) => rewind,
+            // Behind the end there is nothing to seek to: the consumer would be reset to the start of the log, for ever.
+            Seek::Offset(rewind) => rewind.min(high),
             Seek::Beginning => low,
         };
         self.observe(Fact::Restoring {
             partition,
             from,
-            to: *next,
+            to: kept,
         });
-        correlator.set_log_start(from);
+        correlator.begin_at(from);
         Some((correlator, from))
     }
 

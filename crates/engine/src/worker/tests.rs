@@ -12,10 +12,10 @@ use pipewarden_core::log::{Offset, Partition};
 use pipewarden_core::time::AppendTime;
 
 use super::{
-    At, CommitCalls, Ended, Fact, Fetched, Input, Machine, MachineSettings, Output, PartitionId,
-    RenewalReason, Renewed,
+    At, CommitCalls, CommittedOffset, Ended, Fact, Fetched, Input, Machine, MachineSettings, Output,
+    PartitionId, RenewalReason, Renewed,
 };
-use crate::{ObservationRecord, Policy};
+use crate::{Checkpoint, ObservationRecord, Policy};
 
 const FIRST: PartitionId = PartitionId::observations(Partition::ZERO);
 /// A transaction that leaves nothing behind.
@@ -118,6 +118,41 @@ fn no_transaction_begins_while_a_question_about_a_partition_is_unanswered() {
     let parts: Vec<(PartitionId, Offset)> = batch.parts().map(|part| (part.partition, part.offset)).collect();
     assert_eq!(parts, [(SECOND, Offset::new(8))]);
     assert!(handle(&mut machine, Input::Ended(CLEAN), 204).is_empty());
+}
+
+/// An unclean election may leave less of the log than the state reaches back. A consumer that is to read behind the end is
+/// reset to the start of the log, and that again makes the worker look for its place.
+#[test]
+fn a_log_that_ends_before_the_state_begins_is_read_on_from_its_end() {
+    let mut machine = two_live_partitions();
+    let (partition, tick) = (FIRST, ObservationRecord::Tick {}.encode());
+    handle(&mut machine, record(FIRST, 7, &tick), 1);
+    // The consumer was reset.
+    handle(&mut machine, record(FIRST, 0, &tick), 2);
+    let checkpoint = Checkpoint {
+        rewind: Offset::new(50),
+        before: AppendTime::MIN,
+        partitions: 2,
+        policy: machine.policy().checkpoint_id().to_owned(),
+        since: Offset::ZERO,
+    };
+    let committed = Some(CommittedOffset {
+        offset: Offset::new(60),
+        metadata: checkpoint.to_string(),
+    });
+    handle(&mut machine, Input::Committed { partition, committed }, 3);
+    let (low, high) = (Offset::ZERO, Offset::new(10));
+    let asked = handle(&mut machine, Input::Log { partition, low, high }, 4);
+    assert!(
+        matches!(asked[..], [Output::Seek { offset, .. }] if offset == high),
+        "{asked:?}"
+    );
+    handle(&mut machine, Input::SeekDone { partition }, 5);
+    // What comes there is new, though an offset beyond it was committed once.
+    assert!(machine.correlator(FIRST).unwrap().is_new(high));
+    let asked = handle(&mut machine, record(FIRST, 10, &tick), 6);
+    let asks_again = |output: &Output<u64>| matches!(output, Output::AskCommitted { .. });
+    assert!(!asked.iter().any(asks_again), "{asked:?}");
 }
 
 #[test]
