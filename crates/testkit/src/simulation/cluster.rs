@@ -25,6 +25,9 @@ const MEMBERS: usize = 2;
 /// Longer than every pause and every timeout.
 const LONG: Duration = Duration::from_secs(12);
 
+/// More than any partition of a world has records, however often it is read anew.
+const MOST_READS: u32 = 100_000;
+
 /// The conditions of a world.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Conditions {
@@ -65,6 +68,8 @@ pub struct Cluster {
     /// The owner of each partition, by the group's last assignment.
     owners: BTreeMap<PartitionId, usize>,
     now: AppendTime,
+    /// A partition that was read [`MOST_READS`] times and had no end.
+    endless: Option<PartitionId>,
 }
 
 impl Cluster {
@@ -88,6 +93,7 @@ impl Cluster {
             members: (0..MEMBERS).map(|_| Member::Down).collect(),
             zombies: Vec::new(),
             now: AppendTime::MIN,
+            endless: None,
         };
         (0..MEMBERS).for_each(|member| cluster.start(member));
         cluster.reassign();
@@ -146,6 +152,9 @@ impl Cluster {
         }
         // Transactions that crashed members have left open would hide what was written after them.
         self.broker.advance(LONG);
+        if let Some(partition) = self.endless {
+            return Err(format!("{partition} is read without end"));
+        }
         for partition in &self.partitions {
             let place = self.layout.input(*partition);
             let committed = self.broker.committed(&self.layout.group, &place);
@@ -244,7 +253,13 @@ impl Cluster {
     }
 
     fn read_to_end(&mut self, partition: PartitionId) {
-        while self.read(partition) {}
+        let mut reads = 0;
+        while self.endless.is_none() && self.read(partition) {
+            reads += 1;
+            if reads > MOST_READS {
+                self.endless = Some(partition);
+            }
+        }
     }
 
     /// Advances the time of a member, which commits what it has read if that is long enough.
