@@ -137,6 +137,33 @@ fn a_log_that_no_longer_reaches_back_to_its_state_is_an_error_in_the_log_and_the
     );
 }
 
+/// As an unclean election leaves it: neither the committed offset nor that at which the state begins is in the log any more.
+#[test]
+fn a_log_that_ends_before_its_state_begins_is_read_on_from_its_end() {
+    let Some(broker) = broker() else { return };
+    let settings = quick(broker, "behind-the-end");
+    three_alerts(broker, &settings);
+    let before = records(broker, &settings);
+    let (group, topic) = (group(&settings), settings.topic("observations"));
+    let (end, metadata) = broker.committed(&group, topic, 0).unwrap();
+    let metadata = metadata.replacen("rewind=0;", &format!("rewind={};", end + 1_000), 1);
+    broker.commit(&group, topic, 0, end + 2_000, &metadata);
+
+    let service = Service::start(&settings);
+    service.await_ready();
+    assert_eq!(
+        service.metric("pipewarden_log_losses_total", "log_truncated"),
+        1.0
+    );
+    attack(broker, &settings, 4);
+    service.await_that("a fourth alert", || alerts(broker, &settings) == 4);
+    assert_eq!(
+        records(broker, &settings).len(),
+        before.len() + 1,
+        "nothing is published again"
+    );
+}
+
 #[test]
 fn a_checkpoint_that_cannot_be_read_is_not_guessed_at_and_the_log_is_replayed_from_its_start() {
     let Some(broker) = broker() else { return };
