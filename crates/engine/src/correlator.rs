@@ -22,7 +22,7 @@ use super::{Checkpoint, CheckpointError, Policy, Topic};
 /// Where a partition's owner must start to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seek {
-    /// At this offset or, if the log starts later, at its start, which is reported as a loss.
+    /// At this offset or, if the log starts later or ends before, at its start or its end, which is reported as a loss.
     Offset(Offset),
     /// At the start of the log.
     Beginning,
@@ -152,6 +152,11 @@ impl Correlator {
     /// record, whatever its offset, is a new one.
     pub fn reach_end(&mut self) {
         self.committed = self.committed.min(self.position);
+    }
+
+    /// The offset below which what a record causes was published before the replay.
+    pub fn committed(&self) -> Offset {
+        self.committed
     }
 
     /// Whether what the record at this offset causes is still to be published.

@@ -180,10 +180,8 @@ impl<M: Clone> Machine<M> {
         let Some((correlator, offset)) = self.correlator_for(committed.as_ref(), log) else {
             return;
         };
-        // What was committed beyond the end is gone with its records: what comes there is new.
-        let committed = committed.map_or(Offset::ZERO, |committed| committed.offset.min(high));
         let seeking = Seeking {
-            reader: Box::new(Reader::new(correlator, committed, at)),
+            reader: Box::new(Reader::new(correlator, at)),
             offset,
             seek_at: None,
         };
@@ -284,6 +282,7 @@ impl<M: Clone> Machine<M> {
             correlator.begin_at(low);
             return Some((correlator, low));
         };
+        // What was committed beyond the end is gone with its records: what comes there is new.
         let kept = (*next).min(high);
         let recovery = match Correlator::recover(policy, topic, (kept, metadata), partitions) {
             Ok(recovery) => recovery,

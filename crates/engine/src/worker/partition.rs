@@ -91,11 +91,11 @@ impl Locating {
 }
 
 impl Reader {
-    /// At the start of its restoration. `committed` is the group's offset, the first where there is none.
-    pub(super) fn new(correlator: Correlator, committed: Offset, at: At) -> Self {
+    /// At the start of its restoration.
+    pub(super) fn new(correlator: Correlator, at: At) -> Self {
         Self {
+            committed: correlator.committed(),
             correlator,
-            committed,
             alerts: Vec::new(),
             pending_bytes: 0,
             dead_letters: Vec::new(),
