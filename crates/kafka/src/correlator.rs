@@ -191,11 +191,6 @@ impl CorrelatorMember {
         }
     }
 
-    fn consumer_failed(&mut self, problem: KafkaError) {
-        let group = self.context.settings.kafka.correlator_group();
-        self.fail(DriverError::consumer(group, problem));
-    }
-
     /// The worker can do nothing more; the first reason is told.
     fn fail(&mut self, failure: DriverError) {
         self.failure.get_or_insert(failure);
@@ -313,8 +308,9 @@ impl Member for CorrelatorMember {
         self.call_back(consumer, input, None);
     }
 
-    fn rebalance_failed(&mut self, problem: KafkaError) {
-        self.consumer_failed(problem);
+    fn consumer_failed(&mut self, problem: KafkaError) {
+        let group = self.context.settings.kafka.correlator_group();
+        self.fail(DriverError::consumer(group, problem));
     }
 
     fn progress(&mut self, topic: &str, partition: i32, progress: Progress) {

@@ -35,8 +35,8 @@ pub(super) trait Member: Sized + Send {
     /// committed for them.
     fn revoked(&mut self, consumer: &GroupConsumer<Self>, list: &TopicPartitionList, lost: bool);
 
-    /// librdkafka has not taken the change over: this consumer is of no more use.
-    fn rebalance_failed(&mut self, problem: KafkaError);
+    /// The consumer is of no more use.
+    fn consumer_failed(&mut self, problem: KafkaError);
 
     /// How far the reading of a partition has come.
     fn progress(&mut self, topic: &str, partition: i32, progress: Progress);
@@ -223,7 +223,7 @@ impl<M: Member> ConsumerContext for GroupContext<M> {
             }
         };
         if let Err(problem) = taken_over {
-            self.member().rebalance_failed(problem);
+            self.member().consumer_failed(problem);
         }
     }
 }
@@ -299,7 +299,7 @@ mod tests {
             self.0.push("revoked");
         }
 
-        fn rebalance_failed(&mut self, _: KafkaError) {
+        fn consumer_failed(&mut self, _: KafkaError) {
             self.0.push("failed");
         }
 

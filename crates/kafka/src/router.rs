@@ -269,12 +269,6 @@ impl RouterMember {
         }
     }
 
-    /// The consumer is of no more use; the first reason is told.
-    fn consumer_failed(&mut self, problem: KafkaError) {
-        let group = self.context.settings.kafka.router_group();
-        self.failure.get_or_insert(DriverError::consumer(group, problem));
-    }
-
     fn report(&self, fact: WorkerFact<'_>) {
         self.context.observer.worker(&self.name, fact);
     }
@@ -347,8 +341,10 @@ impl Member for RouterMember {
         self.execute_all(consumer);
     }
 
-    fn rebalance_failed(&mut self, problem: KafkaError) {
-        self.consumer_failed(problem);
+    /// The first reason is told.
+    fn consumer_failed(&mut self, problem: KafkaError) {
+        let group = self.context.settings.kafka.router_group();
+        self.failure.get_or_insert(DriverError::consumer(group, problem));
     }
 
     fn progress(&mut self, topic: &str, partition: i32, progress: Progress) {
