@@ -86,6 +86,24 @@ fn three_alerts(broker: &Broker, settings: &Settings) {
     assert!(service.wait().0.success());
 }
 
+/// The service has noticed a loss, finds the next attack, and publishes nothing again.
+#[track_caller]
+fn assert_goes_on(
+    broker: &Broker,
+    settings: &Settings,
+    service: &Service,
+    loss: &str,
+    before: &[(String, u64)],
+) {
+    service.await_ready();
+    assert_eq!(service.metric("pipewarden_log_losses_total", loss), 1.0);
+    attack(broker, settings, 4);
+    service.await_that("a fourth alert", || alerts(broker, settings) == 4);
+    let after = records(broker, settings);
+    assert_eq!(&after[..before.len()], before);
+    assert_eq!(after.len(), before.len() + 1, "nothing is published again");
+}
+
 fn group(settings: &Settings) -> String {
     format!(
         "{}-correlator",
@@ -122,19 +140,7 @@ fn a_log_that_no_longer_reaches_back_to_its_state_is_an_error_in_the_log_and_the
         (entry["level"].as_str(), entry["rewind"].as_u64()),
         (Some("ERROR"), Some(0))
     );
-    service.await_ready();
-    assert_eq!(
-        service.metric("pipewarden_log_losses_total", "rewind_below_log_start"),
-        1.0
-    );
-    attack(broker, &settings, 4);
-    service.await_that("a fourth alert", || alerts(broker, &settings) == 4);
-    assert_eq!(records(broker, &settings)[..before.len()], before);
-    assert_eq!(
-        records(broker, &settings).len(),
-        before.len() + 1,
-        "nothing is published again"
-    );
+    assert_goes_on(broker, &settings, &service, "rewind_below_log_start", &before);
 }
 
 /// As an unclean election leaves it: neither the committed offset nor that at which the state begins is in the log any more.
@@ -146,22 +152,12 @@ fn a_log_that_ends_before_its_state_begins_is_read_on_from_its_end() {
     let before = records(broker, &settings);
     let (group, topic) = (group(&settings), settings.topic("observations"));
     let (end, metadata) = broker.committed(&group, topic, 0).unwrap();
+    assert!(metadata.contains(";rewind=0;"), "{metadata}");
     let metadata = metadata.replacen("rewind=0;", &format!("rewind={};", end + 1_000), 1);
     broker.commit(&group, topic, 0, end + 2_000, &metadata);
 
     let service = Service::start(&settings);
-    service.await_ready();
-    assert_eq!(
-        service.metric("pipewarden_log_losses_total", "log_truncated"),
-        1.0
-    );
-    attack(broker, &settings, 4);
-    service.await_that("a fourth alert", || alerts(broker, &settings) == 4);
-    assert_eq!(
-        records(broker, &settings).len(),
-        before.len() + 1,
-        "nothing is published again"
-    );
+    assert_goes_on(broker, &settings, &service, "log_truncated", &before);
 }
 
 #[test]
@@ -188,18 +184,8 @@ fn a_checkpoint_that_cannot_be_read_is_not_guessed_at_and_the_log_is_replayed_fr
         let service = Service::start(&settings);
         service.await_message(message);
         service.await_ready();
-        assert_eq!(
-            service.metric("pipewarden_log_losses_total", "unreadable_checkpoint"),
-            1.0
-        );
         assert!(service.metric("pipewarden_restored_records_total", "") >= 3.0);
-        attack(broker, &settings, 4);
-        service.await_that("a fourth alert", || alerts(broker, &settings) == 4);
-        assert_eq!(
-            records(broker, &settings).len(),
-            before.len() + 1,
-            "nothing is published again"
-        );
+        assert_goes_on(broker, &settings, &service, "unreadable_checkpoint", &before);
     }
 }
 
